@@ -1,0 +1,32 @@
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        // Everything of the Worker, inside the Workers runtime.
+        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        test: {
+          name: "worker",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/real-nix/**", "test/cli/**"],
+        },
+      },
+      {
+        // The command line program, in Node.
+        test: { name: "cli", include: ["test/cli/**/*.test.ts"] },
+      },
+      {
+        // Real Nix clients over real HTTP against the real dev server.
+        test: {
+          name: "real-nix",
+          include: ["test/real-nix/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
