@@ -1,0 +1,46 @@
+// The bucket and its failures: what R2 throws, told apart by the code at the end of its message.
+import { HttpError } from "../http/errors.ts";
+
+/** R2's error codes that mean something other than an outage. https://developers.cloudflare.com/r2/api/error-codes/ */
+export const BAD_DIGEST = 10037;
+export const INVALID_RANGE = 10039;
+const ENTITY_TOO_LARGE = 100100;
+const INCOMPLETE_BODY = 10013;
+
+/** The code of an R2 error: the binding puts it only at the end of the message, `... (10037)`. */
+export function r2Code(error: unknown): number | undefined {
+  const match = error instanceof Error ? /\((\d{4,6})\)\s*$/.exec(error.message) : null;
+  return match === null ? undefined : Number(match[1]);
+}
+
+/** The refusal for a bucket operation that threw: the client's fault where R2 says so, else an outage. */
+export function bucketFailure(operation: string, error: unknown): HttpError {
+  if (error instanceof HttpError) return error;
+  switch (r2Code(error)) {
+    case BAD_DIGEST:
+      return new HttpError(
+        400,
+        "the body does not have the SHA-256 that its name says; nothing was stored, send it again",
+      );
+    case INCOMPLETE_BODY:
+      return new HttpError(
+        400,
+        "the body is shorter than its Content-Length; nothing was stored, send it again",
+      );
+    case ENTITY_TOO_LARGE:
+      return new HttpError(413, "the bucket takes at most 5 GiB in one upload");
+  }
+  console.error(`bucket ${operation} failed`, error);
+  return new HttpError(503, `the bucket did not answer (${operation}); nothing was changed, try again`, {
+    "Retry-After": "5",
+  });
+}
+
+/** Runs one bucket operation; whatever it throws becomes the right refusal. */
+export async function bucketOperation<T>(operation: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw bucketFailure(operation, error);
+  }
+}

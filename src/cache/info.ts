@@ -1,0 +1,118 @@
+// What a cache says of itself: /nix-cache-info, the front page and /health.
+import { allProblems, type Config } from "../config.ts";
+import { decodeUtf8, readBody } from "../http/body.ts";
+import { HttpError, textLine } from "../http/errors.ts";
+import { evaluatePreconditions, ifRangeHolds } from "../http/preconditions.ts";
+import { contentRange, parseRange, rangeNotSatisfiable, resolveRange } from "../http/ranges.ts";
+import { type CacheInfo, formatCacheInfo, parseCacheInfo } from "../nix/cache-info.ts";
+import { FormatError } from "../nix/format-error.ts";
+import { cacheControl } from "./kinds.ts";
+
+const MAX_CACHE_INFO_BYTES = 4096;
+
+/** Answers GET of `/nix-cache-info`, made from the configuration. An absent Priority would mean 0, so it is there. */
+export function getCacheInfo(request: Request, config: Config): Promise<Response> {
+  return textDocument(request, formatCacheInfo(cacheInfo(config)), "text/x-nix-cache-info", {
+    "Cache-Control": cacheControl(config.isPrivate),
+  });
+}
+
+/** Answers GET of `/`: the same as text. Its answer will depend on Accept, which caches must know. */
+export function getFrontPage(request: Request, config: Config): Promise<Response> {
+  return textDocument(request, formatCacheInfo(cacheInfo(config)), "text/plain; charset=utf-8", {
+    "Cache-Control": cacheControl(config.isPrivate),
+    Vary: "Accept",
+  });
+}
+
+/**
+ * Answers PUT of `/nix-cache-info`. Nix sends it when it opens a store that has none, so it has to succeed; it is
+ * accepted where it agrees with the configuration, and stores nothing.
+ */
+export async function putCacheInfo(request: Request, config: Config): Promise<Response> {
+  const text = decodeUtf8(await readBody(request, MAX_CACHE_INFO_BYTES));
+  let sent: Partial<CacheInfo>;
+  try {
+    sent = parseCacheInfo(text);
+  } catch (error) {
+    if (error instanceof FormatError) throw new HttpError(400, `nix-cache-info: ${error.message}`);
+    throw error;
+  }
+  if (sent.storeDir !== undefined && sent.storeDir !== config.storeDir) {
+    throw new HttpError(
+      409,
+      `nix-cache-info: this cache has StoreDir ${config.storeDir}, set by STORE_DIR, not ${sent.storeDir}`,
+    );
+  }
+  if (sent.priority !== undefined && sent.priority !== config.priority) {
+    throw new HttpError(
+      409,
+      `nix-cache-info: this cache has Priority ${config.priority}; change PRIORITY in its configuration`,
+    );
+  }
+  return textLine(200, "nix-cache-info agrees with the configuration");
+}
+
+/** Answers GET of `/health`: 200, or 503 when the bucket does not answer. One bucket operation; never cached. */
+export async function getHealth(request: Request, bucket: R2Bucket, config: Config): Promise<Response> {
+  const problems = await allProblems(config);
+  let isAvailable = true;
+  try {
+    await bucket.head("nix-cache-info");
+  } catch (error) {
+    console.error("bucket head failed", error);
+    isAvailable = false;
+  }
+  const status = isAvailable ? (problems.length === 0 ? "ok" : "misconfigured") : "unavailable";
+  const body = JSON.stringify({
+    status,
+    cache: config.cacheName,
+    bucket: isAvailable ? "ok" : "unavailable",
+    problems,
+  });
+  const headers = {
+    "Content-Type": "application/json",
+    "Cache-Control": "no-store",
+    "Accept-Ranges": "none",
+    "Content-Length": `${body.length}`,
+  };
+  return new Response(request.method === "HEAD" ? null : body, { status: isAvailable ? 200 : 503, headers });
+}
+
+function cacheInfo(config: Config): CacheInfo {
+  return { storeDir: config.storeDir, wantMassQuery: true, priority: config.priority };
+}
+
+/** A small text made here: answers conditions and ranges like an object of the bucket. */
+async function textDocument(
+  request: Request,
+  text: string,
+  contentType: string,
+  more: Record<string, string>,
+): Promise<Response> {
+  const bytes = new TextEncoder().encode(text);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+  // It has no date of its own: an older copy is told apart by the tag alone.
+  const current = { etag: `"${digest.slice(0, 32)}"`, lastModified: new Date() };
+  const headers = new Headers({
+    "Content-Type": contentType,
+    ETag: current.etag,
+    "Accept-Ranges": "bytes",
+    ...more,
+  });
+  const status = evaluatePreconditions(request.headers, current);
+  if (status === 304) return new Response(null, { status, headers });
+  if (status === 412) throw new HttpError(412, "the document is not the one that If-Match names");
+
+  const isHead = request.method === "HEAD";
+  const range = isHead ? undefined : parseRange(request.headers.get("Range"));
+  if (range === undefined || !ifRangeHolds(request.headers, current)) {
+    headers.set("Content-Length", String(bytes.byteLength));
+    return new Response(isHead ? null : bytes, { headers });
+  }
+  const part = resolveRange(range, bytes.byteLength);
+  if (part === undefined) throw rangeNotSatisfiable(bytes.byteLength);
+  headers.set("Content-Length", String(part.length));
+  headers.set("Content-Range", contentRange(part, bytes.byteLength));
+  return new Response(bytes.subarray(part.offset, part.offset + part.length), { status: 206, headers });
+}

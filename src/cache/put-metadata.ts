@@ -1,0 +1,38 @@
+// Uploading what accompanies store paths: listings, logs, realisations, build traces, debug info.
+import { decodeUtf8, readBody } from "../http/body.ts";
+import { contentCoding, decode } from "../http/encodings.ts";
+import { HttpError, textLine } from "../http/errors.ts";
+import { bucketOperation } from "./bucket.ts";
+import type { Kind } from "./kinds.ts";
+
+/** Answers PUT of a small object: at most the kind's size, well-formed where it is JSON, stored as it was sent. */
+export async function putMetadata(
+  request: Request,
+  bucket: R2Bucket,
+  kind: Kind,
+  key: string,
+): Promise<Response> {
+  const coding = contentCoding(request.headers.get("Content-Encoding"), kind.compressionSetting);
+  const body = await readBody(request, kind.maxBytes);
+  const plain = coding === undefined ? body : await decode(body, coding, kind.maxBytes);
+  if (kind.contentType === "application/json") checkJsonObject(decodeUtf8(plain), kind);
+  await bucketOperation("put", () =>
+    bucket.put(key, body, {
+      httpMetadata: { contentType: kind.contentType, ...(coding && { contentEncoding: coding }) },
+    }),
+  );
+  return textLine(201, `stored ${key}`);
+}
+
+function checkJsonObject(text: string, kind: Kind): void {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // The parser's message would quote the body.
+    throw new HttpError(400, `the ${kind.name} is not valid JSON`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new HttpError(400, `the ${kind.name} is not a JSON object`);
+  }
+}

@@ -1,0 +1,87 @@
+// Uploading a NAR: its name is its SHA-256, and the bucket itself checks the one against the other as it streams.
+import { contentLength } from "../http/body.ts";
+import { HttpError, textLine } from "../http/errors.ts";
+import { decodeNix32, NIX32_CLASS } from "../nix/nix32.ts";
+import { bucketFailure, bucketOperation } from "./bucket.ts";
+import { MAX_SINGLE_PUT_BYTES, NAR } from "./kinds.ts";
+
+/** The names that Nix writes; gzip and the rarer compressions get plain `.nar`. */
+const NAR_KEY = new RegExp(`^nar/(${NIX32_CLASS}{52})\\.nar(\\.(xz|bz2|zst|lzip|lz4|br))?$`);
+
+/** Lower-case hex, as R2's `sha256` option takes it. Throws {@link HttpError} 400 for any other name. */
+export function sha256OfNarKey(key: string): string {
+  const sha256 = narKeySha256(key);
+  if (sha256 === undefined) {
+    throw new HttpError(
+      400,
+      "a NAR is named nar/<52 characters of its SHA-256 in Nix's base 32>.nar, with .xz .bz2 .zst .lzip .lz4 .br where it is compressed",
+    );
+  }
+  return sha256;
+}
+
+/** The SHA-256 in a NAR's name; `undefined` where the name is not made of one. */
+export function narKeySha256(key: string): string | undefined {
+  const name = NAR_KEY.exec(key)?.[1];
+  if (name === undefined) return undefined;
+  try {
+    return decodeNix32(name, 32).toHex();
+  } catch {
+    // 52 characters can say 260 bits; those with one of the upper four set are no hash.
+    return undefined;
+  }
+}
+
+/** Answers PUT of `nar/*`. Nothing becomes visible unless all of it is there and matches its name. */
+export async function putNar(request: Request, bucket: R2Bucket, key: string): Promise<Response> {
+  const sha256 = sha256OfNarKey(key);
+  const length = contentLength(request);
+  if (length === undefined)
+    throw new HttpError(411, "a NAR needs a Content-Length; send it with its length, not chunked");
+  if (length > MAX_SINGLE_PUT_BYTES) throw new HttpError(413, "the bucket takes at most 5 GiB in one upload");
+  if (request.headers.has("Content-Encoding")) {
+    throw new HttpError(
+      415,
+      "a NAR is stored as it was hashed: send it without Content-Encoding and let Nix compress it",
+    );
+  }
+
+  const existing = await bucketOperation("head", () => bucket.head(key));
+  if (existing !== null && sha256Of(existing) === sha256) {
+    await request.body?.cancel();
+    return textLine(200, `${key} is already here`);
+  }
+  // An object without the right checksum was put by another tool and may be damaged: this upload replaces it.
+  try {
+    await bucket.put(key, request.body ?? new Uint8Array(), {
+      sha256,
+      httpMetadata: { contentType: NAR.contentType },
+    });
+  } catch (error) {
+    return await afterFailedPut(error, bucket, key, sha256);
+  }
+  return textLine(201, `stored ${key}`);
+}
+
+/**
+ * R2 takes one write a second to a key, so the loser of two concurrent uploads of one NAR is refused. The name
+ * is the content: if the winner's object is there, the loser's is stored, too.
+ */
+async function afterFailedPut(
+  error: unknown,
+  bucket: R2Bucket,
+  key: string,
+  sha256: string,
+): Promise<Response> {
+  const failure = bucketFailure("put", error);
+  if (failure.status < 500) throw failure;
+  const winner = await bucketOperation("head", () => bucket.head(key));
+  if (winner === null || sha256Of(winner) !== sha256) throw failure;
+  return textLine(200, `${key} is already here`);
+}
+
+/** The SHA-256 that R2 has recorded for an object, in lower-case hex; multipart uploads have none. */
+export function sha256Of(object: R2Object): string | undefined {
+  const { sha256 } = object.checksums;
+  return sha256 && new Uint8Array(sha256).toHex();
+}

@@ -1,0 +1,70 @@
+// Whether the NAR that a narinfo names is in the bucket, whole and with the right hash.
+import { equalHash, formatHash, type Hash } from "../nix/hash.ts";
+import { narKeyOfUrl } from "../nix/nar-url.ts";
+import type { NarInfo } from "../nix/narinfo.ts";
+import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "./bucket.ts";
+import { MAX_SINGLE_PUT_BYTES } from "./kinds.ts";
+
+export type NarState =
+  | { readonly kind: "whole"; readonly fileHash: Hash; readonly fileSize: number }
+  /** `reason` finishes the sentence "the NAR KEY ...". */
+  | { readonly kind: "broken"; readonly key: string; readonly reason: string };
+
+/**
+ * Looks at the NAR of a narinfo: one class B operation. An object without a recorded checksum (multipart uploads,
+ * other tools) is hashed once where `hashUnknown` is set, which costs a class B and a class A operation more.
+ */
+export async function narState(bucket: R2Bucket, info: NarInfo, hashUnknown: boolean): Promise<NarState> {
+  const key = narKeyOfUrl(info.url);
+  const broken = (reason: string): NarState => ({ kind: "broken", key, reason });
+  const object = await bucketOperation("head", () => bucket.head(key));
+  if (object === null) return broken("is not in this cache");
+  if (info.fileSize !== undefined && object.size !== info.fileSize) {
+    return broken(`has ${object.size} bytes, not ${info.fileSize}`);
+  }
+  const recorded = recordedSha256(object);
+  if (recorded === undefined && !hashUnknown) {
+    return { kind: "whole", fileHash: info.fileHash ?? info.narHash, fileSize: object.size };
+  }
+  const fileHash = recorded ?? (await hashOnce(bucket, key, object, info.fileHash));
+  if (info.fileHash !== undefined && !equalHash(fileHash, info.fileHash)) {
+    return broken(`has the hash ${formatHash(fileHash)}, not ${formatHash(info.fileHash)}`);
+  }
+  return { kind: "whole", fileHash, fileSize: object.size };
+}
+
+function recordedSha256(object: R2Object): Hash | undefined {
+  const { sha256 } = object.checksums;
+  return sha256 && { algorithm: "sha256", bytes: new Uint8Array(sha256) };
+}
+
+/**
+ * The hash of an object that R2 has none for. Where the expected one is known the bucket checks and records it
+ * itself, by a put of the object onto itself: no byte passes through JavaScript and the next reader finds it.
+ */
+async function hashOnce(
+  bucket: R2Bucket,
+  key: string,
+  object: R2Object,
+  expected: Hash | undefined,
+): Promise<Hash> {
+  if (expected?.algorithm === "sha256" && object.size <= MAX_SINGLE_PUT_BYTES) {
+    const source = await bucketOperation("get", () =>
+      bucket.get(key, { onlyIf: { etagMatches: object.etag } }),
+    );
+    if (source !== null && "body" in source) {
+      try {
+        const { httpMetadata = {}, customMetadata = {} } = object;
+        await bucket.put(key, source.body, { sha256: expected.bytes, httpMetadata, customMetadata });
+        return expected;
+      } catch (error) {
+        // A wrong digest is what we asked about: hash it to say which one it really has.
+        if (r2Code(error) !== BAD_DIGEST) throw bucketFailure("put", error);
+      }
+    }
+  }
+  const source = await bucketOperation("get", () => bucket.get(key));
+  const digest = new crypto.DigestStream("SHA-256");
+  await bucketOperation("get", async () => source?.body.pipeTo(digest));
+  return { algorithm: "sha256", bytes: new Uint8Array(await digest.digest) };
+}

@@ -1,0 +1,167 @@
+// The environment of the Worker, parsed once into a typed configuration. A mistake becomes a line that names its
+// variable, shown on /health and in the log; reads go on, writes are refused until it is mended.
+import { FormatError } from "./nix/format-error.ts";
+import { type PublicKey, parsePublicKey, parseSecretKey, type SecretKey } from "./nix/keys.ts";
+
+/** The Worker's bindings and variables, as wrangler delivers them. A TOML table or list arrives as a value. */
+export interface Env {
+  BUCKET: R2Bucket;
+  PUSH_TOKEN?: string;
+  PULL_TOKEN?: string;
+  SIGNING_KEY?: string;
+  TRUSTED_PUBLIC_KEYS?: string | string[];
+  PRIORITY?: string | number;
+  STORE_DIR?: string;
+  CACHE_NAME?: string;
+}
+
+export interface Config {
+  readonly cacheName: string;
+  readonly storeDir: string;
+  readonly priority: number;
+  /** Who may write; without it nobody. */
+  readonly pushToken: string | undefined;
+  /** Who else may read a private cache. */
+  readonly pullToken: string | undefined;
+  /** Whether reading needs a credential. */
+  readonly isPrivate: boolean;
+  /** The keys, imported on first use: reading needs none of them. Never rejects. */
+  readonly keys: () => Promise<Keys>;
+  /** One line for each mistake that shows without importing the keys. */
+  readonly problems: readonly string[];
+}
+
+export interface Keys {
+  readonly signing: readonly SecretKey[];
+  readonly trusted: readonly PublicKey[];
+  readonly problems: readonly string[];
+}
+
+const DEFAULT_PRIORITY = 41;
+const DEFAULT_STORE_DIR = "/nix/store";
+const DEFAULT_CACHE_NAME = "nix-cache";
+
+const parsed = new WeakMap<Env, Config>();
+
+/** The configuration of an environment. Parsed once for each; its problems are logged then. */
+export function configOf(env: Env): Config {
+  let config = parsed.get(env);
+  if (config === undefined) {
+    config = parseConfig(env);
+    parsed.set(env, config);
+    for (const problem of config.problems) console.error(`configuration: ${problem}`);
+  }
+  return config;
+}
+
+/** All mistakes of a configuration, those of its keys included. */
+export async function allProblems(config: Config): Promise<string[]> {
+  return [...config.problems, ...(await config.keys()).problems];
+}
+
+export function parseConfig(env: Env): Config {
+  const problems: string[] = [];
+  const pushToken = token("PUSH_TOKEN", env.PUSH_TOKEN, problems);
+  const pullToken = token("PULL_TOKEN", env.PULL_TOKEN, problems);
+  if (pullToken !== undefined && pullToken === pushToken) {
+    problems.push("PULL_TOKEN: is the same as PUSH_TOKEN, so that every reader could write; choose another");
+  }
+  let keys: Promise<Keys> | undefined;
+  return {
+    cacheName: cacheName(env.CACHE_NAME, problems),
+    storeDir: storeDir(env.STORE_DIR, problems),
+    priority: priority(env.PRIORITY, problems),
+    pushToken,
+    pullToken,
+    // A PULL_TOKEN that is set but unusable still means that its operator wanted a private cache.
+    isPrivate: isSet(env.PULL_TOKEN),
+    keys: () => {
+      keys ??= importKeys(env);
+      return keys;
+    },
+    problems,
+  };
+}
+
+function isSet(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== "";
+}
+
+/** Surrounding white space is cut: `echo TOKEN | wrangler secret put` adds a newline. */
+function token(name: string, value: unknown, problems: string[]): string | undefined {
+  if (!isSet(value)) return undefined;
+  if (typeof value === "string" && value.trim() !== "") return value.trim();
+  problems.push(`${name}: must be a text that is not blank; set it with 'npx wrangler secret put ${name}'`);
+  return undefined;
+}
+
+function priority(value: unknown, problems: string[]): number {
+  if (!isSet(value)) return DEFAULT_PRIORITY;
+  const number = typeof value === "string" && /^\d+$/.test(value.trim()) ? Number(value) : value;
+  if (typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= 0x7fffffff)
+    return number;
+  problems.push(`PRIORITY: must be a whole number from 0 (asked first) up; using ${DEFAULT_PRIORITY}`);
+  return DEFAULT_PRIORITY;
+}
+
+function storeDir(value: unknown, problems: string[]): string {
+  if (!isSet(value)) return DEFAULT_STORE_DIR;
+  if (typeof value === "string" && /^(\/[0-9A-Za-z+\-._?=]+)+$/.test(value)) return value;
+  problems.push(`STORE_DIR: must be an absolute path without a final slash; using ${DEFAULT_STORE_DIR}`);
+  return DEFAULT_STORE_DIR;
+}
+
+function cacheName(value: unknown, problems: string[]): string {
+  if (!isSet(value)) return DEFAULT_CACHE_NAME;
+  if (typeof value === "string" && /^[a-z0-9][a-z0-9-]{0,62}$/.test(value)) return value;
+  problems.push(`CACHE_NAME: must be lower-case letters, digits and '-'; using ${DEFAULT_CACHE_NAME}`);
+  return DEFAULT_CACHE_NAME;
+}
+
+async function importKeys(env: Env): Promise<Keys> {
+  const problems: string[] = [];
+  const signing = await eachKey("SIGNING_KEY", env.SIGNING_KEY, parseSecretKey, problems);
+  const trusted = await eachKey("TRUSTED_PUBLIC_KEYS", env.TRUSTED_PUBLIC_KEYS, parsePublicKey, problems);
+  for (const problem of problems) console.error(`configuration: ${problem}`);
+  return { signing, trusted, problems };
+}
+
+async function eachKey<K>(
+  name: string,
+  value: unknown,
+  parse: (text: string) => Promise<K>,
+  problems: string[],
+): Promise<K[]> {
+  const keys: K[] = [];
+  for (const [index, text] of words(name, value, problems).entries()) {
+    try {
+      keys.push(await parse(text));
+    } catch (error) {
+      // Only a FormatError has a message that is safe to show: it never contains the key.
+      const reason = error instanceof FormatError ? error.message : "cannot be imported";
+      problems.push(`${name}: key ${index + 1}: ${reason}`);
+    }
+  }
+  return keys;
+}
+
+/** Words of a text, or a list of texts (TOML, or JSON text). */
+function words(name: string, value: unknown, problems: string[]): string[] {
+  if (!isSet(value)) return [];
+  let list = value;
+  if (typeof value === "string" && value.trim().startsWith("[")) {
+    try {
+      list = JSON.parse(value);
+    } catch {
+      // What is wrong with it does not matter: it may hold a secret, so nothing of it is repeated.
+      problems.push(`${name}: begins like a JSON list but is none`);
+      return [];
+    }
+  }
+  const texts: unknown[] = Array.isArray(list) ? list : [list];
+  if (!texts.every((text) => typeof text === "string")) {
+    problems.push(`${name}: must be keys separated by white space, or a list of them`);
+    return [];
+  }
+  return texts.flatMap((text) => text.split(/\s+/)).filter((text) => text !== "");
+}

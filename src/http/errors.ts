@@ -1,0 +1,44 @@
+// Refusals: one error type with a status, and the one place that turns an error into a response.
+
+/** Nix shows its user an error body only when it is shorter than this (nix-protocol: 1024 bytes). */
+const MAX_MESSAGE_BYTES = 1000;
+
+/** A refusal that the client is told about. The message is one line that says what is wrong and what to do. */
+export class HttpError extends Error {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
+/** A line of text for a person: what a PUT did, or why a request was refused. Never cached. */
+export function textLine(
+  status: number,
+  line: string,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return new Response(`${oneLine(line)}\n`, {
+    status,
+    headers: { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store", ...headers },
+  });
+}
+
+/**
+ * The answer for anything thrown while handling a request. What is not an {@link HttpError} is a defect or an
+ * outage: it is logged for the operator, and the client gets neither a stack trace nor an internal message.
+ */
+export function errorResponse(error: unknown): Response {
+  if (error instanceof HttpError) return textLine(error.status, error.message, error.headers);
+  console.error("unexpected error", error);
+  return textLine(500, "internal error of the cache; the operator finds the cause in the Worker's log");
+}
+
+/** Control characters would break the single line or the terminal of who reads it. */
+function oneLine(message: string): string {
+  const line = message.replace(/[^\x20-\x7e]+/g, " ").trim();
+  return line.length > MAX_MESSAGE_BYTES ? `${line.slice(0, MAX_MESSAGE_BYTES)}...` : line;
+}

@@ -1,0 +1,66 @@
+// The path of a request, taken from the URL as it was sent and decoded exactly once.
+import { HttpError } from "./errors.ts";
+
+/** R2 accepts keys of up to 1024 bytes; no path that is longer can name anything. */
+const MAX_PATH_LENGTH = 1024;
+
+export interface RequestPath {
+  /** The decoded path, beginning with `/`. Printable ASCII, no empty, `.` or `..` segment, no backslash. */
+  readonly path: string;
+  /**
+   * Path and query read as one name, where there is a query. `?` is legal in store path names and every Nix
+   * sends it raw in `log/<drv>`, so that a part of the name arrives looking like a query.
+   */
+  readonly pathWithQuery?: string;
+}
+
+/**
+ * Reads a URL by hand, because the URL parser would keep `%2f` and `%00` and fold what the client really sent.
+ * Throws {@link HttpError} 400 or 414 for what cannot name an object.
+ */
+export function parsePath(url: string): RequestPath {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const target = start < 0 ? "/" : url.slice(start);
+  const query = target.indexOf("?");
+  if (query < 0) return { path: decodePath(target) };
+  const path = decodePath(target.slice(0, query));
+  const search = target.slice(query);
+  return isName(search) ? { path, pathWithQuery: path + search } : { path };
+}
+
+/** A query that could be the rest of a store path name (and the segments after it); everything else is a query. */
+function isName(search: string): boolean {
+  return (
+    search.length < MAX_PATH_LENGTH &&
+    /^\?[0-9A-Za-z+\-._?=/!]*$/.test(search) &&
+    !/\/(\.{0,2})(\/|$)/.test(search)
+  );
+}
+
+function decodePath(raw: string): string {
+  if (raw.length > 3 * MAX_PATH_LENGTH) throw tooLong();
+  const path = raw.includes("%") ? percentDecode(raw) : raw;
+  if (path.length > MAX_PATH_LENGTH) throw tooLong();
+  if (!/^[\x20-\x7e]*$/.test(path) || path.includes("\\")) {
+    throw new HttpError(400, "the path has a character that no object of a binary cache has");
+  }
+  if (path !== "/" && /\/(\.{0,2})(\/|$)/.test(path)) {
+    throw new HttpError(400, "the path has an empty, '.' or '..' segment");
+  }
+  return path;
+}
+
+function percentDecode(raw: string): string {
+  // An encoded slash would make one segment look like two: a classic way around a check.
+  if (/%2f/i.test(raw)) throw new HttpError(400, "the path has an encoded slash; send '/' as it is");
+  try {
+    return decodeURIComponent(raw);
+  } catch {
+    // decodeURIComponent throws for a bad escape and for bytes that are no UTF-8; neither names an object.
+    throw new HttpError(400, "the path has a malformed percent-encoding");
+  }
+}
+
+function tooLong(): HttpError {
+  return new HttpError(414, `the path is longer than ${MAX_PATH_LENGTH} characters`);
+}

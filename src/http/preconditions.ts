@@ -1,0 +1,72 @@
+// Conditional requests (RFC 9110, section 13). Decided here and not by the bucket's `onlyIf`, which throws on a
+// malformed header and does not say which condition failed.
+
+/** What the conditions are compared with. */
+export interface Validators {
+  /** As in the ETag header: quoted, with `W/` where it is weak. */
+  readonly etag: string;
+  readonly lastModified: Date;
+}
+
+/** Status that the conditions of a GET or HEAD lead to: 200 means go on. Order of 13.2.2. */
+export function evaluatePreconditions(headers: Headers, current: Validators): 200 | 304 | 412 {
+  const ifMatch = headers.get("If-Match");
+  if (ifMatch !== null) {
+    if (!anyMatches(ifMatch, current.etag, strongMatch)) return 412;
+  } else {
+    const since = httpDate(headers.get("If-Unmodified-Since"));
+    if (since !== undefined && seconds(current.lastModified) > since) return 412;
+  }
+  const ifNoneMatch = headers.get("If-None-Match");
+  if (ifNoneMatch !== null) {
+    if (anyMatches(ifNoneMatch, current.etag, weakMatch)) return 304;
+  } else {
+    const since = httpDate(headers.get("If-Modified-Since"));
+    if (since !== undefined && seconds(current.lastModified) <= since) return 304;
+  }
+  return 200;
+}
+
+/** Whether a Range may be answered under the request's If-Range (13.1.5): only if the validator is the same. */
+export function ifRangeHolds(headers: Headers, current: Validators): boolean {
+  const value = headers.get("If-Range")?.trim();
+  if (value === undefined) return true;
+  if (value.startsWith('"') || value.startsWith("W/")) return strongMatch(value, current.etag);
+  const date = httpDate(value);
+  return date !== undefined && date === seconds(current.lastModified);
+}
+
+/** Whether there is any condition, so that the common request skips all of this. */
+export function hasPreconditions(headers: Headers): boolean {
+  return (
+    headers.has("If-None-Match") ||
+    headers.has("If-Modified-Since") ||
+    headers.has("If-Match") ||
+    headers.has("If-Unmodified-Since")
+  );
+}
+
+function anyMatches(header: string, etag: string, match: (a: string, b: string) => boolean): boolean {
+  if (header.trim() === "*") return true;
+  return (header.match(/(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g) ?? []).some((tag) => match(tag, etag));
+}
+
+function strongMatch(a: string, b: string): boolean {
+  return a === b && !a.startsWith("W/");
+}
+
+function weakMatch(a: string, b: string): boolean {
+  return a.replace(/^W\//, "") === b.replace(/^W\//, "");
+}
+
+/** Seconds since the epoch of an HTTP-date; an invalid one is ignored, as 13.1.3 asks. */
+function httpDate(value: string | null | undefined): number | undefined {
+  if (value === null || value === undefined || !/^[A-Z][a-z]{2}/.test(value)) return undefined;
+  const time = Date.parse(value);
+  return Number.isNaN(time) ? undefined : Math.floor(time / 1000);
+}
+
+/** HTTP dates have whole seconds. */
+function seconds(date: Date): number {
+  return Math.floor(date.getTime() / 1000);
+}

@@ -1,0 +1,52 @@
+// The router: a table of routes, matched in order; HEAD is derived from GET.
+import { HttpError } from "./errors.ts";
+import type { RequestPath } from "./path.ts";
+
+export interface Route<Permission, Handler> {
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  /** Anchored at both ends, matched against the decoded path. */
+  readonly pattern: RegExp;
+  readonly permission: Permission;
+  readonly handler: Handler;
+  /** The path ends in a name that may contain `?`, which clients send raw: try path and query as one name. */
+  readonly nameMayHaveQuestionMark?: boolean;
+}
+
+export interface RouteMatch<R> {
+  readonly route: R;
+  /** The groups of the pattern. */
+  readonly groups: RegExpExecArray;
+}
+
+/**
+ * Finds the route of a request. Throws {@link HttpError} 404 for a path that no route has, and 405 with `Allow`
+ * for a known path with another method (RFC 9110, 15.5.6).
+ */
+export function matchRoute<R extends Route<unknown, unknown>>(
+  routes: readonly R[],
+  method: string,
+  path: RequestPath,
+): RouteMatch<R> {
+  const wanted = method === "HEAD" ? "GET" : method;
+  const allowed = new Set<string>();
+  for (const route of routes) {
+    const groups = matchPath(route, path);
+    if (groups === null) continue;
+    if (route.method === wanted) return { route, groups };
+    allowed.add(route.method);
+    if (route.method === "GET") allowed.add("HEAD");
+  }
+  if (allowed.size === 0) {
+    throw new HttpError(404, "no such path in a binary cache; see / for what this server is");
+  }
+  const allow = [...allowed].sort().join(", ");
+  throw new HttpError(405, `this path answers ${allow} only`, { Allow: allow });
+}
+
+function matchPath(route: Route<unknown, unknown>, path: RequestPath): RegExpExecArray | null {
+  if (route.nameMayHaveQuestionMark && path.pathWithQuery !== undefined) {
+    const groups = route.pattern.exec(path.pathWithQuery);
+    if (groups !== null) return groups;
+  }
+  return route.pattern.exec(path.path);
+}

@@ -1,0 +1,100 @@
+/** Content addresses (`CA`), and the store path that each gives: no signature is needed to trust it. */
+
+import { FormatError } from "./format-error.ts";
+import { type Hash, parseHash } from "./hash.ts";
+import { encodeNix32 } from "./nix32.ts";
+
+/** How the hashed bytes were made of the file: of text, of a flat file, of the NAR, of git's objects. */
+type Method = "text" | "flat" | "nar" | "git";
+
+interface ContentAddress {
+  method: Method;
+  hash: Hash;
+}
+
+/** Bytes of the hash in a store path. */
+const PATH_HASH_BYTES = 20;
+
+/** What stands before the algorithm in a `CA`, and before the hash in the text that is hashed for the path. */
+const PREFIXES: Record<Exclude<Method, "text">, string> = { flat: "", nar: "r:", git: "git:" };
+
+/**
+ * The base name that content of this address, name and references must have, or undefined if there is none: the
+ * text is no content address that Nix knows, or one that may not have these references.
+ * `references` are base names; `self` is the path's own, which among them counts as a self-reference.
+ *
+ * It says that path and address belong together, not that the NAR has that content.
+ * Rules: StoreDirConfig::makeFixedOutputPath and makeTextPath (libstore/store-dir-config.cc, earlier store-api.cc).
+ */
+export async function storePathOfContentAddress(
+  ca: string,
+  name: string,
+  references: string[],
+  storeDir: string,
+  self?: string,
+): Promise<string | undefined> {
+  const address = parseContentAddress(ca);
+  if (address === undefined) return undefined;
+  const { method, hash } = address;
+  const others = [...new Set(references)].filter((reference) => reference !== self).sort();
+  const selfReferring = self !== undefined && references.includes(self);
+  const withReferences = (type: string): string =>
+    [type, ...others.map((reference) => `${storeDir}/${reference}`), ...(selfReferring ? ["self"] : [])].join(
+      ":",
+    );
+
+  if (method === "text") {
+    // A text is written before its path is known, so it cannot hold it.
+    return selfReferring ? undefined : makeStorePath(withReferences("text"), hash, name, storeDir);
+  }
+  if (method === "nar" && hash.algorithm === "sha256") {
+    return makeStorePath(withReferences("source"), hash, name, storeDir);
+  }
+  if (references.length > 0) return undefined;
+  const inner = await sha256(`fixed:out:${PREFIXES[method]}${base16(hash)}:`);
+  return makeStorePath("output:out", { algorithm: "sha256", bytes: inner }, name, storeDir);
+}
+
+function parseContentAddress(text: string): ContentAddress | undefined {
+  const match = /^(text|fixed|fixed:r|fixed:git):([a-z0-9]+:[^:]+)$/.exec(text);
+  if (match === null) return undefined;
+  try {
+    const hash = parseHash(match[2] ?? "");
+    switch (match[1]) {
+      case "text":
+        return hash.algorithm === "sha256" ? { method: "text", hash } : undefined;
+      case "fixed:git":
+        return hash.algorithm === "sha1" || hash.algorithm === "sha256" ? { method: "git", hash } : undefined;
+      case "fixed:r":
+        return { method: "nar", hash };
+      default:
+        return { method: "flat", hash };
+    }
+  } catch (error) {
+    // A hash that cannot be read makes no content address; that is an answer here, not a failure.
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}
+
+async function makeStorePath(type: string, hash: Hash, name: string, storeDir: string): Promise<string> {
+  const digest = await sha256(`${type}:${base16(hash)}:${storeDir}:${name}`);
+  return `${encodeNix32(fold(digest))}-${name}`;
+}
+
+/** 256 bits to 160, as Nix's compressHash: what is beyond the end is XORed onto the beginning. */
+function fold(digest: Uint8Array): Uint8Array {
+  const folded = new Uint8Array(PATH_HASH_BYTES);
+  for (const [index, byte] of digest.entries()) {
+    folded[index % PATH_HASH_BYTES] = (folded[index % PATH_HASH_BYTES] ?? 0) ^ byte;
+  }
+  return folded;
+}
+
+function base16(hash: Hash): string {
+  return `${hash.algorithm}:${hash.bytes.toHex()}`;
+}
+
+async function sha256(text: string): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+}

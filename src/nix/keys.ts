@@ -1,0 +1,129 @@
+/** Nix's Ed25519 keys, `name:base64`: reading, making, signing and verifying (libutil/signature). */
+
+import { decodeBase64 } from "./base64.ts";
+import { FormatError, quote } from "./format-error.ts";
+import { isKeyName, parseSignature, type Signature } from "./signature.ts";
+
+export interface PublicKey {
+  name: string;
+  key: CryptoKey;
+  /** `name:base64`, as in trusted-public-keys. */
+  text: string;
+}
+
+export interface SecretKey {
+  name: string;
+  /** Not extractable. */
+  key: CryptoKey;
+  /** The public key that belongs to it, `name:base64`. */
+  publicText: string;
+}
+
+const SEED_BYTES = 32;
+const PUBLIC_KEY_BYTES = 32;
+
+/** What comes before the seed in the PKCS #8 form of an Ed25519 key (RFC 8410, section 7): WebCrypto takes no raw seed. */
+const PKCS8_PREFIX = Uint8Array.fromHex("302e020100300506032b657004220420");
+
+/** Reads a public key; white space around it is ignored. Throws FormatError. */
+export async function parsePublicKey(text: string): Promise<PublicKey> {
+  // Not quoted in the error: the likeliest mistake is a secret key in its place.
+  const { name, bytes } = splitKey(text, PUBLIC_KEY_BYTES, "public");
+  return { name, key: await importPublic(bytes), text: `${name}:${bytes.toBase64()}` };
+}
+
+/**
+ * Reads a secret key, 64 bytes of seed and public half; white space around it is ignored.
+ * Throws FormatError, also where the halves do not belong together: such a key makes signatures that nobody can verify.
+ */
+export async function parseSecretKey(text: string): Promise<SecretKey> {
+  const { name, bytes } = splitKey(text, SEED_BYTES + PUBLIC_KEY_BYTES, "secret");
+  const publicHalf = bytes.slice(SEED_BYTES);
+  const pkcs8 = new Uint8Array([...PKCS8_PREFIX, ...bytes.subarray(0, SEED_BYTES)]);
+  const key = await crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", false, ["sign"]);
+  const secret = { name, key, publicText: `${name}:${publicHalf.toBase64()}` };
+  const pair: PublicKey = { name, key: await importPublic(publicHalf), text: secret.publicText };
+  if ((await verify([pair], name, [await sign(secret, name)])) === undefined) {
+    throw new FormatError(`the secret key ${quote(name)} is damaged: its public half belongs to another key`);
+  }
+  return secret;
+}
+
+/** Makes a key, as `nix key generate-secret --key-name` does. Throws FormatError if the name cannot be one. */
+export async function generateSecretKey(name: string): Promise<{ secret: string; public: string }> {
+  if (!isKeyName(name)) {
+    throw new FormatError(
+      `${quote(name)} cannot name a key: use printable ASCII without ":" and white space`,
+    );
+  }
+  // The casts: WebCrypto's types do not know what the algorithm says, that it is a pair and its JWK has d and x.
+  const pair = (await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])) as {
+    privateKey: CryptoKey;
+  };
+  const jwk = (await crypto.subtle.exportKey("jwk", pair.privateKey)) as { d?: string; x?: string };
+  const seed = Uint8Array.fromBase64(jwk.d ?? "", { alphabet: "base64url" });
+  const publicHalf = Uint8Array.fromBase64(jwk.x ?? "", { alphabet: "base64url" });
+  return {
+    secret: `${name}:${new Uint8Array([...seed, ...publicHalf]).toBase64()}`,
+    public: `${name}:${publicHalf.toBase64()}`,
+  };
+}
+
+/** Signs a text, such as a fingerprint: `name:base64`. Ed25519 is deterministic, so Nix gives the same. */
+export async function sign(key: SecretKey, text: string): Promise<string> {
+  const signature = await crypto.subtle.sign("Ed25519", key.key, new TextEncoder().encode(text));
+  return `${key.name}:${new Uint8Array(signature).toBase64()}`;
+}
+
+/**
+ * The name of the first key that one of the signatures verifies with, or undefined. A signature counts only for
+ * keys of its name, as in Nix; malformed ones count for none.
+ */
+export async function verify(
+  keys: PublicKey[],
+  text: string,
+  signatures: string[],
+): Promise<string | undefined> {
+  const parsed = signatures.flatMap(readable);
+  const message = new TextEncoder().encode(text);
+  for (const key of keys) {
+    for (const signature of parsed) {
+      if (signature.name !== key.name) continue;
+      if (await crypto.subtle.verify("Ed25519", key.key, signature.bytes, message)) return key.name;
+    }
+  }
+  return undefined;
+}
+
+function importPublic(bytes: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+  return crypto.subtle.importKey("raw", bytes, "Ed25519", true, ["verify"]);
+}
+
+/** Name and bytes of a key. The error holds nothing of what is after the colon. */
+function splitKey(
+  text: string,
+  length: number,
+  kind: "public" | "secret",
+): { name: string; bytes: Uint8Array<ArrayBuffer> } {
+  const [name = "", base64, ...rest] = text.trim().split(":");
+  // Without a colon all of it may be key material, so not even the name is repeated.
+  if (base64 === undefined || rest.length > 0 || !isKeyName(name)) {
+    throw new FormatError(`a ${kind} key must be "<name>:<base64>"`);
+  }
+  try {
+    return { name, bytes: decodeBase64(base64, length) };
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new FormatError(`the ${kind} key ${quote(name)} is wrong: ${error.message}`);
+  }
+}
+
+/** None for a malformed signature: one that cannot be read proves nothing and spoils no other. */
+function readable(text: string): Signature[] {
+  try {
+    return [parseSignature(text)];
+  } catch (error) {
+    if (error instanceof FormatError) return [];
+    throw error;
+  }
+}

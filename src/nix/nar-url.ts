@@ -1,0 +1,53 @@
+/** From a narinfo's URL to the bucket's key of the archive. */
+
+import { FormatError, quote } from "./format-error.ts";
+import type { Compression } from "./narinfo.ts";
+
+/**
+ * The key that a URL, relative to the cache, means: `nar/...`, percent-decoded, without query and fragment.
+ * Throws FormatError on everything that could name something else in another Nix version: up to 2.31 Nix joins
+ * cache and URL with a slash, from 2.32 it resolves by RFC 3986, so `..`, a leading slash and a host differ.
+ */
+export function narKeyOfUrl(url: string): string {
+  const refuse = (why: string): never => {
+    throw new FormatError(`URL: ${quote(url)} ${why}; expected "nar/<name>", relative to the cache`);
+  };
+  const path = url.replace(/[?#].*$/s, "");
+  if (/^([A-Za-z][A-Za-z0-9+.-]*:|\/)/.test(path)) refuse("is absolute");
+  let decoded = path;
+  try {
+    decoded = decodeURIComponent(path);
+  } catch {
+    // A lone % or bytes that are no UTF-8; the URIError says no more than this.
+    refuse("has a wrong percent-encoding");
+  }
+  if (!/^[!-~]*$/.test(url) || !/^[!-~]*$/.test(decoded))
+    refuse("holds a character that is not printable ASCII");
+  if (decoded.includes("\\")) refuse("holds a backslash");
+  // Split after decoding: the bucket's keys know no difference between "/" and "%2F".
+  const segments = decoded.split("/");
+  while (segments[0] === ".") segments.shift();
+  if (segments.some((segment) => segment === "" || segment === "." || segment === "..")) {
+    refuse('has an empty, "." or ".." part');
+  }
+  if (segments.length < 2 || segments[0] !== "nar") refuse("is outside nar/");
+  return segments.join("/");
+}
+
+const EXTENSIONS: [extension: string, compression: Compression][] = [
+  [".nar.xz", "xz"],
+  [".nar.bz2", "bzip2"],
+  [".nar.zst", "zstd"],
+  [".nar.lzip", "lzip"],
+  [".nar.lz4", "lz4"],
+  [".nar.br", "br"],
+  [".nar.gz", "gzip"],
+];
+
+/**
+ * The compression that a key's extension promises (libstore/binary-cache-store.cc). undefined where it promises
+ * none: Nix names gzip and the rarer ones plain `.nar`, as it does uncompressed archives; `.nar.gz` is others' work.
+ */
+export function compressionOfExtension(key: string): Compression | undefined {
+  return EXTENSIONS.find(([extension]) => key.endsWith(extension))?.[1];
+}

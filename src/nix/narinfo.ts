@@ -1,0 +1,200 @@
+/** narinfo, the metadata of one store path: parsed strictly, and written as Nix writes it (libstore/nar-info.cc). */
+
+import { FormatError, quote } from "./format-error.ts";
+import { formatHash, type Hash, parseHash, parseSha256 } from "./hash.ts";
+import { parseSignature } from "./signature.ts";
+import { checkBaseName, formatStorePath, parseStorePath, type StorePath } from "./store-path.ts";
+
+/** The names that Nix knows; up to 2.3 only the first four. */
+export const COMPRESSIONS = [
+  "none",
+  "xz",
+  "bzip2",
+  "br",
+  "zstd",
+  "gzip",
+  "lz4",
+  "lzip",
+  "lzma",
+  "lzop",
+  "lrzip",
+  "grzip",
+  "compress",
+] as const;
+export type Compression = (typeof COMPRESSIONS)[number];
+
+export interface NarInfo {
+  storePath: StorePath;
+  /** As written, relative to the cache; narKeyOfUrl says which object it means. */
+  url: string;
+  compression: Compression;
+  /** Of the compressed archive. Written always by Nix, but optional to its parser. */
+  fileHash?: Hash;
+  /** Of the compressed archive, in bytes, never 0. */
+  fileSize?: number;
+  /** Of the archive itself, always SHA-256. */
+  narHash: Hash;
+  /** Of the archive itself, in bytes, never 0. */
+  narSize: number;
+  /** Base names, in the order given, without duplicates. May hold the path itself. */
+  references: string[];
+  /** A base name. */
+  deriver?: string;
+  /** `name:base64`, in the order given, without duplicates. */
+  signatures: string[];
+  /** Content address, such as `fixed:r:sha256:...`. */
+  ca?: string;
+  /** Fields unknown to Nix, as they are, in the order given. */
+  extra: [key: string, value: string][];
+}
+
+/** Fields that occur once; of several the last wins, as in Nix. */
+const SCALARS = [
+  "StorePath",
+  "URL",
+  "Compression",
+  "FileHash",
+  "FileSize",
+  "NarHash",
+  "NarSize",
+  "Deriver",
+] as const;
+type Scalar = (typeof SCALARS)[number];
+
+/**
+ * Reads a narinfo whose path must be in `storeDir`. Throws FormatError, naming the field, on whatever makes some
+ * Nix version refuse it or read it differently from another.
+ */
+export function parseNarInfo(text: string, storeDir: string): NarInfo {
+  const scalars = new Map<Scalar, string>();
+  const signatures = new Set<string>();
+  const extra: [string, string][] = [];
+  let references = new Set<string>();
+  let ca = "";
+  for (const [key, value] of fields(text)) {
+    if (isScalar(key)) {
+      scalars.set(key, value);
+    } else if (key === "References") {
+      // Nix's test for a duplicate is whether it has references by now: an empty line may come before, not after.
+      if (references.size > 0) throw new FormatError("References: given twice");
+      references = new Set(value.split(" ").filter((name) => name !== ""));
+    } else if (key === "CA") {
+      if (ca !== "") throw new FormatError("CA: given twice");
+      ca = value;
+    } else if (key === "Sig") {
+      inField("Sig", () => parseSignature(value));
+      signatures.add(value);
+    } else {
+      extra.push([key, value]);
+    }
+  }
+  for (const reference of references) inField("References", () => checkBaseName(reference));
+  if (!/^[!-~]*$/.test(ca)) throw new FormatError(`CA: ${quote(ca)} is not a content address`);
+
+  const required = (key: Scalar): string => {
+    const value = scalars.get(key);
+    if (value === undefined) throw new FormatError(`${key}: missing`);
+    return value;
+  };
+  const fileHash = scalars.get("FileHash");
+  const fileSize = parseSize("FileSize", scalars.get("FileSize") ?? "0");
+  const narSize = parseSize("NarSize", required("NarSize"));
+  if (narSize === 0) throw new FormatError("NarSize: must be greater than 0");
+  const deriver = scalars.get("Deriver") ?? NO_DERIVER;
+  if (deriver !== NO_DERIVER) inField("Deriver", () => checkBaseName(deriver));
+  return {
+    storePath: inField("StorePath", () => parseStorePath(required("StorePath"), storeDir)),
+    url: inField("URL", () => checkUrl(required("URL"))),
+    compression: inField("Compression", () => parseCompression(scalars.get("Compression") ?? "")),
+    ...(fileHash !== undefined && { fileHash: inField("FileHash", () => parseHash(fileHash)) }),
+    // 0 is how Nix writes a size it does not know.
+    ...(fileSize !== 0 && { fileSize }),
+    narHash: inField("NarHash", () => parseSha256(required("NarHash"))),
+    narSize,
+    references: [...references],
+    ...(deriver !== NO_DERIVER && { deriver }),
+    signatures: [...signatures],
+    ...(ca !== "" && { ca }),
+    extra,
+  };
+}
+
+/** Writes a narinfo, its fields in Nix's order, unknown ones last. */
+export function formatNarInfo(info: NarInfo): string {
+  const lines: [key: string, value: string | number | undefined][] = [
+    ["StorePath", formatStorePath(info.storePath)],
+    ["URL", info.url],
+    ["Compression", info.compression],
+    ["FileHash", info.fileHash && formatHash(info.fileHash)],
+    ["FileSize", info.fileSize],
+    ["NarHash", formatHash(info.narHash)],
+    ["NarSize", info.narSize],
+    // Without references the space after the colon stays: clients look for ": ".
+    ["References", info.references.join(" ")],
+    ["Deriver", info.deriver],
+    ...info.signatures.map((signature): [string, string] => ["Sig", signature]),
+    ["CA", info.ca],
+    ...info.extra,
+  ];
+  return lines.map(([key, value]) => (value === undefined ? "" : `${key}: ${value}\n`)).join("");
+}
+
+/** What old Nix wrote for a path whose derivation it did not know. */
+const NO_DERIVER = "unknown-deriver";
+
+/** The lines, as key and value. Throws FormatError where the text is not lines of `key: value`. */
+function fields(text: string): [key: string, value: string][] {
+  if (text.includes("\r")) throw new FormatError("narinfo: lines must end in LF, not CRLF");
+  // Nix drops the last character of the text as if it were the newline, and with it half of a signature.
+  if (!text.endsWith("\n")) throw new FormatError("narinfo: the last line must end in a newline");
+  return text
+    .slice(0, -1)
+    .split("\n")
+    .map((line, index) => {
+      const separator = line.indexOf(": ");
+      const key = line.slice(0, Math.max(separator, 0));
+      if (!/^[A-Za-z][A-Za-z0-9_-]*$/.test(key)) {
+        throw new FormatError(`narinfo: line ${index + 1} is not "Key: value": ${quote(line)}`);
+      }
+      const value = line.slice(separator + 2);
+      if (/\p{Cc}/u.test(value)) throw new FormatError(`${key}: holds a control character`);
+      return [key, value];
+    });
+}
+
+function isScalar(key: string): key is Scalar {
+  return (SCALARS as readonly string[]).includes(key);
+}
+
+/** Runs the parser of one field, so that its error names the field. */
+function inField<T>(key: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof FormatError) || error.message.startsWith(`${key}: `)) throw error;
+    throw new FormatError(`${key}: ${error.message}`);
+  }
+}
+
+/** Bytes, as an exact number. */
+function parseSize(key: Scalar, text: string): number {
+  const size = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(size)) throw new FormatError(`${key}: ${quote(text)} is not a number of bytes`);
+  return size;
+}
+
+function parseCompression(text: string): Compression {
+  // Absent or empty is bzip2: the only compression when the field was introduced.
+  const name = text === "" ? "bzip2" : text;
+  const compression = COMPRESSIONS.find((known) => known === name);
+  if (compression === undefined) {
+    throw new FormatError(`${quote(text)} is not a compression Nix knows (${COMPRESSIONS.join(", ")})`);
+  }
+  return compression;
+}
+
+/** Only that it can be a URL at all; whether it may be published is narKeyOfUrl's to say. */
+function checkUrl(text: string): string {
+  if (!/^[!-~]+$/.test(text)) throw new FormatError(`${quote(text)} is not a URL`);
+  return text;
+}

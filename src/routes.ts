@@ -1,0 +1,89 @@
+// The route table: what the Worker answers, what permission each route needs, and who answers it.
+import type { Permission } from "./auth/authorize.ts";
+import { getCacheInfo, getFrontPage, getHealth, putCacheInfo } from "./cache/info.ts";
+import { KINDS, type Kind, keyOf, NAR, NARINFO } from "./cache/kinds.ts";
+import { putMetadata } from "./cache/put-metadata.ts";
+import { putNar } from "./cache/put-nar.ts";
+import { putNarInfo } from "./cache/put-narinfo.ts";
+import { readObject } from "./cache/read.ts";
+import { allProblems, type Config } from "./config.ts";
+import { HttpError } from "./http/errors.ts";
+import type { Route } from "./http/router.ts";
+
+/** What a handler gets. */
+export interface Context {
+  readonly request: Request;
+  readonly bucket: R2Bucket;
+  readonly config: Config;
+  /** The path that matched, without its leading slash. */
+  readonly path: string;
+  /** Drops a path from the cache in front of the Worker; what it still holds goes on being served otherwise. */
+  readonly purge: (path: string) => void;
+}
+
+export type Handler = (context: Context) => Promise<Response>;
+
+export const ROUTES: readonly Route<Permission, Handler>[] = [
+  ...KINDS.flatMap(routesOfKind),
+  {
+    method: "GET",
+    pattern: /^\/nix-cache-info$/,
+    permission: "pull",
+    handler: ({ request, config }) => getCacheInfo(request, config),
+  },
+  {
+    method: "PUT",
+    pattern: /^\/nix-cache-info$/,
+    permission: "push",
+    handler: writing(({ request, config }) => putCacheInfo(request, config)),
+  },
+  {
+    method: "GET",
+    pattern: /^\/health$/,
+    permission: "none",
+    handler: ({ request, bucket, config }) => getHealth(request, bucket, config),
+  },
+  {
+    method: "GET",
+    pattern: /^\/$/,
+    permission: "pull",
+    handler: ({ request, config }) => getFrontPage(request, config),
+  },
+];
+
+function routesOfKind(kind: Kind): Route<Permission, Handler>[] {
+  const shared = {
+    pattern: new RegExp(kind.pattern.source.replace("^", "^/")),
+    ...(kind.nameMayHaveQuestionMark && { nameMayHaveQuestionMark: true }),
+  };
+  return [
+    { ...shared, method: "GET", permission: "pull", handler: reader(kind) },
+    { ...shared, method: "PUT", permission: "push", handler: writing(writer(kind)) },
+  ];
+}
+
+function reader(kind: Kind): Handler {
+  return ({ request, bucket, config, path }) =>
+    readObject(request, bucket, kind, keyOf(kind, path), config.isPrivate);
+}
+
+function writer(kind: Kind): Handler {
+  switch (kind) {
+    case NARINFO:
+      return ({ request, bucket, config, path, purge }) => putNarInfo(request, bucket, path, config, purge);
+    case NAR:
+      return ({ request, bucket, path }) => putNar(request, bucket, path);
+    default:
+      return ({ request, bucket, path }) => putMetadata(request, bucket, kind, keyOf(kind, path));
+  }
+}
+
+/** A cache with a mistake in its configuration serves what it has, but takes nothing that it might sign wrongly. */
+function writing(handler: Handler): Handler {
+  return async (context) => {
+    const [problem] = await allProblems(context.config);
+    if (problem !== undefined)
+      throw new HttpError(403, `writing is switched off until the configuration is mended: ${problem}`);
+    return handler(context);
+  };
+}
