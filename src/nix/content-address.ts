@@ -24,7 +24,7 @@ const PREFIXES: Record<Exclude<Method, "text">, string> = { flat: "", nar: "r:",
  * `references` are base names; `self` is the path's own, which among them counts as a self-reference.
  *
  * It says that path and address belong together, not that the NAR has that content.
- * Rules: StoreDirConfig::makeFixedOutputPath and makeTextPath (libstore/store-dir-config.cc, earlier store-api.cc).
+ * Rules: makeFixedOutputPath and makeTextPath in Nix's libstore.
  */
 export async function storePathOfContentAddress(
   ca: string,

@@ -139,13 +139,13 @@ export function formatNarInfo(info: NarInfo): string {
   return lines.map(([key, value]) => (value === undefined ? "" : `${key}: ${value}\n`)).join("");
 }
 
-/** What old Nix wrote for a path whose derivation it did not know. */
+/** Stands for a derivation that is not known. */
 const NO_DERIVER = "unknown-deriver";
 
 /** The lines, as key and value. Throws FormatError where the text is not lines of `key: value`. */
 function fields(text: string): [key: string, value: string][] {
   if (text.includes("\r")) throw new FormatError("narinfo: lines must end in LF, not CRLF");
-  // Nix drops the last character of the text as if it were the newline, and with it half of a signature.
+  // Nix calls a narinfo corrupt whose last line has no end; it may have been cut there.
   if (!text.endsWith("\n")) throw new FormatError("narinfo: the last line must end in a newline");
   return text
     .slice(0, -1)
@@ -184,7 +184,7 @@ function parseSize(key: Scalar, text: string): number {
 }
 
 function parseCompression(text: string): Compression {
-  // Absent or empty is bzip2: the only compression when the field was introduced.
+  // Nix's default, and not none.
   const name = text === "" ? "bzip2" : text;
   const compression = COMPRESSIONS.find((known) => known === name);
   if (compression === undefined) {

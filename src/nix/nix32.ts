@@ -2,7 +2,7 @@
 
 import { FormatError, quote } from "./format-error.ts";
 
-/** No e, o, u, t: Nix left them out so that a hash never spells an English swear word. */
+/** Without e, o, u and t. */
 const ALPHABET = "0123456789abcdfghijklmnpqrsvwxyz";
 
 /** A regular expression's character class of the alphabet. */
