@@ -1,0 +1,58 @@
+// The product in one test: a closure goes in with `nix copy` and comes out identical, signed.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { generateClosure } from "./closure.ts";
+import { expectSameClosure } from "./compare.ts";
+import { newKey } from "./keys.ts";
+import { type Client, describeNix, newClient, removeScratch } from "./nix.ts";
+import { type Server, startServer } from "./server.ts";
+
+const SIZE = 300;
+
+describeNix("a closure of 300 paths", () => {
+  const key = newKey("cache.test-1");
+  let server: Server;
+  let pusher: Client;
+  let top: string;
+
+  beforeAll(async () => {
+    server = await startServer({ PUSH_TOKEN: "push", SIGNING_KEY: key.secret });
+    pusher = newClient({ token: "push" });
+    top = await generateClosure(pusher, SIZE);
+    await pusher.nix("copy", "--to", server.url, top);
+  });
+  afterAll(async () => {
+    await server.stop();
+    removeScratch();
+  });
+
+  test("comes out identical by nix copy, signatures required", async () => {
+    const puller = newClient({ conf: [`trusted-public-keys = ${key.public}`] });
+    await puller.nix("copy", "--from", server.url, top);
+    await expectSameClosure(pusher, puller, top, SIZE);
+    await puller.nix("store", "verify", "-r", top);
+  });
+
+  test("comes out identical by substitution", async () => {
+    const puller = newClient({
+      conf: [`trusted-public-keys = ${key.public}`, `substituters = ${server.url}`],
+    });
+    await puller.nix("build", "--no-link", top);
+    await expectSameClosure(pusher, puller, top, SIZE);
+  });
+
+  test("is refused by a client that does not trust the server's key", async () => {
+    const other = newKey("cache.test-1");
+    const puller = newClient({ conf: [`trusted-public-keys = ${other.public}`] });
+    const result = await puller.run("copy", "--from", server.url, top);
+    expect(result.code).not.toBe(0);
+    expect(result.stderr).toContain("signature");
+  });
+
+  test("is not sent again", async () => {
+    const again = newClient({ token: "push" });
+    await again.nix("copy", "--no-check-sigs", "--from", server.url, top);
+    const { code, stderr } = await again.run("copy", "--to", server.url, top);
+    expect(code, stderr).toBe(0);
+    expect(stderr).not.toContain("copying path");
+  });
+});

@@ -1,0 +1,100 @@
+// Starts the Worker as its users do on their machines, by `wrangler dev`, with an empty bucket and
+// its own configuration.
+import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { scratchDir } from "./nix.ts";
+
+const PROJECT = resolve(import.meta.dirname, "../..");
+const WRANGLER = join(PROJECT, "node_modules/wrangler/bin/wrangler.js");
+const START_MS = 120_000;
+
+/**
+ * Runs its arguments in a process group of their own, because wrangler starts more programs, and ends the
+ * whole group when they end or when standard input does: also when the tests are killed.
+ */
+const WATCH = '{ "$@"; kill -KILL 0; } & cat >/dev/null; kill -KILL 0';
+
+export type Server = { url: string; port: number; stop: () => Promise<void> };
+
+/** Starts a server with these variables (PUSH_TOKEN, SIGNING_KEY...) and nothing from `.dev.vars`. */
+export async function startServer(variables: Record<string, string> = {}): Promise<Server> {
+  const dir = scratchDir();
+  // A named env file takes the place of the developer's own `.dev.vars`.
+  const envFile = join(dir, "env");
+  writeFileSync(
+    envFile,
+    Object.entries(variables)
+      .map(([name, value]) => `${name}='${value}'\n`)
+      .join(""),
+  );
+  const port = await freePort();
+  const wrangler = [
+    ...[process.execPath, WRANGLER, "dev"],
+    ...["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", String(await freePort())],
+    ...["--persist-to", join(dir, "state"), "--env-file", envFile],
+    ...["--show-interactive-dev-session=false", "--log-level", "warn"],
+  ];
+  const child = spawn("/bin/sh", ["-c", WATCH, "sh", ...wrangler], {
+    cwd: PROJECT,
+    detached: true,
+    stdio: ["pipe", "pipe", "pipe"],
+    env: { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "1", NO_COLOR: "1" },
+  });
+  let output = "";
+  const keep = (chunk: Buffer) => {
+    output += chunk;
+  };
+  child.stdout.on("data", keep);
+  child.stderr.on("data", keep);
+  let running = true;
+  const ended = new Promise<void>((done) =>
+    child.on("close", () => {
+      running = false;
+      done();
+    }),
+  );
+  const stop = () => {
+    child.stdin.end();
+    return ended;
+  };
+  const url = `http://127.0.0.1:${port}`;
+  try {
+    await healthy(url, () => !running);
+  } catch (error) {
+    await stop();
+    throw new Error(`${String(error)}\n${output}`);
+  }
+  return { url, port, stop };
+}
+
+/** Resolves when the server says that it is well. */
+async function healthy(url: string, gone: () => boolean): Promise<void> {
+  const deadline = Date.now() + START_MS;
+  for (;;) {
+    if (gone()) throw new Error("wrangler dev ended before it served");
+    if (Date.now() > deadline) throw new Error(`${url}/health was not 200 within ${START_MS} ms`);
+    try {
+      const response = await fetch(`${url}/health`);
+      await response.arrayBuffer();
+      if (response.status === 200) return;
+    } catch {
+      // Not listening yet.
+    }
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+/** A TCP port that nobody listens on now. */
+function freePort(): Promise<number> {
+  return new Promise((done, fail) => {
+    const probe = createServer();
+    probe.on("error", fail);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      probe.close(() => done(port));
+    });
+  });
+}
