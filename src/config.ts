@@ -61,6 +61,7 @@ export async function allProblems(config: Config): Promise<string[]> {
 
 export function parseConfig(env: Env): Config {
   const problems: string[] = [];
+  if (!isSet(env.BUCKET)) problems.push("BUCKET: no R2 bucket is bound; see [[r2_buckets]] in wrangler.toml");
   const pushToken = token("PUSH_TOKEN", env.PUSH_TOKEN, problems);
   const pullToken = token("PULL_TOKEN", env.PULL_TOKEN, problems);
   if (pullToken !== undefined && pullToken === pushToken) {

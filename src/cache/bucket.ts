@@ -3,7 +3,6 @@ import { HttpError } from "../http/errors.ts";
 
 /** R2's error codes that mean something other than an outage. https://developers.cloudflare.com/r2/api/error-codes/ */
 export const BAD_DIGEST = 10037;
-export const INVALID_RANGE = 10039;
 const ENTITY_TOO_LARGE = 100100;
 const INCOMPLETE_BODY = 10013;
 
@@ -43,4 +42,32 @@ export async function bucketOperation<T>(operation: string, run: () => Promise<T
   } catch (error) {
     throw bucketFailure(operation, error);
   }
+}
+
+/**
+ * Puts a small object; false where `onlyIf` does not hold. R2 takes one write a second to a key and refuses the
+ * loser of a race: where the winner wrote the same bytes, the loser's are stored, too.
+ */
+export async function putSmall(
+  bucket: R2Bucket,
+  key: string,
+  body: Uint8Array,
+  options: R2PutOptions,
+): Promise<boolean> {
+  try {
+    const object: R2Object | null = await bucket.put(key, body, options);
+    return object !== null;
+  } catch (error) {
+    const failure = bucketFailure("put", error);
+    if (failure.status < 500) throw failure;
+    const winner = await bucketOperation("get", () => bucket.get(key));
+    if (winner === null) throw failure;
+    const stored = await bucketOperation("get", () => winner.bytes());
+    if (!equalBytes(stored, body)) throw failure;
+    return true;
+  }
+}
+
+function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

@@ -64,17 +64,19 @@ export async function getHealth(request: Request, bucket: R2Bucket, config: Conf
     isAvailable = false;
   }
   const status = isAvailable ? (problems.length === 0 ? "ok" : "misconfigured") : "unavailable";
-  const body = JSON.stringify({
-    status,
-    cache: config.cacheName,
-    bucket: isAvailable ? "ok" : "unavailable",
-    problems,
-  });
+  const body = new TextEncoder().encode(
+    JSON.stringify({
+      status,
+      cache: config.cacheName,
+      bucket: isAvailable ? "ok" : "unavailable",
+      problems,
+    }),
+  );
   const headers = {
     "Content-Type": "application/json",
     "Cache-Control": "no-store",
     "Accept-Ranges": "none",
-    "Content-Length": `${body.length}`,
+    "Content-Length": `${body.byteLength}`,
   };
   return new Response(request.method === "HEAD" ? null : body, { status: isAvailable ? 200 : 503, headers });
 }
@@ -93,7 +95,7 @@ async function textDocument(
   const bytes = new TextEncoder().encode(text);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
   // It has no date of its own: an older copy is told apart by the tag alone.
-  const current = { etag: `"${digest.slice(0, 32)}"`, lastModified: new Date() };
+  const current = { etag: `"${digest.slice(0, 32)}"` };
   const headers = new Headers({
     "Content-Type": contentType,
     ETag: current.etag,

@@ -10,8 +10,8 @@ export interface Kind {
   readonly cacheControl: string;
   /** The largest body that may be PUT, decoded. Bytes. */
   readonly maxBytes: number;
-  /** The store setting by which Nix compresses this kind on upload; for messages. */
-  readonly compressionSetting: string;
+  /** The store setting by which Nix compresses this kind on upload, where there is one; for messages. */
+  readonly compressionSetting?: string;
   /** Names are store path names, in which `?` is legal and sent raw. */
   readonly nameMayHaveQuestionMark?: boolean;
   /** The bucket key where it is not the path itself. */
@@ -35,7 +35,6 @@ const JSON_OBJECT = {
   contentType: "application/json",
   cacheControl: MUTABLE,
   maxBytes: 64 * KIB,
-  compressionSetting: "no compression",
 } as const;
 
 export const NARINFO: Kind = {

@@ -2,7 +2,7 @@
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { contentCoding, decode } from "../http/encodings.ts";
 import { HttpError, textLine } from "../http/errors.ts";
-import { bucketOperation } from "./bucket.ts";
+import { putSmall } from "./bucket.ts";
 import type { Kind } from "./kinds.ts";
 
 /** Answers PUT of a small object: at most the kind's size, well-formed where it is JSON, stored as it was sent. */
@@ -16,11 +16,9 @@ export async function putMetadata(
   const body = await readBody(request, kind.maxBytes);
   const plain = coding === undefined ? body : await decode(body, coding, kind.maxBytes);
   if (kind.contentType === "application/json") checkJsonObject(decodeUtf8(plain), kind);
-  await bucketOperation("put", () =>
-    bucket.put(key, body, {
-      httpMetadata: { contentType: kind.contentType, ...(coding && { contentEncoding: coding }) },
-    }),
-  );
+  await putSmall(bucket, key, body, {
+    httpMetadata: { contentType: kind.contentType, ...(coding && { contentEncoding: coding }) },
+  });
   return textLine(201, `stored ${key}`);
 }
 

@@ -6,11 +6,11 @@ import { HttpError, textLine } from "../http/errors.ts";
 import { storePathOfContentAddress } from "../nix/content-address.ts";
 import { fingerprint } from "../nix/fingerprint.ts";
 import { FormatError } from "../nix/format-error.ts";
-import { equalHash } from "../nix/hash.ts";
+import { equalHash, type Hash, parseHash } from "../nix/hash.ts";
 import { sign, verify } from "../nix/keys.ts";
 import { compressionOfExtension, narKeyOfUrl } from "../nix/nar-url.ts";
 import { formatNarInfo, type NarInfo, parseNarInfo } from "../nix/narinfo.ts";
-import { bucketFailure, bucketOperation } from "./bucket.ts";
+import { bucketOperation, putSmall } from "./bucket.ts";
 import { NARINFO } from "./kinds.ts";
 import { mergeNarInfo } from "./merge-narinfo.ts";
 import { narState } from "./stored-nar.ts";
@@ -90,23 +90,32 @@ function parseUpload(text: string, key: string, storeDir: string): NarInfo {
   return info;
 }
 
-/**
- * Step 3: one valid signature by a trusted key. A content-addressed path proves itself, but only where its name
- * really follows from the address that it claims.
- */
+/** Step 3: one valid signature by a trusted key, except for a path that proves itself. Throws 403. */
 async function requireTrust(info: NarInfo, keys: Keys, storeDir: string): Promise<void> {
-  if (keys.trusted.length === 0) return;
-  const { baseName, name } = info.storePath;
-  if (info.ca !== undefined) {
-    const expected = await storePathOfContentAddress(info.ca, name, info.references, storeDir, baseName);
-    if (expected === baseName) return;
-  }
+  if (keys.trusted.length === 0 || (await provesItself(info, storeDir))) return;
   if ((await verify([...keys.trusted], fingerprint(info), info.signatures)) !== undefined) return;
   const names = keys.trusted.map((key) => key.name).join(", ");
   throw new HttpError(
     403,
-    `${baseName} has no valid signature by a key that this cache trusts (${names}); sign it: nix store sign --key-file FILE PATH`,
+    `${info.storePath.baseName} has no valid signature by a key that this cache trusts (${names}); sign it: nix store sign --key-file FILE PATH`,
   );
+}
+
+/**
+ * Whether a path is content-addressed: its name really follows from the address that it claims. An address that is
+ * the hash of the archive must be NarHash, too, or anybody could put another archive under the name; of other
+ * addresses the narinfo does not tell, and the client checks them on import (Nix 2.4 and later).
+ */
+async function provesItself(
+  { ca, storePath, references, narHash }: NarInfo,
+  storeDir: string,
+): Promise<boolean> {
+  if (ca === undefined) return false;
+  const { baseName, name } = storePath;
+  if ((await storePathOfContentAddress(ca, name, references, storeDir, baseName)) !== baseName) return false;
+  // With a reference to itself the path is a part of the archive, and what is hashed is not the archive as it is.
+  const isNarHash = ca.startsWith("fixed:r:sha256:") && !references.includes(baseName);
+  return !isNarHash || equalHash(parseHash(ca.slice("fixed:r:".length)), narHash);
 }
 
 interface Stored {
@@ -141,7 +150,9 @@ async function decide(bucket: R2Bucket, stored: Stored | undefined, incoming: Na
     const state = await narState(bucket, stored.info, false);
     if (state.kind === "whole") {
       const merge = mergeNarInfo(stored.info, incoming);
-      return merge.kind === "differs" ? { kind: "keep" } : { kind: "write", info: merge.info };
+      return merge.kind === "differs"
+        ? { kind: "keep" }
+        : { kind: "write", info: complete(merge.info, state) };
     }
   }
   const state = await narState(bucket, incoming, true);
@@ -151,8 +162,12 @@ async function decide(bucket: R2Bucket, stored: Stored | undefined, incoming: Na
       `${incoming.storePath.baseName}: the NAR ${state.key} ${state.reason}; push the path again`,
     );
   }
-  // Nix up to 2.34 asserts that both are there.
-  return { kind: "write", info: { ...incoming, fileHash: state.fileHash, fileSize: state.fileSize } };
+  return { kind: "write", info: complete(incoming, state) };
+}
+
+/** With FileHash and FileSize, which Nix up to 2.34 asserts, whatever the client or another tool has left out. */
+function complete(info: NarInfo, { fileHash, fileSize }: { fileHash: Hash; fileSize: number }): NarInfo {
+  return { ...info, fileHash, fileSize };
 }
 
 /** Step 6: one signature by each configured key. What claims to be by one of them and is not, goes. */
@@ -167,26 +182,8 @@ async function withSignatures(info: NarInfo, keys: Keys): Promise<NarInfo> {
 }
 
 /** Writes unless somebody else wrote in between (then false): nobody's signature is lost. */
-async function write(
-  bucket: R2Bucket,
-  key: string,
-  text: string,
-  etag: string | undefined,
-): Promise<boolean> {
+function write(bucket: R2Bucket, key: string, text: string, etag: string | undefined): Promise<boolean> {
   const onlyIf = etag === undefined ? { etagDoesNotMatch: "*" } : { etagMatches: etag };
-  try {
-    const object = await bucket.put(key, text, {
-      onlyIf,
-      httpMetadata: { contentType: NARINFO.contentType },
-    });
-    return object !== null;
-  } catch (error) {
-    const failure = bucketFailure("put", error);
-    if (failure.status < 500) throw failure;
-    // R2 takes one write a second to a key and refuses the loser of a race. If the winner wrote this very text,
-    // the loser's is stored, too.
-    const winner = await bucketOperation("get", () => bucket.get(key));
-    if (winner === null || (await bucketOperation("get", () => winner.text())) !== text) throw failure;
-    return true;
-  }
+  const httpMetadata = { contentType: NARINFO.contentType };
+  return putSmall(bucket, key, new TextEncoder().encode(text), { onlyIf, httpMetadata });
 }

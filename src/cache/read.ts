@@ -1,5 +1,5 @@
 // Reading an object: one bucket operation, and a body that goes from the bucket to the client untouched.
-import { accepts, type Coding, decodeStream, knownCoding } from "../http/encodings.ts";
+import { acceptEncoding, accepts, type Coding, decodeStream, knownCoding } from "../http/encodings.ts";
 import { HttpError } from "../http/errors.ts";
 import { evaluatePreconditions, hasPreconditions, ifRangeHolds } from "../http/preconditions.ts";
 import {
@@ -9,7 +9,7 @@ import {
   rangeNotSatisfiable,
   resolveRange,
 } from "../http/ranges.ts";
-import { bucketFailure, bucketOperation, INVALID_RANGE, r2Code } from "./bucket.ts";
+import { bucketFailure, bucketOperation } from "./bucket.ts";
 import { cacheControl, type Kind, NAR } from "./kinds.ts";
 
 /** What the bucket gave for a request. */
@@ -46,8 +46,8 @@ async function find(request: Request, bucket: R2Bucket, kind: Kind, key: string)
 }
 
 /**
- * Gets a part of an object in one operation. Only two rare cases take a second one: a range past the end, whose
- * answer needs the size, and an If-Range that does not hold, which gets the whole.
+ * Gets a part of an object in one operation. Only three rare cases take a second one: a range past the end, whose
+ * answer needs the size; an If-Range that does not hold, and an object to be decoded, which get the whole.
  */
 async function findPart(
   request: Request,
@@ -56,21 +56,31 @@ async function findPart(
   key: string,
   range: RangeRequest,
 ): Promise<Found | null> {
-  let part: R2ObjectBody | null;
-  try {
-    part = await bucket.get(key, { range });
-  } catch (error) {
-    if (r2Code(error) !== INVALID_RANGE) throw bucketFailure("get", error);
-    const object = await bucketOperation("head", () => bucket.head(key));
-    return object && { object, body: null, range };
-  }
+  const part = await getPart(bucket, key, range);
   if (part === null) return null;
+  const body = "body" in part ? part.body : null;
   if (ifRangeHolds(request.headers, validators(part)) && codingToUndo(request, kind, part) === undefined) {
-    return { object: part, body: part.body, range };
+    return { object: part, body, range };
   }
-  await part.body.cancel();
+  await body?.cancel();
   const whole = await bucketOperation("get", () => bucket.get(key));
   return whole && { object: whole, body: whole.body };
+}
+
+/** A part with its body; of an object that the range lies outside only what `head` says. */
+async function getPart(
+  bucket: R2Bucket,
+  key: string,
+  range: RangeRequest,
+): Promise<R2ObjectBody | R2Object | null> {
+  try {
+    return await bucket.get(key, { range });
+  } catch (error) {
+    // R2 has a code for a range that lies outside, but not for every such range: the size decides.
+    const object = await bucketOperation("head", () => bucket.head(key));
+    if (object !== null && resolveRange(range, object.size) !== undefined) throw bucketFailure("get", error);
+    return object;
+  }
 }
 
 async function respond(request: Request, kind: Kind, found: Found, isPrivate: boolean): Promise<Response> {
@@ -84,7 +94,7 @@ async function respond(request: Request, kind: Kind, found: Found, isPrivate: bo
     "Last-Modified": object.uploaded.toUTCString(),
     "Accept-Ranges": undo === undefined ? "bytes" : "none",
   });
-  const coding = kind === NAR ? undefined : object.httpMetadata?.contentEncoding;
+  const coding = contentEncoding(kind, object);
   if (coding !== undefined) headers.set("Vary", "Accept-Encoding");
 
   if (hasPreconditions(request.headers)) {
@@ -117,12 +127,18 @@ async function respond(request: Request, kind: Kind, found: Found, isPrivate: bo
   return new Response(body, { status, headers, encodeBody: "manual" });
 }
 
-/** The coding to undo for this client; never of a NAR, which has to arrive as it was hashed. */
-function codingToUndo(request: Request, kind: Kind, object: R2Object): Coding | undefined {
+/** The coding that a body has on its way; never of a NAR, which has to arrive as it was hashed. */
+function contentEncoding(kind: Kind, object: R2Object): string | undefined {
   const stored = object.httpMetadata?.contentEncoding;
-  if (kind === NAR || stored === undefined || accepts(request.headers.get("Accept-Encoding"), stored))
-    return undefined;
-  return knownCoding(stored);
+  // Other tools store `identity` where they mean none; Nix up to 2.30 breaks on it.
+  return kind === NAR || stored === "" || stored === "identity" ? undefined : stored;
+}
+
+/** The coding to undo for this client. */
+function codingToUndo(request: Request, kind: Kind, object: R2Object): Coding | undefined {
+  const coding = contentEncoding(kind, object);
+  if (coding === undefined || accepts(acceptEncoding(request), coding)) return undefined;
+  return knownCoding(coding);
 }
 
 /** A decoded body is another representation than the stored one, so its tag is weak (RFC 9110, 8.8.3.3). */

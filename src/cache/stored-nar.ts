@@ -12,7 +12,8 @@ export type NarState =
 
 /**
  * Looks at the NAR of a narinfo: one class B operation. An object without a recorded checksum (multipart uploads,
- * other tools) is hashed once where `hashUnknown` is set, which costs a class B and a class A operation more.
+ * other tools) is hashed once where `hashUnknown` is set or the narinfo has no FileHash to go by, which costs a
+ * class B and a class A operation more.
  */
 export async function narState(bucket: R2Bucket, info: NarInfo, hashUnknown: boolean): Promise<NarState> {
   const key = narKeyOfUrl(info.url);
@@ -23,10 +24,11 @@ export async function narState(bucket: R2Bucket, info: NarInfo, hashUnknown: boo
     return broken(`has ${object.size} bytes, not ${info.fileSize}`);
   }
   const recorded = recordedSha256(object);
-  if (recorded === undefined && !hashUnknown) {
-    return { kind: "whole", fileHash: info.fileHash ?? info.narHash, fileSize: object.size };
+  if (recorded === undefined && !hashUnknown && info.fileHash !== undefined) {
+    return { kind: "whole", fileHash: info.fileHash, fileSize: object.size };
   }
   const fileHash = recorded ?? (await hashOnce(bucket, key, object, info.fileHash));
+  if (fileHash === undefined) return broken("is not in this cache any more");
   if (info.fileHash !== undefined && !equalHash(fileHash, info.fileHash)) {
     return broken(`has the hash ${formatHash(fileHash)}, not ${formatHash(info.fileHash)}`);
   }
@@ -41,13 +43,14 @@ function recordedSha256(object: R2Object): Hash | undefined {
 /**
  * The hash of an object that R2 has none for. Where the expected one is known the bucket checks and records it
  * itself, by a put of the object onto itself: no byte passes through JavaScript and the next reader finds it.
+ * `undefined` where the object has gone meanwhile.
  */
 async function hashOnce(
   bucket: R2Bucket,
   key: string,
   object: R2Object,
   expected: Hash | undefined,
-): Promise<Hash> {
+): Promise<Hash | undefined> {
   if (expected?.algorithm === "sha256" && object.size <= MAX_SINGLE_PUT_BYTES) {
     const source = await bucketOperation("get", () =>
       bucket.get(key, { onlyIf: { etagMatches: object.etag } }),
@@ -64,7 +67,8 @@ async function hashOnce(
     }
   }
   const source = await bucketOperation("get", () => bucket.get(key));
+  if (source === null) return undefined;
   const digest = new crypto.DigestStream("SHA-256");
-  await bucketOperation("get", async () => source?.body.pipeTo(digest));
+  await bucketOperation("get", () => source.body.pipeTo(digest));
   return { algorithm: "sha256", bytes: new Uint8Array(await digest.digest) };
 }

@@ -5,23 +5,38 @@ import { HttpError } from "./errors.ts";
 const CODINGS = ["br", "gzip", "zstd"] as const;
 export type Coding = (typeof CODINGS)[number];
 
-/** The coding of an uploaded body, or `undefined` for a plain one. `setting` is what the client should change. */
-export function contentCoding(header: string | null, setting: string): Coding | undefined {
+/**
+ * The coding of an uploaded body, or `undefined` for a plain one. `setting` is what the client should change, where
+ * it has one. Throws {@link HttpError} 415.
+ */
+export function contentCoding(header: string | null, setting?: string): Coding | undefined {
   const name = header?.trim().toLowerCase() ?? "";
   if (name === "" || name === "identity") return undefined;
   const coding = knownCoding(name);
   if (coding !== undefined) return coding;
-  throw new HttpError(
-    415,
-    `Content-Encoding '${name}' is not supported: set ${setting} to br, gzip, zstd or none in the store URL`,
-    { "Accept-Encoding": CODINGS.join(", ") },
-  );
+  const advice =
+    setting === undefined
+      ? "send it plain, or as br, gzip or zstd"
+      : `set ${setting} to br, gzip, zstd or none in the store URL`;
+  throw new HttpError(415, `Content-Encoding '${name}' is not supported: ${advice}`, {
+    "Accept-Encoding": CODINGS.join(", "),
+  });
 }
 
 /** The coding that a stored object has by its metadata; others were never made by this server. */
 export function knownCoding(name: string | undefined): Coding | undefined {
   const plain = name === "x-gzip" ? "gzip" : name;
   return CODINGS.find((coding) => coding === plain);
+}
+
+/**
+ * The Accept-Encoding of the client itself. Cloudflare's edge replaces the header by its own (`gzip, br`), whatever
+ * the client said, and keeps the client's in `cf`; the edge never stands between tests and the Worker.
+ */
+export function acceptEncoding(request: Request): string | null {
+  if (request.cf === undefined) return request.headers.get("Accept-Encoding");
+  const { clientAcceptEncoding } = request.cf;
+  return typeof clientAcceptEncoding === "string" ? clientAcceptEncoding : null;
 }
 
 /** Whether an Accept-Encoding header allows a coding (RFC 9110, 12.5.3). An absent one allows none here. */
@@ -45,15 +60,21 @@ export async function decode(bytes: Uint8Array, coding: Coding, limit: number): 
   const undo = { br: zlib.brotliDecompressSync, gzip: zlib.gunzipSync, zstd: zlib.zstdDecompressSync }[
     coding
   ];
+  let plain: Uint8Array;
   try {
-    return undo(bytes, { maxOutputLength: limit });
+    // One byte more than the limit: the runtime's zstd refuses a result of exactly this many.
+    plain = undo(bytes, { maxOutputLength: limit + 1 });
   } catch (error) {
-    // zlib's own error texts name internals; the code tells the two cases apart.
-    if (error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE") {
-      throw new HttpError(413, `the decoded body is larger than ${limit} bytes`);
-    }
+    // zlib's own error texts name internals. The runtime throws a RangeError where Node has ERR_BUFFER_TOO_LARGE.
+    if (error instanceof RangeError) throw tooLarge(limit);
     throw new HttpError(400, `the body is not valid ${coding}, though its Content-Encoding says so`);
   }
+  if (plain.byteLength > limit) throw tooLarge(limit);
+  return plain;
+}
+
+function tooLarge(limit: number): HttpError {
+  return new HttpError(413, `the decoded body is larger than ${limit} bytes`);
 }
 
 /** Undoes a coding of a stored object while it streams, for a client that does not accept it. */

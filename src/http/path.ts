@@ -8,8 +8,8 @@ export interface RequestPath {
   /** The decoded path, beginning with `/`. Printable ASCII, no empty, `.` or `..` segment, no backslash. */
   readonly path: string;
   /**
-   * Path and query read as one name, where there is a query. `?` is legal in store path names and every Nix
-   * sends it raw in `log/<drv>`, so that a part of the name arrives looking like a query.
+   * Path and query read as one path, where there is a query and they can be one. `?` is legal in store path names
+   * and every Nix sends it raw in `log/<drv>`, so that a part of the name arrives looking like a query.
    */
   readonly pathWithQuery?: string;
 }
@@ -24,17 +24,19 @@ export function parsePath(url: string): RequestPath {
   const query = target.indexOf("?");
   if (query < 0) return { path: decodePath(target) };
   const path = decodePath(target.slice(0, query));
-  const search = target.slice(query);
-  return isName(search) ? { path, pathWithQuery: path + search } : { path };
+  const pathWithQuery = decodeName(target);
+  return pathWithQuery === undefined ? { path } : { path, pathWithQuery };
 }
 
-/** A query that could be the rest of a store path name (and the segments after it); everything else is a query. */
-function isName(search: string): boolean {
-  return (
-    search.length < MAX_PATH_LENGTH &&
-    /^\?[0-9A-Za-z+\-._?=/!]*$/.test(search) &&
-    !/\/(\.{0,2})(\/|$)/.test(search)
-  );
+/** Path and query as one path, where they can be one; everything else is a query, which is ignored. */
+function decodeName(target: string): string | undefined {
+  try {
+    return decodePath(target);
+  } catch (error) {
+    // Only what nobody would take for a name: a query is never a reason to refuse.
+    if (error instanceof HttpError) return undefined;
+    throw error;
+  }
 }
 
 function decodePath(raw: string): string {

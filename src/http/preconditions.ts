@@ -5,7 +5,8 @@
 export interface Validators {
   /** As in the ETag header: quoted, with `W/` where it is weak. */
   readonly etag: string;
-  readonly lastModified: Date;
+  /** Absent where the document has no date of its own: conditions on dates are ignored then (13.1.3, 13.1.4). */
+  readonly lastModified?: Date;
 }
 
 /** Status that the conditions of a GET or HEAD lead to: 200 means go on. Order of 13.2.2. */
@@ -66,7 +67,7 @@ function httpDate(value: string | null | undefined): number | undefined {
   return Number.isNaN(time) ? undefined : Math.floor(time / 1000);
 }
 
-/** HTTP dates have whole seconds. */
-function seconds(date: Date): number {
-  return Math.floor(date.getTime() / 1000);
+/** HTTP dates have whole seconds. Without a date NaN, which is neither before, after nor equal to any. */
+function seconds(date: Date | undefined): number {
+  return date === undefined ? Number.NaN : Math.floor(date.getTime() / 1000);
 }

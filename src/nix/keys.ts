@@ -99,7 +99,10 @@ function importPublic(bytes: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
   return crypto.subtle.importKey("raw", bytes, "Ed25519", true, ["verify"]);
 }
 
-/** Name and bytes of a key. The error holds nothing of what is after the colon. */
+/** As long as a seed in base64 without its padding: what is shorter is no key material. */
+const SEED_CHARACTERS = 43;
+
+/** Name and bytes of a key. The error holds nothing of what is after the colon, nor a name that may be a key. */
 function splitKey(
   text: string,
   length: number,
@@ -114,7 +117,9 @@ function splitKey(
     return { name, bytes: decodeBase64(base64, length) };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    throw new FormatError(`the ${kind} key ${quote(name)} is wrong: ${error.message}`);
+    // Name and key may have changed places.
+    const shown = name.length < SEED_CHARACTERS ? `the ${kind} key ${quote(name)}` : `a ${kind} key`;
+    throw new FormatError(`${shown} is wrong: ${error.message}`);
   }
 }
 

@@ -1,0 +1,68 @@
+// What `npm start` has to know of the arguments that it hands to `wrangler dev`.
+
+export interface StartArguments {
+  /** The environment of `-e`/`--env`, whose secrets are in `.dev.vars.<env>` if there is such a file. */
+  readonly env: string | undefined;
+  /** Files of `--env-file`; with one of them wrangler does not read `.dev.vars`. */
+  readonly envFiles: readonly string[];
+  /** Variables of `--var NAME:value`. */
+  readonly vars: Readonly<Record<string, string>>;
+  readonly protocol: "http" | "https";
+  /** wrangler is asked for its help, and nothing starts. */
+  readonly isHelp: boolean;
+  /** The arguments for wrangler: the given ones, and the defaults of `npm start` where they say nothing else. */
+  readonly forWrangler: readonly string[];
+}
+
+/**
+ * Requests and bindings are not logged, so that the lines to paste stay on the screen; wrangler's hot keys would
+ * draw over them.
+ */
+const DEFAULTS: readonly (readonly [option: string, value: string])[] = [
+  ["--log-level", "warn"],
+  ["--show-interactive-dev-session", "false"],
+];
+
+export function readArguments(given: readonly string[]): StartArguments {
+  const options = splitOptions(given);
+  const last = (...names: string[]) => options.findLast(({ name }) => names.includes(name))?.values.at(-1);
+  const all = (name: string) =>
+    options.filter((option) => option.name === name).flatMap(({ values }) => values);
+  const missing = DEFAULTS.filter(([option]) => !options.some(({ name }) => name === option));
+  return {
+    env: last("--env", "-e"),
+    envFiles: all("--env-file"),
+    vars: Object.fromEntries(all("--var").map(splitVar)),
+    protocol: last("--local-protocol") === "https" ? "https" : "http",
+    isHelp: options.some(({ name }) => name === "--help" || name === "-h"),
+    forWrangler: [...given, ...missing.map(([option, value]) => `${option}=${value}`)],
+  };
+}
+
+interface Option {
+  readonly name: string;
+  readonly values: readonly string[];
+}
+
+/** `--a x y --b=z` as wrangler reads it: an option takes the words after it, up to the next option. */
+function splitOptions(given: readonly string[]): Option[] {
+  const options: { name: string; values: string[] }[] = [];
+  for (const word of given) {
+    if (!word.startsWith("-")) {
+      options.at(-1)?.values.push(word);
+      continue;
+    }
+    const equals = word.indexOf("=");
+    options.push(
+      equals < 0
+        ? { name: word, values: [] }
+        : { name: word.slice(0, equals), values: [word.slice(equals + 1)] },
+    );
+  }
+  return options;
+}
+
+function splitVar(text: string): [name: string, value: string] {
+  const colon = text.indexOf(":");
+  return colon < 0 ? [text, ""] : [text.slice(0, colon), text.slice(colon + 1)];
+}

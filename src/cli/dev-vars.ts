@@ -1,0 +1,82 @@
+// The secrets of the local cache: the file `.dev.vars`, which `wrangler dev` reads and git ignores.
+import { randomBytes, randomUUID } from "node:crypto";
+import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { parseEnv } from "node:util";
+import { generateSecretKey } from "../nix/keys.ts";
+import type { StartArguments } from "./arguments.ts";
+
+const TOKEN_BYTES = 32;
+
+export type Vars = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Makes `.dev.vars` in `directory` with a random PUSH_TOKEN and a fresh SIGNING_KEY, unless there is one: that one
+ * is its owner's and stays as it is, whatever it lacks. Of several calls at once one makes it. Returns whether this
+ * one did.
+ */
+export async function makeDevVars(directory: string): Promise<boolean> {
+  const path = join(directory, ".dev.vars");
+  if ((await readIfThere(path)) !== undefined) return false;
+  // Written aside, in a folder that git ignores, and then given its name in one step: nobody sees half a file,
+  // and the link fails if another start was faster.
+  const scratch = join(directory, ".wrangler");
+  await mkdir(scratch, { recursive: true });
+  const draft = join(scratch, `dev-vars-${randomUUID()}`);
+  try {
+    await writeFile(draft, await freshDevVars(), { mode: 0o600, flag: "wx" });
+    await link(draft, path);
+    return true;
+  } catch (error) {
+    if (isSystemError(error, "EEXIST")) return false;
+    throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function freshDevVars(): Promise<string> {
+  const { secret } = await generateSecretKey(localKeyName(hostname()));
+  return [
+    "# The secrets of your local cache, made by `npm start`. Git ignores this file.",
+    "# Change it as you like: it is never overwritten. Without it `npm start` makes a new one.",
+    `PUSH_TOKEN=${randomBytes(TOKEN_BYTES).toString("base64url")}`,
+    `SIGNING_KEY=${secret}`,
+    "",
+  ].join("\n");
+}
+
+/** Nix finds keys by their names: the local caches of two machines need different ones. */
+export function localKeyName(host: string): string {
+  const name = host.replace(/[^0-9A-Za-z.-]+/g, "-").replace(/^[.-]+|[.-]+$/g, "");
+  return `nix-cache-${name === "" ? "local" : name}-1`;
+}
+
+/** The variables that `wrangler dev` will read from files and arguments, in its order of precedence. */
+export async function readVars(directory: string, given: StartArguments): Promise<Vars> {
+  return { ...(await readVarFiles(directory, given)), ...given.vars };
+}
+
+async function readVarFiles(directory: string, { env, envFiles }: StartArguments): Promise<Vars> {
+  if (envFiles.length > 0) {
+    const texts = await Promise.all(envFiles.map((file) => readIfThere(resolve(directory, file))));
+    return Object.assign({}, ...texts.map((text) => parseEnv(text ?? "")));
+  }
+  const ofEnvironment =
+    env === undefined ? undefined : await readIfThere(join(directory, `.dev.vars.${env}`));
+  return parseEnv(ofEnvironment ?? (await readIfThere(join(directory, ".dev.vars"))) ?? "");
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+function isSystemError(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

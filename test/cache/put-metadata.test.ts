@@ -1,0 +1,148 @@
+/** Uploading what accompanies store paths: listings, logs, realisations of both layouts, debug info. */
+import { reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { gzipSync } from "node:zlib";
+import { afterEach, describe, expect, test } from "vitest";
+import { r2Error, watch } from "../support/bucket.ts";
+import { cacheWith, contents, keys, store } from "../support/cache.ts";
+import { captureLog } from "../support/log.ts";
+import { METADATA } from "../support/objects.ts";
+import { expectRefusal } from "../support/refusal.ts";
+
+afterEach(reset);
+captureLog();
+
+const cache = cacheWith();
+const KIB = 1024;
+const MAX_BYTES: Record<string, number> = {
+  listing: 16 * KIB * KIB,
+  log: 32 * KIB * KIB,
+  realisation: 64 * KIB,
+  "build-trace": 64 * KIB,
+  debuginfo: 64 * KIB,
+};
+const JSON_KINDS = METADATA.filter(({ contentType }) => contentType === "application/json");
+
+/** A JSON object (which is a log, too) of that many bytes. */
+function sized(bytes: number): Uint8Array<ArrayBuffer> {
+  const text = new Uint8Array(bytes).fill(0x20);
+  text[0] = 0x7b;
+  text[bytes - 1] = 0x7d;
+  return text;
+}
+
+describe.each(METADATA)("a $kind", ({ kind, key, body, contentType }) => {
+  const limit = MAX_BYTES[kind] ?? 0;
+
+  test("is stored as it was sent", async () => {
+    expect(await cache.put(`/${key}`, body)).toMatchObject({ status: 201, text: `stored ${key}\n` });
+    expect(await contents()).toEqual({ [key]: body });
+    expect((await env.BUCKET.head(key))?.httpMetadata).toEqual({ contentType });
+    expect((await cache.get(`/${key}`)).text).toBe(body);
+  });
+
+  test("is replaced by a newer one", async () => {
+    await cache.put(`/${key}`, '{"older":1}');
+    expect((await cache.put(`/${key}`, body)).status).toBe(201);
+    expect(await contents()).toEqual({ [key]: body });
+  });
+
+  test("needs no length", async () => {
+    const answer = await cache.fetch(`/${key}`, {
+      method: "PUT",
+      body: new Blob([body]).stream(),
+      headers: { Authorization: "Bearer push-token-for-tests" },
+    });
+    expect([answer.status, await contents()]).toEqual([201, { [key]: body }]);
+  });
+
+  test("may be as large as its limit, not larger", async () => {
+    expect((await cache.put(`/${key}`, sized(limit))).status).toBe(201);
+    expectRefusal(await cache.put(`/${key}`, sized(limit + 1)), 413);
+    expect((await env.BUCKET.head(key))?.size).toBe(limit);
+  });
+
+  test("may not be larger when it is decoded", async () => {
+    const bomb = new Uint8Array(gzipSync(sized(limit + 1), { level: 1 }));
+    expect(bomb.length).toBeLessThan(limit);
+    const answer = await cache.put(`/${key}`, bomb, { "Content-Encoding": "gzip" });
+    expect(expectRefusal(answer, 413)).toMatch(/decoded/);
+    expect(await keys()).toEqual([]);
+  });
+
+  test.each([
+    ["shorter than announced", body.slice(0, -3), { "Content-Length": "1000" }, 400],
+    ["absent, though announced", "", { "Content-Length": "1000" }, 400],
+    ["not what its Content-Encoding says", body, { "Content-Encoding": "gzip" }, 400],
+    ["of a coding that clients cannot undo", body, { "Content-Encoding": "xz" }, 415],
+    ["of several codings", body, { "Content-Encoding": "gzip, br" }, 415],
+  ])("that is %s is refused and leaves nothing", async (_, sent, headers, status) => {
+    expectRefusal(await cache.put(`/${key}`, sent, headers), status);
+    expect(await keys()).toEqual([]);
+  });
+
+  test("sent by two at once: the one that R2 refuses succeeds if the other has stored the same", async () => {
+    const race = (text: string) =>
+      watch(env.BUCKET, {
+        before: async ({ name }) => {
+          if (name !== "put") return;
+          await store(key, text);
+          throw r2Error("put", "Reduce your concurrent request rate for the same object.", 10058);
+        },
+      });
+    expect((await cacheWith({ BUCKET: race(body).bucket }).put(`/${key}`, body)).status).toBe(201);
+    expect(await contents()).toEqual({ [key]: body });
+    const lost = await cacheWith({ BUCKET: race('{"another":1}').bucket }).put(`/${key}`, body);
+    expectRefusal(lost, 503);
+    expect(lost.headers.get("Retry-After")).toMatch(/^\d+$/);
+    expect(await contents()).toEqual({ [key]: '{"another":1}' });
+  });
+
+  test("sent by two at once is one of the two, whole", async () => {
+    const bodies = ["1", "22", "333"].map((digits) => `{"build":${digits}}`);
+    const answers = await Promise.all(bodies.map((text) => cache.put(`/${key}`, text)));
+    for (const { status } of answers) expect(status).toBe(201);
+    expect(bodies).toContain((await cache.get(`/${key}`)).text);
+  });
+});
+
+describe.each(JSON_KINDS)("a $kind is a JSON object", ({ key }) => {
+  test.each([
+    ["nothing", ""],
+    ["text", "hello"],
+    ["cut", '{"version":1,'],
+    ["two of them", "{}{}"],
+    ["a list", "[]"],
+    ["null", "null"],
+    ["a number", "1"],
+    ["a string", '"{}"'],
+    ["nested beyond all sense", `{"a":${"[".repeat(20_000)}${"]".repeat(20_000)}}`.slice(0, -1)],
+    ["not UTF-8", new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
+  ])("not %s", async (_, body) => {
+    expectRefusal(await cache.put(`/${key}`, body), 400);
+    expect(await keys()).toEqual([]);
+  });
+
+  test.each(["{}", ' {\n"a": [1, {"b": null}]\n} \n', '{"a":"ß\\u0000"}'])("%j", async (body) => {
+    expect((await cache.put(`/${key}`, body)).status).toBe(201);
+  });
+});
+
+test("a log is any bytes", async () => {
+  const [log] = METADATA.filter(({ kind }) => kind === "log");
+  const bytes = new Uint8Array(256).map((_, index) => index);
+  expect((await cache.put(`/${log?.key}`, bytes)).status).toBe(201);
+  expect((await cache.get(`/${log?.key}`)).bytes).toEqual(bytes);
+  expect((await cache.put(`/${log?.key}`, "")).status).toBe(201);
+  expect((await cache.get(`/${log?.key}`)).bytes).toHaveLength(0);
+});
+
+test.each([
+  ["listing", "ls-compression"],
+  ["log", "log-compression"],
+])("xz on a %s names the setting to change", async (kind, setting) => {
+  const [object] = METADATA.filter((candidate) => candidate.kind === kind);
+  const answer = await cache.put(`/${object?.key}`, "x", { "Content-Encoding": "xz" });
+  expect(expectRefusal(answer, 415)).toContain(`set ${setting} to br, gzip, zstd or none`);
+  expect(answer.headers.get("Accept-Encoding")).toBe("br, gzip, zstd");
+});

@@ -1,0 +1,228 @@
+/** The configuration: what each variable may be, and that a mistake in it is named, refuses writes and stops no read. */
+import { reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, test } from "vitest";
+import { allProblems, configOf, type Env, parseConfig } from "../src/config.ts";
+import { generateSecretKey } from "../src/nix/keys.ts";
+import { cacheWith, keys, PULL_TOKEN, PUSH_TOKEN, store } from "./support/cache.ts";
+import { captureLog } from "./support/log.ts";
+import { expectRefusal } from "./support/refusal.ts";
+import { bytesOf, narKeyOf } from "./support/store-paths.ts";
+
+afterEach(reset);
+const log = captureLog();
+
+const { BUCKET } = env;
+const KEYS = await Promise.all(["a-1", "b-1", "c-1"].map((name) => generateSecretKey(name)));
+const SECRETS = KEYS.map(({ secret }) => secret);
+const PUBLICS = KEYS.map(({ public: text }) => text);
+const [SECRET = ""] = SECRETS;
+const [PUBLIC = ""] = PUBLICS;
+const MATERIAL = SECRET.slice(SECRET.indexOf(":") + 1);
+
+/** A value that the types forbid, but that wrangler.toml can hold. */
+function variables(values: Record<string, unknown>): Env {
+  return { BUCKET, ...values };
+}
+
+test("without any variable there are the defaults", async () => {
+  const config = parseConfig({ BUCKET });
+  expect(config).toMatchObject({
+    cacheName: "nix-cache",
+    storeDir: "/nix/store",
+    priority: 41,
+    isPrivate: false,
+    problems: [],
+  });
+  expect([config.pushToken, config.pullToken]).toEqual([undefined, undefined]);
+  expect(await config.keys()).toEqual({ signing: [], trusted: [], problems: [] });
+});
+
+describe("what each variable may be", () => {
+  test.each<[Record<string, unknown>, Record<string, unknown>]>([
+    [{ PRIORITY: "30" }, { priority: 30 }],
+    [{ PRIORITY: 30 }, { priority: 30 }],
+    [{ PRIORITY: 0 }, { priority: 0 }],
+    [{ PRIORITY: " 50\n" }, { priority: 50 }],
+    [{ PRIORITY: "" }, { priority: 41 }],
+    [{ STORE_DIR: "/gnu/store" }, { storeDir: "/gnu/store" }],
+    [{ STORE_DIR: "/home/me/my_store-1.0+x" }, { storeDir: "/home/me/my_store-1.0+x" }],
+    [{ STORE_DIR: "" }, { storeDir: "/nix/store" }],
+    [{ CACHE_NAME: "team-1" }, { cacheName: "team-1" }],
+    [{ CACHE_NAME: "" }, { cacheName: "nix-cache" }],
+    [{ PUSH_TOKEN: " secret\n" }, { pushToken: "secret" }],
+    [{ PUSH_TOKEN: "" }, { pushToken: undefined }],
+    [{ PULL_TOKEN: "secret" }, { pullToken: "secret", isPrivate: true }],
+    [{ PULL_TOKEN: "" }, { pullToken: undefined, isPrivate: false }],
+  ])("%j", (values, expected) => {
+    expect(parseConfig(variables(values))).toMatchObject({ ...expected, problems: [] });
+  });
+
+  test.each([
+    ["one", SECRET, ["a-1"]],
+    ["one with a newline", `${SECRET}\n`, ["a-1"]],
+    ["several, separated by white space", SECRETS.join(" \n\t"), ["a-1", "b-1", "c-1"]],
+    ["a list in TOML", SECRETS, ["a-1", "b-1", "c-1"]],
+    ["a list in JSON text", ` ${JSON.stringify(SECRETS)}\n`, ["a-1", "b-1", "c-1"]],
+    ["none", "", []],
+    ["white space", " \n", []],
+    ["an empty list", [], []],
+    ["an empty list in JSON text", "[]", []],
+  ])("SIGNING_KEY: %s", async (_, value, names) => {
+    const { signing, problems } = await parseConfig(variables({ SIGNING_KEY: value })).keys();
+    expect([signing.map(({ name }) => name), problems]).toEqual([names, []]);
+  });
+
+  test.each([
+    ["one", PUBLIC, ["a-1"]],
+    ["several, separated by white space", PUBLICS.join("\n"), ["a-1", "b-1", "c-1"]],
+    ["a list in TOML", PUBLICS, ["a-1", "b-1", "c-1"]],
+    ["a list in TOML with several in one text", [PUBLICS.join(" ")], ["a-1", "b-1", "c-1"]],
+    ["a list in JSON text", JSON.stringify(PUBLICS), ["a-1", "b-1", "c-1"]],
+  ])("TRUSTED_PUBLIC_KEYS: %s", async (_, value, names) => {
+    const { trusted, problems } = await parseConfig(variables({ TRUSTED_PUBLIC_KEYS: value })).keys();
+    expect([trusted.map(({ name }) => name), problems]).toEqual([names, []]);
+  });
+});
+
+const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
+  ["PRIORITY that is no number", { PRIORITY: "high" }, /^PRIORITY: must be a whole number/],
+  ["PRIORITY with a fraction", { PRIORITY: 41.5 }, /^PRIORITY: /],
+  ["PRIORITY below 0", { PRIORITY: "-1" }, /^PRIORITY: /],
+  ["PRIORITY in hexadecimal", { PRIORITY: "0x10" }, /^PRIORITY: /],
+  ["PRIORITY that Nix cannot read", { PRIORITY: "99999999999" }, /^PRIORITY: /],
+  ["PRIORITY that is a list", { PRIORITY: [41] }, /^PRIORITY: /],
+  ["PRIORITY that is true", { PRIORITY: true }, /^PRIORITY: /],
+  ["STORE_DIR that is relative", { STORE_DIR: "nix/store" }, /^STORE_DIR: must be an absolute path/],
+  ["STORE_DIR with a final slash", { STORE_DIR: "/nix/store/" }, /^STORE_DIR: /],
+  ["STORE_DIR of two lines", { STORE_DIR: "/nix/store\nPriority: 0" }, /^STORE_DIR: /],
+  ["STORE_DIR that is a number", { STORE_DIR: 1 }, /^STORE_DIR: /],
+  ["CACHE_NAME in upper case", { CACHE_NAME: "Team" }, /^CACHE_NAME: /],
+  ["CACHE_NAME with a slash", { CACHE_NAME: "a/b" }, /^CACHE_NAME: /],
+  ["a blank PUSH_TOKEN", { PUSH_TOKEN: " \n" }, /^PUSH_TOKEN: must be a text that is not blank/],
+  ["PUSH_TOKEN that is a number", { PUSH_TOKEN: 12345 }, /^PUSH_TOKEN: /],
+  ["a blank PULL_TOKEN", { PULL_TOKEN: "  " }, /^PULL_TOKEN: /],
+  ["one token for both", { PULL_TOKEN: PUSH_TOKEN }, /^PULL_TOKEN: is the same as PUSH_TOKEN/],
+  ["SIGNING_KEY without a name", { SIGNING_KEY: MATERIAL }, /^SIGNING_KEY: key 1: /],
+  ["SIGNING_KEY with name and key exchanged", { SIGNING_KEY: `${MATERIAL}:a-1` }, /^SIGNING_KEY: key 1: /],
+  ["SIGNING_KEY that is cut", { SIGNING_KEY: SECRET.slice(0, -8) }, /^SIGNING_KEY: key 1: /],
+  ["SIGNING_KEY that is a public key", { SIGNING_KEY: PUBLIC }, /^SIGNING_KEY: key 1: /],
+  ["the second of two SIGNING_KEYs", { SIGNING_KEY: `${SECRET} b-1:AAAA` }, /^SIGNING_KEY: key 2: /],
+  ["SIGNING_KEY in quotes", { SIGNING_KEY: `"${SECRET}"` }, /^SIGNING_KEY: key 1: /],
+  [
+    "SIGNING_KEY whose halves differ",
+    { SIGNING_KEY: SECRET.replace(/.{8}$/, "AAAAAA==") },
+    /^SIGNING_KEY: key 1: /,
+  ],
+  ["SIGNING_KEY as broken JSON", { SIGNING_KEY: `["${SECRET}"` }, /^SIGNING_KEY: begins like a JSON list/],
+  ["SIGNING_KEY that is a table", { SIGNING_KEY: { key: SECRET } }, /^SIGNING_KEY: must be keys/],
+  ["SIGNING_KEY as a list of numbers", { SIGNING_KEY: [1] }, /^SIGNING_KEY: must be keys/],
+  [
+    "a secret key among the trusted",
+    { TRUSTED_PUBLIC_KEYS: [PUBLIC, SECRET] },
+    /^TRUSTED_PUBLIC_KEYS: key 2: /,
+  ],
+  ["TRUSTED_PUBLIC_KEYS without a name", { TRUSTED_PUBLIC_KEYS: "AAAA" }, /^TRUSTED_PUBLIC_KEYS: key 1: /],
+  [
+    "TRUSTED_PUBLIC_KEYS separated by commas",
+    { TRUSTED_PUBLIC_KEYS: PUBLICS.join(",") },
+    /^TRUSTED_PUBLIC_KEYS: /,
+  ],
+  ["TRUSTED_PUBLIC_KEYS that is no list", { TRUSTED_PUBLIC_KEYS: 7 }, /^TRUSTED_PUBLIC_KEYS: must be keys/],
+];
+
+describe.each(MISTAKES)("a mistake: %s", (_, values, message) => {
+  const bad = variables({ PUSH_TOKEN, ...values });
+  const cache = cacheWith(bad);
+
+  test("is one line that names the variable and shows no secret", async () => {
+    const problems = await allProblems(parseConfig(bad));
+    expect(problems).toEqual([expect.stringMatching(message)]);
+    expect(problems[0]).toMatch(/^[^\n]{10,400}$/);
+    for (const secret of [PUSH_TOKEN, MATERIAL, MATERIAL.slice(0, 20), MATERIAL.slice(20, 40)]) {
+      expect(problems[0]).not.toContain(secret);
+    }
+  });
+
+  test("shows on /health and in the log", async () => {
+    const health = await cache.get("/health");
+    expect(health.status).toBe(200);
+    expect(JSON.parse(health.text)).toMatchObject({
+      status: "misconfigured",
+      problems: [expect.stringMatching(message)],
+    });
+    expect(log).toHaveBeenCalledWith(expect.stringContaining("configuration: "));
+    expect(JSON.stringify(log.mock.calls)).not.toContain(MATERIAL.slice(0, 20));
+  });
+
+  test("lets reads go on", async () => {
+    await store("nar/x", "it");
+    const { isPrivate, pushToken } = parseConfig(bad);
+    // A cache that was meant to be private does not become public by a mistake: the push token still reads.
+    const headers = isPrivate && pushToken ? { Authorization: `Bearer ${PUSH_TOKEN}` } : undefined;
+    expect(await cache.get("/nar/x", headers)).toMatchObject({ status: 200, text: "it" });
+  });
+
+  test("refuses every write and says why", async () => {
+    const nar = bytesOf("x");
+    const [variable = ""] = Object.keys(values);
+    for (const path of [`/${await narKeyOf(nar)}`, "/nix-cache-info"]) {
+      const line = expectRefusal(await cache.put(path, nar), 403);
+      expect(line).toMatch(/^writing is switched off/);
+      expect(line).toContain(variable);
+    }
+    expect(await keys()).toEqual([]);
+  });
+});
+
+test("a PULL_TOKEN that cannot be used does not make the cache public", async () => {
+  const cache = cacheWith({ PULL_TOKEN: "  " });
+  expectRefusal(await cache.get("/nix-cache-info"), 401);
+  expect((await cache.get("/nix-cache-info", { Authorization: `Bearer ${PUSH_TOKEN}` })).status).toBe(200);
+});
+
+test("a bucket that is not bound is such a mistake, and not a crash", async () => {
+  const cache = cacheWith(variables({ BUCKET: undefined }));
+  const health = await cache.get("/health");
+  expect(health.status).toBe(503);
+  expect(JSON.parse(health.text)).toMatchObject({
+    problems: [expect.stringMatching(/^BUCKET: no R2 bucket/)],
+  });
+  expectRefusal(await cache.get("/nar/x"), 503);
+  expect(expectRefusal(await cache.put("/nix-cache-info", ""), 403)).toContain("BUCKET");
+});
+
+test("several mistakes all show", async () => {
+  const health = await cacheWith(
+    variables({ PRIORITY: "x", STORE_DIR: "x", SIGNING_KEY: "x", TRUSTED_PUBLIC_KEYS: "x" }),
+  ).get("/health");
+  const { problems } = JSON.parse(health.text) as { problems: string[] };
+  expect(problems.map((problem) => problem.split(":")[0])).toEqual([
+    "STORE_DIR",
+    "PRIORITY",
+    "SIGNING_KEY",
+    "TRUSTED_PUBLIC_KEYS",
+  ]);
+});
+
+test("is parsed once for an environment, and logged once", async () => {
+  const bad = variables({ PRIORITY: "x", SIGNING_KEY: "x", PUSH_TOKEN });
+  expect(configOf(bad)).toBe(configOf(bad));
+  const config = configOf(bad);
+  await Promise.all([config.keys(), config.keys(), allProblems(config)]);
+  expect(log.mock.calls.map(([text]) => String(text).slice(0, 25))).toEqual([
+    "configuration: PRIORITY: ",
+    "configuration: SIGNING_KE",
+  ]);
+});
+
+test("secrets are nowhere to be seen", async () => {
+  const cache = cacheWith({ PULL_TOKEN, SIGNING_KEY: SECRET });
+  for (const path of ["/health", "/", "/nix-cache-info", "/favicon.ico"]) {
+    for (const authorization of [`Bearer ${PUSH_TOKEN}`, `Bearer ${PULL_TOKEN}`, "Bearer mistyped"]) {
+      const { text, headers } = await cache.get(path, { Authorization: authorization });
+      const all = `${text}${JSON.stringify([...headers])}`;
+      for (const secret of [PUSH_TOKEN, PULL_TOKEN, "mistyped", MATERIAL]) expect(all).not.toContain(secret);
+    }
+  }
+});

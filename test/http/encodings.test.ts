@@ -1,0 +1,147 @@
+import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  acceptEncoding,
+  accepts,
+  type Coding,
+  contentCoding,
+  decode,
+  decodeStream,
+  knownCoding,
+} from "../../src/http/encodings.ts";
+import { HttpError } from "../../src/http/errors.ts";
+
+const CODERS: [Coding, (plain: Uint8Array) => Uint8Array][] = [
+  ["br", brotliCompressSync],
+  ["gzip", gzipSync],
+  ["zstd", zstdCompressSync],
+];
+const PLAIN = new TextEncoder().encode("StorePath: ...\n".repeat(1000));
+
+describe("Accept-Encoding (RFC 9110, 12.5.3)", () => {
+  test.each<[string | null, string, boolean]>([
+    ["gzip", "gzip", true],
+    ["br, gzip", "gzip", true],
+    ["br,gzip", "gzip", true],
+    ["GZIP", "gzip", true],
+    ["x-gzip", "gzip", true],
+    ["gzip;q=0.5", "gzip", true],
+    ["gzip; q=0.001", "gzip", true],
+    ["gzip;q=1", "gzip", true],
+    ["*", "zstd", true],
+    ["br, *;q=0.1", "zstd", true],
+    ["*;q=0, zstd", "zstd", true],
+    ["deflate, gzip, br, zstd", "br", true],
+    ["zstd, br, gzip, deflate, bzip2, xz", "zstd", true],
+    [null, "gzip", false],
+    ["", "gzip", false],
+    ["identity", "gzip", false],
+    ["br", "gzip", false],
+    ["gzip;q=0", "gzip", false],
+    ["gzip; q=0.000", "gzip", false],
+    ["*, gzip;q=0", "gzip", false],
+    ["*;q=0", "gzip", false],
+    ["gzipped", "gzip", false],
+    [";;,,q=0", "gzip", false],
+  ])("%j accepts %s: %j", (header, coding, expected) => {
+    expect(accepts(header, coding)).toBe(expected);
+  });
+});
+
+describe("Cloudflare's edge replaces Accept-Encoding, and keeps the client's own in request.cf", () => {
+  const url = "https://cache.example.org/";
+  const headers = { "Accept-Encoding": "br, gzip" };
+  test.each<[string, RequestInit, string | null]>([
+    [
+      "behind the edge, a client that said something",
+      { headers, cf: { clientAcceptEncoding: "zstd" } },
+      "zstd",
+    ],
+    ["behind the edge, a client that said nothing", { headers, cf: { clientAcceptEncoding: "" } }, ""],
+    ["behind the edge, nothing known of the client", { headers, cf: {} }, null],
+    ["no edge in between", { headers }, "br, gzip"],
+    ["no edge and no header", {}, null],
+  ])("%s", (_, init, expected) => {
+    expect(acceptEncoding(new Request(url, init))).toBe(expected);
+  });
+});
+
+describe("the Content-Encoding of an upload", () => {
+  test.each<[string | null, Coding | undefined]>([
+    [null, undefined],
+    ["", undefined],
+    ["identity", undefined],
+    ["br", "br"],
+    ["gzip", "gzip"],
+    ["x-gzip", "gzip"],
+    ["zstd", "zstd"],
+    [" GZip ", "gzip"],
+  ])("%j is %s", (header, coding) => {
+    expect(contentCoding(header, "narinfo-compression")).toBe(coding);
+  });
+
+  test.each(["xz", "bzip2", "deflate", "compress", "gzip, br", "gzip,", "none", "x".repeat(5000), "\t\x01"])(
+    "%j is refused, and says which setting to change",
+    (header) => {
+      const expected = { status: 415, headers: { "Accept-Encoding": "br, gzip, zstd" } };
+      expect(() => contentCoding(header, "log-compression")).toThrow(expect.objectContaining(expected));
+      expect(() => contentCoding(header, "log-compression")).toThrow(/set log-compression to .*gzip.* none/);
+    },
+  );
+
+  test("of a stored object only what this server can undo counts", () => {
+    expect([undefined, "", "identity", "xz", "br", "gzip", "x-gzip", "zstd"].map(knownCoding)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      "br",
+      "gzip",
+      "gzip",
+      "zstd",
+    ]);
+  });
+});
+
+describe.each(CODERS)("%s", (coding, encode) => {
+  test("is undone, whole and as a stream", async () => {
+    expect(await decode(encode(PLAIN), coding, PLAIN.length * 2)).toEqual(Buffer.from(PLAIN));
+    const { body } = new Response(encode(PLAIN));
+    if (body === null) throw new Error("no body");
+    expect(await new Response(await decodeStream(body, coding)).bytes()).toEqual(PLAIN);
+  });
+
+  test("may give as many bytes as the limit, not one more", async () => {
+    expect(await decode(encode(PLAIN), coding, PLAIN.length)).toHaveLength(PLAIN.length);
+    await expect(decode(encode(PLAIN), coding, PLAIN.length - 1)).rejects.toMatchObject({ status: 413 });
+  });
+
+  test("a decompression bomb is refused", async () => {
+    const bomb = encode(new Uint8Array(8 * 1024 * 1024));
+    expect(bomb.length).toBeLessThan(100 * 1024);
+    const refusal = await decode(bomb, coding, 1024 * 1024).catch((error) => error);
+    expect(refusal).toBeInstanceOf(HttpError);
+    expect(refusal).toMatchObject({ status: 413, message: "the decoded body is larger than 1048576 bytes" });
+  });
+
+  test("a body that is something else, cut or empty is refused", async () => {
+    const whole = encode(PLAIN);
+    for (const body of [PLAIN, whole.subarray(0, -5), whole.subarray(5), whole.subarray(0, 3)]) {
+      const refusal = await decode(body, coding, 1024 * 1024).catch((error) => error);
+      expect(refusal).toBeInstanceOf(HttpError);
+      expect(refusal).toMatchObject({ status: 400 });
+      expect(refusal.message).toContain(`not valid ${coding}`);
+    }
+  });
+
+  test("any bytes are decoded or refused", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 100 }), async (bytes) => {
+        const result = await decode(bytes, coding, 1000).catch((error) => error);
+        if (!(result instanceof Uint8Array)) expect([400, 413]).toContain(result.status);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

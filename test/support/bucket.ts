@@ -1,0 +1,146 @@
+/**
+ * The real bucket, watched: every operation is counted, and a test may fail, delay or stop any of them. Nothing is
+ * simulated; what is not interfered with happens in the local R2.
+ */
+
+/** What R2 bills (https://developers.cloudflare.com/r2/pricing/). Reading the body of a `get` costs nothing more. */
+const CLASS = {
+  head: "B",
+  get: "B",
+  put: "A",
+  list: "A",
+  createMultipartUpload: "A",
+  uploadPart: "A",
+  complete: "A",
+  abort: "free",
+  delete: "free",
+  arrayBuffer: "free",
+  bytes: "free",
+  text: "free",
+  json: "free",
+  blob: "free",
+} as const;
+
+export type OperationName = keyof typeof CLASS;
+
+/** One call of the bucket, of a multipart upload, or of a reading method of an object. */
+export interface Operation {
+  /** Counted from 0, in the order in which they began. */
+  readonly number: number;
+  readonly name: OperationName;
+  /** Empty for `list`; of several keys of a `delete` the first. */
+  readonly key: string;
+}
+
+/** Called at the operation; may throw, wait, or never come back (a crash). */
+export type Hook = (operation: Operation) => unknown;
+
+export interface Interference {
+  /** Before the operation: if it throws, the bucket never hears of it. */
+  readonly before?: Hook;
+  /** After the operation: if it throws, it has happened, but its answer is lost. */
+  readonly after?: (operation: Operation, answer: unknown) => unknown;
+}
+
+export interface WatchedBucket {
+  /** To be put into `env` in the place of the real one. */
+  readonly bucket: R2Bucket;
+  /** Everything that was asked of it so far. */
+  readonly operations: readonly Operation[];
+  /** Billed operations so far: `{ A: 1, B: 2 }`. */
+  readonly billed: () => { A: number; B: number };
+}
+
+export function watch(bucket: R2Bucket, interference: Interference = {}): WatchedBucket {
+  const operations: Operation[] = [];
+
+  async function perform(name: OperationName, key: string, run: () => unknown): Promise<unknown> {
+    const operation = { number: operations.length, name, key };
+    operations.push(operation);
+    await interference.before?.(operation);
+    const result = await run();
+    await interference.after?.(operation, result);
+    return isObject(result) ? watched(result, key) : result;
+  }
+
+  function watched<T extends object>(target: T, ownKey: string): T {
+    return new Proxy(target, {
+      get(_, property) {
+        // Native getters and methods want the native object as `this`.
+        const value: unknown = Reflect.get(target, property, target);
+        if (typeof value !== "function") return value;
+        return (...parameters: unknown[]) => {
+          const run = (): unknown => Reflect.apply(value, target, parameters);
+          if (isOperation(property)) return perform(property, ownKey || keyOf(parameters), run);
+          const result = run();
+          return property === "resumeMultipartUpload" && isObject(result)
+            ? watched(result, keyOf(parameters))
+            : result;
+        };
+      },
+    });
+  }
+
+  return {
+    bucket: watched(bucket, ""),
+    operations,
+    billed: () => ({
+      A: operations.filter(({ name }) => CLASS[name] === "A").length,
+      B: operations.filter(({ name }) => CLASS[name] === "B").length,
+    }),
+  };
+}
+
+/** An error as the binding throws it: the code only at the end of the message. */
+export function r2Error(name: string, message: string, code: number): Error {
+  return new Error(`${name}: ${message} (${code})`);
+}
+
+/** An outage: every operation for which `when` holds fails and does not happen. */
+export function failing(when: (operation: Operation) => boolean): Interference {
+  return {
+    before: (operation) => {
+      if (when(operation)) {
+        throw r2Error(operation.name, "We encountered an internal error. Please try again.", 10001);
+      }
+    },
+  };
+}
+
+/** A broken connection: every operation for which `when` holds happens, but its answer is lost. */
+export function losingAnswers(when: (operation: Operation) => boolean): Interference {
+  return {
+    after: async (operation, answer) => {
+      if (!when(operation)) return;
+      // The runtime complains of a body that nobody reads.
+      if (isObject(answer) && "arrayBuffer" in answer) await (answer as R2ObjectBody).arrayBuffer();
+      throw new Error("Network connection lost.");
+    },
+  };
+}
+
+/** Runs `action` once, before the first operation for which `when` holds: what others do at that moment. */
+export function meanwhile(when: (operation: Operation) => boolean, action: () => unknown): Interference {
+  let isDone = false;
+  return {
+    before: async (operation) => {
+      if (isDone || !when(operation)) return;
+      isDone = true;
+      await action();
+    },
+  };
+}
+
+function isOperation(property: string | symbol): property is OperationName {
+  return typeof property === "string" && Object.hasOwn(CLASS, property);
+}
+
+function keyOf([first]: unknown[]): string {
+  const key = Array.isArray(first) ? first[0] : first;
+  return typeof key === "string" ? key : "";
+}
+
+/** An object or upload, to be watched in its turn; plain answers such as lists are left alone. */
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && "key" in value;
+}

@@ -1,0 +1,9 @@
+/** What the plugin cannot know of wrangler.toml: the types of `env` and `exports` of "cloudflare:workers". */
+declare namespace Cloudflare {
+  interface Env {
+    BUCKET: R2Bucket;
+  }
+  interface GlobalProps {
+    mainModule: typeof import("../../src/index.ts");
+  }
+}

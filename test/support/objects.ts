@@ -1,0 +1,73 @@
+/** One object of each kind, as design.md's table of kinds describes them. */
+
+export const HASH = "4crvrnhdg1r8sqc1hblbviqj0iqdajdv";
+export const NAR_HASH = "11hx99lg325wygx585wk5r3a1xczf282w7v79dmwvvhyyhxkc8zb";
+export const DRV_HASH = "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c";
+export const BUILD_ID = "0123456789abcdef0123456789abcdef01234567";
+
+export const MUTABLE = "public, max-age=3600";
+export const IMMUTABLE = "public, max-age=31536000, immutable";
+
+export interface ExampleObject {
+  readonly kind: string;
+  readonly key: string;
+  readonly body: string;
+  readonly contentType: string;
+  readonly cacheControl: string;
+}
+
+/** What a PUT of each of these accepts is another matter: the narinfo's NAR is not there. */
+export const OBJECTS: readonly ExampleObject[] = [
+  {
+    kind: "narinfo",
+    key: `${HASH}.narinfo`,
+    body: `StorePath: /nix/store/${HASH}-demo\n`,
+    contentType: "text/x-nix-narinfo",
+    cacheControl: MUTABLE,
+  },
+  {
+    kind: "nar",
+    key: `nar/${NAR_HASH}.nar.xz`,
+    body: "an archive",
+    contentType: "application/x-nix-nar",
+    cacheControl: IMMUTABLE,
+  },
+  {
+    kind: "listing",
+    key: `${HASH}.ls`,
+    body: '{"version":1,"root":{"type":"regular"}}',
+    contentType: "application/json",
+    cacheControl: MUTABLE,
+  },
+  {
+    kind: "log",
+    key: `log/${HASH}-demo-1.0.drv`,
+    body: "building demo: häß\n",
+    contentType: "text/plain; charset=utf-8",
+    cacheControl: MUTABLE,
+  },
+  {
+    kind: "realisation",
+    key: `realisations/sha256:${DRV_HASH}!out.doi`,
+    body: '{"id":"out","outPath":"demo","signatures":[]}',
+    contentType: "application/json",
+    cacheControl: MUTABLE,
+  },
+  {
+    kind: "build-trace",
+    key: `build-trace-v2/${HASH}-demo.drv/out.doi`,
+    body: '{"outPath":"demo","signatures":{}}',
+    contentType: "application/json",
+    cacheControl: MUTABLE,
+  },
+  {
+    kind: "debuginfo",
+    key: `debuginfo/${BUILD_ID}.debug`,
+    body: '{"archive":"../nar/x.nar","member":"lib/debug/x.debug"}',
+    contentType: "application/json",
+    cacheControl: MUTABLE,
+  },
+];
+
+/** What accompanies store paths: kinds whose PUT needs nothing else to be there. */
+export const METADATA = OBJECTS.filter(({ kind }) => kind !== "narinfo" && kind !== "nar");

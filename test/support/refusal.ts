@@ -1,0 +1,18 @@
+/** What every refusal has to look like (design.md, principle 7), whatever it refuses. */
+import { expect } from "vitest";
+import type { Answer } from "./cache.ts";
+
+/** Nix shows its user only bodies that are shorter. */
+const NIX_SHOWS_BELOW = 1024;
+
+/** Checks a refusal and gives its line. */
+export function expectRefusal(answer: Answer, status: number): string {
+  const { text, headers } = answer;
+  expect({ status: answer.status, text }).toMatchObject({ status });
+  expect(text.length).toBeLessThan(NIX_SHOWS_BELOW);
+  expect(text).toMatch(/^[\x20-\x7e]+\n$/);
+  expect(text).not.toMatch(/\bat .*:\d+|TypeError|undefined|\[object /);
+  expect(headers.get("Content-Type")).toBe("text/plain; charset=utf-8");
+  expect(headers.get("Cache-Control")).toBe("no-store");
+  return text;
+}

@@ -1,0 +1,82 @@
+/** Store paths that were never built: a NAR of any bytes and the narinfo that belongs to it. */
+import { env } from "cloudflare:workers";
+import type { Hash } from "../../src/nix/hash.ts";
+import { formatNarInfo, type NarInfo } from "../../src/nix/narinfo.ts";
+import { encodeNix32 } from "../../src/nix/nix32.ts";
+import type { Answer, TestCache } from "./cache.ts";
+
+export interface TestPath {
+  /** `<hash>.narinfo` */
+  readonly key: string;
+  /** `nar/<hash>.nar` */
+  readonly narKey: string;
+  readonly nar: Uint8Array<ArrayBuffer>;
+  readonly info: NarInfo;
+  /** The narinfo as text. */
+  readonly text: string;
+}
+
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Hash> {
+  return { algorithm: "sha256", bytes: new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)) };
+}
+
+export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text) as Uint8Array<ArrayBuffer>;
+}
+
+/** The name that a NAR of these bytes must have. */
+export async function narKeyOf(nar: Uint8Array<ArrayBuffer>, ending = ".nar"): Promise<string> {
+  return `nar/${encodeNix32((await sha256(nar)).bytes)}${ending}`;
+}
+
+/**
+ * The store path `<hash>-<name>`, uncompressed unless `changes` say otherwise. The hash follows from the name alone,
+ * so that other contents give another build of the same path.
+ */
+export async function testPath(
+  name = "hello-1.0",
+  contents = `the NAR of ${name}`,
+  changes: Partial<NarInfo> = {},
+): Promise<TestPath> {
+  const nar = bytesOf(contents);
+  const hash = encodeNix32((await sha256(bytesOf(name))).bytes.slice(0, 20));
+  const narHash = await sha256(nar);
+  const baseName = `${hash}-${name}`;
+  const info: NarInfo = {
+    storePath: { storeDir: "/nix/store", hash, name, baseName },
+    url: await narKeyOf(nar),
+    compression: "none",
+    fileHash: narHash,
+    fileSize: nar.length,
+    narHash,
+    narSize: nar.length,
+    references: [baseName],
+    signatures: [],
+    extra: [],
+    ...changes,
+  };
+  return { key: `${hash}.narinfo`, narKey: info.url, nar, info, text: formatNarInfo(info) };
+}
+
+/** A path whose NAR is compressed, as far as anybody can tell: FileHash and NarHash differ. */
+export async function compressedPath(name: string, contents = `an archive ${name}`): Promise<TestPath> {
+  const file = bytesOf(`compressed ${contents}`);
+  const path = await testPath(name, contents, {
+    url: await narKeyOf(file, ".nar.xz"),
+    compression: "xz",
+    fileHash: await sha256(file),
+    fileSize: file.length,
+  });
+  return { ...path, nar: file };
+}
+
+/** Pushes the NAR, then the narinfo: the answer to the latter. */
+export async function push(cache: TestCache, path: TestPath, text = path.text): Promise<Answer> {
+  await cache.put(`/${path.narKey}`, path.nar);
+  return cache.put(`/${path.key}`, text);
+}
+
+/** Puts a NAR into the bucket as other tools do: R2 has no SHA-256 for it. */
+export async function storeWithoutChecksum(key: string, nar: Uint8Array<ArrayBuffer>): Promise<void> {
+  await env.BUCKET.put(key, nar);
+}
