@@ -75,7 +75,9 @@ function ask(agent: Agent, port: number, question: Question, signal: AbortSignal
         else done(bytes);
       });
     });
-    outgoing.setTimeout(REQUEST_TIMEOUT_MS, () => outgoing.destroy(new Error(`GET ${path}: no answer`)));
+    outgoing.setTimeout(REQUEST_TIMEOUT_MS, () =>
+      outgoing.destroy(new Error(`${question.method} ${path}: no answer`)),
+    );
     outgoing.on("error", fail);
     outgoing.end();
   });

@@ -61,7 +61,6 @@ export async function fillBucket(
 ): Promise<void> {
   const proxy = await getPlatformProxy<{ BUCKET: Bucket }>({
     configPath: config,
-    envFiles: [],
     persist: { path: join(stateDir, "v3") },
     remoteBindings: false,
   });

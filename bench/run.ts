@@ -1,6 +1,6 @@
 // `npm run bench`: this Worker against one of ten lines, both under `wrangler dev`, in turns. bench/README.md
 import { rmSync } from "node:fs";
-import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, symlink, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -24,9 +24,14 @@ const NAR_BYTES = 10_000_000;
 /** A NAR fills the pipe: more of them at once measure the load generator. */
 const NAR_CONNECTIONS = 2;
 const NARINFOS = 200;
+/** How often the Workers take turns in a round: what else the machine does at the time then meets both. */
+const TURNS = 8;
+/** Of even turns; odd ones begin with the other. */
+const ORDER = ["worker", "baseline"] as const;
 
-const WORKER_CONFIG = resolve(import.meta.dirname, "../wrangler.toml");
-const BASELINE_CONFIG = join(import.meta.dirname, "baseline.toml");
+const ROOT = resolve(import.meta.dirname, "..");
+/** What the two Workers are made of. */
+const SOURCES = ["wrangler.toml", "tsconfig.json", "src", "bench"];
 
 /** One kind of request, and how its speed is told. */
 interface Scenario {
@@ -108,15 +113,17 @@ function readOptions(args: string[]): Options | undefined {
 async function bench(options: Options, dir: string, signal: AbortSignal): Promise<void> {
   const narInfos = Array.from({ length: NARINFOS }, makeNarInfo);
   const nar = makeNar(NAR_BYTES);
+  const project = await copyProject(dir);
+  const baselineConfig = join(project, "bench/baseline.toml");
   const start = async (name: string, config: string): Promise<Server> => {
     const own = join(dir, name);
     await mkdir(own);
     await fillBucket(config, join(own, "state"), [...narInfos, nar]);
     return startServer(config, own, signal);
   };
-  const worker = await start("worker", options.isControl ? BASELINE_CONFIG : WORKER_CONFIG);
+  const worker = await start("worker", options.isControl ? baselineConfig : join(project, "wrangler.toml"));
   try {
-    const baseline = await start("baseline", BASELINE_CONFIG);
+    const baseline = await start("baseline", baselineConfig);
     try {
       const servers = { worker, baseline };
       const scenarios = scenariosOf(
@@ -131,6 +138,17 @@ async function bench(options: Options, dir: string, signal: AbortSignal): Promis
   } finally {
     await worker.stop();
   }
+}
+
+/**
+ * Copies the sources: wrangler reloads what is saved while it runs, which would change what is measured, and a
+ * changed configuration closes its port for a moment. The copy has no .dev.vars either.
+ */
+async function copyProject(dir: string): Promise<string> {
+  const project = join(dir, "project");
+  for (const name of SOURCES) await cp(join(ROOT, name), join(project, name), { recursive: true });
+  await symlink(join(ROOT, "node_modules"), join(project, "node_modules"));
+  return project;
 }
 
 function scenariosOf(narInfoKeys: readonly string[], narKey: string, options: Options): Scenario[] {
@@ -163,33 +181,49 @@ function scenariosOf(narInfoKeys: readonly string[], narKey: string, options: Op
 
 type Measured = ReadonlyMap<Scenario, Round[]>;
 
-/** Every scenario once in every round, both Workers right after each other, the other one first in the next round. */
+/** Every scenario once in every round, in short turns: A B, B A, A B... */
 async function measure(
   scenarios: readonly Scenario[],
   servers: Servers,
   options: Options,
   signal: AbortSignal,
 ): Promise<Measured> {
-  const rate = async (scenario: Scenario, server: Server, seconds: number) => {
-    const pressure = { connections: scenario.connections, seconds };
-    return scenario.rate(await applyLoad(server.url, scenario.question, pressure, signal));
+  const load = async ({ name, question, connections }: Scenario, which: keyof Round, seconds: number) => {
+    const server = servers[which];
+    try {
+      return await applyLoad(server.url, question, { connections, seconds }, signal);
+    } catch (error) {
+      throw new Error(`${name}, ${which}: ${String(error)}\n${server.output()}`, { cause: error });
+    }
   };
   for (const scenario of scenarios) {
-    for (const server of [servers.worker, servers.baseline]) await rate(scenario, server, WARM_UP_SECONDS);
+    for (const which of ORDER) await load(scenario, which, WARM_UP_SECONDS);
   }
   const measured = new Map(scenarios.map((scenario) => [scenario, [] as Round[]]));
   for (let round = 0; round < options.rounds; round++) {
     process.stderr.write(`round ${round + 1} of ${options.rounds}\n`);
     for (const [scenario, rounds] of measured) {
-      const rates = { worker: 0, baseline: 0 };
-      const order = ["worker", "baseline"] as const;
-      for (const which of round % 2 === 0 ? order : order.toReversed()) {
-        rates[which] = await rate(scenario, servers[which], options.seconds);
+      const turns: Record<keyof Round, Throughput[]> = { worker: [], baseline: [] };
+      for (let turn = 0; turn < TURNS; turn++) {
+        for (const which of (round + turn) % 2 === 0 ? ORDER : ORDER.toReversed()) {
+          turns[which].push(await load(scenario, which, options.seconds / TURNS));
+        }
       }
-      rounds.push(rates);
+      rounds.push({
+        worker: scenario.rate(sum(turns.worker)),
+        baseline: scenario.rate(sum(turns.baseline)),
+      });
     }
   }
   return measured;
+}
+
+function sum(parts: readonly Throughput[]): Throughput {
+  return parts.reduce((a, b) => ({
+    requests: a.requests + b.requests,
+    bytes: a.bytes + b.bytes,
+    seconds: a.seconds + b.seconds,
+  }));
 }
 
 async function report(options: Options, servers: Servers, measured: Measured): Promise<void> {

@@ -1,8 +1,7 @@
 // One Worker under `wrangler dev`, in a process group of its own: started, awaited, and stopped with all it started.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 
 export interface Server {
@@ -10,6 +9,8 @@ export interface Server {
   readonly url: string;
   /** From the start of the process to the first answer. */
   readonly startupMs: number;
+  /** What it has printed: nothing, unless something is wrong. */
+  readonly output: () => string;
   /** Resolves when wrangler has ended; whatever it leaves behind is killed. */
   readonly stop: () => Promise<void>;
 }
@@ -23,21 +24,18 @@ const POLL_INTERVAL_MS = 20;
 /** Starts the Worker of a wrangler configuration; everything that it writes goes to `dir`, its bucket to `dir/state`. */
 export async function startServer(config: string, dir: string, signal: AbortSignal): Promise<Server> {
   const startedAt = performance.now();
-  // A named env file takes the place of the developer's own .dev.vars.
-  const envFile = join(dir, "env");
-  await writeFile(envFile, "");
   signal.throwIfAborted();
   const child = spawn(
     process.execPath,
     [
-      ...[WRANGLER, "dev", "--config", config, "--env-file", envFile, "--persist-to", join(dir, "state")],
+      ...[WRANGLER, "dev", "--config", config, "--persist-to", join(dir, "state")],
       // Port 0: the system chooses one, and wrangler tells it over the IPC channel.
       ...["--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"],
       // Above "error" wrangler prints a line for each request, which would be what is measured.
       ...["--log-level", "error", "--show-interactive-dev-session=false"],
     ],
     {
-      cwd: ROOT,
+      cwd: dirname(config),
       // wrangler starts workerd and esbuild: its group is ended together.
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -68,7 +66,7 @@ export async function startServer(config: string, dir: string, signal: AbortSign
   try {
     const url = await listening(child, signal);
     await firstAnswer(url, signal);
-    return { url, startupMs: performance.now() - startedAt, stop };
+    return { url, startupMs: performance.now() - startedAt, output, stop };
   } catch (error) {
     await stop();
     if (signal.aborted) throw signal.reason;

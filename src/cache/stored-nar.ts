@@ -28,7 +28,7 @@ export async function narState(bucket: R2Bucket, info: NarInfo, hashUnknown: boo
     return { kind: "whole", fileHash: info.fileHash, fileSize: object.size };
   }
   const fileHash = recorded ?? (await hashOnce(bucket, key, object, info.fileHash));
-  if (fileHash === undefined) return broken("is not in this cache any more");
+  if (fileHash === undefined) return broken("was replaced or deleted at this moment");
   if (info.fileHash !== undefined && !equalHash(fileHash, info.fileHash)) {
     return broken(`has the hash ${formatHash(fileHash)}, not ${formatHash(info.fileHash)}`);
   }
@@ -43,7 +43,7 @@ function recordedSha256(object: R2Object): Hash | undefined {
 /**
  * The hash of an object that R2 has none for. Where the expected one is known the bucket checks and records it
  * itself, by a put of the object onto itself: no byte passes through JavaScript and the next reader finds it.
- * `undefined` where the object has gone meanwhile.
+ * `undefined` where the object is no more the one that was looked at.
  */
 async function hashOnce(
   bucket: R2Bucket,
@@ -52,23 +52,29 @@ async function hashOnce(
   expected: Hash | undefined,
 ): Promise<Hash | undefined> {
   if (expected?.algorithm === "sha256" && object.size <= MAX_SINGLE_PUT_BYTES) {
-    const source = await bucketOperation("get", () =>
-      bucket.get(key, { onlyIf: { etagMatches: object.etag } }),
-    );
-    if (source !== null && "body" in source) {
-      try {
-        const { httpMetadata = {}, customMetadata = {} } = object;
-        await bucket.put(key, source.body, { sha256: expected.bytes, httpMetadata, customMetadata });
-        return expected;
-      } catch (error) {
-        // A wrong digest is what we asked about: hash it to say which one it really has.
-        if (r2Code(error) !== BAD_DIGEST) throw bucketFailure("put", error);
-      }
+    const body = await readUnchanged(bucket, key, object);
+    if (body === undefined) return undefined;
+    try {
+      const { httpMetadata = {}, customMetadata = {} } = object;
+      await bucket.put(key, body, { sha256: expected.bytes, httpMetadata, customMetadata });
+      return expected;
+    } catch (error) {
+      // A wrong digest is what we asked about: hash it to say which one it really has.
+      if (r2Code(error) !== BAD_DIGEST) throw bucketFailure("put", error);
     }
   }
-  const source = await bucketOperation("get", () => bucket.get(key));
-  if (source === null) return undefined;
+  const body = await readUnchanged(bucket, key, object);
+  if (body === undefined) return undefined;
   const digest = new crypto.DigestStream("SHA-256");
-  await bucketOperation("get", () => source.body.pipeTo(digest));
+  await bucketOperation("get", () => body.pipeTo(digest));
   return { algorithm: "sha256", bytes: new Uint8Array(await digest.digest) };
+}
+
+async function readUnchanged(
+  bucket: R2Bucket,
+  key: string,
+  { etag }: R2Object,
+): Promise<ReadableStream | undefined> {
+  const source = await bucketOperation("get", () => bucket.get(key, { onlyIf: { etagMatches: etag } }));
+  return source !== null && "body" in source ? source.body : undefined;
 }

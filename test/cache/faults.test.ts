@@ -7,6 +7,7 @@ import { type Answer, cacheWith, contents, store, type TestCache } from "../supp
 import { captureLog } from "../support/log.ts";
 import { METADATA, OBJECTS } from "../support/objects.ts";
 import { expectRefusal } from "../support/refusal.ts";
+import { SLOW_MS } from "../support/slow.ts";
 import { compressedPath, push, testPath } from "../support/store-paths.ts";
 
 afterEach(reset);
@@ -151,28 +152,36 @@ describe.each([...READS, ...WRITES])("$name", ({ operations, prepare, request })
   test.each<[string, (at: number) => (operation: Operation) => boolean]>([
     ["fails", (at) => (operation) => operation.number === at],
     ["fails, and all after it", (at) => (operation) => operation.number >= at],
-  ])("each operation in turn %s: 503, and nothing has changed", async (_, when) => {
-    await withFaults(
-      (at) => failing(when(at)),
-      (answer, { before, now }) => {
-        expect(answer.status).toBe(503);
-        expect(now).toEqual(before);
-      },
-    );
-  });
+  ])(
+    "each operation in turn %s: 503, and nothing has changed",
+    async (_, when) => {
+      await withFaults(
+        (at) => failing(when(at)),
+        (answer, { before, now }) => {
+          expect(answer.status).toBe(503);
+          expect(now).toEqual(before);
+        },
+      );
+    },
+    SLOW_MS,
+  );
 
   test.each<[string, (at: number) => (operation: Operation) => boolean]>([
     ["loses its answer", (at) => (operation) => operation.number === at],
     ["loses its answer, and all after it", (at) => (operation) => operation.number >= at],
-  ])("each operation in turn %s: it has happened as a whole or not at all", async (_, when) => {
-    await withFaults(
-      (at) => losingAnswers(when(at)),
-      (answer, { before, now, after }) => {
-        if (answer.status === 503) expect([before, after]).toContainEqual(now);
-        else expect(now).toEqual(after);
-      },
-    );
-  });
+  ])(
+    "each operation in turn %s: it has happened as a whole or not at all",
+    async (_, when) => {
+      await withFaults(
+        (at) => losingAnswers(when(at)),
+        (answer, { before, now, after }) => {
+          if (answer.status === 503) expect([before, after]).toContainEqual(now);
+          else expect(now).toEqual(after);
+        },
+      );
+    },
+    SLOW_MS,
+  );
 });
 
 test.each(OBJECTS)("a $kind: 503, and not a 404 that clients would remember", async ({ key }) => {

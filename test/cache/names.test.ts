@@ -45,6 +45,10 @@ describe("raw and percent-encoded spellings reach the same object", () => {
       `build-trace-v2/${HASH}-a?b+c.drv/out.doi`,
       [`/build-trace-v2/${HASH}-a?b+c.drv/out.doi`, `/build-trace-v2/${HASH}-a%3Fb%2Bc.drv/out.doi`],
     ],
+    [
+      `realisations/sha256:${DRV_HASH}!a?b.doi`,
+      [`/realisations/sha256:${DRV_HASH}!a?b.doi`, `/realisations/sha256:${DRV_HASH}%21a%3Fb.doi`],
+    ],
     ["nar/c++ 1.nar", ["/nar/c++%201.nar", "/nar/c%2B%2B%201.nar"]],
     ["nar/what?.nar", ["/nar/what%3F.nar", "/nar/what%3F.nar?ignored"]],
     [`debuginfo/${BUILD_ID}.debug`, [`/debuginfo/${BUILD_ID}.debug`, `/debuginfo/${BUILD_ID}`]],

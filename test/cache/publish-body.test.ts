@@ -7,11 +7,14 @@ import { afterEach, describe, expect, test } from "vitest";
 import { formatNarInfo } from "../../src/nix/narinfo.ts";
 import { watch } from "../support/bucket.ts";
 import { type Body, cacheWith, keys, PUSH_TOKEN } from "../support/cache.ts";
+import { captureLog } from "../support/log.ts";
 import { HASH } from "../support/objects.ts";
 import { expectRefusal } from "../support/refusal.ts";
+import { SLOW_MS } from "../support/slow.ts";
 import { bytesOf, testPath } from "../support/store-paths.ts";
 
 afterEach(reset);
+captureLog();
 
 const cache = cacheWith();
 const MIB = 1024 * 1024;
@@ -149,39 +152,47 @@ describe("whatever is sent, the answer is a success or a refusal", () => {
     return [...kept, ...lines].join("");
   });
 
-  test("text", async () => {
-    await cache.put(`/${path.narKey}`, path.nar);
-    await fc.assert(
-      fc.asyncProperty(
-        fc.oneof(
-          mutated,
-          fc.array(line).map((all) => all.join("")),
+  test(
+    "text",
+    async () => {
+      await cache.put(`/${path.narKey}`, path.nar);
+      await fc.assert(
+        fc.asyncProperty(
+          fc.oneof(
+            mutated,
+            fc.array(line).map((all) => all.join("")),
+          ),
+          async (text) => {
+            const answer = await cache.put(`/${path.key}`, text);
+            expect([200, 201, 400, 409]).toContain(answer.status);
+          },
         ),
-        async (text) => {
-          const answer = await cache.put(`/${path.key}`, text);
-          expect([200, 201, 400, 409]).toContain(answer.status);
-        },
-      ),
-      { numRuns: 500 },
-    );
-    // Whatever of it was taken is a narinfo that Nix can read.
-    const stored = await env.BUCKET.get(path.key);
-    if (stored !== null) expect(await stored.text()).toMatch(/^StorePath: .*\nURL: .*\n/);
-  });
+        { numRuns: 500 },
+      );
+      // Whatever of it was taken is a narinfo that Nix can read.
+      const stored = await env.BUCKET.get(path.key);
+      if (stored !== null) expect(await stored.text()).toMatch(/^StorePath: .*\nURL: .*\n/);
+    },
+    SLOW_MS,
+  );
 
-  test("bytes, and any Content-Encoding", async () => {
-    const coding = fc.constantFrom("", "identity", "br", "gzip", "zstd", "xz", "x-gzip", ",", "br;q=1");
-    await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), coding, async (bytes, contentEncoding) => {
-        const answer = await cache.put(`/${path.key}`, new Uint8Array(bytes), {
-          "Content-Encoding": contentEncoding,
-        });
-        expect([400, 413, 415]).toContain(answer.status);
-      }),
-      { numRuns: 300 },
-    );
-    expect(await keys()).toEqual([]);
-  });
+  test(
+    "bytes, and any Content-Encoding",
+    async () => {
+      const coding = fc.constantFrom("", "identity", "br", "gzip", "zstd", "xz", "x-gzip", ",", "br;q=1");
+      await fc.assert(
+        fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), coding, async (bytes, contentEncoding) => {
+          const answer = await cache.put(`/${path.key}`, new Uint8Array(bytes), {
+            "Content-Encoding": contentEncoding,
+          });
+          expect([400, 413, 415]).toContain(answer.status);
+        }),
+        { numRuns: 300 },
+      );
+      expect(await keys()).toEqual([]);
+    },
+    SLOW_MS,
+  );
 });
 
 test("a narinfo as large as Nix's largest, with thousands of references, is read and written", async () => {

@@ -1,12 +1,9 @@
 /** Signing with every SIGNING_KEY (step 6), and requiring TRUSTED_PUBLIC_KEYS (step 3). */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
-import { storePathOfContentAddress } from "../../src/nix/content-address.ts";
 import { fingerprint } from "../../src/nix/fingerprint.ts";
-import { formatHash } from "../../src/nix/hash.ts";
 import { generateSecretKey, parsePublicKey, parseSecretKey, sign, verify } from "../../src/nix/keys.ts";
 import { formatNarInfo, type NarInfo, parseNarInfo } from "../../src/nix/narinfo.ts";
-import { storePathOfBaseName } from "../../src/nix/store-path.ts";
 import { keyText, narInfos, VERSIONS } from "../nix/fixtures.ts";
 import { cacheWith, store, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
@@ -52,7 +49,7 @@ describe("signing", () => {
 
   test.each(VERSIONS)("with a key of Nix %s gives Nix's own signature", async (version) => {
     const cache = cacheWith({ SIGNING_KEY: keyText(version, "secret1") });
-    // Only the signature of the uncompressed one whose NAR is text is compared; the others differ in nothing.
+    // The narinfo counts here: any NAR of its size will do, which R2 has no checksum for.
     const [real] = narInfos.filter((one) => one.version === version && one.folder === "none");
     if (real === undefined) throw new Error("no fixture");
     const info = parseNarInfo(real.text, "/nix/store");
@@ -176,71 +173,5 @@ describe("trusted keys", () => {
     await push(cache, path, await signedBy(path, A));
     expectRefusal(await cache.put(`/${path.key}`, await signedBy(path, STRANGER)), 403);
     expect((await cache.put(`/${path.key}`, await signedBy(path, B))).status).toBe(200);
-  });
-});
-
-describe("content-addressed paths prove themselves", () => {
-  const cache = cacheWith({ TRUSTED_PUBLIC_KEYS: A.public });
-
-  /** A source tree as `nix-store --add` makes it: its name follows from its NAR's hash. */
-  async function sourcePath(name: string, contents: string): Promise<TestPath> {
-    const path = await testPath(name, contents, { references: [] });
-    const ca = `fixed:r:${formatHash(path.info.narHash)}`;
-    const baseName = await storePathOfContentAddress(ca, name, [], "/nix/store");
-    if (baseName === undefined) throw new Error("no content address");
-    const info = { ...path.info, ca, storePath: storePathOfBaseName(baseName, "/nix/store") };
-    return { ...path, key: `${info.storePath.hash}.narinfo`, info, text: formatNarInfo(info) };
-  }
-
-  test("published without a signature", async () => {
-    const path = await sourcePath("source", "a source tree");
-    expect((await push(cache, path)).status).toBe(201);
-    expect((await cache.get(`/${path.key}`)).text).toBe(path.text);
-  });
-
-  test.each<[string, (path: TestPath) => string]>([
-    ["a content address that is none", (path) => formatNarInfo({ ...path.info, ca: "fixed:r:nonsense" })],
-    [
-      "a content address of another content",
-      (path) => formatNarInfo({ ...path.info, ca: `fixed:r:sha256:${"0".repeat(52)}` }),
-    ],
-    [
-      "another method",
-      (path) => formatNarInfo({ ...path.info, ca: (path.info.ca ?? "").replace("fixed:r:", "text:") }),
-    ],
-    [
-      "references that the name does not have",
-      (path) => formatNarInfo({ ...path.info, references: [`${HASH}-evil`] }),
-    ],
-  ])("%s: 403", async (_, textOf) => {
-    const path = await sourcePath("source", "a source tree");
-    expectRefusal(await push(cache, path, textOf(path)), 403);
-  });
-
-  test("an input-addressed path that claims to be one: 403", async () => {
-    const path = await testPath("claims", "claims", { references: [] });
-    const ca = `fixed:r:${formatHash(path.info.narHash)}`;
-    expectRefusal(await push(cache, path, formatNarInfo({ ...path.info, ca })), 403);
-  });
-
-  test("the right address over another archive: 403", async () => {
-    const path = await sourcePath("source", "a source tree");
-    const other = await testPath("source", "poison");
-    const { url, narHash, narSize, fileHash, fileSize } = other.info;
-    const poisoned = {
-      ...path.info,
-      url,
-      narHash,
-      narSize,
-      ...(fileHash && { fileHash }),
-      ...(fileSize && { fileSize }),
-    };
-    await cache.put(`/${other.narKey}`, other.nar);
-    expectRefusal(await cache.put(`/${path.key}`, formatNarInfo(poisoned)), 403);
-  });
-
-  test("a false claim with a trusted signature is the signer's word", async () => {
-    const path = await testPath("signed", "signed", { ca: "fixed:r:nonsense" });
-    expect((await push(cache, path, await signedBy(path, A))).status).toBe(201);
   });
 });

@@ -12,6 +12,7 @@ afterEach(reset);
 captureLog();
 
 const cache = cacheWith();
+const path = await compressedPath("another");
 
 async function recordedSha256(key: string): Promise<string | undefined> {
   return (await env.BUCKET.head(key))?.checksums.toJSON().sha256;
@@ -90,35 +91,25 @@ test("of a published path it is not hashed again and again", async () => {
   expect([answer.status, watched.billed()]).toEqual([200, { A: 0, B: 2 }]);
 });
 
-describe("gone while it is hashed", () => {
-  test.each<[string, (path: TestPath) => string]>([
-    ["with a FileHash", ({ text }) => text],
-    ["without one", withoutFileHash],
-  ])("%s: refused, and nothing waits for it", async (_, textOf) => {
-    const path = await compressedPath("gone");
-    await store(path.narKey, path.nar);
-    const { bucket } = watch(
-      env.BUCKET,
-      meanwhile(
-        ({ name, key }) => name === "get" && key === path.narKey,
-        () => env.BUCKET.delete(path.narKey),
-      ),
-    );
-    const answer = await cacheWith({ BUCKET: bucket }).put(`/${path.key}`, textOf(path));
-    expect(expectRefusal(answer, 409)).toMatch(/is not in this cache any more; push the path again/);
-  });
+describe("another one while it is hashed: refused, and nothing waits for it", () => {
+  const withoutFileSize = (text: string) => text.replace(/^FileSize: .*\n/m, "");
 
-  test("replaced while it is hashed: what is there now counts", async () => {
-    const path = await compressedPath("replaced");
-    await store(path.narKey, path.nar);
+  test.each<[string, string, () => Promise<unknown>]>([
+    ["deleted", path.text, () => env.BUCKET.delete(path.narKey)],
+    ["deleted, and no FileHash is known", withoutFileHash(path), () => env.BUCKET.delete(path.narKey)],
+    ["replaced by a wrong one", path.text, () => store(path.narKey, "another content")],
+    // Its size is not the one that was looked at.
+    ["replaced by the right one", withoutFileSize(path.text), () => cache.put(`/${path.narKey}`, path.nar)],
+  ])("%s", async (_, text, action) => {
+    await store(path.narKey, "what was looked at");
     const { bucket } = watch(
       env.BUCKET,
-      meanwhile(
-        ({ name, key }) => name === "get" && key === path.narKey,
-        () => store(path.narKey, "another content"),
-      ),
+      meanwhile(({ name, key }) => name === "get" && key === path.narKey, action),
     );
-    expectRefusal(await cacheWith({ BUCKET: bucket }).put(`/${path.key}`, path.text), 409);
+    const same = text.replace(/^FileSize: .*$/m, "FileSize: 18");
+    const answer = await cacheWith({ BUCKET: bucket }).put(`/${path.key}`, same);
+    expect(expectRefusal(answer, 409)).toMatch(/was replaced or deleted at this moment; push the path again/);
+    expectRefusal(await cache.get(`/${path.key}`), 404);
   });
 });
 
