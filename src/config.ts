@@ -1,11 +1,14 @@
 // The environment of the Worker, parsed once into a typed configuration. A mistake becomes a line that names its
 // variable, shown on /health and in the log; reads go on, writes are refused until it is mended.
+import type { Catalog } from "./catalog/catalog.ts";
 import { FormatError } from "./nix/format-error.ts";
 import { type PublicKey, parsePublicKey, parseSecretKey, type SecretKey } from "./nix/keys.ts";
 
 /** The Worker's bindings and variables, as wrangler delivers them. A TOML table or list arrives as a value. */
 export interface Env {
   BUCKET: R2Bucket;
+  CATALOG: DurableObjectNamespace<Catalog>;
+  ADMIN_TOKEN?: string;
   PUSH_TOKEN?: string;
   PULL_TOKEN?: string;
   SIGNING_KEY?: string;
@@ -13,18 +16,23 @@ export interface Env {
   PRIORITY?: string | number;
   STORE_DIR?: string;
   CACHE_NAME?: string;
+  CACHES?: string | Record<string, unknown>;
 }
 
 export interface Config {
   readonly cacheName: string;
   readonly storeDir: string;
   readonly priority: number;
-  /** Who may write; without it nobody. */
+  /** Who may do everything. */
+  readonly adminToken: string | undefined;
+  /** Who may write. */
   readonly pushToken: string | undefined;
   /** Who else may read a private cache. */
   readonly pullToken: string | undefined;
   /** Whether reading needs a credential. */
   readonly isPrivate: boolean;
+  /** A path may be published before its references are there. */
+  readonly isOpen: boolean;
   /** The keys, imported on first use: reading needs none of them. Never rejects. */
   readonly keys: () => Promise<Keys>;
   /** One line for each mistake that shows without importing the keys. */
@@ -64,12 +72,18 @@ export function parseConfig(env: Env): Config {
   if (!isSet(env.BUCKET)) problems.push("BUCKET: no R2 bucket is bound; see [[r2_buckets]] in wrangler.toml");
   const pushToken = token("PUSH_TOKEN", env.PUSH_TOKEN, problems);
   const pullToken = token("PULL_TOKEN", env.PULL_TOKEN, problems);
-  if (pullToken !== undefined && pullToken === pushToken) {
-    problems.push("PULL_TOKEN: is the same as PUSH_TOKEN, so that every reader could write; choose another");
+  const adminToken = token("ADMIN_TOKEN", env.ADMIN_TOKEN, problems);
+  if (pullToken !== undefined && (pullToken === pushToken || pullToken === adminToken)) {
+    problems.push(
+      "PULL_TOKEN: is the same as PUSH_TOKEN or ADMIN_TOKEN, so that every reader could write; choose another",
+    );
   }
+  const name = cacheName(env.CACHE_NAME, problems);
   let keys: Promise<Keys> | undefined;
   return {
-    cacheName: cacheName(env.CACHE_NAME, problems),
+    cacheName: name,
+    adminToken,
+    isOpen: isOpen(env.CACHES, name, problems),
     storeDir: storeDir(env.STORE_DIR, problems),
     priority: priority(env.PRIORITY, problems),
     pushToken,
@@ -119,6 +133,44 @@ function cacheName(value: unknown, problems: string[]): string {
   return DEFAULT_CACHE_NAME;
 }
 
+/** Of the table of caches only the default one's `open` is known so far. */
+function isOpen(value: unknown, cacheName: string, problems: string[]): boolean {
+  const table = jsonOrValue(value);
+  if (!isSet(table)) return false;
+  if (!isTable(table)) {
+    problems.push("CACHES: must be a table, such as { nix-cache = { open = true } }");
+    return false;
+  }
+  const unknown = Object.keys(table).filter((name) => name !== cacheName);
+  if (unknown.length > 0)
+    problems.push(`CACHES: ${unknown.join(", ")}: only the default cache "${cacheName}" is supported`);
+  const own = table[cacheName] ?? {};
+  if (
+    !isTable(own) ||
+    Object.keys(own).some((key) => key !== "open") ||
+    ![undefined, true, false].includes(own.open as boolean)
+  ) {
+    problems.push(`CACHES: ${cacheName} must be a table with nothing but open = true or open = false`);
+    return false;
+  }
+  return own.open === true;
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A table or list in `wrangler.toml` arrives as a value; in a variable or secret it is JSON text. */
+function jsonOrValue(value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    // Not JSON: the caller says which form it must have; the value may be secret and is not repeated.
+    return value;
+  }
+}
+
 async function importKeys(env: Env): Promise<Keys> {
   const problems: string[] = [];
   const signing = await eachKey("SIGNING_KEY", env.SIGNING_KEY, parseSecretKey, problems);
@@ -149,15 +201,10 @@ async function eachKey<K>(
 /** Words of a text, or a list of texts (TOML, or JSON text). */
 function words(name: string, value: unknown, problems: string[]): string[] {
   if (!isSet(value)) return [];
-  let list = value;
-  if (typeof value === "string" && value.trim().startsWith("[")) {
-    try {
-      list = JSON.parse(value);
-    } catch {
-      // What is wrong with it does not matter: it may hold a secret, so nothing of it is repeated.
-      problems.push(`${name}: begins like a JSON list but is none`);
-      return [];
-    }
+  const list = typeof value === "string" && value.trim().startsWith("[") ? jsonOrValue(value) : value;
+  if (typeof list === "string" && list.trim().startsWith("[")) {
+    problems.push(`${name}: begins like a JSON list but is none`);
+    return [];
   }
   const texts: unknown[] = Array.isArray(list) ? list : [list];
   if (!texts.every((text) => typeof text === "string")) {

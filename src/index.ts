@@ -1,31 +1,74 @@
-// The Worker: one request in, one response out.
+// The Worker: one request in, one response out. And the Durable Object that it keeps its catalog in.
+import { WorkerEntrypoint } from "cloudflare:workers";
+import { isApi } from "./api/routes.ts";
 import { authorize } from "./auth/authorize.ts";
-import { configOf, type Env } from "./config.ts";
+import { PRIVATE } from "./cache/kinds.ts";
+import type { EdgePurger } from "./catalog/catalog.ts";
+import { type Config, configOf, type Env } from "./config.ts";
 import { errorResponse } from "./http/errors.ts";
 import { parsePath } from "./http/path.ts";
+import { problemResponse } from "./http/problem.ts";
 import { matchRoute } from "./http/router.ts";
 import { ROUTES } from "./routes.ts";
 
-export default {
-  async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
-    try {
-      const config = configOf(env);
-      const { route, groups } = matchRoute(ROUTES, request.method, parsePath(request.url));
-      await authorize(request, route.permission, config);
-      const purge = (path: string) => ctx.waitUntil(purgeEdge(ctx, path));
-      return await route.handler({ request, bucket: env.BUCKET, config, path: groups[0].slice(1), purge });
-    } catch (error) {
-      const response = errorResponse(error);
-      return request.method === "HEAD" ? new Response(null, response) : response;
-    }
-  },
-} satisfies ExportedHandler<Env>;
+export { Catalog } from "./catalog/catalog.ts";
 
-async function purgeEdge(ctx: ExecutionContext, path: string): Promise<void> {
+/** Items that one call of the platform's purge takes. */
+const PURGE_BATCH = 100;
+
+export default class NixCache extends WorkerEntrypoint<Env> implements EdgePurger {
+  override fetch(request: Request): Promise<Response> {
+    return handle(request, this.env, this.ctx);
+  }
+
+  /**
+   * Drops paths from the cache in front of this entrypoint; only it can. The catalog calls it. What the edge still
+   * holds is only older, and its max-age ends it: a purge that fails is logged and no reason to fail a write.
+   */
+  async purgeEdge(paths: readonly string[]): Promise<void> {
+    try {
+      for (let start = 0; start < paths.length; start += PURGE_BATCH) {
+        await this.ctx.cache?.purge({ pathPrefixes: paths.slice(start, start + PURGE_BATCH) });
+      }
+    } catch (error) {
+      console.warn(`the cache in front did not drop ${paths.length} paths`, error);
+    }
+  }
+}
+
+/** Answers any request; never throws. */
+export async function handle(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+  const config = configOf(env);
+  const response = await answer(request, env, ctx, config);
+  // Whatever it is, a refusal included: the cache in front asks for no token.
+  if (config.isPrivate) response.headers.set("Cache-Control", PRIVATE);
+  return response;
+}
+
+async function answer(request: Request, env: Env, ctx: ExecutionContext, config: Config): Promise<Response> {
   try {
-    await ctx.cache?.purge({ pathPrefixes: [path] });
+    const { route, groups } = matchRoute(ROUTES, request.method, parsePath(request.url));
+    const identity = await authorize(request, route.permission, config);
+    return await route.handler({
+      request,
+      bucket: env.BUCKET,
+      config,
+      catalog: () => env.CATALOG.getByName(config.cacheName),
+      identity,
+      afterwards: (work) => ctx.waitUntil(logged(work)),
+      path: groups[0].slice(1),
+    });
   } catch (error) {
-    // What the edge holds is only older, and its max-age ends it: no reason to fail a write that has happened.
-    console.warn(`the cache in front did not drop ${path}`, error);
+    const response = isApi(request.url) ? problemResponse(error) : errorResponse(error);
+    return request.method === "HEAD" ? new Response(null, response) : response;
+  }
+}
+
+async function logged(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    // Its client has been answered already; the operator can see it.
+    console.warn("work after the response failed", error);
   }
 }

@@ -1,11 +1,13 @@
 // The route table: what the Worker answers, what permission each route needs, and who answers it.
-import type { Permission } from "./auth/authorize.ts";
+import { API_ROUTES } from "./api/routes.ts";
+import { type Identity, identify, type Permission } from "./auth/authorize.ts";
 import { getCacheInfo, getFrontPage, getHealth, putCacheInfo } from "./cache/info.ts";
 import { KINDS, type Kind, keyOf, NAR, NARINFO } from "./cache/kinds.ts";
 import { putMetadata } from "./cache/put-metadata.ts";
 import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";
 import { readObject } from "./cache/read.ts";
+import type { Catalog } from "./catalog/catalog.ts";
 import { allProblems, type Config } from "./config.ts";
 import { HttpError } from "./http/errors.ts";
 import type { Route } from "./http/router.ts";
@@ -15,10 +17,13 @@ export interface Context {
   readonly request: Request;
   readonly bucket: R2Bucket;
   readonly config: Config;
+  /** The catalog of this cache; reading never asks for it. */
+  readonly catalog: () => DurableObjectStub<Catalog>;
+  readonly identity: Identity;
+  /** Goes on with something after the response; what it throws is logged. */
+  readonly afterwards: (work: Promise<unknown>) => void;
   /** The path that matched, without its leading slash. */
   readonly path: string;
-  /** Drops a path from the cache in front of the Worker; what it still holds goes on being served otherwise. */
-  readonly purge: (path: string) => void;
 }
 
 export type Handler = (context: Context) => Promise<Response>;
@@ -49,6 +54,7 @@ export const ROUTES: readonly Route<Permission, Handler>[] = [
     permission: "pull",
     handler: ({ request, config }) => getFrontPage(request, config),
   },
+  ...API_ROUTES,
 ];
 
 function routesOfKind(kind: Kind): Route<Permission, Handler>[] {
@@ -63,16 +69,33 @@ function routesOfKind(kind: Kind): Route<Permission, Handler>[] {
 }
 
 function reader(kind: Kind): Handler {
-  return ({ request, bucket, config, path }) =>
+  const read: Handler = ({ request, bucket, config, path }) =>
     readObject(request, bucket, kind, keyOf(kind, path), config.isPrivate);
+  return kind === NAR ? noticingPushers(read) : read;
+}
+
+/** Before uploading a NAR a pusher asks with HEAD whether it is here, and relies on the answer: it must stay. */
+function noticingPushers(read: Handler): Handler {
+  return (context) => {
+    const { request, config, path } = context;
+    if (request.method === "HEAD" && request.headers.has("Authorization")) {
+      const notice = async () => {
+        const identity = await identify(request, config);
+        if (identity?.permissions.includes("push")) await context.catalog().narSeen(path);
+      };
+      context.afterwards(notice());
+    }
+    return read(context);
+  };
 }
 
 function writer(kind: Kind): Handler {
   switch (kind) {
     case NARINFO:
-      return ({ request, bucket, config, path, purge }) => putNarInfo(request, bucket, path, config, purge);
+      return ({ request, config, path, catalog, identity }) =>
+        putNarInfo(request, path, config, catalog, identity.name);
     case NAR:
-      return ({ request, bucket, path }) => putNar(request, bucket, path);
+      return ({ request, bucket, path, catalog }) => putNar(request, bucket, path, catalog);
     default:
       return ({ request, bucket, path }) => putMetadata(request, bucket, kind, keyOf(kind, path));
   }

@@ -12,7 +12,7 @@ import { bytesOf, narKeyOf } from "./support/store-paths.ts";
 afterEach(reset);
 const log = captureLog();
 
-const { BUCKET } = env;
+const { BUCKET, CATALOG } = env;
 const KEYS = await Promise.all(["a-1", "b-1", "c-1"].map((name) => generateSecretKey(name)));
 const SECRETS = KEYS.map(({ secret }) => secret);
 const PUBLICS = KEYS.map(({ public: text }) => text);
@@ -22,19 +22,20 @@ const MATERIAL = SECRET.slice(SECRET.indexOf(":") + 1);
 
 /** A value that the types forbid, but that wrangler.toml can hold. */
 function variables(values: Record<string, unknown>): Env {
-  return { BUCKET, ...values };
+  return { BUCKET, CATALOG, ...values };
 }
 
 test("without any variable there are the defaults", async () => {
-  const config = parseConfig({ BUCKET });
+  const config = parseConfig({ BUCKET, CATALOG });
   expect(config).toMatchObject({
     cacheName: "nix-cache",
     storeDir: "/nix/store",
     priority: 41,
     isPrivate: false,
+    isOpen: false,
     problems: [],
   });
-  expect([config.pushToken, config.pullToken]).toEqual([undefined, undefined]);
+  expect([config.pushToken, config.pullToken, config.adminToken]).toEqual([undefined, undefined, undefined]);
   expect(await config.keys()).toEqual({ signing: [], trusted: [], problems: [] });
 });
 
@@ -54,6 +55,22 @@ describe("what each variable may be", () => {
     [{ PUSH_TOKEN: "" }, { pushToken: undefined }],
     [{ PULL_TOKEN: "secret" }, { pullToken: "secret", isPrivate: true }],
     [{ PULL_TOKEN: "" }, { pullToken: undefined, isPrivate: false }],
+    [{ ADMIN_TOKEN: "secret\n" }, { adminToken: "secret", isPrivate: false }],
+    [{ ADMIN_TOKEN: "" }, { adminToken: undefined }],
+    [
+      { PUSH_TOKEN: "secret", ADMIN_TOKEN: "secret" },
+      { pushToken: "secret", adminToken: "secret" },
+    ],
+    [{ CACHES: { "nix-cache": { open: true } } }, { isOpen: true }],
+    [{ CACHES: ' {"nix-cache": {"open": true}}\n' }, { isOpen: true }],
+    [{ CACHES: { "nix-cache": { open: false } } }, { isOpen: false }],
+    [{ CACHES: { "nix-cache": {} } }, { isOpen: false }],
+    [{ CACHES: {} }, { isOpen: false }],
+    [{ CACHES: "" }, { isOpen: false }],
+    [
+      { CACHE_NAME: "team-1", CACHES: { "team-1": { open: true } } },
+      { cacheName: "team-1", isOpen: true },
+    ],
   ])("%j", (values, expected) => {
     expect(parseConfig(variables(values))).toMatchObject({ ...expected, problems: [] });
   });
@@ -103,6 +120,19 @@ const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
   ["PUSH_TOKEN that is a number", { PUSH_TOKEN: 12345 }, /^PUSH_TOKEN: /],
   ["a blank PULL_TOKEN", { PULL_TOKEN: "  " }, /^PULL_TOKEN: /],
   ["one token for both", { PULL_TOKEN: PUSH_TOKEN }, /^PULL_TOKEN: is the same as PUSH_TOKEN/],
+  [
+    "one token for readers and administrators",
+    { PULL_TOKEN, ADMIN_TOKEN: PULL_TOKEN },
+    /^PULL_TOKEN: is the same as PUSH_TOKEN or ADMIN_TOKEN/,
+  ],
+  ["a blank ADMIN_TOKEN", { ADMIN_TOKEN: "\t" }, /^ADMIN_TOKEN: must be a text that is not blank/],
+  ["CACHES that is no table", { CACHES: true }, /^CACHES: must be a table/],
+  ["CACHES as a list", { CACHES: ["nix-cache"] }, /^CACHES: must be a table/],
+  ["CACHES as broken JSON", { CACHES: '{"nix-cache": {' }, /^CACHES: must be a table/],
+  ["CACHES of another name", { CACHES: { team: { open: true } } }, /^CACHES: team: only the default cache/],
+  ["a cache that is no table", { CACHES: { "nix-cache": true } }, /^CACHES: nix-cache must be a table/],
+  ["open as a text", { CACHES: { "nix-cache": { open: "true" } } }, /^CACHES: nix-cache must be a table/],
+  ["a setting that nobody knows", { CACHES: { "nix-cache": { opne: true } } }, /^CACHES: nix-cache must/],
   ["SIGNING_KEY without a name", { SIGNING_KEY: MATERIAL }, /^SIGNING_KEY: key 1: /],
   ["SIGNING_KEY with name and key exchanged", { SIGNING_KEY: `${MATERIAL}:a-1` }, /^SIGNING_KEY: key 1: /],
   ["SIGNING_KEY that is cut", { SIGNING_KEY: SECRET.slice(0, -8) }, /^SIGNING_KEY: key 1: /],

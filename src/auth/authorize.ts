@@ -4,36 +4,66 @@ import { HttpError } from "../http/errors.ts";
 import { tokenOf } from "./credentials.ts";
 
 /** What a route needs. `none` is for what has to answer anybody, such as a health check. */
-export type Permission = "none" | "pull" | "push";
+export type Permission = "none" | "pull" | "push" | "admin";
 
-/** Throws {@link HttpError} 401 or 403 unless the request may do what `permission` says. */
-export async function authorize(request: Request, permission: Permission, config: Config): Promise<void> {
-  if (permission === "none" || (permission === "pull" && !config.isPrivate)) return;
-  if (permission === "push" && config.pushToken === undefined) {
-    throw new HttpError(
-      403,
-      "writing is switched off: no PUSH_TOKEN is configured; set one with 'npx wrangler secret put PUSH_TOKEN'",
+/** Who is asking. The name goes into the catalog ("pushed by") and is no secret. */
+export interface Identity {
+  readonly name: string;
+  readonly permissions: readonly Permission[];
+}
+
+const ANONYMOUS: Identity = { name: "anonymous", permissions: ["none"] };
+
+/** Says who a request is by. Throws {@link HttpError} 401 or 403 unless they may do what `permission` says. */
+export async function authorize(request: Request, permission: Permission, config: Config): Promise<Identity> {
+  if (permission === "none" || (permission === "pull" && !config.isPrivate)) return ANONYMOUS;
+  if (!isPossible(permission, config)) throw switchedOff(permission);
+  const identity = await identify(request, config);
+  if (identity === undefined) {
+    throw unauthorized(
+      permission,
+      tokenOf(request) === undefined ? "no token was sent" : "the token is wrong",
     );
   }
+  if (!identity.permissions.includes(permission)) {
+    const may = identity.permissions.join(" and ");
+    throw new HttpError(403, `this token may ${may} only; use the ${permission} token for this cache`);
+  }
+  return identity;
+}
+
+/** Whose token a request carries; `undefined` for none or a wrong one. */
+export async function identify(request: Request, config: Config): Promise<Identity | undefined> {
   const token = tokenOf(request);
-  if (token === undefined) throw unauthorized(permission, "no token was sent");
-  const granted = await grantsOf(token, config);
-  if (granted.length === 0) throw unauthorized(permission, "the token is wrong");
-  if (!granted.includes(permission)) {
-    throw new HttpError(
-      403,
-      `this token may ${granted.join(" and ")} only; use the ${permission} token for this cache`,
-    );
+  if (token === undefined) return undefined;
+  const digest = await sha256(token);
+  // All are always compared, so that the time tells nothing of which secret was nearly met.
+  const isAdmin = await matches(digest, config.adminToken);
+  const isPush = await matches(digest, config.pushToken);
+  const isPull = await matches(digest, config.pullToken);
+  if (isAdmin) return { name: "ADMIN_TOKEN", permissions: ["pull", "push", "admin"] };
+  if (isPush) return { name: "PUSH_TOKEN", permissions: ["pull", "push"] };
+  return isPull ? { name: "PULL_TOKEN", permissions: ["pull"] } : undefined;
+}
+
+/** No secret configured that could grant it means that nobody may. */
+function isPossible(permission: Permission, config: Config): boolean {
+  switch (permission) {
+    case "push":
+      return config.pushToken !== undefined || config.adminToken !== undefined;
+    case "admin":
+      return config.adminToken !== undefined;
+    default:
+      return true;
   }
 }
 
-async function grantsOf(token: string, config: Config): Promise<Permission[]> {
-  const digest = await sha256(token);
-  // Both are always compared, so that the time tells nothing of which secret was nearly met.
-  const isPush = await matches(digest, config.pushToken);
-  const isPull = await matches(digest, config.pullToken);
-  if (isPush) return ["pull", "push"];
-  return isPull ? ["pull"] : [];
+function switchedOff(permission: Permission): HttpError {
+  const [what, name] = permission === "admin" ? ["administration", "ADMIN_TOKEN"] : ["writing", "PUSH_TOKEN"];
+  return new HttpError(
+    403,
+    `${what} is switched off: no ${name} is configured; set one with 'npx wrangler secret put ${name}'`,
+  );
 }
 
 /** Digests have one length and betray nothing of the secret's, unlike the secrets themselves. */
@@ -47,7 +77,7 @@ function sha256(text: string): Promise<ArrayBuffer> {
 }
 
 function unauthorized(permission: Permission, why: string): HttpError {
-  const what = permission === "push" ? "writing to this cache needs the push token" : "this cache is private";
+  const what = permission === "pull" ? "this cache is private" : `this needs the ${permission} token`;
   return new HttpError(
     401,
     `${what}, and ${why}: put 'machine HOST login any password TOKEN' into the netrc file that Nix uses (netrc-file)`,

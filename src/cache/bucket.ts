@@ -3,6 +3,7 @@ import { HttpError } from "../http/errors.ts";
 
 /** R2's error codes that mean something other than an outage. https://developers.cloudflare.com/r2/api/error-codes/ */
 export const BAD_DIGEST = 10037;
+export const TOO_MANY_WRITES = 10058;
 const ENTITY_TOO_LARGE = 100100;
 const INCOMPLETE_BODY = 10013;
 
@@ -30,9 +31,18 @@ export function bucketFailure(operation: string, error: unknown): HttpError {
       return new HttpError(413, "the bucket takes at most 5 GiB in one upload");
   }
   console.error(`bucket ${operation} failed`, error);
-  return new HttpError(503, `the bucket did not answer (${operation}); nothing was changed, try again`, {
-    "Retry-After": "5",
-  });
+  const failure = new HttpError(
+    503,
+    `the bucket did not answer (${operation}); nothing was changed, try again`,
+    { "Retry-After": "5" },
+  );
+  failure.cause = error;
+  return failure;
+}
+
+/** Whether the bucket has said that it failed: an operation without an answer may still happen. */
+export function isAnswered(failure: unknown): boolean {
+  return failure instanceof Error && r2Code(failure.cause) !== undefined;
 }
 
 /** Runs one bucket operation; whatever it throws becomes the right refusal. */

@@ -25,7 +25,8 @@ export const MAX_SINGLE_PUT_BYTES = 5 * 1024 * MIB - 5 * MIB;
 
 const MUTABLE = "public, max-age=3600";
 const IMMUTABLE = "public, max-age=31536000, immutable";
-const PRIVATE = "private, no-store";
+/** On every answer of a private cache. */
+export const PRIVATE = "private, no-store";
 
 /** A character of a store path name. */
 const NAME = "[0-9A-Za-z+\\-._?=]";

@@ -1,4 +1,6 @@
 // Uploading a NAR: its name is its SHA-256, and the bucket itself checks the one against the other as it streams.
+import type { Catalog } from "../catalog/catalog.ts";
+import { fromCatalog } from "../catalog/result.ts";
 import { contentLength } from "../http/body.ts";
 import { HttpError, textLine } from "../http/errors.ts";
 import { decodeNix32, NIX32_CLASS } from "../nix/nix32.ts";
@@ -33,12 +35,18 @@ export function narKeySha256(key: string): string | undefined {
 }
 
 /** Answers PUT of `nar/*`. Nothing becomes visible unless all of it is there and matches its name. */
-export async function putNar(request: Request, bucket: R2Bucket, key: string): Promise<Response> {
+export async function putNar(
+  request: Request,
+  bucket: R2Bucket,
+  key: string,
+  catalog: () => DurableObjectStub<Catalog>,
+): Promise<Response> {
   const sha256 = sha256OfNarKey(key);
-  const length = contentLength(request);
-  if (length === undefined)
+  const size = contentLength(request);
+  if (size === undefined) {
     throw new HttpError(411, "a NAR needs a Content-Length; send it with its length, not chunked");
-  if (length > MAX_SINGLE_PUT_BYTES) throw new HttpError(413, "the bucket takes at most 5 GiB in one upload");
+  }
+  if (size > MAX_SINGLE_PUT_BYTES) throw new HttpError(413, "the bucket takes at most 5 GiB in one upload");
   if (request.headers.has("Content-Encoding")) {
     throw new HttpError(
       415,
@@ -46,8 +54,9 @@ export async function putNar(request: Request, bucket: R2Bucket, key: string): P
     );
   }
 
-  const existing = await bucketOperation("head", () => bucket.head(key));
-  if (existing !== null && sha256Of(existing) === sha256) {
+  // First the catalog: from here on the key is not deleted, so that what `head` says stays true.
+  await fromCatalog(() => catalog().expectNar({ key, size, sha256 }));
+  if (await isStored(bucket, key, sha256)) {
     await request.body?.cancel();
     return textLine(200, `${key} is already here`);
   }
@@ -58,26 +67,19 @@ export async function putNar(request: Request, bucket: R2Bucket, key: string): P
       httpMetadata: { contentType: NAR.contentType },
     });
   } catch (error) {
-    return await afterFailedPut(error, bucket, key, sha256);
+    const failure = bucketFailure("put", error);
+    // R2 takes one write a second to a key, so the loser of two concurrent uploads of one NAR may be refused. The
+    // name is the content: if the winner's object is there, the loser's is stored, too.
+    if (failure.status >= 500 && (await isStored(bucket, key, sha256)))
+      return textLine(200, `${key} is already here`);
+    throw failure;
   }
   return textLine(201, `stored ${key}`);
 }
 
-/**
- * R2 takes one write a second to a key, so the loser of two concurrent uploads of one NAR is refused. The name
- * is the content: if the winner's object is there, the loser's is stored, too.
- */
-async function afterFailedPut(
-  error: unknown,
-  bucket: R2Bucket,
-  key: string,
-  sha256: string,
-): Promise<Response> {
-  const failure = bucketFailure("put", error);
-  if (failure.status < 500) throw failure;
-  const winner = await bucketOperation("head", () => bucket.head(key));
-  if (winner === null || sha256Of(winner) !== sha256) throw failure;
-  return textLine(200, `${key} is already here`);
+async function isStored(bucket: R2Bucket, key: string, sha256: string): Promise<boolean> {
+  const object = await bucketOperation("head", () => bucket.head(key));
+  return object !== null && sha256Of(object) === sha256;
 }
 
 /** The SHA-256 that R2 has recorded for an object, in lower-case hex; multipart uploads have none. */

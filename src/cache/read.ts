@@ -95,7 +95,11 @@ async function respond(request: Request, kind: Kind, found: Found, isPrivate: bo
     "Accept-Ranges": undo === undefined ? "bytes" : "none",
   });
   const coding = contentEncoding(kind, object);
-  if (coding !== undefined) headers.set("Vary", "Accept-Encoding");
+  if (coding !== undefined) {
+    headers.set("Vary", "Accept-Encoding");
+    // In front of the Worker that header is always the edge's own: there the answers cannot be told apart.
+    headers.set("Cloudflare-CDN-Cache-Control", "no-store");
+  }
 
   if (hasPreconditions(request.headers)) {
     const status = evaluatePreconditions(request.headers, current);

@@ -6,7 +6,8 @@ import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "./bucket.ts"
 import { MAX_SINGLE_PUT_BYTES } from "./kinds.ts";
 
 export type NarState =
-  | { readonly kind: "whole"; readonly fileHash: Hash; readonly fileSize: number }
+  /** Without a hash where the object has no recorded checksum and none was asked for. */
+  | { readonly kind: "whole"; readonly fileHash?: Hash; readonly fileSize: number }
   /** `reason` finishes the sentence "the NAR KEY ...". */
   | { readonly kind: "broken"; readonly key: string; readonly reason: string };
 
@@ -20,19 +21,37 @@ export async function narState(bucket: R2Bucket, info: NarInfo, hashUnknown: boo
   const broken = (reason: string): NarState => ({ kind: "broken", key, reason });
   const object = await bucketOperation("head", () => bucket.head(key));
   if (object === null) return broken("is not in this cache");
-  if (info.fileSize !== undefined && object.size !== info.fileSize) {
-    return broken(`has ${object.size} bytes, not ${info.fileSize}`);
-  }
+  const contradiction = narContradiction(object, info);
+  if (contradiction !== undefined) return broken(contradiction);
   const recorded = recordedSha256(object);
   if (recorded === undefined && !hashUnknown && info.fileHash !== undefined) {
-    return { kind: "whole", fileHash: info.fileHash, fileSize: object.size };
+    return { kind: "whole", fileSize: object.size };
   }
   const fileHash = recorded ?? (await hashOnce(bucket, key, object, info.fileHash));
   if (fileHash === undefined) return broken("was replaced or deleted at this moment");
-  if (info.fileHash !== undefined && !equalHash(fileHash, info.fileHash)) {
-    return broken(`has the hash ${formatHash(fileHash)}, not ${formatHash(info.fileHash)}`);
-  }
+  const wrongHash = hashContradiction(fileHash, info);
+  if (wrongHash !== undefined) return broken(wrongHash);
   return { kind: "whole", fileHash, fileSize: object.size };
+}
+
+/**
+ * What the bucket knows of a NAR and its narinfo says otherwise; finishes the sentence "the NAR KEY ...".
+ * `undefined` where they agree, as far as the bucket has recorded anything.
+ */
+export function narContradiction(object: R2Object, info: NarInfo): string | undefined {
+  if (info.fileSize !== undefined && object.size !== info.fileSize) {
+    return `has ${object.size} bytes, not ${info.fileSize}`;
+  }
+  const recorded = recordedSha256(object);
+  return recorded && hashContradiction(recorded, info);
+}
+
+function hashContradiction(found: Hash, info: NarInfo): string | undefined {
+  const expected = info.fileHash;
+  // A FileHash of another algorithm, which only other tools write, cannot be compared with anything here.
+  if (expected === undefined || expected.algorithm !== found.algorithm || equalHash(found, expected))
+    return undefined;
+  return `has the hash ${formatHash(found)}, not ${formatHash(expected)}`;
 }
 
 function recordedSha256(object: R2Object): Hash | undefined {

@@ -32,13 +32,19 @@ export function textLine(
  * outage: it is logged for the operator, and the client gets neither a stack trace nor an internal message.
  */
 export function errorResponse(error: unknown): Response {
-  if (error instanceof HttpError) return textLine(error.status, error.message, error.headers);
+  const { status, message, headers } = toHttpError(error);
+  return textLine(status, message, headers);
+}
+
+/** The refusal for anything thrown. What was none is logged here. */
+export function toHttpError(error: unknown): HttpError {
+  if (error instanceof HttpError) return error;
   console.error("unexpected error", error);
-  return textLine(500, "internal error of the cache; the operator finds the cause in the Worker's log");
+  return new HttpError(500, "internal error of the cache; the operator finds the cause in the Worker's log");
 }
 
 /** Control characters would break the single line or the terminal of who reads it. */
-function oneLine(message: string): string {
+export function oneLine(message: string): string {
   const line = message.replace(/[^\x20-\x7e]+/g, " ").trim();
   return line.length > MAX_MESSAGE_BYTES ? `${line.slice(0, MAX_MESSAGE_BYTES)}...` : line;
 }

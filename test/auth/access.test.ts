@@ -1,8 +1,8 @@
-/** Who may read and write: every credential against every configuration of the two tokens. */
+/** Who may read and write: every credential against every configuration of the tokens. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Env } from "../../src/config.ts";
-import { basic, cacheWith, contents, keys, PULL_TOKEN, PUSH_TOKEN } from "../support/cache.ts";
+import { ADMIN_TOKEN, basic, cacheWith, contents, keys, PULL_TOKEN, PUSH_TOKEN } from "../support/cache.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { bytesOf, narKeyOf } from "../support/store-paths.ts";
 
@@ -25,6 +25,8 @@ const CREDENTIALS = {
   "push bearer, lower case": `bearer ${PUSH_TOKEN}`,
   "push Basic": basic("nix", PUSH_TOKEN),
   "push Basic, no login": basic("", PUSH_TOKEN),
+  "admin Bearer": `Bearer ${ADMIN_TOKEN}`,
+  "admin Basic": basic("nix", ADMIN_TOKEN),
 } as const;
 type Credential = keyof typeof CREDENTIALS;
 
@@ -35,6 +37,9 @@ const PUSH: readonly Credential[] = [
   "push Basic, no login",
 ];
 const PULL: readonly Credential[] = ["pull Bearer", "pull Basic"];
+const ADMIN: readonly Credential[] = ["admin Bearer", "admin Basic"];
+/** Headers in which there is no token at all. */
+const TOKENLESS: readonly Credential[] = ["none", "garbage base64", "another scheme"];
 const ALL = Object.keys(CREDENTIALS) as Credential[];
 
 interface Case {
@@ -49,13 +54,27 @@ interface Case {
 const CASES: Case[] = [
   { name: "PUSH_TOKEN only", variables: {}, mayRead: ALL, mayWrite: PUSH, known: [] },
   {
-    name: "both tokens",
+    name: "PUSH_TOKEN and PULL_TOKEN",
     variables: { PULL_TOKEN },
     mayRead: [...PULL, ...PUSH],
     mayWrite: PUSH,
     known: PULL,
   },
-  { name: "neither token", variables: { PUSH_TOKEN: "" }, mayRead: ALL, mayWrite: [], known: ALL },
+  {
+    name: "all three tokens",
+    variables: { PULL_TOKEN, ADMIN_TOKEN },
+    mayRead: [...PULL, ...PUSH, ...ADMIN],
+    mayWrite: [...PUSH, ...ADMIN],
+    known: PULL,
+  },
+  {
+    name: "ADMIN_TOKEN only",
+    variables: { PUSH_TOKEN: "", ADMIN_TOKEN },
+    mayRead: ALL,
+    mayWrite: ADMIN,
+    known: [],
+  },
+  { name: "no token", variables: { PUSH_TOKEN: "" }, mayRead: ALL, mayWrite: [], known: ALL },
   {
     name: "PULL_TOKEN only",
     variables: { PUSH_TOKEN: "", PULL_TOKEN },
@@ -74,6 +93,9 @@ describe.each(CASES)("$name", ({ variables, mayRead, mayWrite, known }) => {
     return authorization === undefined ? {} : { Authorization: authorization };
   };
 
+  const whyNot = (credential: Credential) =>
+    TOKENLESS.includes(credential) ? "no token was sent" : "the token is wrong";
+
   test.each(ALL)("reading with: %s", async (credential) => {
     const response = await cache.get(READ, headersOf(credential));
     const head = await cache.head(READ, headersOf(credential));
@@ -82,7 +104,8 @@ describe.each(CASES)("$name", ({ variables, mayRead, mayWrite, known }) => {
       return;
     }
     const line = expectRefusal(response, 401);
-    expect(line).toMatch(/^this cache is private, .*netrc/);
+    expect(line).toMatch(/^this cache is private, and .*netrc/);
+    expect(line).toContain(whyNot(credential));
     expect(response.headers.get("WWW-Authenticate")).toMatch(/^Basic realm="/);
     expect([head.status, head.headers.get("WWW-Authenticate"), head.text]).toEqual([
       401,
@@ -106,7 +129,9 @@ describe.each(CASES)("$name", ({ variables, mayRead, mayWrite, known }) => {
     if (known.includes(credential)) {
       expectRefusal(response, 403);
     } else {
-      expect(expectRefusal(response, 401)).toMatch(/^writing to this cache needs the push token, .*netrc/);
+      const line = expectRefusal(response, 401);
+      expect(line).toMatch(/^this needs the push token, and .*netrc/);
+      expect(line).toContain(whyNot(credential));
       expect(response.headers.get("WWW-Authenticate")).toMatch(/^Basic realm="/);
     }
     expect(await keys()).toEqual([]);

@@ -2,6 +2,8 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
+import type { PathDetail } from "../../src/catalog/detail.ts";
+import { formatHash } from "../../src/nix/hash.ts";
 import { formatNarInfo, type NarInfo, parseNarInfo } from "../../src/nix/narinfo.ts";
 import { watch } from "../support/bucket.ts";
 import { cacheWith, store } from "../support/cache.ts";
@@ -27,6 +29,11 @@ const SIG_B = `b-1:${new Uint8Array(64).fill(2).toBase64()}`;
 const SIG_C = `c-1:${new Uint8Array(64).fill(3).toBase64()}`;
 
 const withInfo = (path: TestPath, changes: Partial<NarInfo>) => formatNarInfo({ ...path.info, ...changes });
+/** Of the first build of a path: what the catalog has recorded of others. */
+const differingBuilds = async ({ info }: TestPath) => {
+  const { text } = await cache.get(`/api/v1/paths/${info.storePath.hash}`);
+  return (JSON.parse(text) as PathDetail).differingBuilds;
+};
 const published = async (path: TestPath) =>
   parseNarInfo((await cache.get(`/${path.key}`)).text, path.info.storePath.storeDir);
 
@@ -83,9 +90,10 @@ describe("the same build again", () => {
   });
 
   test("with references in another order is the same", async () => {
-    const references = [`${HASH}-b`, `${HASH}-a`];
+    const dependencies = [await testPath("b"), await testPath("a")];
+    const references = dependencies.map(({ info }) => info.storePath.baseName);
     const path = await testPath("ordered", "x", { references });
-    await push(cache, path);
+    for (const each of [...dependencies, path]) await push(cache, each);
     const again = withInfo(path, { references: [...references].reverse(), signatures: [SIG_A] });
     expect((await cache.put(`/${path.key}`, again)).status).toBe(200);
     expect(await published(path)).toMatchObject({ references, signatures: [SIG_A] });
@@ -131,18 +139,38 @@ describe("another build of the same path: the first one stays", () => {
     const answer = await push(cache, second, withInfo(second, { signatures: [SIG_B] }));
     expect(answer).toMatchObject({ status: 200, text: expect.stringMatching(/the first build stays/) });
     expect(await published(first)).toEqual({ ...first.info, signatures: [SIG_A] });
+    expect(await differingBuilds(first)).toEqual([
+      expect.objectContaining({ narHash: formatHash(second.info.narHash), pushedBy: "PUSH_TOKEN" }),
+    ]);
   });
 
-  test("even if its own NAR is missing", async () => {
-    const [first, second] = [await testPath("hello-1.0"), await testPath("hello-1.0", "another build")];
+  test("even if its own NAR is missing, and each is recorded once", async () => {
+    const first = await testPath("hello-1.0");
+    const others = [await testPath("hello-1.0", "another build"), await testPath("hello-1.0", "a third")];
     await push(cache, first);
-    expect((await cache.put(`/${second.key}`, second.text)).status).toBe(200);
+    for (const other of [...others, ...others, first]) {
+      expect((await cache.put(`/${other.key}`, other.text)).status).toBe(200);
+    }
     expect((await cache.get(`/${first.key}`)).text).toBe(first.text);
+    const recorded = (await differingBuilds(first)).map(({ narHash }) => narHash);
+    expect(recorded.sort()).toEqual(others.map(({ info }) => formatHash(info.narHash)).sort());
+  });
+
+  test("even if the catalog hears of the first one only now", async () => {
+    const [first, second] = [await testPath("hello-1.0"), await testPath("hello-1.0", "another build")];
+    await store(first.narKey, first.nar);
+    await store(first.key, first.text);
+    expect(await push(cache, second)).toMatchObject({
+      status: 200,
+      text: expect.stringMatching(/the first build stays/),
+    });
+    expect((await cache.get(`/${first.key}`)).text).toBe(first.text);
+    expect(await differingBuilds(first)).toHaveLength(1);
   });
 });
 
 describe("what is broken heals by a push", () => {
-  test.each<[string, (first: TestPath) => Promise<unknown>]>([
+  const NARS: [string, (first: TestPath) => Promise<unknown>][] = [
     ["its NAR is gone", (first) => env.BUCKET.delete(first.narKey)],
     ["its NAR has another size", (first) => store(first.narKey, "cut")],
     [
@@ -152,6 +180,9 @@ describe("what is broken heals by a push", () => {
         await env.BUCKET.put(narKey, other, { sha256: (await sha256(other)).bytes });
       },
     ],
+  ];
+  const NARINFOS: typeof NARS = [
+    ["the narinfo is gone", (first) => env.BUCKET.delete(first.key)],
     ["the narinfo is no narinfo", (first) => store(first.key, "nonsense")],
     ["the narinfo is empty", (first) => store(first.key, "")],
     ["the narinfo is no text", (first) => store(first.key, new Uint8Array([0xff, 0xff]))],
@@ -161,17 +192,51 @@ describe("what is broken heals by a push", () => {
     ["the narinfo points outside", (first) => store(first.key, first.text.replace("URL: nar/", "URL: /"))],
     ["the narinfo is not encoded as it says", (first) => store(first.key, "x", { contentEncoding: "br" })],
     ["the narinfo is encoded as nobody knows", (first) => store(first.key, "x", { contentEncoding: "xz" })],
-  ])("%s", async (_, damage) => {
+  ];
+
+  async function expectWhole({ key, narKey, nar, text }: TestPath) {
+    expect((await cache.get(`/${key}`)).text).toBe(text);
+    expect((await cache.get(`/${narKey}`)).bytes).toEqual(nar);
+  }
+
+  test.each([...NARS, ...NARINFOS])("%s: by one of the same build", async (_, damage) => {
+    const first = await compressedPath("heals", "first build");
+    await push(cache, first);
+    await damage(first);
+    await env.BUCKET.delete(first.narKey);
+    expect((await push(cache, first)).status).toBe(200);
+    await expectWhole(first);
+  });
+
+  test.each(NARS)("%s: by one of another build", async (_, damage) => {
     const first = await compressedPath("heals", "first build");
     const second = await compressedPath("heals", "second build");
-    for (const again of [first, second]) {
-      await push(cache, first);
-      await damage(first);
-      expect((await push(cache, again)).status).toBe(200);
-      expect((await cache.get(`/${again.key}`)).text).toBe(again.text);
-      expect((await cache.get(`/${again.narKey}`)).bytes).toEqual(again.nar);
-      await reset();
-    }
+    await push(cache, first);
+    await damage(first);
+    expect((await push(cache, second)).status).toBe(200);
+    await expectWhole(second);
+    expect(await differingBuilds(second)).toEqual([]);
+  });
+
+  test.each(NARINFOS)("%s: the catalog knows the first build, and that is back", async (_, damage) => {
+    const first = await compressedPath("heals", "first build");
+    const second = await compressedPath("heals", "second build");
+    await push(cache, first);
+    await damage(first);
+    expect(await push(cache, second)).toMatchObject({
+      status: 200,
+      text: expect.stringMatching(/the first build stays/),
+    });
+    await expectWhole(first);
+    expect(await differingBuilds(first)).toHaveLength(1);
+  });
+
+  test.each(NARINFOS.slice(1))("%s, and the catalog knows of nothing: replaced", async (_, damage) => {
+    const [first, second] = [await compressedPath("heals", "first"), await compressedPath("heals", "second")];
+    await store(first.narKey, first.nar);
+    await damage(first);
+    expect((await push(cache, second)).status).toBe(200);
+    await expectWhole(second);
   });
 
   test("not by a push whose own NAR is missing: then the broken one stays", async () => {

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { formatNarInfo } from "../../src/nix/narinfo.ts";
 import { watch } from "../support/bucket.ts";
-import { type Body, cacheWith, keys, PUSH_TOKEN } from "../support/cache.ts";
+import { type Body, cacheWith, keys, OPEN, PUSH_TOKEN } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
 import { HASH } from "../support/objects.ts";
 import { expectRefusal } from "../support/refusal.ts";
@@ -100,10 +100,11 @@ describe("sent plain", () => {
     ["not UTF-8", new Uint8Array([...bytesOf(path.text), 0xff, 0x0a]), {}, 400],
     ["UTF-16", new Uint8Array(new Uint16Array([...path.text].map((c) => c.charCodeAt(0))).buffer), {}, 400],
     ["with a byte order mark", `\ufeff${path.text}`, {}, 400],
-  ])("%s is refused before the bucket is asked", async (_, body, headers, status) => {
+  ])("%s is refused before the bucket or the catalog is asked", async (_, body, headers, status) => {
     const watched = watch(env.BUCKET);
-    expectRefusal(await cacheWith({ BUCKET: watched.bucket }).put(`/${path.key}`, body, headers), status);
-    expect(watched.operations).toEqual([]);
+    const watchedCache = cacheWith({ BUCKET: watched.bucket });
+    expectRefusal(await watchedCache.put(`/${path.key}`, body, headers), status);
+    expect([watched.operations, watchedCache.catalog.calls]).toEqual([[], []]);
   });
 });
 
@@ -196,9 +197,13 @@ describe("whatever is sent, the answer is a success or a refusal", () => {
 });
 
 test("a narinfo as large as Nix's largest, with thousands of references, is read and written", async () => {
-  const references = Array.from({ length: 5000 }, (_, index) => `${HASH}-reference-${index}`);
+  const references = Array.from(
+    { length: 5000 },
+    (_, index) => `${String(index).padStart(32, "0")}-reference-${index}`,
+  );
   const large = await testPath("large", "large", { references });
   await cache.put(`/${large.narKey}`, large.nar);
-  expect((await cache.put(`/${large.key}`, large.text)).status).toBe(201);
+  expect(expectRefusal(await cache.put(`/${large.key}`, large.text), 409)).toContain(" and 4995 more;");
+  expect((await cacheWith(OPEN).put(`/${large.key}`, large.text)).status).toBe(201);
   expect((await cache.get(`/${large.key}`)).text).toBe(formatNarInfo(large.info));
 });

@@ -5,7 +5,7 @@ import { fingerprint } from "../../src/nix/fingerprint.ts";
 import { generateSecretKey, parsePublicKey, parseSecretKey, sign, verify } from "../../src/nix/keys.ts";
 import { formatNarInfo, type NarInfo, parseNarInfo } from "../../src/nix/narinfo.ts";
 import { keyText, narInfos, VERSIONS } from "../nix/fixtures.ts";
-import { cacheWith, store, type TestCache } from "../support/cache.ts";
+import { cacheWith, reindex, store, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
 import { HASH } from "../support/objects.ts";
 import { expectRefusal } from "../support/refusal.ts";
@@ -37,8 +37,10 @@ describe("signing", () => {
   const both = cacheWith({ SIGNING_KEY: `${A.secret}\n${B.secret}\n` });
 
   test("with every key, and Nix's rules verify it", async () => {
-    const path = await testPath("signed", "signed", { references: [`${HASH}-b`, `${HASH}-a`] });
-    expect((await push(both, path)).status).toBe(201);
+    const dependencies = [await testPath("b"), await testPath("a")];
+    const references = dependencies.map(({ info }) => info.storePath.baseName);
+    const path = await testPath("signed", "signed", { references });
+    for (const each of [...dependencies, path]) expect((await push(both, each)).status).toBe(201);
     const info = await published(both, path);
     expect(info.signatures.map((signature) => signature.split(":")[0])).toEqual(["a-1", "b-1"]);
     for (const { public: text } of [A, B]) {
@@ -62,6 +64,7 @@ describe("signing", () => {
     };
     await store(path.narKey, new Uint8Array(info.narSize));
     await store(path.key, real.text.replace(/^Sig: .*\n/gm, ""));
+    await reindex();
     expect((await cache.put(`/${path.key}`, real.text.replace(/^Sig: .*\n/gm, ""))).status).toBe(200);
     expect((await published(cache, path)).signatures).toEqual(info.signatures);
   });

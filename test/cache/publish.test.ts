@@ -1,12 +1,11 @@
-/** Publishing a narinfo, steps 1 and 2: what goes in comes out, what does not hold is refused. */
+/** Publishing a narinfo, steps 1, 2 and 4: what goes in comes out, what does not hold is refused. */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
 import { formatHash } from "../../src/nix/hash.ts";
-import { formatNarInfo } from "../../src/nix/narinfo.ts";
 import { narInfos } from "../nix/fixtures.ts";
 import { watch } from "../support/bucket.ts";
-import { cacheWith, keys, store } from "../support/cache.ts";
+import { cacheWith, keys, OPEN, store } from "../support/cache.ts";
 import { HASH } from "../support/objects.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { bytesOf, compressedPath, narKeyOf, push, sha256, testPath } from "../support/store-paths.ts";
@@ -20,10 +19,15 @@ describe("a narinfo whose NAR is there", () => {
     const path = await testPath();
     expect(await push(cache, path)).toMatchObject({
       status: 201,
-      text: `published ${path.info.storePath.baseName}\n`,
+      text: `${path.info.storePath.baseName} is published\n`,
     });
     expect((await cache.get(`/${path.key}`)).text).toBe(path.text);
-    expect((await env.BUCKET.head(path.key))?.httpMetadata).toEqual({ contentType: "text/x-nix-narinfo" });
+    const object = await env.BUCKET.head(path.key);
+    expect(object?.httpMetadata).toEqual({ contentType: "text/x-nix-narinfo" });
+    expect(object?.customMetadata).toEqual({
+      "pushed-by": "PUSH_TOKEN",
+      "first-push": expect.stringMatching(/^\d{13}$/),
+    });
   });
 
   // The NARs that are text: the others cannot be had inside the runtime.
@@ -42,8 +46,10 @@ describe("a narinfo whose NAR is there", () => {
 
   test.each(real)("of Nix $version: $hash comes out as it went in", async ({ version, hash, text }) => {
     const url = /^URL: (.*)$/m.exec(text)?.[1];
-    await cache.put(`/${url}`, nars[`../fixtures/nix-${version}/none/${url}`] ?? "");
-    expect((await cache.put(`/${hash}.narinfo`, text)).status).toBe(201);
+    // Some of what they refer to has a NAR that is no text.
+    const open = cacheWith(OPEN);
+    await open.put(`/${url}`, nars[`../fixtures/nix-${version}/none/${url}`] ?? "");
+    expect((await open.put(`/${hash}.narinfo`, text)).status).toBe(201);
     expect((await cache.get(`/${hash}.narinfo`)).text).toBe(text);
   });
 
@@ -171,11 +177,12 @@ describe("step 1: strictly parsed, and of the path that the key says", () => {
     expect(expectRefusal(await cache.put(`/${path.key}`, text), 400)).toMatch(/zstd.*named as xz/);
   });
 
-  test("is refused before the bucket is asked", async () => {
+  test("is refused before the bucket or the catalog is asked", async () => {
     const watched = watch(env.BUCKET);
     const path = await testPath();
-    await cacheWith({ BUCKET: watched.bucket }).put(`/${HASH}.narinfo`, path.text);
-    expect(watched.operations).toEqual([]);
+    const watchedCache = cacheWith({ BUCKET: watched.bucket });
+    await watchedCache.put(`/${HASH}.narinfo`, path.text);
+    expect([watched.operations, watchedCache.catalog.calls]).toEqual([[], []]);
   });
 });
 
@@ -217,10 +224,74 @@ describe("step 2: the NAR is there and is the one", () => {
     await push(cache, first);
     expect((await cache.put(`/${second.key}`, second.text)).status).toBe(201);
   });
+});
 
-  test("references need not be here yet: that is for a later step", async () => {
-    const path = await testPath("referring", "x", { references: [`${HASH}-elsewhere`] });
+describe("step 4: nothing is published whose references are not here", () => {
+  const referringTo = (...references: string[]) => testPath("referring", "referring", { references });
+
+  test("refused: the first missing ones are named, and what is to be done", async () => {
+    const library = await testPath("library-1.0");
+    await push(cache, library);
+    const absent = Array.from({ length: 7 }, (_, index) => `${index}`.repeat(32).concat(`-absent-${index}`));
+    const path = await referringTo(
+      ...absent.slice(0, 3),
+      library.info.storePath.baseName,
+      ...absent.slice(3),
+    );
+    const line = expectRefusal(await push(cache, path), 409);
+    expect(line).toBe(
+      `${path.info.storePath.baseName} refers to what is not in this cache: ${absent.slice(0, 5).join(", ")} and 2 more; push its whole closure (nix copy does)\n`,
+    );
+    expect(await keys()).toEqual([library.key, library.narKey, path.narKey].sort());
+    expectRefusal(await cache.get(`/${path.key}`), 404);
+  });
+
+  test("published once they are", async () => {
+    const library = await testPath("library-1.0");
+    const path = await referringTo(library.info.storePath.baseName);
+    expect((await push(cache, path)).status).toBe(409);
+    await push(cache, library);
+    expect((await cache.put(`/${path.key}`, path.text)).status).toBe(201);
+    expect((await cache.get(`/${path.key}`)).text).toBe(path.text);
+  });
+
+  test("a NAR alone is no reference", async () => {
+    const library = await testPath("library-1.0");
+    await cache.put(`/${library.narKey}`, library.nar);
+    const path = await referringTo(library.info.storePath.baseName);
+    expectRefusal(await push(cache, path), 409);
+  });
+
+  test("the path itself is one", async () => {
+    const { info } = await referringTo();
+    const path = await referringTo(info.storePath.baseName);
     expect((await push(cache, path)).status).toBe(201);
-    expect((await cache.get(`/${path.key}`)).text).toBe(formatNarInfo(path.info));
+  });
+
+  test("what another tool has put into the bucket counts", async () => {
+    const library = await testPath("library-1.0");
+    await store(library.narKey, library.nar);
+    await store(library.key, library.text);
+    const path = await referringTo(library.info.storePath.baseName);
+    expect((await push(cache, path)).status).toBe(201);
+  });
+
+  test("what no client could read does not", async () => {
+    const library = await testPath("library-1.0");
+    await store(library.key, library.text.replace(/^NarHash: .*\n/m, ""));
+    const path = await referringTo(library.info.storePath.baseName);
+    expectRefusal(await push(cache, path), 409);
+  });
+
+  test("an open cache does not ask", async () => {
+    const path = await referringTo(`${HASH}-elsewhere`);
+    expect((await push(cacheWith(OPEN), path)).status).toBe(201);
+    expect((await cache.get(`/${path.key}`)).text).toBe(path.text);
+  });
+
+  test("an open cache asks for the NAR all the same", async () => {
+    const path = await referringTo(`${HASH}-elsewhere`);
+    expectRefusal(await cacheWith(OPEN).put(`/${path.key}`, path.text), 409);
+    expect(await keys()).toEqual([]);
   });
 });

@@ -149,9 +149,10 @@ describe("a name that is no NAR's", () => {
     `nar/${"0".repeat(64)}.nar`,
   ])("%s", async (key) => {
     const watched = watch(env.BUCKET);
-    const answer = await cacheWith({ BUCKET: watched.bucket }).put(`/${key}`, NAR);
+    const watchedCache = cacheWith({ BUCKET: watched.bucket });
+    const answer = await watchedCache.put(`/${key}`, NAR);
     expect(expectRefusal(answer, 400)).toMatch(/a NAR is named nar\/<52 characters/);
-    expect(watched.operations).toEqual([]);
+    expect([watched.operations, watchedCache.catalog.calls]).toEqual([[], []]);
   });
 });
 

@@ -2,7 +2,7 @@
 import { createExecutionContext, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import worker from "../../src/index.ts";
+import { handle } from "../../src/index.ts";
 import { watch } from "../support/bucket.ts";
 import { basic, cacheWith, ORIGIN, PULL_TOKEN, store } from "../support/cache.ts";
 import { OBJECTS } from "../support/objects.ts";
@@ -80,7 +80,7 @@ test("a hit adds nothing to the body's path: the bucket's stream is the response
     let body: unknown;
     const { bucket } = watch(env.BUCKET, { after: (_, object) => (body = (object as R2ObjectBody).body) });
     const request = new Request(`${ORIGIN}/nar/x.nar`, { headers });
-    const response = await worker.fetch(request, { BUCKET: bucket }, createExecutionContext());
+    const response = await handle(request, { ...env, BUCKET: bucket }, createExecutionContext());
     expect(body).toBeInstanceOf(ReadableStream);
     expect(response.body).toBe(body);
     await response.arrayBuffer();

@@ -2,11 +2,13 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { Env } from "../../src/config.ts";
-import worker from "../../src/index.ts";
+import { handle } from "../../src/index.ts";
+import { type CatalogLog, catalogWith } from "./catalog-namespace.ts";
 
 export const ORIGIN = "https://cache.example.org";
 export const PUSH_TOKEN = "push-token-for-tests";
 export const PULL_TOKEN = "pull-token-for-tests";
+export const ADMIN_TOKEN = "admin-token-for-tests";
 
 export type Body = string | Uint8Array<ArrayBuffer>;
 export type HeaderList = Readonly<Record<string, string>>;
@@ -27,21 +29,31 @@ export interface TestCache {
   readonly head: (path: string, headers?: HeaderList) => Promise<Answer>;
   /** As a client with the push token does: with a length. `headers` may say otherwise. */
   readonly put: (path: string, body: Body, headers?: HeaderList) => Promise<Answer>;
+  /** What its catalog was asked and did. */
+  readonly catalog: Readonly<CatalogLog>;
 }
+
+/** Variables of a cache that takes a path before its references are there. */
+export const OPEN: Partial<Env> = { CACHES: { "nix-cache": { open: true } } };
 
 /** A cache with these variables, and a PUSH_TOKEN unless they say otherwise. */
 export function cacheWith(variables: Partial<Env> = {}): TestCache {
+  const catalog: CatalogLog = { calls: [], waits: [], purged: [] };
   // One environment for all requests, as in production: the configuration is parsed once.
-  const environment: Env = { BUCKET: env.BUCKET, PUSH_TOKEN, ...variables };
+  const environment: Env = {
+    BUCKET: env.BUCKET,
+    CATALOG: catalogWith(() => environment, catalog),
+    PUSH_TOKEN,
+    ...variables,
+  };
   const send = async (path: string, init: RequestInit = {}): Promise<Answer> => {
     const context = createExecutionContext();
-    const answer = await read(
-      await worker.fetch(new Request(`${ORIGIN}${path}`, init), environment, context),
-    );
+    const answer = await read(await handle(new Request(`${ORIGIN}${path}`, init), environment, context));
     await waitOnExecutionContext(context);
     return answer;
   };
   return {
+    catalog,
     fetch: send,
     get: (path, headers = {}) => send(path, { headers }),
     head: (path, headers = {}) => send(path, { method: "HEAD", headers }),
@@ -74,6 +86,14 @@ export async function store(key: string, body: Body, httpMetadata: R2HTTPMetadat
   const object: R2Object | null = await env.BUCKET.put(key, body, { httpMetadata });
   if (object === null) throw new Error(`${key} was not stored`);
   return object;
+}
+
+/** Makes the catalog know what `store` has put into the bucket. */
+export async function reindex(): Promise<void> {
+  const headers = { Authorization: `Bearer ${ADMIN_TOKEN}` };
+  const answer = await cacheWith({ ADMIN_TOKEN }).fetch("/api/v1/reindex", { method: "POST", headers });
+  const { done } = JSON.parse(answer.text) as { done?: boolean };
+  if (done !== true) throw new Error(`a small bucket is indexed in one step: ${answer.text}`);
 }
 
 /** Everything that is in the bucket: keys and the text of each object. */

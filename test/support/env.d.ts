@@ -2,6 +2,7 @@
 declare namespace Cloudflare {
   interface Env {
     BUCKET: R2Bucket;
+    CATALOG: DurableObjectNamespace<import("../../src/catalog/catalog.ts").Catalog>;
   }
   interface GlobalProps {
     mainModule: typeof import("../../src/index.ts");

@@ -13,6 +13,6 @@ export function expectRefusal(answer: Answer, status: number): string {
   expect(text).toMatch(/^[\x20-\x7e]+\n$/);
   expect(text).not.toMatch(/\bat .*:\d+|TypeError|undefined|\[object /);
   expect(headers.get("Content-Type")).toBe("text/plain; charset=utf-8");
-  expect(headers.get("Cache-Control")).toBe("no-store");
+  expect(headers.get("Cache-Control")).toMatch(/^(private, )?no-store$/);
   return text;
 }

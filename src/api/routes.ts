@@ -1,0 +1,49 @@
+// The routes of the native API, /api/v1. openapi.ts describes the same operations, and a test holds the two against
+// each other.
+import type { Permission } from "../auth/authorize.ts";
+import type { Route } from "../http/router.ts";
+import { NIX32_CLASS } from "../nix/nix32.ts";
+import type { Context, Handler } from "../routes.ts";
+import { json } from "./json.ts";
+import { postMissing } from "./missing.ts";
+import { deletePath, getPath, getPaths } from "./paths.ts";
+import { getCheck, getReindex, postCheck, postReindex } from "./runs.ts";
+import { getStats } from "./stats.ts";
+
+type ApiRoute = Route<Permission, Handler>;
+
+const OPERATIONS: readonly [
+  method: ApiRoute["method"],
+  path: string,
+  permission: Permission,
+  handler: Handler,
+][] = [
+  ["POST", "/missing", "pull", postMissing],
+  ["GET", "/paths", "pull", getPaths],
+  ["GET", "/paths/{hash}", "pull", getPath],
+  ["DELETE", "/paths/{hash}", "admin", deletePath],
+  ["GET", "/stats", "pull", getStats],
+  ["POST", "/reindex", "admin", postReindex],
+  ["GET", "/reindex", "admin", getReindex],
+  ["POST", "/check", "admin", postCheck],
+  ["GET", "/check", "admin", getCheck],
+  ["GET", "/openapi.json", "none", getOpenApi],
+];
+
+export const API_ROUTES: readonly ApiRoute[] = OPERATIONS.map(([method, path, permission, handler]) => ({
+  method,
+  pattern: new RegExp(`^/api/v1${path.replace(".", "\\.").replace("{hash}", `${NIX32_CLASS}{32}`)}$`),
+  permission,
+  handler,
+}));
+
+/** Whether a URL is one of the API's, so that even its errors are JSON. Cheap, because every miss asks. */
+export function isApi(url: string): boolean {
+  return /^[a-z]+:\/\/[^/]*\/api(?:[/?#]|$)/.test(url);
+}
+
+async function getOpenApi({ request }: Context): Promise<Response> {
+  // Evaluated on demand: reading a path should not pay for it.
+  const { OPENAPI } = await import("./openapi.ts");
+  return json(request, OPENAPI);
+}

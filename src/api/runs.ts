@@ -1,0 +1,40 @@
+// /reindex and /check: work on the whole bucket. A POST begins it, or goes on with the one under way, does one step
+// and answers how far it is; the catalog does the other steps by itself, and a GET tells of them.
+import { fromCatalog } from "../catalog/result.ts";
+import type { RunReport } from "../catalog/runs.ts";
+import { HttpError } from "../http/errors.ts";
+import type { Context } from "../routes.ts";
+import { json } from "./json.ts";
+import { flagOf, parametersOf, refuseParameters } from "./parameters.ts";
+
+export async function postReindex({ request, catalog }: Context): Promise<Response> {
+  const restart = flagOf(parametersOf(request, ["restart"]), "restart");
+  const report = await fromCatalog(() => catalog().reindex(restart === undefined ? {} : { restart }));
+  return json(request, report);
+}
+
+export async function getReindex({ request, catalog }: Context): Promise<Response> {
+  refuseParameters(request);
+  return json(request, someReport(await fromCatalog(() => catalog().reindexStatus()), "reindex"));
+}
+
+export async function postCheck({ request, catalog }: Context): Promise<Response> {
+  const parameters = parametersOf(request, ["repair", "restart"]);
+  const repair = flagOf(parameters, "repair");
+  const restart = flagOf(parameters, "restart");
+  // Absent is not false: asking again without `repair` goes on with a check that repairs.
+  const options = { ...(repair !== undefined && { repair }), ...(restart !== undefined && { restart }) };
+  return json(request, await fromCatalog(() => catalog().check(options)));
+}
+
+export async function getCheck({ request, catalog }: Context): Promise<Response> {
+  refuseParameters(request);
+  return json(request, someReport(await fromCatalog(() => catalog().checkStatus()), "check"));
+}
+
+function someReport<R extends RunReport>(report: R | undefined, name: string): R {
+  if (report === undefined) {
+    throw new HttpError(404, `no ${name} has been asked for yet; begin one with POST /api/v1/${name}`);
+  }
+  return report;
+}

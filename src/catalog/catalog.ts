@@ -1,0 +1,176 @@
+// The Catalog: one SQLite Durable Object per cache, the single writer of metadata and the index over the bucket.
+// Reads of the protocol never come here. This class only hands over; the operations are functions of their own.
+import { DurableObject } from "cloudflare:workers";
+import { configOf, type Env } from "../config.ts";
+import { type CheckOptions, type CheckReport, checkReport } from "./check.ts";
+import type { CatalogContext } from "./context.ts";
+import { type Deleted, deletePath, NAR_GRACE_MS, sweepNars } from "./delete.ts";
+import { type PathDetail, pathDetail } from "./detail.ts";
+import { isIndexed, requireIndex } from "./indexed.ts";
+import { Locks } from "./locks.ts";
+import { expectNar, type NarFacts, narSeen } from "./nars.ts";
+import { missingPaths } from "./paths.ts";
+import { type PublishOutcome, publish } from "./publish.ts";
+import { listPaths, type PathPage, type PathQuery } from "./queries.ts";
+import { type ReindexOptions, type ReindexReport, reindexReport } from "./reindex.ts";
+import { type Result, toResult } from "./result.ts";
+import { loadRun, type RunKind } from "./runs.ts";
+import { migrate } from "./schema.ts";
+import { RecentStats, type Stats } from "./stats.ts";
+import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./steps.ts";
+
+export type { CheckReport, PublishOutcome, ReindexReport };
+
+/** What the Worker's default entrypoint offers to its own objects: only it can purge its cache. */
+export interface EdgePurger {
+  purgeEdge(paths: readonly string[]): Promise<void>;
+}
+
+export class Catalog extends DurableObject<Env> {
+  readonly context: CatalogContext;
+  readonly #stats = new RecentStats();
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    migrate(ctx.storage);
+    const edge = (ctx.exports as { default?: unknown }).default as EdgePurger;
+    this.context = {
+      sql: ctx.storage.sql,
+      transaction: (run) => ctx.storage.transactionSync(run),
+      bucket: env.BUCKET,
+      config: configOf(env),
+      now: () => Date.now(),
+      wait: (ms) => scheduler.wait(ms),
+      purge: (paths) => edge.purgeEdge(paths),
+      locks: new Locks(),
+      publications: new Map(),
+      deletions: { count: 0 },
+    };
+  }
+
+  publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>> {
+    return toResult(async () => {
+      const outcome = await publish(this.context, narinfo, pushedBy);
+      // Healing releases the NAR that it replaces.
+      if (outcome === "updated") await this.#wakeForSweep();
+      return outcome;
+    });
+  }
+
+  expectNar(nar: NarFacts): Promise<Result<void>> {
+    return toResult(() => expectNar(this.context, nar));
+  }
+
+  narSeen(key: string): Promise<Result<void>> {
+    return toResult(() => narSeen(this.context, key));
+  }
+
+  missing(hashes: readonly string[]): Promise<Result<string[]>> {
+    return toResult(() => missingPaths(this.context, hashes));
+  }
+
+  listPaths(query: PathQuery): Promise<Result<PathPage>> {
+    return toResult(() => listPaths(this.context, query));
+  }
+
+  pathDetail(hash: string): Promise<Result<PathDetail>> {
+    return toResult(() => pathDetail(this.context, hash));
+  }
+
+  stats(): Promise<Result<Stats>> {
+    return toResult(() => this.#stats.get(this.context));
+  }
+
+  deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted>> {
+    return toResult(async () => {
+      await this.#index();
+      // Before the deletion: whatever ends it, what it has released is swept.
+      await this.#wakeForSweep();
+      return deletePath(this.context, hash, withReferrers);
+    });
+  }
+
+  /** Rebuilds the catalog from the bucket: one step now, the rest by alarms. */
+  reindex(options: ReindexOptions): Promise<Result<ReindexReport>> {
+    return toResult(async () => {
+      await this.#run("reindex", options);
+      return reindexReport(this.context) as ReindexReport;
+    });
+  }
+
+  /** How the last reindex went or goes; `undefined` where there was none. */
+  reindexStatus(): Promise<Result<ReindexReport | undefined>> {
+    return toResult(() => reindexReport(this.context));
+  }
+
+  /** Looks for damage, and repairs what is safe where asked to: one step now, the rest by alarms. */
+  check(options: CheckOptions): Promise<Result<CheckReport>> {
+    return toResult(async () => {
+      await this.#run("check", options);
+      return checkReport(this.context) as CheckReport;
+    });
+  }
+
+  /** What the last check found or has found so far; `undefined` where there was none. */
+  checkStatus(): Promise<Result<CheckReport | undefined>> {
+    return toResult(() => checkReport(this.context));
+  }
+
+  async #run(kind: RunKind, options: ReindexOptions & CheckOptions): Promise<void> {
+    // Before the step: whatever ends it, the run goes on.
+    await this.#wake(this.context.now() + RETRY_MS);
+    await requestRun(this.context, kind, options);
+    const next = nextStepTime(this.context);
+    if (next !== undefined) await this.#wake(next);
+  }
+
+  override async alarm(): Promise<void> {
+    // In this order: the sweep tells when it is due for what a run has released.
+    await this.#again(() => continueRuns(this.context));
+    await this.#again(async () => {
+      if (loadRun(this.context, "reindex") === undefined) await requestRun(this.context, "reindex", {});
+      // Its end is an alarm, too, and sweeps.
+      return isIndexed(this.context) ? (await sweepNars(this.context)).next : nextStepTime(this.context);
+    });
+  }
+
+  /** Lets alarms go on with the reindex where one invocation does not reach its end. */
+  async #index(): Promise<void> {
+    try {
+      await requireIndex(this.context);
+    } finally {
+      const next = nextStepTime(this.context);
+      if (next !== undefined) await this.#wake(next);
+    }
+  }
+
+  /**
+   * Does a piece of work whose result says when it is to be done again. What fails is tried again a minute later:
+   * the platform would give the whole alarm up after some tries, and one work's failure would stop the other.
+   */
+  async #again(work: () => Promise<number | undefined>): Promise<void> {
+    let next: number | undefined;
+    try {
+      next = await work();
+    } catch (error) {
+      console.error("work of the catalog's alarm failed", error);
+      next = this.context.now() + RETRY_MS;
+    }
+    if (next !== undefined) await this.#wake(next);
+  }
+
+  /** Runs the alarm when the grace period of what is released now has ended; the sweep then tells of the next. */
+  #wakeForSweep(): Promise<void> {
+    return this.#wake(this.context.now() + NAR_GRACE_MS);
+  }
+
+  /** Runs the alarm at `time` (milliseconds since the epoch) or earlier. */
+  #wake(time: number): Promise<void> {
+    const { storage } = this.ctx;
+    // One at a time: between the look and the write another could set an earlier one.
+    return this.context.locks.run("alarm", async () => {
+      const current = await storage.getAlarm();
+      if (current === null || current > time) await storage.setAlarm(time);
+    });
+  }
+}

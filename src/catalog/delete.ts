@@ -1,0 +1,187 @@
+// Deleting: the narinfo first, so that nobody is sent to what is about to go; its NAR in a later pass, when no
+// client can still hold the narinfo, and only if nothing refers to it then.
+import { HttpError } from "../http/errors.ts";
+import type { CatalogContext } from "./context.ts";
+import { DELETE_BATCH } from "./objects.ts";
+import { deletePathRow, pathRow, referrersOf } from "./paths.ts";
+import { begin, carryOutDeletions, pendingNars, pendingReferrers, recover } from "./pending.ts";
+import { learnPath } from "./publish.ts";
+
+/**
+ * Milliseconds for which a NAR outlives its last path, its last upload and the last time that a pusher asked for
+ * it: the narinfo's max-age of an hour, and a day for pushes under way and clients that downloaded the narinfo.
+ */
+export const NAR_GRACE_MS = 25 * 3600 * 1000;
+/** Milliseconds after which a sweep looks again for NARs that something under way needed. */
+const BUSY_MS = 60_000;
+/** How often a deletion with all referrers begins again because of new ones. */
+const MAX_ROUNDS = 10;
+/** Referrers that a refusal names. */
+const MAX_NAMED = 5;
+
+export interface Deleted {
+  /** Base names of the deleted paths, referrers before what they refer to. */
+  readonly deleted: readonly string[];
+}
+
+/**
+ * Deletes a path; with `withReferrers` everything that refers to it, directly or not, too. Throws
+ * {@link HttpError} 404, 409 (referrers, named) or 503. Died in between, it has deleted a beginning of the list,
+ * which leaves every closure whole.
+ */
+export async function deletePath(c: CatalogContext, hash: string, withReferrers: boolean): Promise<Deleted> {
+  await recover(c);
+  if (pathRow(c, hash) === undefined && !(await learnPath(c, hash))) {
+    throw new HttpError(404, `no path ${hash} in this cache`);
+  }
+  const deleted: string[] = [];
+  for (let round = 1; pathRow(c, hash) !== undefined; round++) {
+    for (const level of withReferrers ? referrersFirst(c, hash) : [[hash]]) {
+      const names = await c.locks.runAll(level, () => deleteLevel(c, level));
+      // Somebody has published another referrer meanwhile.
+      if (names === undefined && withReferrers && round < MAX_ROUNDS) break;
+      if (names === undefined) throw new HttpError(409, referredMessage(c, level));
+      deleted.push(...names);
+    }
+  }
+  return { deleted };
+}
+
+/**
+ * The path and all that refers to it in levels, every path in a later one than what refers to it: a level can be
+ * deleted in one operation of the bucket, of which any part may be done when it dies. Only paths that refer to each
+ * other, which a cache that checks references does not have, share the last level with all that they refer to.
+ */
+function referrersFirst(c: CatalogContext, hash: string): string[][] {
+  const referrers = new Map<string, string[]>();
+  const unseen = [hash];
+  for (let next = unseen.pop(); next !== undefined; next = unseen.pop()) {
+    if (referrers.has(next)) continue;
+    const own = referrersOf(c, next);
+    referrers.set(next, own);
+    unseen.push(...own);
+  }
+  const waitsFor = new Map([...referrers].map(([path, own]) => [path, own.length]));
+  const referred = new Map<string, string[]>();
+  for (const [path, own] of referrers) {
+    for (const referrer of own) referred.set(referrer, [...(referred.get(referrer) ?? []), path]);
+  }
+  const levels: string[][] = [];
+  let level = [...waitsFor].filter(([, count]) => count === 0).map(([path]) => path);
+  while (level.length > 0) {
+    levels.push(level);
+    const after: string[] = [];
+    for (const path of level) {
+      waitsFor.delete(path);
+      for (const reference of referred.get(path) ?? []) {
+        const count = (waitsFor.get(reference) ?? 0) - 1;
+        waitsFor.set(reference, count);
+        if (count === 0) after.push(reference);
+      }
+    }
+    level = after;
+  }
+  if (waitsFor.size > 0) levels.push([...waitsFor.keys()]);
+  return levels;
+}
+
+/** Deletes paths to which nothing refers but they themselves, and returns their names; else deletes nothing. */
+async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promise<string[] | undefined> {
+  if (hashes.some((hash) => referrersBut(c, hash, hashes).length > 0)) return undefined;
+  // No await between the check and this: a publication that refers to a path comes before or finds it missing.
+  const rows = hashes.flatMap((hash) => pathRow(c, hash) ?? []);
+  c.transaction(() => {
+    for (const { hash } of rows) beginPathDeletion(c, hash);
+  });
+  await carryOutDeletions(c, hashes);
+  return rows.map(({ hash, name }) => `${hash}-${name}`);
+}
+
+/** At most some of the referrers of a path that are not among `others`, those being published included. */
+function referrersBut(c: CatalogContext, hash: string, others: readonly string[]): string[] {
+  const limit = MAX_NAMED + 1 + others.length;
+  return [
+    ...referrersOf(c, hash, limit).filter((referrer) => !others.includes(referrer)),
+    ...pendingReferrers(c, hash),
+  ];
+}
+
+/** Deletes a narinfo and its row, by one who holds its lock. The intention and `alongside` are one transaction. */
+export async function deleteNarInfo(
+  c: CatalogContext,
+  hash: string,
+  alongside: () => void = () => {},
+): Promise<void> {
+  c.transaction(() => {
+    beginPathDeletion(c, hash);
+    alongside();
+  });
+  await carryOutDeletions(c, [hash]);
+}
+
+/** Writes down that a narinfo is to be deleted; from here on it will be, whatever happens. Call it in a transaction. */
+function beginPathDeletion(c: CatalogContext, hash: string): void {
+  const nar = pathRow(c, hash)?.nar;
+  deletePathRow(c, hash);
+  begin(c, { kind: "delete-path", key: hash, ...(nar !== undefined && { nars: [nar] }) });
+}
+
+function referredMessage(c: CatalogContext, hashes: readonly string[]): string {
+  const [{ hash, referrers } = { hash: "", referrers: [] }] = hashes
+    .map((hash) => ({ hash, referrers: referrersBut(c, hash, hashes) }))
+    .filter(({ referrers }) => referrers.length > 0);
+  const name = `${hash}-${pathRow(c, hash)?.name}`;
+  const named = referrers
+    .slice(0, MAX_NAMED)
+    .map((hash) => `${hash}-${pathRow(c, hash)?.name ?? "(being published)"}`);
+  const more = referrers.length > MAX_NAMED ? " and more" : "";
+  return `${name} is referred to by ${named.join(", ")}${more}; delete those first, or all with ?closure=referrers`;
+}
+
+export interface Swept {
+  readonly deletedNars: number;
+  /** When the next NAR's grace period ends, in milliseconds since the epoch; absent where none waits. */
+  readonly next?: number;
+}
+
+/** Deletes NARs that lost their last path more than the grace period ago and that no pusher has cared for since. */
+export async function sweepNars(c: CatalogContext, graceMs: number = NAR_GRACE_MS): Promise<Swept> {
+  await recover(c);
+  const needed = pendingNars(c);
+  const due = c.sql
+    .exec<{ key: string }>(
+      `SELECT key FROM nars WHERE released IS NOT NULL AND max(released, uploaded, seen) <= ?
+       AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)
+       AND key NOT IN (SELECT value FROM json_each(?)) LIMIT ?`,
+      c.now() - graceMs,
+      JSON.stringify([...needed]),
+      DELETE_BATCH,
+    )
+    .toArray()
+    .map((row) => row.key)
+    .filter((key) => !c.locks.isHeld(key));
+  // All of them are free: it begins at once, with nothing in between that could need one of them.
+  if (due.length > 0) await c.locks.runAll(due, () => deleteNars(c, due));
+  const next = c.sql
+    .exec<{ at: number | null }>(
+      "SELECT min(max(released, uploaded, seen)) AS at FROM nars WHERE released IS NOT NULL",
+    )
+    .one().at;
+  if (next === null) return { deletedNars: due.length };
+  // What is due and could not go now is needed by something under way.
+  const earliest = due.length > 0 ? c.now() : c.now() + BUSY_MS;
+  return { deletedNars: due.length, next: Math.max(next + graceMs, earliest) };
+}
+
+async function deleteNars(c: CatalogContext, keys: readonly string[]): Promise<void> {
+  c.transaction(() => {
+    for (const key of keys) beginNarDeletion(c, key);
+  });
+  await carryOutDeletions(c, keys);
+}
+
+/** Writes down that a NAR is to be deleted; from here on it will be, whatever happens. Call it in a transaction. */
+export function beginNarDeletion(c: CatalogContext, key: string): void {
+  c.sql.exec("DELETE FROM nars WHERE key = ?", key);
+  begin(c, { kind: "delete-nar", key });
+}

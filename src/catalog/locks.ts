@@ -1,0 +1,47 @@
+// Locks by name: while an operation on a path awaits the bucket, others on the same path wait for it.
+
+/** Named locks of one process. What a dead process held is found in the `pending` table instead. */
+export class Locks {
+  readonly #tails = new Map<string, Promise<unknown>>();
+
+  /** Runs `operation` when all earlier ones of that name have ended, however they ended. */
+  async run<T>(name: string, operation: () => Promise<T>): Promise<T> {
+    const earlier = this.#tails.get(name);
+    const tail = earlier === undefined ? operation() : earlier.then(operation, operation);
+    this.#tails.set(name, tail);
+    try {
+      return await tail;
+    } finally {
+      if (this.#tails.get(name) === tail) this.#tails.delete(name);
+    }
+  }
+
+  /**
+   * Runs `operation` when all of the names are free, and holds them all meanwhile. It holds none while it waits, so
+   * that it cannot be part of a circle.
+   */
+  async runAll<T>(names: readonly string[], operation: () => Promise<T>): Promise<T> {
+    for (let held = this.#heldOf(names); held !== undefined; held = this.#heldOf(names)) {
+      await this.settled(held);
+    }
+    const done = operation();
+    // Taken before anything else can run. How it ends is told to the caller, not to each of the locks.
+    const hold = () => done.then(() => undefined);
+    for (const name of names) void this.run(name, hold).catch(() => undefined);
+    return done;
+  }
+
+  isHeld(name: string): boolean {
+    return this.#tails.has(name);
+  }
+
+  /** Resolves when the operations under way and waiting on `name` have ended; never rejects. */
+  async settled(name: string): Promise<void> {
+    // How they ended is the business of whoever runs them.
+    await this.#tails.get(name)?.catch(() => undefined);
+  }
+
+  #heldOf(names: readonly string[]): string | undefined {
+    return names.find((name) => this.isHeld(name));
+  }
+}

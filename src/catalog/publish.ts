@@ -1,0 +1,333 @@
+// Publishing a narinfo: the steps of "Publishing" that need to know what else is in the cache. The order is safe at
+// every line: the intention is durable before the bucket is touched, the narinfo is written when its NAR and its
+// references are there and protected, and the index follows the bucket.
+import { bucketFailure, r2Code, TOO_MANY_WRITES } from "../cache/bucket.ts";
+import { NARINFO } from "../cache/kinds.ts";
+import { mergeNarInfo } from "../cache/merge-narinfo.ts";
+import { narState } from "../cache/stored-nar.ts";
+import { HttpError } from "../http/errors.ts";
+import { fingerprint } from "../nix/fingerprint.ts";
+import { FormatError } from "../nix/format-error.ts";
+import { formatHash, type Hash } from "../nix/hash.ts";
+import { sign } from "../nix/keys.ts";
+import { narKeyOfUrl } from "../nix/nar-url.ts";
+import { formatNarInfo, type NarInfo, parseNarInfo } from "../nix/narinfo.ts";
+import type { CatalogContext } from "./context.ts";
+import { type Push, pushMetadata } from "./objects.ts";
+import { indexPath, isIncomplete, missingPaths, pathRow, referenceHashes } from "./paths.ts";
+import {
+  begin,
+  earlierPublications,
+  end,
+  fail,
+  isBeingDeleted,
+  type Needs,
+  protect,
+  recover,
+  settleKey,
+} from "./pending.ts";
+import { inspectPublished, readPublished } from "./published.ts";
+
+/** How often the bucket may turn out to hold something else than the catalog knew, before the client is told. */
+const MAX_ATTEMPTS = 4;
+/** R2 takes one write a second to a key; two pushers of one path meet this. */
+const SECOND_MS = 1100;
+/** Missing references that are looked up in the bucket before a path is refused; a bound on what a refusal costs. */
+const MAX_LOOKUPS = 200;
+/** Missing references that a refusal names. */
+const MAX_NAMED = 5;
+
+export type PublishOutcome = "created" | "updated" | "unchanged" | "first-build-stays";
+
+/** Publishes a narinfo that has been parsed and found trustworthy. Throws {@link HttpError} 409 or 503. */
+export async function publish(c: CatalogContext, text: string, pushedBy: string): Promise<PublishOutcome> {
+  const incoming = parseNarInfo(text, c.config.storeDir);
+  const { hash } = incoming.storePath;
+  await recover(c);
+  return c.locks.run(hash, async () => {
+    await settleKey(c, hash);
+    const row = pathRow(c, hash);
+    const base = row && { text: row.narinfo, etag: row.etag, firstPush: row.first_push };
+    const sequence = begin(c, { kind: "publish", key: hash, ...needsOf(c, incoming, base) });
+    const publication: Publication = { incoming, pushedBy, sequence, mayArrive: false };
+    const published = publishLocked(c, publication, base);
+    // Whoever waits for it learns of a failure from the catalog, as everybody does.
+    c.publications.set(
+      sequence,
+      published.catch(() => undefined),
+    );
+    try {
+      return await published;
+    } catch (error) {
+      if (publication.mayArrive) fail(c, sequence, error);
+      throw error;
+    } finally {
+      c.publications.delete(sequence);
+      // Else the bucket may or may not hold the new narinfo, or get it in a while: the intention stays, goes on
+      // protecting, and is settled later.
+      if (!publication.mayArrive) end(c, sequence);
+    }
+  });
+}
+
+interface Publication {
+  readonly incoming: NarInfo;
+  readonly pushedBy: string;
+  /** Of its intention. */
+  readonly sequence: number;
+  /** The bucket has been asked to write, and the catalog or the edge may not know what it has done. */
+  mayArrive: boolean;
+}
+
+/** What the bucket is believed to hold for a path. */
+interface Base {
+  readonly text: string;
+  readonly etag: string;
+  /** Milliseconds since the epoch; absent where an unreadable narinfo is to be replaced. */
+  readonly firstPush?: number;
+  /** Set where it has just been read: when it was written, in milliseconds since the epoch. */
+  readonly read?: number;
+}
+
+/** What a narinfo that may be written or kept needs. */
+function needsOf(c: CatalogContext, incoming: NarInfo, base: Base | undefined): Needs {
+  const infos = [incoming, (base && readable(base.text, c.config.storeDir)) ?? incoming];
+  return {
+    nars: [...new Set(infos.map((info) => narKeyOfUrl(info.url)))],
+    references: [...new Set(infos.flatMap(referenceHashes))],
+  };
+}
+
+async function publishLocked(
+  c: CatalogContext,
+  publication: Publication,
+  known: Base | undefined,
+): Promise<PublishOutcome> {
+  const { incoming, pushedBy, sequence } = publication;
+  const { hash } = incoming.storePath;
+  let base = known;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const needs = needsOf(c, incoming, base);
+    if (base !== known) protect(c, sequence, needs);
+    // From here on no deletion of these begins; one that began before must be over before anybody looks for them.
+    for (const nar of needs.nars) await c.locks.run(nar, () => settleKey(c, nar));
+    const { isFirstBuild, ...path } = await decide(c, publication, base);
+    const push = { pushedBy, firstPush: base?.firstPush ?? c.now() };
+    const written = await write(c, publication, path.text, base, push);
+    if (written !== undefined) {
+      c.transaction(() => {
+        if (isFirstBuild) recordDifferingBuild(c, incoming, pushedBy);
+        if (!isFirstBuild || written.isNew || base !== known) {
+          indexPath(c, { ...path, ...written, ...push });
+        }
+      });
+      if (base !== undefined && written.isNew) await c.purge([`/${hash}.narinfo`]);
+      publication.mayArrive = false;
+      if (isFirstBuild) return "first-build-stays";
+      if (base === undefined) return "created";
+      return written.isNew ? "updated" : "unchanged";
+    }
+    // The bucket holds something that the catalog did not know: written by another tool, or gone.
+    const found = await inspectPublished(c, hash);
+    base =
+      found && ("unreadable" in found ? { text: "", etag: found.etag } : { ...found, read: found.uploaded });
+  }
+  throw new HttpError(
+    503,
+    `${hash}.narinfo is changing under this cache's hands; nothing is lost, try again`,
+    { "Retry-After": "1" },
+  );
+}
+
+interface Decision {
+  readonly info: NarInfo;
+  /** Of `info`. */
+  readonly text: string;
+  readonly narSha256?: string;
+  readonly isIncomplete: boolean;
+  /** Another build is there already, and stays as it is. */
+  readonly isFirstBuild: boolean;
+}
+
+/** Steps 2, 4 and 5: what the bucket should hold. Throws 409 where the NAR or a reference is not there. */
+async function decide(
+  c: CatalogContext,
+  { incoming, sequence }: Publication,
+  base: Base | undefined,
+): Promise<Decision> {
+  const stored = base && readable(base.text, c.config.storeDir);
+  const merge = stored && mergeNarInfo(stored, incoming);
+  if (base !== undefined && stored !== undefined && merge !== undefined) {
+    const state = await narState(c.bucket, stored, false);
+    if (state.kind === "whole") {
+      const isFirstBuild = merge.kind === "differs";
+      const info = isFirstBuild ? stored : await withSignatures(c, complete(merge.info, state));
+      return {
+        info,
+        text: isFirstBuild ? base.text : textOf(info),
+        ...(state.fileHash && { narSha256: state.fileHash.bytes.toHex() }),
+        isIncomplete: isIncomplete(c, stored),
+        isFirstBuild,
+      };
+    }
+  }
+  const state = await narState(c.bucket, incoming, true);
+  if (state.kind === "broken") {
+    throw new HttpError(
+      409,
+      `${incoming.storePath.baseName}: the NAR ${state.key} ${state.reason}; push the path again`,
+    );
+  }
+  const missing = await missingReferences(c, incoming, sequence);
+  if (missing.length > 0 && !c.config.isOpen) throw new HttpError(409, missingMessage(incoming, missing));
+  // The NAR of the stored narinfo is gone or damaged: the new one replaces it, and only the signatures survive.
+  const signatures = merge?.kind === "same" ? merge.info.signatures : incoming.signatures;
+  const info = await withSignatures(c, complete({ ...incoming, signatures }, state));
+  return {
+    info,
+    text: textOf(info),
+    ...(state.fileHash && { narSha256: state.fileHash.bytes.toHex() }),
+    isIncomplete: missing.length > 0,
+    isFirstBuild: false,
+  };
+}
+
+/** With FileHash and FileSize, which Nix up to 2.34 asserts, whatever the client or another tool has left out. */
+function complete(info: NarInfo, { fileHash, fileSize }: { fileHash?: Hash; fileSize: number }): NarInfo {
+  return { ...info, fileHash: fileHash ?? info.fileHash ?? info.narHash, fileSize };
+}
+
+/** Many signatures, pushed one by one, could make a narinfo that neither this cache nor a client can read any more. */
+function textOf(info: NarInfo): string {
+  const text = formatNarInfo(info);
+  if (new TextEncoder().encode(text).length <= NARINFO.maxBytes) return text;
+  throw new HttpError(
+    413,
+    `${info.storePath.baseName}: with all its signatures the narinfo would be larger than ${NARINFO.maxBytes} bytes`,
+  );
+}
+
+/** `undefined` for a text that no client of this cache can read: it is broken, and a push replaces it. */
+function readable(text: string, storeDir: string): NarInfo | undefined {
+  try {
+    const info = parseNarInfo(text, storeDir);
+    narKeyOfUrl(info.url);
+    return info;
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Step 4: base names of the references that are not in this cache. One that the catalog does not know may be
+ * there all the same (a bucket filled by another tool, a catalog being rebuilt), or be on its way.
+ */
+async function missingReferences(c: CatalogContext, info: NarInfo, sequence: number): Promise<string[]> {
+  const wanted = referenceHashes(info);
+  const unknown = missingPaths(c, wanted);
+  if (unknown.length === 0) return [];
+  await earlierPublications(c, sequence, unknown);
+  for (const hash of missingPaths(c, unknown).slice(0, MAX_LOOKUPS)) await learnPath(c, hash);
+  const missing = new Set(missingPaths(c, unknown));
+  return info.references.filter((reference) => missing.has(reference.slice(0, 32)));
+}
+
+/** Takes a path of the bucket into the catalog. True where it is there. */
+export async function learnPath(c: CatalogContext, hash: string): Promise<boolean> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const deletions = c.deletions.count;
+    const published = await readPublished(c, hash);
+    // A row is newer than what was read: a publication may have written another narinfo meanwhile.
+    if (pathRow(c, hash) !== undefined) return true;
+    if (published === undefined || isBeingDeleted(c, hash)) return false;
+    // What was read may have been deleted while it travelled here: only an undisturbed look counts.
+    if (c.deletions.count !== deletions) continue;
+    c.transaction(() => indexPath(c, { ...published, isIncomplete: isIncomplete(c, published.info) }));
+    return true;
+  }
+  return false;
+}
+
+function missingMessage(info: NarInfo, missing: readonly string[]): string {
+  const named = missing.slice(0, MAX_NAMED).join(", ");
+  const more = missing.length > MAX_NAMED ? ` and ${missing.length - MAX_NAMED} more` : "";
+  return `${info.storePath.baseName} refers to what is not in this cache: ${named}${more}; push its whole closure (nix copy does)`;
+}
+
+/** Step 6: one signature by each configured key. What claims to be by one of them and is not, goes. */
+async function withSignatures(c: CatalogContext, info: NarInfo): Promise<NarInfo> {
+  const keys = (await c.config.keys()).signing;
+  const text = fingerprint(info);
+  const ours = await Promise.all(keys.map((key) => sign(key, text)));
+  const names = keys.map((key) => `${key.name}:`);
+  const kept = info.signatures.filter(
+    (signature) => ours.includes(signature) || !names.some((name) => signature.startsWith(name)),
+  );
+  return { ...info, signatures: [...new Set([...kept, ...ours])] };
+}
+
+interface Written {
+  readonly etag: string;
+  /** Milliseconds since the epoch. */
+  readonly uploaded: number;
+  /** False where the bucket held it already. */
+  readonly isNew: boolean;
+}
+
+/**
+ * Writes the narinfo if the bucket holds what it is believed to; `undefined` where it does not. An unchanged text is
+ * written only where the bucket holds another or none.
+ */
+async function write(
+  c: CatalogContext,
+  publication: Publication,
+  text: string,
+  base: Base | undefined,
+  push: Push,
+): Promise<Written | undefined> {
+  const key = `${publication.incoming.storePath.hash}.narinfo`;
+  const isSame = base !== undefined && text === base.text;
+  if (isSame && base.read !== undefined) return { etag: base.etag, uploaded: base.read, isNew: false };
+  const onlyIf =
+    base === undefined
+      ? { etagDoesNotMatch: "*" }
+      : isSame
+        ? { etagDoesNotMatch: base.etag }
+        : { etagMatches: base.etag };
+  for (let attempt = 0; ; attempt++) {
+    publication.mayArrive = true;
+    try {
+      const object = await c.bucket.put(key, text, {
+        onlyIf,
+        httpMetadata: { contentType: NARINFO.contentType },
+        customMetadata: pushMetadata(push),
+      });
+      // The bucket's own time, so that a catalog that is built anew says the same.
+      if (object !== null) return { etag: object.etag, uploaded: object.uploaded.getTime(), isNew: true };
+    } catch (error) {
+      if (r2Code(error) !== TOO_MANY_WRITES) throw bucketFailure("put", error);
+      // That is an answer: nothing was written.
+      publication.mayArrive = false;
+      if (attempt === MAX_ATTEMPTS) throw bucketFailure("put", error);
+      await c.wait(SECOND_MS);
+      continue;
+    }
+    publication.mayArrive = false;
+    return isSame ? { etag: base.etag, uploaded: c.now(), isNew: false } : undefined;
+  }
+}
+
+/** The first build of a path stays; that another one exists is worth knowing: the path is not reproducible. */
+function recordDifferingBuild(c: CatalogContext, info: NarInfo, pushedBy: string): void {
+  c.sql.exec(
+    `INSERT INTO differing_builds VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (hash, nar_hash) DO UPDATE SET last_push = excluded.last_push, pushed_by = excluded.pushed_by`,
+    info.storePath.hash,
+    formatHash(info.narHash),
+    info.narSize,
+    c.now(),
+    c.now(),
+    pushedBy,
+  );
+}

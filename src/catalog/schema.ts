@@ -1,0 +1,114 @@
+// The catalog's tables and how they came to be: ordered migrations, run when the object starts. docs/catalog.md
+// describes every table and column.
+
+/**
+ * Each entry takes the schema from version N to N + 1. An entry that has been released is never changed: add one.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE paths (
+    hash TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    nar TEXT NOT NULL,
+    nar_hash TEXT NOT NULL,
+    nar_size INTEGER NOT NULL,
+    file_hash TEXT NOT NULL,
+    file_size INTEGER NOT NULL,
+    compression TEXT NOT NULL,
+    deriver TEXT,
+    ca TEXT,
+    signers TEXT NOT NULL,
+    narinfo TEXT NOT NULL,
+    etag TEXT NOT NULL,
+    incomplete INTEGER NOT NULL,
+    first_push INTEGER NOT NULL,
+    last_push INTEGER NOT NULL,
+    pushed_by TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX paths_by_nar ON paths (nar);
+  CREATE INDEX paths_by_age ON paths (first_push, hash);
+
+  CREATE TABLE refs (
+    referrer TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    PRIMARY KEY (referrer, reference)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX refs_by_reference ON refs (reference, referrer);
+
+  CREATE TABLE nars (
+    key TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    sha256 TEXT,
+    is_stored INTEGER NOT NULL,
+    uploaded INTEGER NOT NULL,
+    seen INTEGER NOT NULL,
+    released INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX nars_by_release ON nars (released) WHERE released IS NOT NULL;
+
+  CREATE TABLE differing_builds (
+    hash TEXT NOT NULL,
+    nar_hash TEXT NOT NULL,
+    nar_size INTEGER NOT NULL,
+    first_push INTEGER NOT NULL,
+    last_push INTEGER NOT NULL,
+    pushed_by TEXT NOT NULL,
+    PRIMARY KEY (hash, nar_hash)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE pending (
+    sequence INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    nars TEXT NOT NULL,
+    refs TEXT NOT NULL,
+    begun INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE runs (
+    kind TEXT PRIMARY KEY,
+    started INTEGER NOT NULL,
+    finished INTEGER,
+    state TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  CREATE TABLE findings (
+    run TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    repaired INTEGER NOT NULL,
+    PRIMARY KEY (run, kind, name)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE unindexed (
+    hash TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    nar TEXT,
+    file_hash TEXT NOT NULL,
+    file_size INTEGER NOT NULL,
+    refs TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX unindexed_by_nar ON unindexed (nar);
+  `,
+];
+
+/** Brings the tables to the newest version. Synchronous and atomic: nothing can look in between. */
+export function migrate(storage: DurableObjectStorage, migrations: readonly string[] = MIGRATIONS): void {
+  storage.transactionSync(() => {
+    const { sql } = storage;
+    sql.exec("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)");
+    const current =
+      sql.exec<{ version: number }>("SELECT version FROM schema_version").toArray()[0]?.version ?? 0;
+    if (current > migrations.length) {
+      throw new Error(
+        `the catalog has schema ${current}, this Worker knows ${migrations.length}: deploy the newer Worker again`,
+      );
+    }
+    for (const migration of migrations.slice(current)) sql.exec(migration);
+    if (current === migrations.length) return;
+    sql.exec("DELETE FROM schema_version");
+    sql.exec("INSERT INTO schema_version VALUES (?)", migrations.length);
+  });
+}

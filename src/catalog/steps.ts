@@ -1,0 +1,87 @@
+// Driving runs: one step at a time in this object, begun by a request, continued by alarms until the run is done.
+import { HttpError } from "../http/errors.ts";
+import { CHECK_STEPS, type CheckOptions } from "./check.ts";
+import type { CatalogContext } from "./context.ts";
+import { recover } from "./pending.ts";
+import { REINDEX_STEPS, type ReindexOptions } from "./reindex.ts";
+import { loadRun, type Phase, type Run, type RunKind, saveRun, startRun } from "./runs.ts";
+
+/**
+ * Does a part of a phase and writes it with the run's new position in one transaction, or so that doing it again
+ * changes nothing. Returns how many bucket operations it may have taken, at most MAX_OPERATIONS.
+ */
+export type Step = (c: CatalogContext, run: Run) => Promise<number>;
+
+const STEPS: Record<RunKind, Record<Phase, Step>> = { reindex: REINDEX_STEPS, check: CHECK_STEPS };
+/** A check of a catalog that is being rebuilt would find little but what the reindex is about to mend. */
+const ORDER: readonly RunKind[] = ["reindex", "check"];
+/** The lock that lets one step run at a time; no path and no NAR is named so. */
+const STEP_LOCK = "step";
+/**
+ * Bucket operations after which an invocation begins no further step. With those of one more step, and those of the
+ * sweep, they stay well below the 1,000 subrequests that the free plan allows.
+ */
+const SMALL_STEPS = 50;
+/** Milliseconds until a step that failed is tried again, doubled with every further failure. */
+export const RETRY_MS = 60_000;
+const MAX_RETRY_MS = 3600_000;
+
+/** Begins a run, or goes on with the one under way, as far as one invocation gets. */
+export function requestRun(
+  c: CatalogContext,
+  kind: RunKind,
+  options: ReindexOptions & CheckOptions,
+): Promise<void> {
+  return c.locks.run(STEP_LOCK, async () => {
+    const { restart = false, repair } = options;
+    const current = loadRun(c, kind);
+    const goesOn =
+      current !== undefined &&
+      current.finished === undefined &&
+      !restart &&
+      (repair === undefined || repair === current.repair);
+    await doSteps(c, goesOn ? current : startRun(c, kind, repair ?? false));
+  });
+}
+
+/** Goes on with what is under way. The time of the next one, in milliseconds since the epoch, if there is any. */
+export function continueRuns(c: CatalogContext): Promise<number | undefined> {
+  return c.locks.run(STEP_LOCK, async () => {
+    const run = underWay(c);
+    if (run !== undefined) await doSteps(c, run);
+    return nextStepTime(c);
+  });
+}
+
+export function nextStepTime(c: CatalogContext): number | undefined {
+  const run = underWay(c);
+  if (run === undefined) return undefined;
+  return run.failures === 0 ? c.now() : c.now() + Math.min(RETRY_MS * 2 ** (run.failures - 1), MAX_RETRY_MS);
+}
+
+function underWay(c: CatalogContext): Run | undefined {
+  return ORDER.map((kind) => loadRun(c, kind)).find((run) => run !== undefined && run.finished === undefined);
+}
+
+/**
+ * Several steps where they are small, as over a bucket that is known. What stops one is noted for the operator: a run
+ * is never given up, and never stops what else the alarm does.
+ */
+async function doSteps(c: CatalogContext, run: Run): Promise<void> {
+  run.problem = undefined;
+  try {
+    await recover(c);
+    for (let spent = 0; run.finished === undefined && spent < SMALL_STEPS; ) {
+      run.steps++;
+      spent += await STEPS[run.kind][run.phase](c, run);
+    }
+  } catch (error) {
+    if (!(error instanceof HttpError)) console.error(`a step of ${run.kind} failed`, error);
+    // Only what the step has written counts; the rest of `run` may be ahead of it.
+    const written = loadRun(c, run.kind) ?? run;
+    written.steps = run.steps;
+    written.failures++;
+    written.problem = error instanceof HttpError ? error.message : "internal error; the Worker's log has it";
+    saveRun(c, written);
+  }
+}

@@ -1,0 +1,139 @@
+import { reset } from "cloudflare:test";
+import { afterEach, describe, expect, it } from "vitest";
+import { OPENAPI } from "../../src/api/openapi.ts";
+import type { Operation } from "../../src/api/openapi-operation.ts";
+import { SCHEMAS } from "../../src/api/openapi-schemas.ts";
+import type { Permission } from "../../src/auth/authorize.ts";
+import { KINDS } from "../../src/cache/kinds.ts";
+import { matchRoute } from "../../src/http/router.ts";
+import { ROUTES } from "../../src/routes.ts";
+import { ADMIN_TOKEN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
+import { captureLog } from "../support/log.ts";
+import { apiCache, breakCatalog, call, type Method } from "./api.ts";
+import { APP, DEMO, LIB, pushRealClosure } from "./real-closure.ts";
+
+afterEach(() => reset());
+captureLog();
+
+interface Documented {
+  readonly method: Method;
+  /** `/api/v1/paths/{hash}` */
+  readonly template: string;
+  readonly operation: Operation;
+}
+
+const OPERATIONS: Documented[] = Object.entries(OPENAPI.paths).flatMap(([template, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({
+    method: method.toUpperCase() as Method,
+    template,
+    operation,
+  })),
+);
+
+function routeOf({ method, template }: Documented) {
+  return matchRoute(ROUTES, method, { path: template.replace("{hash}", LIB) }).route;
+}
+
+describe("the description and the route table", () => {
+  it("have the same operations", () => {
+    const documented = OPERATIONS.map(routeOf);
+    const own = ROUTES.filter(({ pattern }) => pattern.source.startsWith("^\\/api"));
+    expect(own.length).toBeGreaterThan(0);
+    expect(new Set(documented)).toEqual(new Set(own));
+    expect(documented).toHaveLength(own.length);
+  });
+
+  it.each(OPERATIONS)("agree on who may $method $template", (documented) => {
+    const signIn = [{ basic: [] }, { bearer: [] }];
+    const expected: Record<Permission, unknown> = {
+      none: [],
+      pull: [{}, ...signIn],
+      push: "no operation of the API needs it",
+      admin: signIn,
+    };
+    expect(documented.operation.security).toEqual(expected[routeOf(documented).permission]);
+  });
+
+  it.each(OPERATIONS)("agree on the parameters that $method $template takes", async (documented) => {
+    const { template, operation } = documented;
+    const names = (place: "path" | "query") =>
+      operation.parameters.filter((parameter) => parameter.in === place).map(({ name }) => name);
+    expect(names("path").map((name) => `{${name}}`)).toEqual(template.match(/\{\w+\}/g) ?? []);
+    if (operation.operationId === "openapi") return;
+    const { body } = await send(apiCache(), documented, { query: "?nonsense=1" });
+    expect(body).toMatchObject({
+      detail: `unknown parameter 'nonsense': this takes ${names("query").join(", ") || "none"}`,
+    });
+  });
+
+  it("leave the routes of the protocol first, so that a read passes none of the API's", () => {
+    const first = ROUTES.findIndex(({ pattern }) => pattern.source.startsWith("^\\/api"));
+    expect(first).toBeGreaterThanOrEqual(2 * KINDS.length);
+    expect(ROUTES.slice(first).every(({ pattern }) => pattern.source.startsWith("^\\/api"))).toBe(true);
+  });
+});
+
+describe("the description", () => {
+  it("is served as it is", async () => {
+    const { body } = await call(apiCache(), "GET", "/openapi.json");
+    expect(body).toEqual(JSON.parse(JSON.stringify(OPENAPI)));
+    expect(body).toMatchObject({ openapi: "3.1.0" });
+  });
+
+  it("has every schema that it refers to, and refers to every one that it has", () => {
+    const references = JSON.stringify(OPENAPI).match(/#\/components\/schemas\/\w+/g) ?? [];
+    const names = new Set(references.map((reference) => reference.replace("#/components/schemas/", "")));
+    expect([...names].sort()).toEqual(Object.keys(SCHEMAS).sort());
+  });
+
+  it("names each operation once", () => {
+    const ids = OPERATIONS.map(({ operation }) => operation.operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+/** How each documented refusal comes about, for any operation that documents it. */
+const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Promise<unknown>> = {
+  200: (cache, documented) => send(cache, documented),
+  400: (cache, documented) => send(cache, documented, { query: "?nonsense=1" }),
+  401: (_, documented) => send(apiCache({ PULL_TOKEN }), documented, { token: "wrong" }),
+  403: (cache, documented) => send(cache, documented, { token: PUSH_TOKEN }),
+  404: (cache, documented) => send(cache, documented, { hash: "0".repeat(32) }),
+  409: (cache, documented) => send(cache, documented, { hash: APP }),
+  413: (cache, documented) => send(cache, documented, { body: { paths: Array(20_001).fill(LIB) } }),
+  503: async (cache, documented) => {
+    await breakCatalog();
+    return send(cache, documented);
+  },
+};
+
+/** A valid request of an operation, changed. `call` holds the answer against the description. */
+function send(
+  cache: TestCache,
+  { method, template, operation }: Documented,
+  { query = "", hash = DEMO, token = ADMIN_TOKEN, body = { paths: [LIB] } as unknown } = {},
+) {
+  const path = template.replace("/api/v1", "").replace("{hash}", hash) + query;
+  return call<unknown>(cache, method, path, { token, ...(operation.requestBody && { body }) });
+}
+
+const ANSWERS = OPERATIONS.flatMap((documented) =>
+  Object.keys(documented.operation.responses)
+    .filter((status) => status !== "default")
+    .map((status) => ({ ...documented, status })),
+);
+
+describe("every documented answer is given and has the documented shape", () => {
+  it.each(ANSWERS)("$method $template: $status", async ({ status, ...documented }) => {
+    const cache = apiCache();
+    await pushRealClosure(cache);
+    const { operation, method, template } = documented;
+    // A status of a run is there once one has been begun.
+    if (/Status$/.test(operation.operationId) && status === "200") {
+      await call(cache, "POST", template.replace("/api/v1", ""), { token: ADMIN_TOKEN });
+    }
+    const provoke = PROVOKE[status];
+    expect(provoke, `${method} ${template} documents ${status}, and no test provokes it`).toBeDefined();
+    expect(await provoke?.(cache, documented)).toMatchObject({ status: Number(status) });
+  });
+});

@@ -1,0 +1,148 @@
+import { reset } from "cloudflare:test";
+import { afterEach, describe, expect, it } from "vitest";
+import type { PathDetail } from "../../src/catalog/detail.ts";
+import { OPEN } from "../support/cache.ts";
+import { compressedPath, push, testPath } from "../support/store-paths.ts";
+import { apiCache, ask, inCatalog, refusal } from "./api.ts";
+import { APP, DEMO, LIB, narInfoOf, pushRealClosure, TREE } from "./real-closure.ts";
+
+afterEach(() => reset());
+
+describe("GET /api/v1/paths/{hash}", () => {
+  it("tells everything about a path that Nix pushed", async () => {
+    const cache = apiCache();
+    await pushRealClosure(cache);
+    const { firstPush, lastPush, ...detail } = await ask<PathDetail>(cache, "GET", `/paths/${APP}`);
+    expect(detail).toEqual({
+      hash: APP,
+      name: "demo-app-1.0",
+      storePath: `/nix/store/${APP}-demo-app-1.0`,
+      nar: "nar/0g1hik47b8g95nsjl078gzvfk2gx9adhgvhlvsnpczzhxqsb9773.nar.xz",
+      compression: "xz",
+      fileHash: "sha256:0g1hik47b8g95nsjl078gzvfk2gx9adhgvhlvsnpczzhxqsb9773",
+      fileSize: 268,
+      narHash: "sha256:11hx99lg325wygx585wk5r3a1xczf282w7v79dmwvvhyyhxkc8zb",
+      narSize: 576,
+      references: [`${APP}-demo-app-1.0`, `${LIB}-libdemo-1.0`],
+      missingReferences: [],
+      referrers: [`${DEMO}-demo+plus_1.0-rc=1`],
+      referrerCount: 1,
+      closure: { paths: 2, narSize: 576 + 464, fileSize: 268 + 180, missing: 0 },
+      signatures: [narInfoOf(APP).match(/^Sig: (.*)$/m)?.[1]],
+      signers: ["test-cache-1"],
+      deriver: "3m5fd0cx9d74whnzm8ryrjgglb2gs4b2-demo-app-1.0.drv",
+      ca: null,
+      pushedBy: "PUSH_TOKEN",
+      incomplete: false,
+      differingBuilds: [],
+    });
+    expect(Date.parse(firstPush)).toBeGreaterThan(Date.now() - 60_000);
+    expect(Date.parse(lastPush)).toBeGreaterThanOrEqual(Date.parse(firstPush));
+  });
+
+  it.each([
+    [LIB, { closure: { paths: 1, narSize: 464, fileSize: 180, missing: 0 }, referrerCount: 1 }],
+    [DEMO, { closure: { paths: 3, narSize: 1216, fileSize: 628, missing: 0 }, referrers: [] }],
+    [TREE, { deriver: null, ca: "fixed:r:sha256:0hxlw37cyisn8s2r979dfa0azifrwfvk1769gl2i62cn3z3ad0q6" }],
+  ])("counts the closure of %s", async (hash, expected) => {
+    const cache = apiCache();
+    await pushRealClosure(cache);
+    expect(await ask(cache, "GET", `/paths/${hash}`)).toMatchObject(expected);
+  });
+
+  it("counts a path of the closure once, however many ways lead to it", async () => {
+    const cache = apiCache();
+    const base = await testPath("base-1");
+    const left = await testPath("left-1", "left", { references: [base.info.storePath.baseName] });
+    const right = await testPath("right-1", "right", { references: [base.info.storePath.baseName] });
+    const references = [left, right].map(({ info }) => info.storePath.baseName);
+    const top = await testPath("top-1", "top", { references });
+    for (const path of [base, left, right, top]) await push(cache, path);
+
+    const narSize = [base, left, right, top].reduce((sum, { nar }) => sum + nar.length, 0);
+    expect(await ask(cache, "GET", `/paths/${top.info.storePath.hash}`)).toMatchObject({
+      closure: { paths: 4, narSize, fileSize: narSize, missing: 0 },
+    });
+    expect(await ask(cache, "GET", `/paths/${base.info.storePath.hash}`)).toMatchObject({
+      referrers: references.toSorted(),
+      referrerCount: 2,
+    });
+  });
+
+  it("does not run in circles, which an open cache may hold", async () => {
+    const cache = apiCache();
+    await pushRealClosure(cache);
+    await inCatalog(({ sql }) => sql.exec("INSERT INTO refs VALUES (?, ?)", LIB, DEMO));
+    expect(await ask(cache, "GET", `/paths/${LIB}`)).toMatchObject({
+      closure: { paths: 3, narSize: 1216, fileSize: 628, missing: 0 },
+    });
+  });
+
+  it("names the builds that were pushed later with another content", async () => {
+    const cache = apiCache();
+    const first = await testPath("fickle-1", "one build");
+    const second = await testPath("fickle-1", "another build, longer");
+    await push(cache, first);
+    await push(cache, second);
+    await push(cache, second);
+    const detail = await ask<PathDetail>(cache, "GET", `/paths/${first.info.storePath.hash}`);
+    expect(detail.narSize).toBe(first.nar.length);
+    expect(detail.differingBuilds).toEqual([
+      {
+        narHash: expect.stringMatching(/^sha256:[0-9a-z]{52}$/),
+        narSize: second.nar.length,
+        firstPush: expect.any(String),
+        lastPush: expect.any(String),
+        pushedBy: "PUSH_TOKEN",
+      },
+    ]);
+  });
+
+  it("says what is missing of a path that an open cache took", async () => {
+    const cache = apiCache(OPEN);
+    const away = await testPath("away-1");
+    const middle = await testPath("middle-1", "middle", { references: [away.info.storePath.baseName] });
+    const top = await testPath("top-1", "top", { references: [middle.info.storePath.baseName] });
+    for (const path of [middle, top]) expect(await push(cache, path)).toMatchObject({ status: 201 });
+
+    expect(await ask(cache, "GET", `/paths/${middle.info.storePath.hash}`)).toMatchObject({
+      incomplete: true,
+      missingReferences: [away.info.storePath.baseName],
+      closure: { paths: 1, missing: 1 },
+    });
+    expect(await ask(cache, "GET", `/paths/${top.info.storePath.hash}`)).toMatchObject({
+      incomplete: false,
+      missingReferences: [],
+      closure: { paths: 2, missing: 1 },
+    });
+  });
+
+  it("names a thousand of many referrers and counts them all", async () => {
+    const cache = apiCache();
+    const base = await testPath("libc-1");
+    const referrer = await compressedPath("referrer");
+    await push(cache, base);
+    await push(cache, referrer);
+    await inCatalog(({ sql }) => {
+      const hashes = Array.from({ length: 1500 }, (_, index) => String(index).padStart(32, "0"));
+      for (const hash of hashes) {
+        sql.exec(
+          `INSERT INTO paths SELECT ?, name, nar, nar_hash, nar_size, file_hash, file_size, compression, deriver, ca,
+             signers, narinfo, etag, incomplete, first_push, last_push, pushed_by FROM paths WHERE name = 'referrer'
+             AND hash = ?`,
+          hash,
+          referrer.info.storePath.hash,
+        );
+        sql.exec("INSERT INTO refs VALUES (?, ?)", hash, base.info.storePath.hash);
+      }
+    });
+    const detail = await ask<PathDetail>(cache, "GET", `/paths/${base.info.storePath.hash}`);
+    expect(detail.referrerCount).toBe(1500);
+    expect(detail.referrers).toHaveLength(1000);
+    expect(detail.referrers[999]).toBe(`${"999".padStart(32, "0")}-referrer`);
+  });
+
+  it("knows no path that was never pushed", async () => {
+    expect(await refusal(apiCache(), "GET", `/paths/${LIB}`, 404)).toContain(LIB);
+  });
+});

@@ -1,0 +1,121 @@
+import { reset } from "cloudflare:test";
+import { afterEach, describe, expect, it } from "vitest";
+import { countStats, RecentStats, STATS_AGE_MS, type Stats } from "../../src/catalog/stats.ts";
+import { bytesOf, compressedPath, push, testPath } from "../support/store-paths.ts";
+import { apiCache, ask, inCatalog } from "./api.ts";
+import { pushRealClosure } from "./real-closure.ts";
+
+afterEach(() => reset());
+
+const DAY_MS = 24 * 3600 * 1000;
+const NOTHING = { paths: 0, narSize: 0, fileSize: 0 };
+
+describe("GET /api/v1/stats", () => {
+  it("is all zeros in an empty cache", async () => {
+    const stats = await ask<Stats>(apiCache(), "GET", "/stats");
+    expect(stats).toMatchObject({
+      paths: 0,
+      nars: 0,
+      narSize: 0,
+      storedSize: 0,
+      byCompression: [],
+      largest: [],
+    });
+    expect(stats.growth).toHaveLength(30);
+    expect(stats.growth.every(({ paths }) => paths === 0)).toBe(true);
+  });
+
+  it("counts what Nix pushed", async () => {
+    const cache = apiCache();
+    await pushRealClosure(cache);
+    const plain = await testPath("plain-1", "n".repeat(5000));
+    await push(cache, plain);
+    const stats = await ask<Stats>(cache, "GET", "/stats");
+    const xz = { paths: 4, narSize: 576 + 464 + 176 + 1424, fileSize: 268 + 180 + 180 + 292 };
+    expect(stats).toMatchObject({
+      paths: 5,
+      narSize: xz.narSize + 5000,
+      nars: 5,
+      storedSize: xz.fileSize + 5000,
+      byCompression: [
+        { compression: "none", paths: 1, narSize: 5000, fileSize: 5000 },
+        { compression: "xz", ...xz },
+      ],
+    });
+    expect(stats.growth.at(-1)).toEqual({
+      day: new Date().toISOString().slice(0, 10),
+      paths: 5,
+      narSize: xz.narSize + 5000,
+      fileSize: xz.fileSize + 5000,
+    });
+    expect(stats.largest.map(({ name }) => name).slice(0, 3)).toEqual(["plain-1", "vectree", "demo-app-1.0"]);
+    expect(stats.catalogSize).toBeGreaterThan(10_000);
+  });
+
+  it("counts a NAR once that two paths share, and none that is not published", async () => {
+    const cache = apiCache();
+    await push(cache, await testPath("one-1", "the same"));
+    await push(cache, await testPath("two-1", "the same"));
+    const { nar, narKey } = await compressedPath("never-published");
+    await cache.put(`/${narKey}`, nar);
+    const size = bytesOf("the same").length;
+    expect(await ask<Stats>(cache, "GET", "/stats")).toMatchObject({
+      paths: 2,
+      nars: 1,
+      storedSize: size,
+      narSize: 2 * size,
+    });
+  });
+
+  it("names the ten largest", async () => {
+    const cache = apiCache();
+    for (let size = 1; size <= 12; size++)
+      await push(cache, await testPath(`size-${size}`, "n".repeat(size)));
+    const { largest } = await ask<Stats>(cache, "GET", "/stats");
+    expect(largest.map(({ fileSize }) => fileSize)).toEqual([12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
+  });
+});
+
+describe("the growth", () => {
+  it("begins 29 days ago, ends today and leaves no day out", async () => {
+    const cache = apiCache();
+    const midnight = Math.floor(Date.now() / DAY_MS) * DAY_MS;
+    const firstPushes = [midnight, midnight - 1, midnight - 29 * DAY_MS, midnight - 29 * DAY_MS - 1];
+    for (const [index, firstPush] of firstPushes.entries()) {
+      await push(cache, await testPath(`p-${index}`, "n".repeat(10 ** index)));
+      await inCatalog(({ sql }) =>
+        sql.exec("UPDATE paths SET first_push = ? WHERE name = ?", firstPush, `p-${index}`),
+      );
+    }
+    const { growth, paths } = await ask<Stats>(cache, "GET", "/stats");
+    expect(paths).toBe(4);
+    expect(growth).toEqual(
+      Array.from({ length: 30 }, (_, index) => ({
+        day: new Date(midnight - (29 - index) * DAY_MS).toISOString().slice(0, 10),
+        ...(index === 29
+          ? { paths: 1, narSize: 1, fileSize: 1 }
+          : index === 28
+            ? { paths: 1, narSize: 10, fileSize: 10 }
+            : index === 0
+              ? { paths: 1, narSize: 100, fileSize: 100 }
+              : NOTHING),
+      })),
+    );
+  });
+});
+
+describe("recent numbers", () => {
+  it("are told again for a minute, with the time at which they were counted", async () => {
+    await push(apiCache(), await testPath("one-1"));
+    await inCatalog((context) => {
+      const recent = new RecentStats();
+      const at = (now: number) => recent.get({ ...context, now: () => now });
+      const counted = at(1000);
+      expect(counted).toMatchObject({ paths: 1, asOf: "1970-01-01T00:00:01.000Z" });
+      context.sql.exec("DELETE FROM paths");
+      expect(at(1000 + STATS_AGE_MS - 1)).toBe(counted);
+      expect(at(1000 + STATS_AGE_MS)).toMatchObject({ paths: 0, asOf: "1970-01-01T00:01:01.000Z" });
+      expect(countStats(context)).toMatchObject({ paths: 0 });
+    });
+  });
+});

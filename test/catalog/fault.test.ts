@@ -1,0 +1,109 @@
+// The catalog switched off by a fault: whatever the Durable Object is asked, it throws.
+import { reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it } from "vitest";
+import type { Catalog } from "../../src/catalog/catalog.ts";
+import { ADMIN_TOKEN, cacheWith, keys, PULL_TOKEN, PUSH_TOKEN } from "../support/cache.ts";
+import { captureLog } from "../support/log.ts";
+import { expectRefusal } from "../support/refusal.ts";
+import { publishPath } from "../support/runs.ts";
+import { testPath } from "../support/store-paths.ts";
+
+const log = captureLog();
+afterEach(() => reset());
+
+/** A namespace whose objects fail at everything, in one of the ways in which they can. */
+function broken(fail: () => unknown): DurableObjectNamespace<Catalog> {
+  const stub = new Proxy({}, { get: () => fail });
+  return { getByName: () => stub } as unknown as DurableObjectNamespace<Catalog>;
+}
+
+const FAULTS: readonly [string, DurableObjectNamespace<Catalog>][] = [
+  ["rejects", broken(async () => Promise.reject(new Error("internal error; reference = 0123")))],
+  [
+    "throws",
+    broken(() => {
+      throw new Error("Durable Object reset because its code was updated.");
+    }),
+  ],
+];
+
+describe.each(FAULTS)("with a catalog that %s", (_, CATALOG) => {
+  const objects = async () => {
+    const path = await testPath();
+    await publishPath(path);
+    const [hash] = path.key.split(".");
+    const others = {
+      [`${hash}.ls`]: `{"version":1,"root":{"type":"regular"}}`,
+      [`log/${hash}-hello.drv`]: "a log",
+      [`realisations/sha256:${"0".repeat(64)}!out.doi`]: "{}",
+      [`build-trace-v2/${hash}-hello.drv/out.doi`]: "{}",
+      [`debuginfo/${"0".repeat(40)}.debug`]: "{}",
+    };
+    for (const [key, text] of Object.entries(others)) await env.BUCKET.put(key, text);
+    return { path, keys: [path.key, path.narKey, ...Object.keys(others)] };
+  };
+
+  it.each([
+    ["public", {}],
+    ["private", { PULL_TOKEN }],
+  ])("every read of a %s cache works", async (_, variables) => {
+    const cache = cacheWith({ CATALOG, ADMIN_TOKEN, ...variables });
+    const { keys } = await objects();
+    const headers = { Authorization: `Bearer ${PUSH_TOKEN}` };
+    for (const key of ["", "nix-cache-info", "health", ...keys]) {
+      expect([key, (await cache.get(`/${key}`, headers)).status]).toEqual([key, 200]);
+      expect([key, (await cache.head(`/${key}`, headers)).status]).toEqual([key, 200]);
+    }
+    const nar = keys.find((key) => key.startsWith("nar/"));
+    expect((await cache.get(`/${nar}`, { ...headers, Range: "bytes=1-3" })).status).toBe(206);
+    expect((await cache.get(`/${"0".repeat(32)}.narinfo`, headers)).status).toBe(404);
+    expect((await cache.get("/api/v1/openapi.json", headers)).status).toBe(200);
+  });
+
+  it("a write that needs it gets a 503 with one clear line, and changes nothing", async () => {
+    const cache = cacheWith({ CATALOG });
+    await objects();
+    const before = await keys();
+    const path = await testPath("new-1.0");
+    for (const [key, body] of [
+      [path.narKey, path.nar],
+      [path.key, path.text],
+    ] as const) {
+      const answer = await cache.put(`/${key}`, body);
+      const line = expectRefusal(answer, 503);
+      expect(line).toContain("the catalog of this cache did not answer");
+      expect(line).not.toMatch(/reset|internal|reference/i);
+      expect(answer.headers.get("Retry-After")).toBe("5");
+    }
+    expect(await keys()).toEqual(before);
+    expect(log).toHaveBeenCalledWith("the catalog did not answer", expect.any(Error));
+  });
+
+  it.each([
+    ["POST", "/api/v1/missing", `{"paths":[]}`],
+    ["GET", "/api/v1/paths", undefined],
+    ["GET", `/api/v1/paths/${"0".repeat(32)}`, undefined],
+    ["DELETE", `/api/v1/paths/${"0".repeat(32)}`, undefined],
+    ["GET", "/api/v1/stats", undefined],
+    ["POST", "/api/v1/reindex", undefined],
+    ["POST", "/api/v1/check", undefined],
+  ])("%s %s is a 503", async (method, path, body) => {
+    const cache = cacheWith({ CATALOG, ADMIN_TOKEN });
+    const headers = { Authorization: `Bearer ${ADMIN_TOKEN}` };
+    const answer = await cache.fetch(path, { method, headers, ...(body !== undefined && { body }) });
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get("Content-Type")).toBe("application/problem+json");
+    expect(JSON.parse(answer.text)).toMatchObject({
+      status: 503,
+      detail: expect.stringContaining("catalog"),
+    });
+  });
+
+  it("what accompanies paths and needs no catalog is taken as ever", async () => {
+    const cache = cacheWith({ CATALOG });
+    expect((await cache.put(`/${"0".repeat(32)}.ls`, "{}")).status).toBe(201);
+    expect((await cache.put(`/log/${"0".repeat(32)}-hello.drv`, "a log")).status).toBe(201);
+    expect((await cache.put("/nix-cache-info", "StoreDir: /nix/store\n")).status).toBe(200);
+  });
+});

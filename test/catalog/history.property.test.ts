@@ -1,0 +1,268 @@
+// Every history of uploading, publishing, signing and deleting, with crashes and failures between any two steps: at
+// every point at which a client could look, nothing is served whose NAR or references are not there.
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import * as fc from "fast-check";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { recover } from "../../src/catalog/pending.ts";
+import { clientsOf, tolerant } from "../support/clients.ts";
+import {
+  type Build,
+  type Builds,
+  type Graph,
+  graphOf,
+  graphShape,
+  type NodeShape,
+} from "../support/graph.ts";
+import { memoryBucket } from "../support/memory-bucket.ts";
+import { Oracle } from "../support/oracle.ts";
+import { FAULTS, type Fault, type Operation, World } from "../support/world.ts";
+
+/** More find more: VITE_PROPERTY_RUNS=20000 vitest run --project worker test/catalog/history.property.test.ts */
+const RUNS = Number(import.meta.env.VITE_PROPERTY_RUNS ?? 200);
+const HOUR = 3600_000;
+
+const KINDS = [
+  "upload",
+  "publish",
+  "sign",
+  "push",
+  "copy",
+  "delete",
+  "delete-all",
+  "sweep",
+  "reindex",
+  "check",
+  "repair",
+] as const;
+
+interface Action {
+  readonly kind: (typeof KINDS)[number];
+  readonly path: number;
+  readonly build: number;
+  readonly signer: number;
+  readonly narsFirst: boolean;
+}
+
+/** Actions that go on at once. */
+interface Round {
+  readonly actions: readonly Action[];
+  readonly picks: readonly number[];
+  readonly faults: readonly (readonly [step: number, fault: Fault])[];
+  /** Milliseconds that pass afterwards. */
+  readonly pause: number;
+  readonly restart: boolean;
+}
+
+interface Script {
+  readonly shapes: readonly NodeShape[];
+  /** Paths pushed before anything goes wrong. */
+  readonly pushed: number;
+  readonly rounds: readonly Round[];
+  readonly graceMs: number;
+}
+
+const action: fc.Arbitrary<Action> = fc.record({
+  kind: fc.constantFrom(...KINDS),
+  path: fc.nat(7),
+  build: fc.nat(2),
+  signer: fc.nat(3),
+  narsFirst: fc.boolean(),
+});
+
+const round: fc.Arbitrary<Round> = fc.record({
+  actions: fc.array(action, { minLength: 1, maxLength: 6 }),
+  picks: fc.array(fc.nat(20), { maxLength: 150 }),
+  faults: fc.array(fc.tuple(fc.nat(60), fc.constantFrom(...FAULTS)), { maxLength: 3 }),
+  pause: fc.constantFrom(0, 30_000, HOUR / 4, HOUR, 26 * HOUR),
+  restart: fc.boolean(),
+});
+
+const script: fc.Arbitrary<Script> = fc.record({
+  shapes: graphShape,
+  pushed: fc.nat(8),
+  rounds: fc.array(round, { minLength: 1, maxLength: 4 }),
+  graceMs: fc.constantFrom(0, HOUR / 2),
+});
+
+// Every injected failure would be logged for the operator.
+beforeEach(() => {
+  vi.spyOn(console, "error").mockImplementation(() => undefined);
+});
+
+describe("any history", () => {
+  it("of a cache that checks references", () => property(false), 600_000);
+  it("of an open cache", () => property(true), 600_000);
+});
+
+function property(isOpen: boolean): Promise<void> {
+  return inCatalog((storage) =>
+    fc.assert(
+      fc.asyncProperty(script, (script) => play(storage, script, isOpen)),
+      {
+        numRuns: RUNS,
+        interruptAfterTimeLimit: 550_000,
+        markInterruptAsFailure: true,
+        ...(import.meta.env.VITE_PROPERTY_SEED && { seed: Number(import.meta.env.VITE_PROPERTY_SEED) }),
+      },
+    ),
+  );
+}
+
+async function play(storage: DurableObjectStorage, script: Script, isOpen: boolean): Promise<void> {
+  clear(storage.sql);
+  const graph = graphOf(script.shapes);
+  const bucket = memoryBucket(() => world.now);
+  const oracle = new Oracle({
+    isOpen,
+    graceMs: script.graceMs,
+    step: () => world.steps,
+    now: () => world.now,
+  });
+  const world: World = new World({
+    sql: storage.sql,
+    transaction: (run) => storage.transactionSync(run),
+    bucket,
+    ...(isOpen && { variables: { CACHES: { "nix-cache": { open: true } } } }),
+    onChange: (key, object) => oracle.change(key, object),
+    onPurge: (paths) => oracle.purged(paths),
+  });
+  const clients = clientsOf(world, oracle, graph);
+  const operationOf = (action: Action): Operation => {
+    const build = at(at(graph, action.path), action.build);
+    switch (action.kind) {
+      case "upload":
+        return clients.upload(build);
+      case "publish":
+        return clients.publish(build, [action.signer]);
+      case "sign":
+        return clients.sign(build.hash, action.signer);
+      case "push":
+        return clients.push(build);
+      case "copy":
+        return clients.copy(closureOf(graph, build), action.narsFirst);
+      case "delete":
+        return clients.remove(build.hash, false);
+      case "delete-all":
+        return clients.remove(build.hash, true);
+      case "sweep":
+        return clients.sweep(script.graceMs);
+      case "reindex":
+        return clients.run("reindex", false);
+      case "check":
+        return clients.run("check", false);
+      case "repair":
+        return clients.run("check", true);
+    }
+  };
+
+  try {
+    for (const [build] of graph.slice(0, script.pushed)) await world.run([clients.push(build)]);
+    for (const { actions, picks, faults, pause, restart } of script.rounds) {
+      await world.run(
+        actions.map((action) => tolerant(operationOf(action))),
+        {
+          picks,
+          faults: new Map(faults),
+        },
+      );
+      await world.advance(pause);
+      if (restart) world.restart();
+    }
+
+    // All that went wrong is over: what is left half done is settled, and whoever pushes again succeeds.
+    world.history.push("--- recovery");
+    await world.advance(HOUR);
+    world.restart();
+    await world.run([{ label: "recover", run: () => recover(world.context) }]);
+    expect(rows(storage, "SELECT * FROM pending")).toEqual([]);
+    await checkCatalog(storage, bucket);
+    await world.run([clients.run("check", false)]);
+    expect(findings(storage, isOpen)).toEqual([]);
+    for (const builds of graph) await world.run([clients.push(at(builds, script.pushed))]);
+    for (const [{ hash }] of graph) expect(oracle.served.has(hash)).toBe(true);
+    await checkCatalog(storage, bucket);
+    expect([...oracle.stale]).toEqual([]);
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : error}\n${world.history.join("\n")}`, {
+      cause: error,
+    });
+  }
+}
+
+/** What the last check has found and should not: uploads that nobody published are nothing wrong. */
+function findings(storage: DurableObjectStorage, isOpen: boolean) {
+  const allowed = ["unreferenced-nar", "unindexed-nar", ...(isOpen ? ["missing-reference"] : [])];
+  return rows<{ kind: string }>(
+    storage,
+    "SELECT kind, name, detail FROM findings WHERE run = 'check'",
+  ).filter(({ kind }) => !allowed.includes(kind));
+}
+
+/** The catalog says of narinfos and NARs what the bucket holds. */
+async function checkCatalog(storage: DurableObjectStorage, bucket: R2Bucket): Promise<void> {
+  const { objects } = await bucket.list();
+  const narinfos = [];
+  const references = [];
+  for (const { key, etag } of objects.filter(({ key }) => key.endsWith(".narinfo"))) {
+    const text = (await (await bucket.get(key))?.text()) ?? "";
+    const field = (name: string) => new RegExp(`^${name}: (.*)$`, "m").exec(text)?.[1] ?? "";
+    const hash = key.slice(0, 32);
+    narinfos.push({ hash, nar: field("URL"), narinfo: text, etag });
+    for (const reference of field("References").split(" ")) {
+      if (reference !== "" && reference.slice(0, 32) !== hash) {
+        references.push({ referrer: hash, reference: reference.slice(0, 32) });
+      }
+    }
+  }
+  expect(rows(storage, "SELECT hash, nar, narinfo, etag FROM paths ORDER BY hash")).toEqual(narinfos);
+  expect(rows(storage, "SELECT referrer, reference FROM refs ORDER BY referrer, reference")).toEqual(
+    references.sort((a, b) => (`${a.referrer}${a.reference}` < `${b.referrer}${b.reference}` ? -1 : 1)),
+  );
+  const nars = new Set(objects.map(({ key }) => key).filter((key) => key.startsWith("nar/")));
+  for (const { nar } of rows<{ nar: string }>(storage, "SELECT DISTINCT nar FROM paths")) {
+    expect(nars.has(nar)).toBe(true);
+    expect(rows(storage, "SELECT released FROM nars WHERE key = ?", nar)).toEqual([{ released: null }]);
+  }
+  for (const { key } of rows<{ key: string }>(storage, "SELECT key FROM nars WHERE is_stored = 1")) {
+    expect(nars.has(key)).toBe(true);
+  }
+}
+
+/** A build and, before it, the first builds of all that it refers to. */
+function closureOf(graph: Graph, build: Build): Build[] {
+  const closure = new Set<Build>();
+  const visit = (build: Build) => {
+    for (const reference of build.info.references) {
+      const builds = graph.find(([{ info }]) => info.storePath.baseName === reference);
+      if (builds !== undefined && builds[0].hash !== build.hash) visit(builds[0]);
+    }
+    closure.add(build);
+  };
+  visit(build);
+  return [...closure];
+}
+
+function at(builds: Builds, index: number): Build;
+function at(graph: Graph, index: number): Builds;
+function at<T>(list: readonly T[], index: number): T {
+  return list[index % list.length] as T;
+}
+
+function inCatalog(run: (storage: DurableObjectStorage) => Promise<void>): Promise<void> {
+  const stub = env.CATALOG.getByName("property");
+  return runInDurableObject(stub, (_, { storage }) => run(storage));
+}
+
+function clear(sql: SqlStorage): void {
+  const tables = ["paths", "refs", "nars", "differing_builds", "pending", "runs", "findings", "unindexed"];
+  for (const table of tables) sql.exec(`DELETE FROM ${table}`);
+}
+
+function rows<T extends Record<string, SqlStorageValue>>(
+  { sql }: DurableObjectStorage,
+  query: string,
+  ...bindings: string[]
+): T[] {
+  return sql.exec<T>(query, ...bindings).toArray();
+}

@@ -1,0 +1,131 @@
+import { reset, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it } from "vitest";
+import { MIGRATIONS, migrate } from "../../src/catalog/schema.ts";
+
+afterEach(() => reset());
+
+/** Rows as a catalog of each version holds them; by the number of the migration that made their tables. */
+const ROWS: readonly string[][] = [
+  [
+    `INSERT INTO paths (hash, name, nar, nar_hash, nar_size, file_hash, file_size, compression, deriver, ca, signers,
+       narinfo, etag, incomplete, first_push, last_push, pushed_by)
+     VALUES ('h', 'hello', 'nar/n', 'sha256:1', 10, 'sha256:2', 5, 'xz', NULL, NULL, 'key-1', 'StorePath: x', 'e', 0,
+       1000, 2000, 'PUSH_TOKEN')`,
+    "INSERT INTO refs (referrer, reference) VALUES ('h', 'g')",
+    `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released)
+     VALUES ('nar/n', 5, NULL, 1, 1000, 1500, NULL)`,
+    `INSERT INTO differing_builds (hash, nar_hash, nar_size, first_push, last_push, pushed_by)
+     VALUES ('h', 'sha256:3', 11, 3000, 3000, 'PUSH_TOKEN')`,
+    "INSERT INTO pending (key, kind, nars, refs, begun) VALUES ('i', 'publish', '[]', '[]', 1)",
+    "INSERT INTO runs (kind, started, finished, state) VALUES ('reindex', 1, 2, '{}')",
+  ],
+  [
+    "INSERT INTO findings (run, kind, name, detail, repaired) VALUES ('check', 'missing-nar', 'n', 'd', 0)",
+    `INSERT INTO unindexed (hash, name, nar, file_hash, file_size, refs)
+     VALUES ('h', 'h-hello', 'nar/n', 'sha256:2', 5, '[]')`,
+  ],
+];
+
+function inEmptyDatabase<T>(run: (storage: DurableObjectStorage) => T): Promise<T> {
+  return runInDurableObject(env.CATALOG.getByName("migrations"), async (_, { storage }) => {
+    const { sql } = storage;
+    const names = tables(sql).map(({ name }) => name);
+    for (const name of names) sql.exec(`DROP TABLE ${name}`);
+    return run(storage);
+  });
+}
+
+function tables(sql: SqlStorage): { name: string }[] {
+  return sql
+    .exec<{ name: string }>(
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY name",
+    )
+    .toArray();
+}
+
+/** Every table and index as SQLite sees it, however it came to be. */
+function schemaOf(sql: SqlStorage) {
+  return tables(sql).map(({ name }) => ({
+    name,
+    columns: sql.exec(`SELECT * FROM pragma_table_info('${name}')`).toArray(),
+    indexes: sql
+      .exec<{ name: string }>(`SELECT * FROM pragma_index_list('${name}') ORDER BY name`)
+      .toArray()
+      .map((index) => [index, sql.exec(`SELECT * FROM pragma_index_info('${index.name}')`).toArray()]),
+  }));
+}
+
+function contentsOf(sql: SqlStorage) {
+  return Object.fromEntries(
+    tables(sql)
+      .filter(({ name }) => name !== "schema_version")
+      .map(({ name }) => [name, sql.exec(`SELECT * FROM ${name}`).toArray()]),
+  );
+}
+
+function fill(sql: SqlStorage, version: number): void {
+  for (const statement of ROWS.slice(0, version).flat()) sql.exec(statement);
+}
+
+describe("migrate", () => {
+  it.each(MIGRATIONS.map((_, version) => version))("brings version %i to the newest one", async (version) => {
+    const { migrated, contents, fresh } = await inEmptyDatabase((storage) => {
+      const { sql } = storage;
+      migrate(storage, MIGRATIONS.slice(0, version));
+      fill(sql, version);
+      const before = contentsOf(sql);
+      migrate(storage);
+      const migrated = schemaOf(sql);
+      const contents = { before, after: contentsOf(sql) };
+      for (const { name } of tables(sql)) sql.exec(`DROP TABLE ${name}`);
+      migrate(storage);
+      return { migrated, contents, fresh: schemaOf(sql) };
+    });
+    expect(migrated).toEqual(fresh);
+    expect(contents.after).toMatchObject(contents.before);
+  });
+
+  it("knows rows of every version", () => {
+    expect(ROWS).toHaveLength(MIGRATIONS.length);
+  });
+
+  it("changes nothing where nothing is to be done", async () => {
+    const [before, after] = await inEmptyDatabase((storage) => {
+      migrate(storage);
+      fill(storage.sql, MIGRATIONS.length);
+      const before = [schemaOf(storage.sql), contentsOf(storage.sql)];
+      migrate(storage);
+      return [before, [schemaOf(storage.sql), contentsOf(storage.sql)]];
+    });
+    expect(after).toEqual(before);
+  });
+
+  it("is all or nothing", async () => {
+    const outcome = await inEmptyDatabase((storage) => {
+      const broken = [...MIGRATIONS, "CREATE TABLE extra (x); INSERT INTO no_such_table VALUES (1)"];
+      migrate(storage);
+      expect(() => migrate(storage, broken)).toThrow("no_such_table");
+      const names = tables(storage.sql).map(({ name }) => name);
+      const { version } = storage.sql.exec<{ version: number }>("SELECT version FROM schema_version").one();
+      return { names, version };
+    });
+    expect(outcome.names).not.toContain("extra");
+    expect(outcome.version).toBe(MIGRATIONS.length);
+  });
+
+  it("refuses the catalog of a newer Worker, and says what to do", async () => {
+    const message = await inEmptyDatabase((storage) => {
+      migrate(storage, [...MIGRATIONS, "CREATE TABLE of_the_future (x)"]);
+      try {
+        migrate(storage);
+      } catch (error) {
+        return String(error);
+      }
+      return "";
+    });
+    expect(message).toBe(
+      `Error: the catalog has schema ${MIGRATIONS.length + 1}, this Worker knows ${MIGRATIONS.length}: deploy the newer Worker again`,
+    );
+  });
+});

@@ -1,0 +1,91 @@
+// What the edge in front of the Worker may hold is dropped after every change. Only the default entrypoint can do
+// that: the catalog asks it to.
+import { reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
+import { recover } from "../../src/catalog/pending.ts";
+import NixCache from "../../src/index.ts";
+import { publishing, recorded, storeNar, withSignature } from "../support/catalog.ts";
+import { hashOf, publishClosure } from "../support/closure.ts";
+import { captureLog } from "../support/log.ts";
+import { catalog, publishPath, value } from "../support/runs.ts";
+import { testPath } from "../support/store-paths.ts";
+
+captureLog();
+afterEach(() => {
+  vi.restoreAllMocks();
+  return reset();
+});
+
+describe("the edge is told of", () => {
+  it("nothing when a path is new: it holds no misses", async () => {
+    const path = await testPath();
+    await storeNar(path);
+    expect((await publishing(path.text)).purged).toEqual([]);
+    expect((await publishing(path.text)).purged).toEqual([]);
+  });
+
+  it("a narinfo that has changed, that is healed, that was gone from the bucket", async () => {
+    const path = await testPath();
+    await publishPath(path);
+    const narinfo = [[`/${path.key}`]];
+    expect((await publishing(withSignature(path.text, "a"))).purged).toEqual(narinfo);
+    await env.BUCKET.delete(path.key);
+    expect((await publishing(path.text)).purged).toEqual(narinfo);
+    await env.BUCKET.delete(path.narKey);
+    const other = await testPath("hello-1.0", "another build");
+    await storeNar(other);
+    expect((await publishing(other.text)).purged).toEqual(narinfo);
+  });
+
+  it("every narinfo that is deleted, and every NAR", async () => {
+    const { all, library } = await publishClosure();
+    const { purged } = await recorded((c) => deletePath(c, hashOf(library), true));
+    expect(purged).toEqual([...all].reverse().map(({ key }) => [`/${key}`]));
+    const swept = await recorded((c) => sweepNars(c, 0), {}, { now: () => Date.now() + 1000 });
+    expect(new Set(swept.purged.flat())).toEqual(new Set(all.map(({ narKey }) => `/${narKey}`)));
+  });
+});
+
+describe("the catalog", () => {
+  it("asks the Worker's default entrypoint", async () => {
+    const purgeEdge = vi.spyOn(NixCache.prototype, "purgeEdge");
+    const path = await testPath();
+    await publishPath(path);
+    expect(purgeEdge).not.toHaveBeenCalled();
+    await value(catalog().publish(withSignature(path.text, "a"), "tester"));
+    await value(catalog().deletePath(hashOf(path), false));
+    expect(purgeEdge.mock.calls).toEqual([[[`/${path.key}`]], [[`/${path.key}`]]]);
+  });
+
+  it("asks again later where that fails", async () => {
+    const path = await testPath();
+    await publishPath(path);
+    const purge = () => Promise.reject(new Error("the entrypoint could not be reached"));
+    await expect(publishing(withSignature(path.text, "a"), {}, { purge })).rejects.toThrow();
+    const later = { now: () => Date.now() + 3600_000 };
+    expect((await recorded((c) => recover(c), {}, later)).purged).toEqual([[`/${path.key}`]]);
+    await expect(recorded((c) => deletePath(c, hashOf(path), false), {}, { purge })).rejects.toThrow();
+    expect((await recorded((c) => recover(c), {}, later)).purged).toEqual([[`/${path.key}`]]);
+  });
+});
+
+describe("the default entrypoint", () => {
+  /** With a cache in front, which the local runtime has not. */
+  function entrypoint(purge: (options: { pathPrefixes: string[] }) => Promise<unknown>): NixCache {
+    return Object.assign(Object.create(NixCache.prototype), { ctx: { cache: { purge } } });
+  }
+
+  it("purges a hundred paths in a call", async () => {
+    const calls: number[] = [];
+    await entrypoint(async ({ pathPrefixes }) => calls.push(pathPrefixes.length)).purgeEdge(
+      Array.from({ length: 250 }, (_, n) => `/${n}`),
+    );
+    expect(calls).toEqual([100, 100, 50]);
+  });
+
+  it("never fails", async () => {
+    await entrypoint(() => Promise.reject(new Error("rate limited"))).purgeEdge(["/a"]);
+  });
+});

@@ -1,0 +1,59 @@
+/** The catalog of a cache under test: the real Durable Object, with the bucket and the variables of that test. */
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import type { Catalog } from "../../src/catalog/catalog.ts";
+import type { CatalogContext } from "../../src/catalog/context.ts";
+import { configOf, type Env } from "../../src/config.ts";
+
+type Call = (...parameters: unknown[]) => Promise<unknown>;
+
+/** What happened around a catalog, in its order. */
+export interface CatalogLog {
+  /** The methods that the Worker has called. */
+  readonly calls: string[];
+  /** Milliseconds for which the catalog would have waited. */
+  readonly waits: number[];
+  /** Paths that it has dropped from the cache in front of the Worker. */
+  readonly purged: string[];
+}
+
+/** How the runtime made each object's context: an object outlives the cache that has changed it. */
+const originals = new WeakMap<Catalog, CatalogContext>();
+
+/**
+ * A namespace whose object works with `environment`: the object of the runtime has the variables of wrangler.toml and
+ * a bucket that never fails. Its calls run inside the object, and what goes in and comes out is copied, as over RPC.
+ * It never really waits.
+ */
+export function catalogWith(environment: () => Env, log: CatalogLog): DurableObjectNamespace<Catalog> {
+  function furnish(catalog: Catalog): void {
+    const original = originals.get(catalog) ?? catalog.context;
+    originals.set(catalog, original);
+    const context = {
+      ...original,
+      bucket: environment().BUCKET,
+      config: configOf(environment()),
+      wait: async (ms: number) => void log.waits.push(ms),
+      purge: (paths: readonly string[]) => {
+        log.purged.push(...paths);
+        return original.purge(paths);
+      },
+    };
+    Object.assign(catalog, { context });
+  }
+
+  function method(name: string, property: string): Call {
+    return async (...parameters) => {
+      log.calls.push(property);
+      const sent = structuredClone(parameters);
+      const answer = await runInDurableObject(env.CATALOG.getByName(name), (catalog: Catalog) => {
+        furnish(catalog);
+        return (Reflect.get(catalog, property) as Call).apply(catalog, sent);
+      });
+      return structuredClone(answer);
+    };
+  }
+
+  const getByName = (name: string) => new Proxy({}, { get: (_, property) => method(name, String(property)) });
+  return { getByName } as unknown as DurableObjectNamespace<Catalog>;
+}

@@ -1,0 +1,94 @@
+/** The catalog's operations under watch: over the real bucket and the real tables, with everything recorded. */
+import { env } from "cloudflare:workers";
+import type { CatalogContext } from "../../src/catalog/context.ts";
+import { publish } from "../../src/catalog/publish.ts";
+import { type Interference, watch } from "./bucket.ts";
+import { inCatalog } from "./runs.ts";
+import { sha256, type TestPath } from "./store-paths.ts";
+
+export interface Recorded<T> {
+  /** What it returned, or the refusal that it threw. */
+  readonly result: T | Refused;
+  /** Bucket operations that cost something, in their order: `put <key>`. */
+  readonly operations: readonly string[];
+  readonly billed: { A: number; B: number };
+  /** What was dropped from the edge, one list for each call. */
+  readonly purged: readonly (readonly string[])[];
+  /** Milliseconds that it waited. */
+  readonly waited: readonly number[];
+}
+
+export interface Refused {
+  readonly status: number;
+  readonly message: string;
+}
+
+/** Runs an operation inside the catalog's own object, and waits for nothing but the bucket. */
+export async function recorded<T>(
+  operation: (c: CatalogContext) => Promise<T>,
+  interference: Interference = {},
+  changes: Partial<CatalogContext> = {},
+): Promise<Recorded<T>> {
+  return await inCatalog(async (context): Promise<Recorded<T>> => {
+    const watched = watch(context.bucket, interference);
+    const purged: (readonly string[])[] = [];
+    const waited: number[] = [];
+    const c: CatalogContext = {
+      ...context,
+      bucket: watched.bucket,
+      purge: async (paths) => void purged.push(paths),
+      wait: async (ms) => void waited.push(ms),
+      ...changes,
+    };
+    const result = await refusable(() => operation(c));
+    const operations = watched.operations
+      .filter(({ name }) => ["head", "get", "put", "delete", "list"].includes(name))
+      .map(({ name, key }) => `${name} ${key}`);
+    return { result, operations, billed: watched.billed(), purged, waited };
+  });
+}
+
+/** Publishes a narinfo under watch. */
+export function publishing(
+  text: string,
+  interference: Interference = {},
+  changes: Partial<CatalogContext> = {},
+): Promise<Recorded<string>> {
+  return recorded((c) => publish(c, text, "PUSH_TOKEN"), interference, changes);
+}
+
+async function refusable<T>(run: () => Promise<T>): Promise<T | Refused> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof Error) || !("status" in error)) throw error;
+    return { status: Number(error.status), message: error.message };
+  }
+}
+
+/** Puts a NAR into the bucket as the Worker does, or other bytes under its key. */
+export async function storeNar(path: TestPath, bytes = path.nar): Promise<void> {
+  await env.BUCKET.put(path.narKey, bytes, { sha256: (await sha256(bytes)).bytes });
+}
+
+/** The narinfo as it is served. */
+export async function served(path: TestPath): Promise<string | undefined> {
+  return (await env.BUCKET.get(path.key))?.text();
+}
+
+/** A well-formed signature by a key of this name. */
+export function signatureBy(name: string): string {
+  return `${name}:${new Uint8Array(64).toBase64()}`;
+}
+
+export function withSignature(text: string, name: string): string {
+  return `${text}Sig: ${signatureBy(name)}\n`;
+}
+
+/** Rows of the catalog. */
+export function rowsOf<T extends Record<string, SqlStorageValue>>(
+  query: string,
+  ...bindings: string[]
+): Promise<T[]> {
+  return inCatalog(({ sql }) => sql.exec<T>(query, ...bindings).toArray());
+}

@@ -1,0 +1,147 @@
+/** What clients do, as operations of a {@link World}: as Nix and administrators do it, through the Worker's own code. */
+import { putNar } from "../../src/cache/put-nar.ts";
+import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
+import type { PublishOutcome } from "../../src/catalog/publish.ts";
+import { fromCatalog, toResult } from "../../src/catalog/result.ts";
+import type { RunKind } from "../../src/catalog/runs.ts";
+import { requestRun } from "../../src/catalog/steps.ts";
+import { HttpError } from "../../src/http/errors.ts";
+import { type Build, type Graph, signed } from "./graph.ts";
+import type { Oracle } from "./oracle.ts";
+import type { Client, Operation, World } from "./world.ts";
+
+export interface Clients {
+  /** PUT of the NAR. */
+  readonly upload: (build: Build) => Operation;
+  /** PUT of the narinfo. */
+  readonly publish: (build: Build, signers?: readonly number[]) => Operation;
+  /** `nix store sign`: GET of the narinfo, PUT of it with one more signature. */
+  readonly sign: (hash: string, signer: number) => Operation;
+  /** `nix copy` of one path. */
+  readonly push: (build: Build) => Operation;
+  /** `nix copy` up to 2.34: path by path; from 2.35: all NARs first. */
+  readonly copy: (builds: readonly Build[], narsFirst: boolean) => Operation;
+  readonly remove: (hash: string, withReferrers: boolean) => Operation;
+  readonly sweep: (graceMs: number) => Operation;
+  /** A reindex or a check, from the start of the bucket. */
+  readonly run: (kind: RunKind, repair: boolean) => Operation;
+}
+
+export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
+  const builds = graph.flat();
+
+  async function upload({ bucket, catalog }: Client, build: Build): Promise<void> {
+    const request = new Request(`https://cache.example.org/${build.narKey}`, {
+      method: "PUT",
+      body: build.nar,
+      headers: { "Content-Length": String(build.nar.length) },
+    });
+    await putNar(request, bucket, build.narKey, () => catalog);
+    oracle.narAcknowledged(build.narKey);
+  }
+
+  async function publish({ catalog }: Client, build: Build, text: string): Promise<PublishOutcome> {
+    const began = world.steps;
+    const outcome = await fromCatalog(() => catalog.publish(text, "tester"));
+    if (outcome !== "first-build-stays") {
+      const signatures = [...text.matchAll(/^Sig: (.*)$/gm)].map(([, value = ""]) => value);
+      oracle.acknowledged(build, signatures, began);
+    }
+    return outcome;
+  }
+
+  async function push(client: Client, build: Build): Promise<void> {
+    if ((await client.bucket.get(`${build.hash}.narinfo`)) !== null) return;
+    await uploadIfAbsent(client, build);
+    await publish(client, build, build.text);
+  }
+
+  async function uploadIfAbsent(client: Client, build: Build): Promise<void> {
+    if ((await client.bucket.head(build.narKey)) === null) await upload(client, build);
+    else await fromCatalog(() => client.catalog.narSeen(build.narKey));
+  }
+
+  async function copy(client: Client, closure: readonly Build[], narsFirst: boolean): Promise<void> {
+    if (!narsFirst) {
+      for (const build of closure) await push(client, build);
+      return;
+    }
+    const absent: Build[] = [];
+    for (const build of closure) {
+      if ((await client.bucket.get(`${build.hash}.narinfo`)) === null) absent.push(build);
+    }
+    for (const build of [...absent].reverse()) await uploadIfAbsent(client, build);
+    for (const build of absent) await publish(client, build, build.text);
+  }
+
+  async function sign(client: Client, hash: string, signer: number): Promise<void> {
+    const object = await client.bucket.get(`${hash}.narinfo`);
+    if (object === null) return;
+    const text = await object.text();
+    const build = builds.find((build) => build.hash === hash && text.includes(`NarHash: ${narHash(build)}`));
+    if (build === undefined) throw new Error(`${hash} is served with a content that nobody pushed`);
+    await publish(client, build, signed(text, signer));
+  }
+
+  async function remove(client: Client, hash: string, withReferrers: boolean): Promise<void> {
+    const index = graph.findIndex(([build]) => build.hash === hash);
+    const hashes = graph.map(([build]) => build.hash);
+    const ended = oracle.deletionBegins(withReferrers ? hashes.slice(index) : [hash]);
+    try {
+      await fromCatalog(() => client.call((c) => toResult(() => deletePath(c, hash, withReferrers))));
+    } finally {
+      ended();
+    }
+  }
+
+  return {
+    upload: (build) => operation(`upload ${build.narKey}`, (client) => upload(client, build)),
+    publish: (build, signers = []) =>
+      operation(`publish ${build.hash} ${build.info.compression}`, async (client) => {
+        await publish(client, build, signed(build.text, ...signers));
+      }),
+    sign: (hash, signer) => operation(`sign ${hash}`, (client) => sign(client, hash, signer)),
+    push: (build) => operation(`push ${build.hash}`, (client) => push(client, build)),
+    copy: (closure, narsFirst) =>
+      operation(`copy ${closure.map(({ hash }) => hash)}`, (client) => copy(client, closure, narsFirst)),
+    remove: (hash, withReferrers) =>
+      operation(`delete ${hash}`, (client) => remove(client, hash, withReferrers)),
+    run: (kind, repair) =>
+      operation(`${kind}${repair ? " and repair" : ""}`, async ({ call }) => {
+        await fromCatalog(() => call((c) => toResult(() => requestRun(c, kind, { repair, restart: true }))));
+      }),
+    sweep: (graceMs) =>
+      operation("sweep", async ({ call }) => {
+        await fromCatalog(() => call((c) => toResult(() => sweepNars(c, graceMs))));
+      }),
+  };
+}
+
+function operation(label: string, run: (client: Client) => Promise<void>): Operation {
+  return { label, run };
+}
+
+/** What a client may be told when things go wrong around it. Anything else is a defect. */
+const REFUSALS = [404, 409, 503];
+/** What the bucket throws at who reads it directly. */
+const BUCKET_ERROR = /internal error|connection lost|Reduce your rate/;
+
+/** The same operation, which may be refused. */
+export function tolerant({ label, run }: Operation): Operation {
+  return {
+    label,
+    run: async (client) => {
+      try {
+        await run(client);
+      } catch (error) {
+        if (error instanceof HttpError && REFUSALS.includes(error.status)) return;
+        if (error instanceof Error && BUCKET_ERROR.test(error.message)) return;
+        throw error;
+      }
+    },
+  };
+}
+
+function narHash(build: Build): string {
+  return /^NarHash: (.*)$/m.exec(build.text)?.[1] ?? "";
+}

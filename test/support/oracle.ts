@@ -1,0 +1,150 @@
+/** What must hold in every history, at every point at which a client could look. */
+import { formatHash } from "../../src/nix/hash.ts";
+import { narKeyOfUrl } from "../../src/nix/nar-url.ts";
+import { type NarInfo, parseNarInfo } from "../../src/nix/narinfo.ts";
+import type { Build } from "./graph.ts";
+import type { Snapshot } from "./world.ts";
+
+/** What a client was told that the cache holds. */
+interface Acknowledged {
+  readonly narHash: string;
+  readonly signatures: ReadonlySet<string>;
+  /** When the latest request that was told so began. */
+  readonly began: number;
+}
+
+interface Deletion {
+  readonly hashes: ReadonlySet<string>;
+  ended: number | undefined;
+}
+
+export interface Rules {
+  /** References are not checked. */
+  readonly isOpen: boolean;
+  /** Milliseconds for which a NAR must outlive its last narinfo and its last upload. */
+  readonly graceMs: number;
+  /** Steps so far. */
+  readonly step: () => number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+export class Oracle {
+  readonly objects = new Map<string, Snapshot>();
+  /** The narinfos that clients see, by hash part. */
+  readonly served = new Map<string, NarInfo>();
+  /** Paths that the edge may hold an older narinfo or NAR of. */
+  readonly stale = new Set<string>();
+  readonly #rules: Rules;
+  readonly #acknowledged = new Map<string, Acknowledged>();
+  readonly #deletions: Deletion[] = [];
+  /** When a narinfo last vanished, in steps. */
+  readonly #vanished = new Map<string, number>();
+  /** When a NAR was last named by a narinfo or uploaded, in milliseconds. */
+  readonly #needed = new Map<string, number>();
+
+  constructor(rules: Rules) {
+    this.#rules = rules;
+  }
+
+  /** An object was written or deleted. Throws where that must not be. */
+  change(key: string, object: Snapshot | undefined): void {
+    const earlier = this.objects.get(key);
+    if (JSON.stringify(earlier) === JSON.stringify(object)) return;
+    if (earlier !== undefined) this.stale.add(`/${key}`);
+    if (object === undefined) this.objects.delete(key);
+    else this.objects.set(key, object);
+    if (key.endsWith(".narinfo")) this.#narinfoChanged(key.slice(0, 32), object);
+    else if (object === undefined) this.#narDeleted(key);
+    this.#checkServed();
+  }
+
+  purged(paths: readonly string[]): void {
+    for (const path of paths) this.stale.delete(path);
+  }
+
+  /** A client asks for the deletion of these; the result says that it was answered, however. */
+  deletionBegins(hashes: readonly string[]): () => void {
+    const deletion: Deletion = { hashes: new Set(hashes), ended: undefined };
+    this.#deletions.push(deletion);
+    return () => {
+      deletion.ended = this.#rules.step();
+    };
+  }
+
+  /** A client was told that a NAR is stored. */
+  narAcknowledged(key: string): void {
+    const { graceMs } = this.#rules;
+    if (graceMs > 0 && !this.objects.has(key))
+      fail(`${key} is not there although its upload was acknowledged`);
+    this.#needed.set(key, this.#rules.now());
+  }
+
+  /** A client was told that this build, with these signatures, is published; its request began at step `began`. */
+  acknowledged(build: Build, signatures: readonly string[], began: number): void {
+    const { hash } = build;
+    if ((this.#vanished.get(hash) ?? -1) >= began) return;
+    const narHash = formatHash(build.info.narHash);
+    const earlier = this.#acknowledged.get(hash);
+    this.#acknowledged.set(hash, {
+      narHash,
+      signatures: new Set([...(earlier?.signatures ?? []), ...signatures]),
+      began: Math.max(began, earlier?.began ?? 0),
+    });
+    this.#checkAcknowledged(hash);
+  }
+
+  #narinfoChanged(hash: string, object: Snapshot | undefined): void {
+    const earlier = this.served.get(hash);
+    if (earlier !== undefined) this.#needed.set(narKeyOfUrl(earlier.url), this.#rules.now());
+    if (object !== undefined) {
+      this.served.set(hash, parseNarInfo(object.text ?? "", "/nix/store"));
+      if (this.#acknowledged.has(hash)) this.#checkAcknowledged(hash);
+      return;
+    }
+    this.served.delete(hash);
+    if (earlier === undefined) return;
+    this.#vanished.set(hash, this.#rules.step());
+    const began = this.#acknowledged.get(hash)?.began ?? 0;
+    const isAsked = this.#deletions.some(
+      ({ hashes, ended }) => hashes.has(hash) && (ended === undefined || ended >= began),
+    );
+    if (!isAsked) fail(`${hash} was deleted, and nobody asked for it`);
+    this.#acknowledged.delete(hash);
+  }
+
+  #checkAcknowledged(hash: string): void {
+    const info = this.served.get(hash);
+    const acknowledged = this.#acknowledged.get(hash);
+    if (acknowledged === undefined) return;
+    if (info === undefined) fail(`${hash} is not served although it was acknowledged`);
+    if (formatHash(info.narHash) !== acknowledged.narHash) {
+      fail(`${hash}: the first acknowledged build was replaced`);
+    }
+    const lost = [...acknowledged.signatures].filter((signature) => !info.signatures.includes(signature));
+    if (lost.length > 0) fail(`${hash} has lost signatures: ${lost.join(", ")}`);
+  }
+
+  #narDeleted(key: string): void {
+    const age = this.#rules.now() - (this.#needed.get(key) ?? Number.NEGATIVE_INFINITY);
+    if (age < this.#rules.graceMs) fail(`${key} was deleted ${age} ms after somebody needed it`);
+  }
+
+  #checkServed(): void {
+    for (const [hash, info] of this.served) {
+      const key = narKeyOfUrl(info.url);
+      const nar = this.objects.get(key);
+      if (nar === undefined) fail(`${hash} is served, its NAR ${key} is not`);
+      else if (nar.size !== info.fileSize) fail(`${hash}: ${key} has ${nar.size} bytes`);
+      else if (nar.sha256 !== info.fileHash?.bytes.toHex()) fail(`${hash}: ${key} has another hash`);
+      if (this.#rules.isOpen) continue;
+      for (const reference of info.references) {
+        if (!this.served.has(reference.slice(0, 32))) fail(`${hash} is served, ${reference} is not`);
+      }
+    }
+  }
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}

@@ -1,0 +1,160 @@
+/** Runs over the bucket, in tests: the real catalog, its rows, and a catalog that dies at any operation. */
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { type CheckReport, checkReport } from "../../src/catalog/check.ts";
+import type { CatalogContext } from "../../src/catalog/context.ts";
+import { FINDING_KINDS, type FindingKind } from "../../src/catalog/findings.ts";
+import { Locks } from "../../src/catalog/locks.ts";
+import { type ReindexReport, reindexReport } from "../../src/catalog/reindex.ts";
+import type { Result } from "../../src/catalog/result.ts";
+import type { RunReport } from "../../src/catalog/runs.ts";
+import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
+import { watch } from "./bucket.ts";
+import { PUSH_TOKEN } from "./cache.ts";
+import type { TestPath } from "./store-paths.ts";
+
+export const HOUR_MS = 3600_000;
+
+export function catalog() {
+  return env.CATALOG.getByName("nix-cache");
+}
+
+/** Runs something inside the catalog's own object, over the real bucket unless `changes` say otherwise. */
+export function inCatalog<T>(
+  run: (c: CatalogContext, state: DurableObjectState) => T,
+  changes: Partial<CatalogContext> = {},
+): Promise<T> {
+  return runInDurableObject(catalog(), (instance, state) => run({ ...instance.context, ...changes }, state));
+}
+
+/** The value of a result that is no refusal. */
+export async function value<T>(result: Promise<Result<T>>): Promise<T> {
+  const settled = await result;
+  if (!settled.ok) throw new Error(`${settled.status}: ${settled.message}`);
+  return settled.value;
+}
+
+/** Lets the alarms do the rest of a run, as they do by themselves, and gives its last report. */
+export async function untilDone<R extends RunReport>(
+  status: () => Promise<Result<R | undefined>>,
+): Promise<R> {
+  for (let alarm = 0; alarm < 100; alarm++) {
+    const report = await value(status());
+    if (report?.done) return report;
+    await runDurableObjectAlarm(catalog());
+  }
+  throw new Error("the run does not end");
+}
+
+/** A whole reindex, within the object. Throws what stops a step. */
+export async function reindex(c: CatalogContext): Promise<ReindexReport> {
+  await requestRun(c, "reindex", {});
+  return toEnd(c, () => reindexReport(c));
+}
+
+/** A whole check, within the object. Throws what stops a step. */
+export async function check(c: CatalogContext, options: { repair?: boolean } = {}): Promise<CheckReport> {
+  await requestRun(c, "check", options);
+  return toEnd(c, () => checkReport(c));
+}
+
+async function toEnd<R extends RunReport>(c: CatalogContext, status: () => R | undefined): Promise<R> {
+  for (let turn = 0; turn < 1000; turn++) {
+    const report = status();
+    if (report?.problem !== undefined) throw new Error(report.problem);
+    if (report?.done) return report;
+    await continueRuns(c);
+  }
+  throw new Error("the run does not end");
+}
+
+/** The names of what a check has found, by kind, without the kinds of which there is nothing. */
+export function namesOf(report: CheckReport): Partial<Record<FindingKind, string[]>> {
+  return Object.fromEntries(
+    FINDING_KINDS.flatMap((kind) => {
+      const { first } = report.findings[kind];
+      return first.length === 0 ? [] : [[kind, first.map(({ name }) => name)]];
+    }),
+  );
+}
+
+/** Everything that the catalog knows of the bucket. What it knows of pushers only, it may forget. */
+export function rows({ sql }: CatalogContext) {
+  return {
+    paths: sql.exec("SELECT * FROM paths ORDER BY hash").toArray(),
+    refs: sql.exec("SELECT * FROM refs ORDER BY referrer, reference").toArray(),
+    nars: sql.exec("SELECT key, size, sha256, is_stored FROM nars ORDER BY key").toArray(),
+    pending: sql.exec("SELECT * FROM pending").toArray(),
+  };
+}
+
+/** Publishes a path as the Worker does. */
+export async function publishPath(path: TestPath): Promise<void> {
+  await value(catalog().expectNar({ key: path.narKey, size: path.nar.length }));
+  await env.BUCKET.put(path.narKey, path.nar, { sha256: await crypto.subtle.digest("SHA-256", path.nar) });
+  await value(catalog().publish(path.text, PUSH_TOKEN));
+}
+
+/** Puts a path into the bucket as another tool does: the catalog hears nothing of it, R2 has no SHA-256. */
+export async function storePath(path: TestPath): Promise<void> {
+  await env.BUCKET.put(path.narKey, path.nar);
+  await env.BUCKET.put(path.key, path.text);
+}
+
+/** Thrown for ever after, so that whoever is dead does nothing any more. */
+const DEAD = new Error("Network connection lost.");
+
+/**
+ * Does `work` with a catalog that dies at its first bucket operation, then again with one that dies at the second,
+ * and so on, each over what the one before has left, until one lives to the end. How many died.
+ */
+export async function dyingAtEveryOperation(
+  c: CatalogContext,
+  work: (c: CatalogContext) => Promise<unknown>,
+  when: "before" | "after",
+): Promise<number> {
+  for (let last = 0; ; last++) {
+    let isDead = false;
+    const die = () => {
+      isDead = true;
+      throw DEAD;
+    };
+    const { bucket } = watch(c.bucket, {
+      before: ({ number }) => {
+        if (isDead || (when === "before" && number === last)) die();
+      },
+      after: ({ number }) => {
+        if (isDead || (when === "after" && number === last)) die();
+      },
+    });
+    // A new process: nothing is held any more. Where the old one would write, it finds itself dead.
+    const alive: CatalogContext = {
+      ...c,
+      bucket,
+      locks: new Locks(),
+      deletions: { count: 0 },
+      publications: new Map(),
+      // A minute has passed: what the dead one asked of the bucket has happened or never does.
+      now: () => c.now() + last * 60_000,
+      wait: async () => undefined,
+      transaction: (run) => (isDead ? die() : c.transaction(run)),
+    };
+    try {
+      await work(alive);
+      if (!isDead) return last;
+    } catch (error) {
+      if (!isDead) throw error;
+    }
+  }
+}
+
+/** A bucket whose listing has at most `limit` entries a page, so that a few objects make many pages. */
+export function inSmallPages(bucket: R2Bucket, limit: number): R2Bucket {
+  return new Proxy(bucket, {
+    get: (target, property) => {
+      if (property === "list") return (options: R2ListOptions) => target.list({ ...options, limit });
+      const method: unknown = Reflect.get(target, property, target);
+      return typeof method === "function" ? method.bind(target) : method;
+    },
+  });
+}

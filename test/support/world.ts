@@ -1,0 +1,342 @@
+/**
+ * A world in which every history can happen, again and again: one bucket, one catalog whose process may die, clients,
+ * a clock. Every bucket operation stops before it happens and before its answer arrives; which of those that wait
+ * goes on next, and what befalls it, is decided by numbers. Nothing here is left to chance or real time.
+ */
+import type { Catalog } from "../../src/catalog/catalog.ts";
+import type { CatalogContext } from "../../src/catalog/context.ts";
+import { Locks } from "../../src/catalog/locks.ts";
+import { expectNar, type NarFacts, narSeen } from "../../src/catalog/nars.ts";
+import { publish } from "../../src/catalog/publish.ts";
+import { type Result, toResult } from "../../src/catalog/result.ts";
+import { type Config, type Env, parseConfig } from "../../src/config.ts";
+import { r2Error } from "./bucket.ts";
+
+/** What may befall an operation of the bucket, and whoever waits for it. */
+export const FAULTS = [
+  /** It fails and has not happened. */
+  "fail",
+  /** R2 takes one write a second to a key: it has not happened. */
+  "throttle",
+  /** It happens, but its answer is lost. */
+  "lose",
+  /** Its answer is lost, and it happens only later. */
+  "late",
+  /** The catalog's process dies; what it had asked of the bucket and had not happened never does. */
+  "crash",
+  /** The catalog's process dies; what it had asked of the bucket happens later. */
+  "crash-late",
+  /** The Worker that waits for it dies. */
+  "vanish",
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+/** What decides a history. */
+export interface Choices {
+  /** Which of the waiting goes on, one number for each step; when they are used up, always the oldest. */
+  readonly picks: readonly number[];
+  /** What befalls it, by the number of the step. */
+  readonly faults: ReadonlyMap<number, Fault>;
+}
+
+export const NO_CHOICES: Choices = { picks: [], faults: new Map() };
+
+/** Who waits for answers: a catalog's process or a Worker. Who is dead gets none, and does nothing any more. */
+class Process {
+  isAlive = true;
+  readonly #deaths: (() => void)[] = [];
+
+  die(): void {
+    this.isAlive = false;
+    for (const tell of this.#deaths) tell();
+  }
+
+  onDeath(tell: () => void): void {
+    this.#deaths.push(tell);
+  }
+}
+
+/** Something that waits for its turn. */
+interface Waiting {
+  readonly owner: Process | undefined;
+  readonly label: string;
+  /** Whether it will change the bucket, and has not yet. */
+  readonly change?: () => Promise<unknown>;
+  /** Milliseconds since the epoch before which it does not go on. */
+  readonly notBefore?: number;
+  readonly go: (fault: Fault | undefined) => unknown;
+}
+
+/** An operation that its client has given up happens within this time or never. Milliseconds. */
+export const LATEST_MS = 20_000;
+/** More steps than any history of the tests takes: something goes round in circles. */
+const MAX_STEPS = 20_000;
+
+export interface WorldOptions {
+  readonly sql: SqlStorage;
+  readonly transaction: <T>(run: () => T) => T;
+  readonly bucket: R2Bucket;
+  readonly variables?: Partial<Env>;
+  /** Called when an object has been written or deleted; `undefined` for a deleted one. */
+  readonly onChange?: (key: string, object: Snapshot | undefined) => void;
+  readonly onPurge?: (paths: readonly string[]) => void;
+}
+
+/** What a client would see. */
+export interface Snapshot {
+  readonly size: number;
+  readonly sha256: string | undefined;
+  /** Of a narinfo. */
+  readonly text?: string;
+}
+
+export class World {
+  now = Date.UTC(2026, 0, 1);
+  /** Steps so far. */
+  steps = 0;
+  readonly #options: WorldOptions;
+  readonly #config: Config;
+  #choices: Choices = NO_CHOICES;
+  #taken = 0;
+  #waiting: Waiting[] = [];
+  #catalog = new Process();
+  #context: CatalogContext;
+  readonly history: string[] = [];
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.#config = parseConfig({ ...options.variables } as Env);
+    this.#context = this.#newContext();
+  }
+
+  /** The living catalog. */
+  get context(): CatalogContext {
+    return this.#context;
+  }
+
+  /** Runs operations, all at once, until every one has ended or died. Throws what they throw, and on a deadlock. */
+  async run(operations: readonly Operation[], choices: Choices = NO_CHOICES): Promise<void> {
+    this.#choices = choices;
+    this.#taken = 0;
+    const first = this.steps;
+    let open = operations.length;
+    const failures: unknown[] = [];
+    for (const operation of operations) {
+      const worker = new Process();
+      worker.onDeath(() => open--);
+      const begin = async () => {
+        try {
+          await operation.run(this.#client(worker));
+        } catch (error) {
+          failures.push(error);
+        }
+        if (worker.isAlive) open--;
+        this.history.push(`ended: ${operation.label}`);
+      };
+      this.#waiting.push({ owner: worker, label: `begin ${operation.label}`, go: () => void begin() });
+    }
+    for (;;) {
+      await this.#quiet(() => this.#waiting.length > 0 || open === 0 || failures.length > 0);
+      if (failures.length > 0) throw failures[0];
+      const next = this.#next();
+      if (next === undefined) break;
+      await this.#step(next, choices.faults.get(this.steps - first));
+      if (this.steps - first > MAX_STEPS) throw new Error("the history does not end");
+    }
+    if (open > 0) throw new Error(`deadlock: ${open} operations wait for each other`);
+  }
+
+  /** The catalog's process dies while nothing is under way, and another one begins. */
+  restart(): void {
+    this.#kill(this.#catalog, false);
+  }
+
+  /** Time passes. What was given up long ago has happened by then. */
+  async advance(ms: number): Promise<void> {
+    if (ms >= LATEST_MS) await this.#arrive();
+    this.now += ms;
+  }
+
+  /** Lets those parts of the runtime that are no operation of the bucket come to their end. */
+  async #quiet(isEnough: () => boolean): Promise<void> {
+    for (let turn = 0; turn < 60; turn++) await null;
+    for (let turn = 0; turn < 40 && !isEnough(); turn++) await scheduler.wait(0);
+  }
+
+  #next(): Waiting | undefined {
+    const ready = this.#waiting.filter(({ notBefore = 0 }) => notBefore <= this.now);
+    const number = this.#choices.picks[this.#taken++] ?? 0;
+    const next = ready[number % ready.length] ?? this.#waiting[0];
+    if (next === undefined) return undefined;
+    this.now = Math.max(this.now, next.notBefore ?? 0);
+    this.#waiting = this.#waiting.filter((waiting) => waiting !== next);
+    return next;
+  }
+
+  async #step(next: Waiting, fault: Fault | undefined): Promise<void> {
+    this.steps++;
+    this.history.push(`${this.steps}: ${next.label}${fault === undefined ? "" : ` !${fault}`}`);
+    if (fault === "crash" || fault === "crash-late") {
+      this.#waiting.push(next);
+      this.#kill(this.#catalog, fault === "crash-late");
+    } else if (fault === "vanish" && next.owner !== undefined && next.owner !== this.#catalog) {
+      this.#waiting.push(next);
+      this.#kill(next.owner, false);
+    } else {
+      await next.go(fault);
+    }
+  }
+
+  #kill(process: Process, isLate: boolean): void {
+    const lost = this.#waiting.filter(({ owner }) => owner === process);
+    this.#waiting = this.#waiting.filter(({ owner }) => owner !== process);
+    if (isLate) for (const { change, label } of lost) if (change !== undefined) this.#later(label, change);
+    if (process === this.#catalog) {
+      this.#catalog = new Process();
+      this.#context = this.#newContext();
+    }
+    process.die();
+  }
+
+  #later(label: string, change: () => Promise<unknown>): void {
+    // What it answers, nobody hears.
+    const go = () => change().catch(() => undefined);
+    this.#waiting.push({ owner: undefined, label: `late ${label}`, go });
+  }
+
+  async #arrive(): Promise<void> {
+    const late = this.#waiting.filter(({ owner }) => owner === undefined);
+    this.#waiting = this.#waiting.filter(({ owner }) => owner !== undefined);
+    for (const { go } of late) await go(undefined);
+  }
+
+  #newContext(): CatalogContext {
+    const process = this.#catalog;
+    const { sql, transaction, onPurge } = this.#options;
+    const alive = () => {
+      if (!process.isAlive) throw new Error("a dead process touched its storage");
+    };
+    return {
+      sql: {
+        exec: (query: string, ...bindings: unknown[]) => {
+          alive();
+          return sql.exec(query, ...bindings);
+        },
+      } as SqlStorage,
+      transaction: (run) => {
+        alive();
+        return transaction(run);
+      },
+      bucket: this.#bucketOf(process),
+      config: this.#config,
+      now: () => this.now,
+      wait: (ms) => this.#sleep(process, ms),
+      purge: async (paths) => {
+        onPurge?.(paths);
+      },
+      locks: new Locks(),
+      deletions: { count: 0 },
+      publications: new Map(),
+    };
+  }
+
+  #sleep(owner: Process, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ owner, label: `wait ${ms}`, notBefore: this.now + ms, go: () => resolve() });
+    });
+  }
+
+  /** What a client's Worker has: its own connection to the bucket, and a stub of whatever catalog lives then. */
+  #client(worker: Process): Client {
+    const call = <T>(operation: (c: CatalogContext) => Promise<Result<T>>): Promise<Result<T>> =>
+      new Promise((resolve, reject) => {
+        const process = this.#catalog;
+        // A dead Worker hears nothing any more.
+        const tell = (answer: () => void) => worker.isAlive && answer();
+        process.onDeath(() => tell(() => reject(new Error("the Durable Object was reset"))));
+        operation(this.#context).then(
+          (result) => tell(() => resolve(result)),
+          (error) => tell(() => reject(error)),
+        );
+      });
+    const stub = {
+      publish: (text: string, by: string) => call((c) => toResult(() => publish(c, text, by))),
+      expectNar: (nar: NarFacts) => call((c) => toResult(() => expectNar(c, nar))),
+      narSeen: (key: string) => call((c) => toResult(() => narSeen(c, key))),
+    };
+    return {
+      bucket: this.#bucketOf(worker),
+      catalog: stub as unknown as DurableObjectStub<Catalog>,
+      call,
+    };
+  }
+
+  #bucketOf(owner: Process): R2Bucket {
+    const { bucket } = this.#options;
+    const perform = <T>(label: string, keys: readonly string[], run: () => Promise<T>): Promise<T> => {
+      const change = async () => {
+        const answer = await run();
+        for (const key of keys) this.#options.onChange?.(key, await this.#look(key));
+        return answer;
+      };
+      return new Promise((resolve, reject) => {
+        const isChange = keys.length > 0;
+        const happen = async (fault: Fault | undefined) => {
+          if (fault === "fail") return reject(r2Error(label, "We encountered an internal error.", 10001));
+          if (fault === "throttle" && isChange) return reject(r2Error(label, "Reduce your rate.", 10058));
+          if (fault === "late" && isChange) {
+            this.#later(label, change);
+            return reject(new Error("Network connection lost."));
+          }
+          let deliver: () => void;
+          try {
+            const answer = await (isChange ? change() : run());
+            deliver = () => resolve(answer);
+          } catch (error) {
+            deliver = () => reject(error);
+          }
+          const answer = (fault: Fault | undefined) =>
+            fault === undefined ? deliver() : reject(new Error("Network connection lost."));
+          if (fault === "lose") answer(fault);
+          else this.#waiting.push({ owner, label: `answer of ${label}`, go: answer });
+        };
+        this.#waiting.push({ owner, label, ...(isChange && { change }), go: happen });
+      });
+    };
+    return {
+      head: (key: string) => perform(`head ${key}`, [], () => bucket.head(key)),
+      get: (key: string, options?: R2GetOptions) =>
+        perform(`get ${key}`, [], () => bucket.get(key, options ?? {})),
+      put: (key: string, body: string, options?: R2PutOptions) =>
+        perform(`put ${key}`, [key], () => bucket.put(key, body, options)),
+      delete: (keys: string | string[]) =>
+        perform(`delete ${keys}`, [keys].flat(), () => bucket.delete(keys)),
+      list: (options?: R2ListOptions) => perform("list", [], () => bucket.list(options)),
+    } as unknown as R2Bucket;
+  }
+
+  async #look(key: string): Promise<Snapshot | undefined> {
+    const object = await this.#options.bucket.get(key);
+    if (object === null) return undefined;
+    const { sha256 } = object.checksums;
+    const text = await object.text();
+    return {
+      size: object.size,
+      sha256: sha256 && new Uint8Array(sha256).toHex(),
+      ...(key.endsWith(".narinfo") && { text }),
+    };
+  }
+}
+
+export interface Client {
+  readonly bucket: R2Bucket;
+  readonly catalog: DurableObjectStub<Catalog>;
+  /** Calls the catalog as a Worker does; it rejects when the catalog dies. */
+  readonly call: <T>(operation: (c: CatalogContext) => Promise<Result<T>>) => Promise<Result<T>>;
+}
+
+/** What a client does. Refusals are its own business; what it throws ends the history. */
+export interface Operation {
+  readonly label: string;
+  readonly run: (client: Client) => Promise<void>;
+}
