@@ -9,8 +9,6 @@ export default defineConfig({
         plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
         test: {
           name: "worker",
-          // Storage is isolated by `reset` after each test: an isolate for each file would only cost time.
-          isolate: false,
           testTimeout: 30_000,
           include: ["test/**/*.test.ts"],
           exclude: ["test/real-nix/**", "test/cli/**"],

@@ -3,8 +3,16 @@
 import { HttpError } from "../http/errors.ts";
 import type { CatalogContext } from "./context.ts";
 import { DELETE_BATCH } from "./objects.ts";
-import { deletePathRow, pathRow, referrersOf } from "./paths.ts";
-import { begin, carryOutDeletions, pendingNars, pendingReferrers, recover } from "./pending.ts";
+import { deletePathRow, pathRow, referencesOf, referrersOf } from "./paths.ts";
+import {
+  begin,
+  carryOutDeletions,
+  pendingNars,
+  pendingReferrers,
+  recover,
+  settleKey,
+  vanishingReferrers,
+} from "./pending.ts";
 import { learnPath } from "./publish.ts";
 
 /**
@@ -14,7 +22,7 @@ import { learnPath } from "./publish.ts";
 export const NAR_GRACE_MS = 25 * 3600 * 1000;
 /** Milliseconds after which a sweep looks again for NARs that something under way needed. */
 const BUSY_MS = 60_000;
-/** How often a deletion with all referrers begins again because of new ones. */
+/** How often a deletion begins because of what others do meanwhile, before it is refused. */
 const MAX_ROUNDS = 10;
 /** Referrers that a refusal names. */
 const MAX_NAMED = 5;
@@ -31,19 +39,23 @@ export interface Deleted {
  */
 export async function deletePath(c: CatalogContext, hash: string, withReferrers: boolean): Promise<Deleted> {
   await recover(c);
-  if (pathRow(c, hash) === undefined && !(await learnPath(c, hash))) {
-    throw new HttpError(404, `no path ${hash} in this cache`);
-  }
+  await c.locks.run(hash, () => settleKey(c, hash));
+  if (pathRow(c, hash) === undefined) await learnPath(c, hash);
   const deleted: string[] = [];
   for (let round = 1; pathRow(c, hash) !== undefined; round++) {
     for (const level of withReferrers ? referrersFirst(c, hash) : [[hash]]) {
-      const names = await c.locks.runAll(level, () => deleteLevel(c, level));
-      // Somebody has published another referrer meanwhile.
-      if (names === undefined && withReferrers && round < MAX_ROUNDS) break;
-      if (names === undefined) throw new HttpError(409, referredMessage(c, level));
-      deleted.push(...names);
+      const outcome = await deleteLevel(c, level);
+      if ("names" in outcome) {
+        deleted.push(...outcome.names);
+        continue;
+      }
+      // With new referrers it begins again, because they are to go, too.
+      if (round === MAX_ROUNDS || (outcome.isReferred && !withReferrers)) throw outcome.refusal;
+      break;
     }
   }
+  // Never here, or another deletion was first.
+  if (deleted.length === 0) throw new HttpError(404, `no path ${hash} in this cache`);
   return { deleted };
 }
 
@@ -53,57 +65,72 @@ export async function deletePath(c: CatalogContext, hash: string, withReferrers:
  * other, which a cache that checks references does not have, share the last level with all that they refer to.
  */
 function referrersFirst(c: CatalogContext, hash: string): string[][] {
-  const referrers = new Map<string, string[]>();
+  const references = new Map<string, string[]>([[hash, []]]);
+  /** How many referrers of a path are not in a level yet. */
+  const counts = new Map<string, number>();
   const unseen = [hash];
-  for (let next = unseen.pop(); next !== undefined; next = unseen.pop()) {
-    if (referrers.has(next)) continue;
-    const own = referrersOf(c, next);
-    referrers.set(next, own);
-    unseen.push(...own);
-  }
-  const waitsFor = new Map([...referrers].map(([path, own]) => [path, own.length]));
-  const referred = new Map<string, string[]>();
-  for (const [path, own] of referrers) {
-    for (const referrer of own) referred.set(referrer, [...(referred.get(referrer) ?? []), path]);
+  for (let path = unseen.pop(); path !== undefined; path = unseen.pop()) {
+    const referrers = referrersOf(c, path);
+    counts.set(path, referrers.length);
+    for (const referrer of referrers) {
+      const known = references.get(referrer);
+      known?.push(path);
+      if (known !== undefined) continue;
+      references.set(referrer, [path]);
+      unseen.push(referrer);
+    }
   }
   const levels: string[][] = [];
-  let level = [...waitsFor].filter(([, count]) => count === 0).map(([path]) => path);
+  let level = [...counts].filter(([, count]) => count === 0).map(([path]) => path);
   while (level.length > 0) {
     levels.push(level);
     const after: string[] = [];
     for (const path of level) {
-      waitsFor.delete(path);
-      for (const reference of referred.get(path) ?? []) {
-        const count = (waitsFor.get(reference) ?? 0) - 1;
-        waitsFor.set(reference, count);
+      counts.delete(path);
+      for (const reference of references.get(path) ?? []) {
+        const count = (counts.get(reference) ?? 0) - 1;
+        counts.set(reference, count);
         if (count === 0) after.push(reference);
       }
     }
     level = after;
   }
-  if (waitsFor.size > 0) levels.push([...waitsFor.keys()]);
+  if (counts.size > 0) levels.push([...counts.keys()]);
   return levels;
 }
 
-/** Deletes paths to which nothing refers but they themselves, and returns their names; else deletes nothing. */
-async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promise<string[] | undefined> {
-  if (hashes.some((hash) => referrersBut(c, hash, hashes).length > 0)) return undefined;
-  // No await between the check and this: a publication that refers to a path comes before or finds it missing.
-  const rows = hashes.flatMap((hash) => pathRow(c, hash) ?? []);
-  c.transaction(() => {
-    for (const { hash } of rows) beginPathDeletion(c, hash);
-  });
-  await carryOutDeletions(c, hashes);
-  return rows.map(({ hash, name }) => `${hash}-${name}`);
-}
+type LevelOutcome =
+  /** Base names of what has been deleted. */
+  | { readonly names: readonly string[] }
+  /** Nothing has been: others refer to it, or their deletion has just begun. */
+  | { readonly isReferred: boolean; readonly refusal: HttpError };
 
-/** At most some of the referrers of a path that are not among `others`, those being published included. */
-function referrersBut(c: CatalogContext, hash: string, others: readonly string[]): string[] {
-  const limit = MAX_NAMED + 1 + others.length;
-  return [
-    ...referrersOf(c, hash, limit).filter((referrer) => !others.includes(referrer)),
-    ...pendingReferrers(c, hash),
-  ];
+/** Deletes paths to which nothing refers but they themselves. */
+async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promise<LevelOutcome> {
+  const level = new Set(hashes);
+  // Referrers that the catalog does not know any more, and that clients still see.
+  for (const referrer of hashes.flatMap((hash) => vanishingReferrers(c, hash))) {
+    await c.locks.run(referrer, () => settleKey(c, referrer));
+  }
+  return c.locks.runAll(hashes, async () => {
+    // No await between this and the intentions: a publication that refers to a path comes before or finds it missing.
+    for (const hash of hashes) {
+      const referrers = [
+        ...referrersOf(c, hash, level.size + MAX_NAMED + 1).filter((referrer) => !level.has(referrer)),
+        ...pendingReferrers(c, hash),
+      ];
+      const vanishing = vanishingReferrers(c, hash);
+      if (referrers.length + vanishing.length === 0) continue;
+      const refusal = new HttpError(409, referredMessage(c, hash, [...referrers, ...vanishing]));
+      return { isReferred: referrers.length > 0, refusal };
+    }
+    const rows = hashes.flatMap((hash) => pathRow(c, hash) ?? []);
+    c.transaction(() => {
+      for (const { hash } of rows) beginPathDeletion(c, hash);
+    });
+    await carryOutDeletions(c, hashes);
+    return { names: rows.map(({ hash, name }) => `${hash}-${name}`) };
+  });
 }
 
 /** Deletes a narinfo and its row, by one who holds its lock. The intention and `alongside` are one transaction. */
@@ -122,20 +149,18 @@ export async function deleteNarInfo(
 /** Writes down that a narinfo is to be deleted; from here on it will be, whatever happens. Call it in a transaction. */
 function beginPathDeletion(c: CatalogContext, hash: string): void {
   const nar = pathRow(c, hash)?.nar;
+  const references = referencesOf(c, hash);
   deletePathRow(c, hash);
-  begin(c, { kind: "delete-path", key: hash, ...(nar !== undefined && { nars: [nar] }) });
+  // Until the narinfo has gone clients may rely on these.
+  begin(c, { kind: "delete-path", key: hash, references, ...(nar !== undefined && { nars: [nar] }) });
 }
 
-function referredMessage(c: CatalogContext, hashes: readonly string[]): string {
-  const [{ hash, referrers } = { hash: "", referrers: [] }] = hashes
-    .map((hash) => ({ hash, referrers: referrersBut(c, hash, hashes) }))
-    .filter(({ referrers }) => referrers.length > 0);
-  const name = `${hash}-${pathRow(c, hash)?.name}`;
+function referredMessage(c: CatalogContext, hash: string, referrers: readonly string[]): string {
   const named = referrers
     .slice(0, MAX_NAMED)
-    .map((hash) => `${hash}-${pathRow(c, hash)?.name ?? "(being published)"}`);
+    .map((referrer) => `${referrer}-${pathRow(c, referrer)?.name ?? "(being published or deleted)"}`);
   const more = referrers.length > MAX_NAMED ? " and more" : "";
-  return `${name} is referred to by ${named.join(", ")}${more}; delete those first, or all with ?closure=referrers`;
+  return `${hash}-${pathRow(c, hash)?.name} is referred to by ${named.join(", ")}${more}; delete those first, or all with ?closure=referrers`;
 }
 
 export interface Swept {

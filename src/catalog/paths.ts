@@ -62,6 +62,14 @@ export function referenceHashes(info: NarInfo): string[] {
   );
 }
 
+/** Hash parts of the paths that a path of the catalog refers to, without itself. */
+export function referencesOf(c: CatalogContext, hash: string): string[] {
+  return c.sql
+    .exec<{ reference: string }>("SELECT reference FROM refs WHERE referrer = ?", hash)
+    .toArray()
+    .map((row) => row.reference);
+}
+
 /** Hash parts of the paths that refer to one, without itself. At most `limit`. */
 export function referrersOf(c: CatalogContext, hash: string, limit = -1): string[] {
   return c.sql

@@ -82,9 +82,19 @@ export function fail(c: CatalogContext, sequence: number, error: unknown): void 
 
 /** Publications, under way or not settled yet, that refer to a path. */
 export function pendingReferrers(c: CatalogContext, hash: string): string[] {
+  return pendingReferring(c, "publish", hash);
+}
+
+/** Paths that refer to one and whose deletion has not ended: clients may still read their narinfos. */
+export function vanishingReferrers(c: CatalogContext, hash: string): string[] {
+  return pendingReferring(c, "delete-path", hash);
+}
+
+function pendingReferring(c: CatalogContext, kind: PendingKind, hash: string): string[] {
   return c.sql
     .exec<{ key: string }>(
-      "SELECT DISTINCT key FROM pending WHERE kind = 'publish' AND key <> ? AND EXISTS (SELECT 1 FROM json_each(refs) WHERE value = ?)",
+      "SELECT DISTINCT key FROM pending WHERE kind = ? AND key <> ? AND EXISTS (SELECT 1 FROM json_each(refs) WHERE value = ?)",
+      kind,
       hash,
       hash,
     )

@@ -158,7 +158,8 @@ async function decide(
   const stored = base && readable(base.text, c.config.storeDir);
   const merge = stored && mergeNarInfo(stored, incoming);
   if (base !== undefined && stored !== undefined && merge !== undefined) {
-    const state = await narState(c.bucket, stored, false);
+    // Another build is turned away only by one that is certainly whole.
+    const state = await narState(c.bucket, stored, merge.kind === "differs");
     if (state.kind === "whole") {
       const isFirstBuild = merge.kind === "differs";
       const info = isFirstBuild ? stored : await withSignatures(c, complete(merge.info, state));

@@ -45,6 +45,8 @@ export interface Run {
   readonly repair: boolean;
   readonly counts: Counts;
   finished: number | undefined;
+  /** When a run of this kind was last at its end, this one or an earlier one. */
+  completed: number | undefined;
   phase: Phase;
   /** Everything up to this is done in this phase: a key of the bucket, or what the phase orders by. */
   after: string;
@@ -70,6 +72,8 @@ export function loadRun(c: CatalogContext, kind: RunKind): Run | undefined {
     kind,
     started: row.started,
     finished: row.finished ?? undefined,
+    // JSON leaves out what is undefined.
+    completed: state.completed,
     problem: state.problem,
   };
 }
@@ -94,6 +98,7 @@ export function startRun(c: CatalogContext, kind: RunKind, repair: boolean): Run
     repair,
     counts: { narinfos: 0, nars: 0, indexed: 0, removed: 0 },
     finished: undefined,
+    completed: loadRun(c, kind)?.completed,
     phase: PHASES[0],
     after: "",
     steps: 0,
@@ -117,8 +122,8 @@ export function moveTo(c: CatalogContext, run: Run, position: string | undefined
   }
   run.after = "";
   const next = PHASES[PHASES.indexOf(run.phase) + 1];
-  if (next === undefined) run.finished = c.now();
-  else run.phase = next;
+  if (next !== undefined) run.phase = next;
+  else run.finished = run.completed = c.now();
 }
 
 export function runReport(run: Run): RunReport {

@@ -6,7 +6,7 @@ import { expectNar } from "../../src/catalog/nars.ts";
 import { recover } from "../../src/catalog/pending.ts";
 import { publish } from "../../src/catalog/publish.ts";
 import { parseConfig } from "../../src/config.ts";
-import { failing, type Interference, losingAnswers } from "../support/bucket.ts";
+import { failing, type Interference, losingAnswers, type Operation } from "../support/bucket.ts";
 import { keys } from "../support/cache.ts";
 import { publishing, type Recorded, recorded, rowsOf, served, storeNar } from "../support/catalog.ts";
 import { baseNameOf, closure, hashOf, publishClosure } from "../support/closure.ts";
@@ -19,6 +19,15 @@ afterEach(() => reset());
 
 const LATER = { now: () => Date.now() + 3600_000 };
 const isDelete = ({ name }: { name: string }) => name === "delete";
+
+/** A broken connection: the bucket hears nothing of it, and nobody knows that. */
+function lost(when: (operation: Operation) => boolean): Interference {
+  return {
+    before: (operation) => {
+      if (when(operation)) throw new Error("Network connection lost.");
+    },
+  };
+}
 
 function deleting(
   path: TestPath,
@@ -63,6 +72,15 @@ describe("a path", () => {
       result: { status: 404, message: expect.stringContaining("in this cache") },
       billed: { A: 0, B: 1 },
     });
+  });
+
+  it("that two delete at once is deleted by one of them", async () => {
+    const path = await testPath();
+    await publishPath(path);
+    const results = await Promise.all([deleting(path), deleting(path)]);
+    expect(results.map(({ result }) => ("deleted" in result ? 200 : result.status)).sort()).toEqual([
+      200, 404,
+    ]);
   });
 
   it("that only the bucket knows goes", async () => {
@@ -172,6 +190,34 @@ describe("a closure of referrers", () => {
     expect((await keys()).filter((key) => key.endsWith(".narinfo"))).toEqual([]);
   });
 
+  it("waits until the narinfo of a referrer that is being deleted has gone", async () => {
+    const { library, app } = await closure();
+    for (const path of [library, app]) await publishPath(path);
+    let second: Promise<unknown> = Promise.resolve();
+    let whole: unknown;
+    await recorded((c) =>
+      deleting(app, false, {
+        before: async (operation) => {
+          if (!isDelete(operation)) return;
+          second = deletePath(c, hashOf(library), false);
+          await Promise.race([second, scheduler.wait(50)]);
+          whole = await served(library);
+        },
+      }),
+    );
+    expect(whole).toBe(library.text);
+    expect(await second).toEqual({ deleted: [baseNameOf(library)] });
+  });
+
+  it("waits until the narinfo of a referrer has gone whose deletion was interrupted", async () => {
+    const { library, app } = await closure();
+    for (const path of [library, app]) await publishPath(path);
+    await deleting(app, false, lost(isDelete));
+    const { operations, waited } = await deleting(library);
+    expect(operations).toEqual([`delete ${app.key}`, `delete ${library.key}`]);
+    expect(waited).toEqual([expect.closeTo(30_000, -3)]);
+  });
+
   it("waits for a publication of one of its paths", async () => {
     const { library, app } = await closure();
     for (const path of [library, app]) await publishPath(path);
@@ -240,10 +286,13 @@ describe("a deletion that was interrupted", () => {
     expect(waited).toEqual([]);
   });
 
-  it("does not let others refer to the path any more", async () => {
+  it.each([
+    ["failed", failing(isDelete)],
+    ["never arrived", lost(isDelete)],
+  ])("because it %s does not let others refer to the path any more", async (_, interference) => {
     const { library, app } = await closure();
     await publishPath(library);
-    await deleting(library, false, failing(isDelete));
+    await deleting(library, false, interference);
     expect(await served(library)).toBe(library.text);
     await storeNar(app);
     expect((await publishing(app.text)).result).toMatchObject({ status: 409 });

@@ -182,7 +182,7 @@ describe("references", () => {
     );
     expect(refusal).toMatchObject({
       status: 409,
-      message: expect.stringContaining(`is referred to by ${hashOf(app)}-(being published)`),
+      message: expect.stringContaining(`is referred to by ${hashOf(app)}-(being published or deleted)`),
     });
     expect(result).toMatchObject({ status: 503 });
     const later = await recorded((c) => deletePath(c, hashOf(library), false));

@@ -1,6 +1,7 @@
 /** What clients do, as operations of a {@link World}: as Nix and administrators do it, through the Worker's own code. */
 import { putNar } from "../../src/cache/put-nar.ts";
 import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
+import { requireIndex } from "../../src/catalog/indexed.ts";
 import type { PublishOutcome } from "../../src/catalog/publish.ts";
 import { fromCatalog, toResult } from "../../src/catalog/result.ts";
 import type { RunKind } from "../../src/catalog/runs.ts";
@@ -19,6 +20,8 @@ export interface Clients {
   readonly sign: (hash: string, signer: number) => Operation;
   /** `nix copy` of one path. */
   readonly push: (build: Build) => Operation;
+  /** The same of a client that does not ask first: everything is sent. */
+  readonly force: (build: Build) => Operation;
   /** `nix copy` up to 2.34: path by path; from 2.35: all NARs first. */
   readonly copy: (builds: readonly Build[], narsFirst: boolean) => Operation;
   readonly remove: (hash: string, withReferrers: boolean) => Operation;
@@ -79,7 +82,8 @@ export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
     if (object === null) return;
     const text = await object.text();
     const build = builds.find((build) => build.hash === hash && text.includes(`NarHash: ${narHash(build)}`));
-    if (build === undefined) throw new Error(`${hash} is served with a content that nobody pushed`);
+    // A client stops at what it cannot read.
+    if (build === undefined) return;
     await publish(client, build, signed(text, signer));
   }
 
@@ -88,7 +92,14 @@ export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
     const hashes = graph.map(([build]) => build.hash);
     const ended = oracle.deletionBegins(withReferrers ? hashes.slice(index) : [hash]);
     try {
-      await fromCatalog(() => client.call((c) => toResult(() => deletePath(c, hash, withReferrers))));
+      await fromCatalog(() =>
+        client.call((c) =>
+          toResult(async () => {
+            await requireIndex(c);
+            await deletePath(c, hash, withReferrers);
+          }),
+        ),
+      );
     } finally {
       ended();
     }
@@ -102,6 +113,11 @@ export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
       }),
     sign: (hash, signer) => operation(`sign ${hash}`, (client) => sign(client, hash, signer)),
     push: (build) => operation(`push ${build.hash}`, (client) => push(client, build)),
+    force: (build) =>
+      operation(`force ${build.hash}`, async (client) => {
+        await upload(client, build);
+        await publish(client, build, build.text);
+      }),
     copy: (closure, narsFirst) =>
       operation(`copy ${closure.map(({ hash }) => hash)}`, (client) => copy(client, closure, narsFirst)),
     remove: (hash, withReferrers) =>
@@ -112,7 +128,14 @@ export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
       }),
     sweep: (graceMs) =>
       operation("sweep", async ({ call }) => {
-        await fromCatalog(() => call((c) => toResult(() => sweepNars(c, graceMs))));
+        await fromCatalog(() =>
+          call((c) =>
+            toResult(async () => {
+              await requireIndex(c);
+              await sweepNars(c, graceMs);
+            }),
+          ),
+        );
       }),
   };
 }

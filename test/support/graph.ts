@@ -11,6 +11,8 @@ export interface Build {
   /** The narinfo as text. */
   readonly text: string;
   readonly hash: string;
+  /** Of the narinfo in the bucket. */
+  readonly key: string;
   readonly narKey: string;
   /** The bytes of the NAR as it is stored. */
   readonly nar: Uint8Array<ArrayBuffer>;
@@ -39,8 +41,8 @@ export const MAX_PATHS = 8;
 export const nodeShape: fc.Arbitrary<NodeShape> = fc.record({
   references: fc.nat(2 ** MAX_PATHS - 1),
   otherReferences: fc.nat(2 ** MAX_PATHS - 1),
-  content: fc.nat(MAX_PATHS),
-  otherContent: fc.nat(MAX_PATHS),
+  content: fc.nat(3),
+  otherContent: fc.nat(3),
   refersToItself: fc.boolean(),
 });
 
@@ -95,6 +97,7 @@ function build(
     info,
     text: formatNarInfo(info),
     hash: info.storePath.hash,
+    key: `${info.storePath.hash}.narinfo`,
     narKey,
     nar,
     sha256: fileHash.bytes.toHex(),

@@ -45,11 +45,11 @@ export function memoryBucket(now: () => number): R2Bucket {
     async put(key: string, body: PutBody, options: R2PutOptions = {}) {
       const bytes = await bytesOf(body);
       const { onlyIf, sha256, httpMetadata = {}, customMetadata = {} } = options;
-      if (onlyIf !== undefined && !holds(onlyIf as R2Conditional, objects.get(key))) return null;
       const digest = hash("sha256", bytes);
       if (sha256 !== undefined && hex(sha256) !== digest.toHex()) {
         throw r2Error("put", "The SHA-256 checksum you specified did not match what we received.", 10037);
       }
+      if (onlyIf !== undefined && !holds(onlyIf as R2Conditional, objects.get(key))) return null;
       const stored: Stored = {
         bytes,
         etag: hash("md5", bytes).toHex(),

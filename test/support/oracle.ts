@@ -23,6 +23,8 @@ export interface Rules {
   readonly isOpen: boolean;
   /** Milliseconds for which a NAR must outlive its last narinfo and its last upload. */
   readonly graceMs: number;
+  /** Other tools damage the bucket: while they do, nothing can be promised. */
+  readonly isDamaged: boolean;
   /** Steps so far. */
   readonly step: () => number;
   /** Milliseconds since the epoch. */
@@ -56,7 +58,7 @@ export class Oracle {
     else this.objects.set(key, object);
     if (key.endsWith(".narinfo")) this.#narinfoChanged(key.slice(0, 32), object);
     else if (object === undefined) this.#narDeleted(key);
-    this.#checkServed();
+    if (!this.#rules.isDamaged) this.checkServed();
   }
 
   purged(paths: readonly string[]): void {
@@ -74,8 +76,8 @@ export class Oracle {
 
   /** A client was told that a NAR is stored. */
   narAcknowledged(key: string): void {
-    const { graceMs } = this.#rules;
-    if (graceMs > 0 && !this.objects.has(key))
+    const { graceMs, isDamaged } = this.#rules;
+    if (graceMs > 0 && !isDamaged && !this.objects.has(key))
       fail(`${key} is not there although its upload was acknowledged`);
     this.#needed.set(key, this.#rules.now());
   }
@@ -83,7 +85,7 @@ export class Oracle {
   /** A client was told that this build, with these signatures, is published; its request began at step `began`. */
   acknowledged(build: Build, signatures: readonly string[], began: number): void {
     const { hash } = build;
-    if ((this.#vanished.get(hash) ?? -1) >= began) return;
+    if (this.#rules.isDamaged || (this.#vanished.get(hash) ?? -1) >= began) return;
     const narHash = formatHash(build.info.narHash);
     const earlier = this.#acknowledged.get(hash);
     this.#acknowledged.set(hash, {
@@ -98,12 +100,15 @@ export class Oracle {
     const earlier = this.served.get(hash);
     if (earlier !== undefined) this.#needed.set(narKeyOfUrl(earlier.url), this.#rules.now());
     if (object !== undefined) {
-      this.served.set(hash, parseNarInfo(object.text ?? "", "/nix/store"));
+      const info = readable(object.text);
+      if (info !== undefined) this.served.set(hash, info);
+      else if (this.#rules.isDamaged) this.served.delete(hash);
+      else fail(`${hash} is served and cannot be read`);
       if (this.#acknowledged.has(hash)) this.#checkAcknowledged(hash);
       return;
     }
     this.served.delete(hash);
-    if (earlier === undefined) return;
+    if (earlier === undefined || this.#rules.isDamaged) return;
     this.#vanished.set(hash, this.#rules.step());
     const began = this.#acknowledged.get(hash)?.began ?? 0;
     const isAsked = this.#deletions.some(
@@ -126,11 +131,13 @@ export class Oracle {
   }
 
   #narDeleted(key: string): void {
+    if (this.#rules.isDamaged) return;
     const age = this.#rules.now() - (this.#needed.get(key) ?? Number.NEGATIVE_INFINITY);
     if (age < this.#rules.graceMs) fail(`${key} was deleted ${age} ms after somebody needed it`);
   }
 
-  #checkServed(): void {
+  /** Everything that is served can be used. */
+  checkServed(): void {
     for (const [hash, info] of this.served) {
       const key = narKeyOfUrl(info.url);
       const nar = this.objects.get(key);
@@ -147,4 +154,13 @@ export class Oracle {
 
 function fail(message: string): never {
   throw new Error(message);
+}
+
+function readable(text = ""): NarInfo | undefined {
+  try {
+    return parseNarInfo(text, "/nix/store");
+  } catch {
+    // The caller knows whether it may be.
+    return undefined;
+  }
 }

@@ -3,6 +3,7 @@
  * a clock. Every bucket operation stops before it happens and before its answer arrives; which of those that wait
  * goes on next, and what befalls it, is decided by numbers. Nothing here is left to chance or real time.
  */
+import { createHash } from "node:crypto";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { Locks } from "../../src/catalog/locks.ts";
@@ -84,14 +85,17 @@ export interface WorldOptions {
 
 /** What a client would see. */
 export interface Snapshot {
+  /** Bytes. */
   readonly size: number;
-  readonly sha256: string | undefined;
+  /** Of the content, in lower-case hex. */
+  readonly sha256: string;
   /** Of a narinfo. */
   readonly text?: string;
 }
 
 export class World {
-  now = Date.UTC(2026, 0, 1);
+  /** Milliseconds since the epoch; the real time at first, because a real bucket knows no other. */
+  now = Date.now();
   /** Steps so far. */
   steps = 0;
   readonly #options: WorldOptions;
@@ -101,6 +105,8 @@ export class World {
   #waiting: Waiting[] = [];
   #catalog = new Process();
   #context: CatalogContext;
+  /** What has gone wrong that must not. */
+  #failures: unknown[] = [];
   readonly history: string[] = [];
 
   constructor(options: WorldOptions) {
@@ -120,7 +126,7 @@ export class World {
     this.#taken = 0;
     const first = this.steps;
     let open = operations.length;
-    const failures: unknown[] = [];
+    this.#failures = [];
     for (const operation of operations) {
       const worker = new Process();
       worker.onDeath(() => open--);
@@ -128,7 +134,7 @@ export class World {
         try {
           await operation.run(this.#client(worker));
         } catch (error) {
-          failures.push(error);
+          this.#failures.push(error);
         }
         if (worker.isAlive) open--;
         this.history.push(`ended: ${operation.label}`);
@@ -136,8 +142,8 @@ export class World {
       this.#waiting.push({ owner: worker, label: `begin ${operation.label}`, go: () => void begin() });
     }
     for (;;) {
-      await this.#quiet(() => this.#waiting.length > 0 || open === 0 || failures.length > 0);
-      if (failures.length > 0) throw failures[0];
+      await this.#quiet(() => this.#waiting.length > 0 || open === 0 || this.#failures.length > 0);
+      if (this.#failures.length > 0) throw this.#failures[0];
       const next = this.#next();
       if (next === undefined) break;
       await this.#step(next, choices.faults.get(this.steps - first));
@@ -155,6 +161,15 @@ export class World {
   async advance(ms: number): Promise<void> {
     if (ms >= LATEST_MS) await this.#arrive();
     this.now += ms;
+    if (this.#failures.length > 0) throw this.#failures[0];
+  }
+
+  /** What another tool does to the bucket, past the Worker, while nothing is under way. */
+  async interfere(key: string, change: (bucket: R2Bucket) => Promise<unknown>): Promise<void> {
+    this.history.push(`another tool changes ${key}`);
+    await change(this.#options.bucket);
+    await this.#observe(key);
+    if (this.#failures.length > 0) throw this.#failures[0];
   }
 
   /** Lets those parts of the runtime that are no operation of the bucket come to their end. */
@@ -276,7 +291,7 @@ export class World {
     const perform = <T>(label: string, keys: readonly string[], run: () => Promise<T>): Promise<T> => {
       const change = async () => {
         const answer = await run();
-        for (const key of keys) this.#options.onChange?.(key, await this.#look(key));
+        for (const key of keys) await this.#observe(key);
         return answer;
       };
       return new Promise((resolve, reject) => {
@@ -315,15 +330,24 @@ export class World {
     } as unknown as R2Bucket;
   }
 
+  /** What must not be is kept from whoever made it: for them it would be a bucket that fails. */
+  async #observe(key: string): Promise<void> {
+    const object = await this.#look(key);
+    try {
+      this.#options.onChange?.(key, object);
+    } catch (error) {
+      this.#failures.push(error);
+    }
+  }
+
   async #look(key: string): Promise<Snapshot | undefined> {
     const object = await this.#options.bucket.get(key);
     if (object === null) return undefined;
-    const { sha256 } = object.checksums;
-    const text = await object.text();
+    const bytes = await object.bytes();
     return {
       size: object.size,
-      sha256: sha256 && new Uint8Array(sha256).toHex(),
-      ...(key.endsWith(".narinfo") && { text }),
+      sha256: createHash("sha256").update(bytes).digest("hex"),
+      ...(key.endsWith(".narinfo") && { text: new TextDecoder().decode(bytes) }),
     };
   }
 }
