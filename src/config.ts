@@ -73,6 +73,11 @@ export function parseConfig(env: Env): Config {
   const pushToken = token("PUSH_TOKEN", env.PUSH_TOKEN, problems);
   const pullToken = token("PULL_TOKEN", env.PULL_TOKEN, problems);
   const adminToken = token("ADMIN_TOKEN", env.ADMIN_TOKEN, problems);
+  if (adminToken !== undefined && adminToken === pushToken) {
+    problems.push(
+      "ADMIN_TOKEN: is the same as PUSH_TOKEN, so that every pusher could delete; choose another",
+    );
+  }
   if (pullToken !== undefined && (pullToken === pushToken || pullToken === adminToken)) {
     problems.push(
       "PULL_TOKEN: is the same as PUSH_TOKEN or ADMIN_TOKEN, so that every reader could write; choose another",
@@ -105,8 +110,11 @@ function isSet(value: unknown): boolean {
 /** Surrounding white space is cut: `echo TOKEN | wrangler secret put` adds a newline. */
 function token(name: string, value: unknown, problems: string[]): string | undefined {
   if (!isSet(value)) return undefined;
-  if (typeof value === "string" && value.trim() !== "") return value.trim();
-  problems.push(`${name}: must be a text that is not blank; set it with 'npx wrangler secret put ${name}'`);
+  // White space inside would end the token in an Authorization header and in a netrc file.
+  if (typeof value === "string" && /^\S+$/.test(value.trim())) return value.trim();
+  problems.push(
+    `${name}: must be a text that is not blank and has no white space; set it with 'npx wrangler secret put ${name}'`,
+  );
   return undefined;
 }
 

@@ -62,7 +62,7 @@ function switchedOff(permission: Permission): HttpError {
   const [what, name] = permission === "admin" ? ["administration", "ADMIN_TOKEN"] : ["writing", "PUSH_TOKEN"];
   return new HttpError(
     403,
-    `${what} is switched off: no ${name} is configured; set one with 'npx wrangler secret put ${name}'`,
+    `${what} is switched off: no ${name} is configured; set one with 'npx wrangler secret put ${name}', on your own machine in .dev.vars before the start`,
   );
 }
 
@@ -78,9 +78,11 @@ function sha256(text: string): Promise<ArrayBuffer> {
 
 function unauthorized(permission: Permission, why: string): HttpError {
   const what = permission === "pull" ? "this cache is private" : `this needs the ${permission} token`;
-  return new HttpError(
-    401,
-    `${what}, and ${why}: put 'machine HOST login any password TOKEN' into the netrc file that Nix uses (netrc-file)`,
-    { "WWW-Authenticate": 'Basic realm="nix-cache", charset="UTF-8"' },
-  );
+  const how =
+    permission === "admin"
+      ? "send 'Authorization: Bearer TOKEN'"
+      : "put 'machine HOST login any password TOKEN' into the netrc file that Nix uses (netrc-file)";
+  return new HttpError(401, `${what}, and ${why}: ${how}`, {
+    "WWW-Authenticate": 'Basic realm="nix-cache", charset="UTF-8"',
+  });
 }

@@ -23,7 +23,12 @@ export async function putNarInfo(
   pushedBy: string,
 ): Promise<Response> {
   const info = parseUpload(await readUpload(request), key, config.storeDir);
-  await requireTrust(info, await config.keys(), config.storeDir);
+  const isProven = await provesItself(info, config.storeDir);
+  if (info.ca !== undefined && !isProven) {
+    // No signature covers the CA, and clients fail on a wrong one: nobody may attach one to a path.
+    throw new HttpError(400, `narinfo: CA: ${info.storePath.baseName} does not follow from it`);
+  }
+  if (!isProven) await requireSignature(info, await config.keys());
   const outcome = await fromCatalog(() => catalog().publish(formatNarInfo(info), pushedBy));
   return textLine(outcome === "created" ? 201 : 200, `${info.storePath.baseName} ${MESSAGES[outcome]}`);
 }
@@ -59,6 +64,10 @@ function checkConsistency(info: NarInfo, key: string): void {
   if (key !== `${info.storePath.hash}.narinfo`) {
     throw new FormatError(`StorePath ${info.storePath.baseName} does not belong to ${key}`);
   }
+  const { baseName, hash } = info.storePath;
+  if (info.references.some((reference) => reference.startsWith(hash) && reference !== baseName)) {
+    throw new FormatError(`References: the path's own hash stands there under another name than ${baseName}`);
+  }
   const narKey = narKeyOfUrl(info.url);
   const compression = compressionOfExtension(narKey);
   if (compression !== undefined && compression !== info.compression) {
@@ -73,9 +82,9 @@ function checkConsistency(info: NarInfo, key: string): void {
   }
 }
 
-/** One valid signature by a trusted key, or a content address that the path follows from. Throws 403. */
-async function requireTrust(info: NarInfo, keys: Keys, storeDir: string): Promise<void> {
-  if (keys.trusted.length === 0 || (await provesItself(info, storeDir))) return;
+/** One valid signature by a trusted key, where any is named. Throws 403. */
+async function requireSignature(info: NarInfo, keys: Keys): Promise<void> {
+  if (keys.trusted.length === 0) return;
   if ((await verify([...keys.trusted], fingerprint(info), info.signatures)) !== undefined) return;
   const names = keys.trusted.map((key) => key.name).join(", ");
   throw new HttpError(

@@ -55,6 +55,18 @@ export function isIncomplete(c: CatalogContext, info: NarInfo): boolean {
   return missingPaths(c, referenceHashes(info)).length > 0;
 }
 
+/** Base names of a narinfo's references that are not in the catalog: a hash under another name is another path. */
+export function missingNames(c: CatalogContext, info: NarInfo): string[] {
+  return c.sql
+    .exec<{ value: string }>(
+      `SELECT value FROM json_each(?)
+       WHERE NOT EXISTS (SELECT 1 FROM paths WHERE hash = substr(value, 1, 32) AND name = substr(value, 34))`,
+      JSON.stringify(info.references.filter((reference) => reference !== info.storePath.baseName)),
+    )
+    .toArray()
+    .map((row) => row.value);
+}
+
 /** Hash parts of a narinfo's references without the path itself. */
 export function referenceHashes(info: NarInfo): string[] {
   return [...new Set(info.references.map((reference) => reference.slice(0, 32)))].filter(

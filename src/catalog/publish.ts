@@ -14,7 +14,7 @@ import { narKeyOfUrl } from "../nix/nar-url.ts";
 import { formatNarInfo, type NarInfo, parseNarInfo } from "../nix/narinfo.ts";
 import type { CatalogContext } from "./context.ts";
 import { type Push, pushMetadata } from "./objects.ts";
-import { indexPath, isIncomplete, missingPaths, pathRow, referenceHashes } from "./paths.ts";
+import { indexPath, isIncomplete, missingNames, missingPaths, pathRow, referenceHashes } from "./paths.ts";
 import {
   begin,
   earlierPublications,
@@ -161,6 +161,13 @@ async function decide(
     // Another build is turned away only by one that is certainly whole.
     const state = await narState(c.bucket, stored, merge.kind === "differs");
     if (state.kind === "whole") {
+      const { baseName } = stored.storePath;
+      if (baseName !== incoming.storePath.baseName) {
+        throw new HttpError(
+          409,
+          `${incoming.storePath.baseName} cannot be here: the path of this hash is ${baseName}`,
+        );
+      }
       const isFirstBuild = merge.kind === "differs";
       const info = isFirstBuild ? stored : await withSignatures(c, complete(merge.info, state));
       return {
@@ -225,13 +232,20 @@ function readable(text: string, storeDir: string): NarInfo | undefined {
  * there all the same (a bucket filled by another tool, a catalog being rebuilt), or be on its way.
  */
 async function missingReferences(c: CatalogContext, info: NarInfo, sequence: number): Promise<string[]> {
-  const wanted = referenceHashes(info);
-  const unknown = missingPaths(c, wanted);
-  if (unknown.length === 0) return [];
+  const unknown = missingPaths(c, referenceHashes(info));
+  if (unknown.length === 0) return missingNames(c, info);
   await earlierPublications(c, sequence, unknown);
-  for (const hash of missingPaths(c, unknown).slice(0, MAX_LOOKUPS)) await learnPath(c, hash);
-  const missing = new Set(missingPaths(c, unknown));
-  return info.references.filter((reference) => missing.has(reference.slice(0, 32)));
+  const lookups = missingPaths(c, unknown);
+  for (const hash of lookups.slice(0, MAX_LOOKUPS)) await learnPath(c, hash);
+  if (lookups.length > MAX_LOOKUPS && missingPaths(c, lookups.slice(0, MAX_LOOKUPS)).length === 0) {
+    // All that was looked for is there, so the rest may be, too: nobody has looked.
+    throw new HttpError(
+      503,
+      "the catalog does not know all of this bucket yet: push again, or let the operator POST /api/v1/reindex",
+      { "Retry-After": "5" },
+    );
+  }
+  return missingNames(c, info);
 }
 
 /** Takes a path of the bucket into the catalog. True where it is there. */
@@ -253,7 +267,7 @@ export async function learnPath(c: CatalogContext, hash: string): Promise<boolea
 function missingMessage(info: NarInfo, missing: readonly string[]): string {
   const named = missing.slice(0, MAX_NAMED).join(", ");
   const more = missing.length > MAX_NAMED ? ` and ${missing.length - MAX_NAMED} more` : "";
-  return `${info.storePath.baseName} refers to what is not in this cache: ${named}${more}; push its whole closure (nix copy does)`;
+  return `${info.storePath.baseName} refers to what is not in this cache: ${named}${more}; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here`;
 }
 
 /** Step 6: one signature by each configured key. What claims to be by one of them and is not, goes. */

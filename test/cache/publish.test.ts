@@ -3,6 +3,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
 import { formatHash } from "../../src/nix/hash.ts";
+import { formatNarInfo } from "../../src/nix/narinfo.ts";
 import { narInfos } from "../nix/fixtures.ts";
 import { watch } from "../support/bucket.ts";
 import { cacheWith, keys, OPEN, store } from "../support/cache.ts";
@@ -240,10 +241,34 @@ describe("step 4: nothing is published whose references are not here", () => {
     );
     const line = expectRefusal(await push(cache, path), 409);
     expect(line).toBe(
-      `${path.info.storePath.baseName} refers to what is not in this cache: ${absent.slice(0, 5).join(", ")} and 2 more; push its whole closure (nix copy does)\n`,
+      `${path.info.storePath.baseName} refers to what is not in this cache: ${absent.slice(0, 5).join(", ")} and 2 more; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here\n`,
     );
     expect(await keys()).toEqual([library.key, library.narKey, path.narKey].sort());
     expectRefusal(await cache.get(`/${path.key}`), 404);
+  });
+
+  test("a hash under another name is another path", async () => {
+    const library = await testPath("library-1.0");
+    await push(cache, library);
+    const { hash } = library.info.storePath;
+    const line = expectRefusal(await push(cache, await referringTo(`${hash}-library-2.0`)), 409);
+    expect(line).toContain(`${hash}-library-2.0`);
+  });
+
+  test("its own hash under another name is no reference to itself", async () => {
+    const path = await testPath("itself");
+    const references = [`${path.info.storePath.hash}-another`];
+    expectRefusal(await push(cache, path, formatNarInfo({ ...path.info, references })), 400);
+  });
+
+  test("a hash that is taken by another name is refused", async () => {
+    const path = await testPath("taken-1.0");
+    await push(cache, path);
+    const { storePath } = path.info;
+    const other = { ...storePath, name: "taken-2.0", baseName: `${storePath.hash}-taken-2.0` };
+    const renamed = formatNarInfo({ ...path.info, storePath: other, references: [] });
+    expect(expectRefusal(await cache.put(`/${path.key}`, renamed), 409)).toContain("taken-1.0");
+    expect((await cache.get(`/${path.key}`)).text).toBe(path.text);
   });
 
   test("published once they are", async () => {
