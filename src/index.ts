@@ -21,18 +21,23 @@ export default class NixCache extends WorkerEntrypoint<Env> implements EdgePurge
     return handle(request, this.env, this.ctx);
   }
 
-  /**
-   * Drops paths from the cache in front of this entrypoint; only it can. The catalog calls it. What the edge still
-   * holds is only older, and its max-age ends it: a purge that fails is logged and no reason to fail a write.
-   */
-  async purgeEdge(paths: readonly string[]): Promise<void> {
-    try {
-      for (let start = 0; start < paths.length; start += PURGE_BATCH) {
-        await this.ctx.cache?.purge({ pathPrefixes: paths.slice(start, start + PURGE_BATCH) });
-      }
-    } catch (error) {
-      console.warn(`the cache in front did not drop ${paths.length} paths`, error);
+  /** Drops paths from the cache in front of this entrypoint; only it can. The catalog calls it. */
+  purgeEdge(paths: readonly string[]): Promise<void> {
+    return purge(this.ctx, paths);
+  }
+}
+
+/**
+ * What the edge still holds is only older, and its max-age ends it: a purge that fails is logged and no reason to
+ * fail a write.
+ */
+async function purge(ctx: ExecutionContext, paths: readonly string[]): Promise<void> {
+  try {
+    for (let start = 0; start < paths.length; start += PURGE_BATCH) {
+      await ctx.cache?.purge({ pathPrefixes: paths.slice(start, start + PURGE_BATCH) });
     }
+  } catch (error) {
+    console.warn(`the cache in front did not drop ${paths.length} paths`, error);
   }
 }
 
@@ -56,6 +61,7 @@ async function answer(request: Request, env: Env, ctx: ExecutionContext, config:
       catalog: () => env.CATALOG.getByName(config.cacheName),
       identity,
       afterwards: (work) => ctx.waitUntil(logged(work)),
+      purge: (paths) => ctx.waitUntil(purge(ctx, paths)),
       path: groups[0].slice(1),
     });
   } catch (error) {

@@ -22,6 +22,8 @@ export interface Context {
   readonly identity: Identity;
   /** Goes on with something after the response; what it throws is logged. */
   readonly afterwards: (work: Promise<unknown>) => void;
+  /** Drops paths from the cache in front of the Worker, after the response. */
+  readonly purge: (paths: readonly string[]) => void;
   /** The path that matched, without its leading slash. */
   readonly path: string;
 }
@@ -95,7 +97,7 @@ function writer(kind: Kind): Handler {
       return ({ request, config, path, catalog, identity }) =>
         putNarInfo(request, path, config, catalog, identity.name);
     case NAR:
-      return ({ request, bucket, path, catalog }) => putNar(request, bucket, path, catalog);
+      return ({ request, bucket, path, catalog, purge }) => putNar(request, bucket, path, catalog, purge);
     default:
       return ({ request, bucket, path }) => putMetadata(request, bucket, kind, keyOf(kind, path));
   }

@@ -40,6 +40,7 @@ export async function putNar(
   bucket: R2Bucket,
   key: string,
   catalog: () => DurableObjectStub<Catalog>,
+  purge: (paths: readonly string[]) => void,
 ): Promise<Response> {
   const sha256 = sha256OfNarKey(key);
   const size = contentLength(request);
@@ -56,7 +57,8 @@ export async function putNar(
 
   // First the catalog: from here on the key is not deleted, so that what `head` says stays true.
   await fromCatalog(() => catalog().expectNar({ key, size, sha256 }));
-  if (await isStored(bucket, key, sha256)) {
+  const stored = await bucketOperation("head", () => bucket.head(key));
+  if (stored !== null && sha256Of(stored) === sha256) {
     await request.body?.cancel();
     return textLine(200, `${key} is already here`);
   }
@@ -70,16 +72,14 @@ export async function putNar(
     const failure = bucketFailure("put", error);
     // R2 takes one write a second to a key, so the loser of two concurrent uploads of one NAR may be refused. The
     // name is the content: if the winner's object is there, the loser's is stored, too.
-    if (failure.status >= 500 && (await isStored(bucket, key, sha256)))
-      return textLine(200, `${key} is already here`);
-    throw failure;
+    if (failure.status < 500) throw failure;
+    const winner = await bucketOperation("head", () => bucket.head(key));
+    if (winner === null || sha256Of(winner) !== sha256) throw failure;
+    return textLine(200, `${key} is already here`);
   }
+  // The edge would go on with the damaged one for as long as a NAR may be kept: a year.
+  if (stored !== null) purge([`/${key}`]);
   return textLine(201, `stored ${key}`);
-}
-
-async function isStored(bucket: R2Bucket, key: string, sha256: string): Promise<boolean> {
-  const object = await bucketOperation("head", () => bucket.head(key));
-  return object !== null && sha256Of(object) === sha256;
 }
 
 /** The SHA-256 that R2 has recorded for an object, in lower-case hex; multipart uploads have none. */

@@ -1,6 +1,7 @@
 // Intentions, written down before the bucket is touched: what is pending protects its references and NARs from
 // deletion, and what an operation left pending that died or got no answer is settled by looking into the bucket.
 import { isAnswered } from "../cache/bucket.ts";
+import { HttpError } from "../http/errors.ts";
 import type { CatalogContext } from "./context.ts";
 import { deleteObjects } from "./objects.ts";
 import { deletePathRow, indexPath, isIncomplete, postponeRelease } from "./paths.ts";
@@ -39,8 +40,8 @@ export interface Intention extends Partial<Needs> {
  */
 const PUBLICATION_SETTLES_MS = 300_000;
 const DELETION_SETTLES_MS = 30_000;
-/** Leftovers that one call of {@link recover} settles: deletions, all in one operation, and publications. */
-const MAX_DELETIONS = 1000;
+/** Leftovers that one call of {@link recover} looks at. Deletions are one operation, publications one each. */
+const MAX_LEFTOVERS = 1000;
 const MAX_PUBLICATIONS = 20;
 
 /**
@@ -170,26 +171,23 @@ export async function recover(c: CatalogContext): Promise<void> {
        ORDER BY sequence LIMIT ?`,
       c.now() - PUBLICATION_SETTLES_MS,
       c.now() - DELETION_SETTLES_MS,
-      MAX_DELETIONS,
+      MAX_LEFTOVERS,
     )
     .toArray()
     .filter((row) => !c.locks.isHeld(row.key));
-  const [publications, deletions] = [true, false].map((isPublication) => [
-    ...new Set(due.filter((row) => (row.kind === "publish") === isPublication).map((row) => row.key)),
-  ]) as [string[], string[]];
-  if (deletions.length > 0) {
-    await attempt(() => c.locks.runAll(deletions, () => carryOutDeletions(c, deletions)));
-  }
-  for (const key of publications.slice(0, MAX_PUBLICATIONS)) {
-    if (!c.locks.isHeld(key)) await attempt(() => c.locks.run(key, () => settleKey(c, key)));
-  }
-}
-
-async function attempt(settle: () => Promise<void>): Promise<void> {
+  const keysOf = (rows: readonly PendingRow[]) => [...new Set(rows.map((row) => row.key))];
+  const deletions = keysOf(due.filter((row) => row.kind !== "publish"));
+  const publications = keysOf(due.filter((row) => row.kind === "publish")).slice(0, MAX_PUBLICATIONS);
   try {
-    await settle();
+    if (deletions.length > 0) {
+      await c.locks.runAll(deletions, () => carryOutDeletions(c, deletions));
+    }
+    for (const key of publications) {
+      if (!c.locks.isHeld(key)) await c.locks.run(key, () => settleKey(c, key));
+    }
   } catch (error) {
-    // It stays written down, and is tried again by the next operation.
+    // The bucket fails. It all stays written down, and is tried again by the next operation.
+    if (!(error instanceof HttpError)) throw error;
     console.warn("what an earlier operation left could not be settled", error);
   }
 }

@@ -72,6 +72,20 @@ describe("two instances that publish the same path at once", () => {
   });
 });
 
+describe("two uploads of one NAR, one of which is cut short", () => {
+  it("leave a NAR that the catalog knows", async () => {
+    const path = await testPath();
+    const [one, two] = instances();
+    const answers = await Promise.all([
+      one.put(`/${path.narKey}`, path.nar),
+      two.put(`/${path.narKey}`, path.nar.slice(1)),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([201, 400]);
+    expect(await keys()).toEqual([path.narKey]);
+    expect(await rowsOf("SELECT key FROM nars")).toEqual([{ key: path.narKey }]);
+  });
+});
+
 describe("dependent paths published at once", () => {
   it("wait for what began earlier, as if they had come one after the other", async () => {
     const chain: TestPath[] = [];

@@ -338,6 +338,30 @@ describe("what happens while a path is looked for in the bucket", () => {
     expect(await rowsOf("SELECT * FROM paths")).toEqual([]);
   });
 
+  it("and found, while a deletion comes to its end: it is not taken for one that is here", async () => {
+    const { library, app } = await closure();
+    await publishPath(library);
+    await storeNar(app);
+    const [isRead, isDeleted] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let publication: Promise<Recorded<string>> | undefined;
+    await deleting(library, false, {
+      before: async (operation) => {
+        if (!isDelete(operation)) return;
+        publication = publishing(app.text, {
+          after: async ({ name, key }) => {
+            if (name !== "get" || key !== library.key) return;
+            isRead.resolve();
+            await isDeleted.promise;
+          },
+        });
+        await isRead.promise;
+      },
+    });
+    isDeleted.resolve();
+    expect(await publication).toMatchObject({ result: { status: 409 } });
+    expect(await rowsOf("SELECT * FROM paths")).toEqual([]);
+  });
+
   it("and published anew: what was read does not replace what is newer", async () => {
     const { library, app } = await closure();
     await env.BUCKET.put(library.key, library.text);

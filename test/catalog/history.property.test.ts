@@ -16,7 +16,7 @@ import {
 } from "../support/graph.ts";
 import { memoryBucket } from "../support/memory-bucket.ts";
 import { Oracle } from "../support/oracle.ts";
-import { FAULTS, type Fault, type Operation, World } from "../support/world.ts";
+import { FAULTS, type FaultAt, type Operation, World } from "../support/world.ts";
 
 /** More find more: VITE_PROPERTY_RUNS=20000 vitest run --project worker test/catalog/history.property.test.ts */
 const RUNS = Number(import.meta.env.VITE_PROPERTY_RUNS ?? 200);
@@ -60,7 +60,7 @@ interface Damage {
 interface Round {
   readonly actions: readonly Action[];
   readonly picks: readonly number[];
-  readonly faults: readonly (readonly [step: number, fault: Fault])[];
+  readonly faults: readonly FaultAt[];
   /** Milliseconds that pass afterwards. */
   readonly pause: number;
   readonly restart: boolean;
@@ -93,10 +93,15 @@ const action: fc.Arbitrary<Action> = fc.record({
 
 const damage: fc.Arbitrary<Damage> = fc.record({ kind: fc.constantFrom(...DAMAGES), path: fc.nat(7) });
 
+const fault: fc.Arbitrary<FaultAt> = fc.oneof(
+  fc.record({ fault: fc.constantFrom(...FAULTS), step: fc.nat(60), ofChanges: fc.constant(false) }),
+  fc.record({ fault: fc.constantFrom(...FAULTS), step: fc.nat(8), ofChanges: fc.constant(true) }),
+);
+
 const round: fc.Arbitrary<Round> = fc.record({
   actions: fc.array(action, { minLength: 1, maxLength: 6 }),
   picks: fc.array(fc.nat(20), { maxLength: 150 }),
-  faults: fc.array(fc.tuple(fc.nat(60), fc.constantFrom(...FAULTS)), { maxLength: 3 }),
+  faults: fc.array(fault, { maxLength: 3 }),
   pause: fc.constantFrom(0, 30_000, HOUR / 4, HOUR, 26 * HOUR),
   restart: fc.boolean(),
   damages: fc.array(damage, { minLength: 1, maxLength: 3 }),
@@ -216,7 +221,7 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     for (const { actions, picks, faults, pause, restart, damages: done } of script.rounds) {
       await world.run(
         actions.map((action) => tolerant(operationOf(action))),
-        { picks, faults: new Map(faults) },
+        { picks, faults },
       );
       await world.advance(pause);
       if (restart) world.restart();

@@ -1,11 +1,12 @@
 // What the edge in front of the Worker may hold is dropped after every change. Only the default entrypoint can do
 // that: the catalog asks it to.
-import { reset } from "cloudflare:test";
+import { createExecutionContext, reset, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
 import { recover } from "../../src/catalog/pending.ts";
-import NixCache from "../../src/index.ts";
+import NixCache, { handle } from "../../src/index.ts";
+import { ORIGIN, PUSH_TOKEN } from "../support/cache.ts";
 import { publishing, recorded, storeNar, withSignature } from "../support/catalog.ts";
 import { hashOf, publishClosure } from "../support/closure.ts";
 import { captureLog } from "../support/log.ts";
@@ -87,5 +88,29 @@ describe("the default entrypoint", () => {
 
   it("never fails", async () => {
     await entrypoint(() => Promise.reject(new Error("rate limited"))).purgeEdge(["/a"]);
+  });
+});
+
+describe("an upload", () => {
+  it("that replaces a damaged NAR drops it from the edge, where it could stay for a year", async () => {
+    const path = await testPath();
+    const purged: string[][] = [];
+    const upload = async () => {
+      const context = createExecutionContext();
+      const cache = {
+        purge: async ({ pathPrefixes }: { pathPrefixes: string[] }) => void purged.push(pathPrefixes),
+      };
+      const headers = { Authorization: `Bearer ${PUSH_TOKEN}`, "Content-Length": `${path.nar.length}` };
+      const request = new Request(`${ORIGIN}/${path.narKey}`, { method: "PUT", body: path.nar, headers });
+      const environment = { BUCKET: env.BUCKET, CATALOG: env.CATALOG, PUSH_TOKEN };
+      const { status } = await handle(request, environment, Object.assign(context, { cache }));
+      await waitOnExecutionContext(context);
+      return status;
+    };
+    await env.BUCKET.put(path.narKey, "damaged");
+    expect([await upload(), purged]).toEqual([201, [[`/${path.narKey}`]]]);
+    expect([await upload(), purged.length]).toEqual([200, 1]);
+    await env.BUCKET.delete(path.narKey);
+    expect([await upload(), purged.length]).toEqual([201, 1]);
   });
 });

@@ -56,7 +56,7 @@ it("have an order", async () => {
             outcomes[index] = outcome;
           }),
         );
-        await world.run(operations, { picks, faults: new Map() });
+        await world.run(operations, { picks, faults: [] });
         const result = JSON.stringify([outcomes, await published(bucket, graph)]);
         const possible = new Set(orders(graph, start, acts).map((each) => JSON.stringify(each)));
         expect(

@@ -39,7 +39,13 @@ export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
       body: build.nar,
       headers: { "Content-Length": String(build.nar.length) },
     });
-    await putNar(request, bucket, build.narKey, () => catalog);
+    await putNar(
+      request,
+      bucket,
+      build.narKey,
+      () => catalog,
+      (paths) => oracle.purged(paths),
+    );
     oracle.narAcknowledged(build.narKey);
   }
 

@@ -36,11 +36,18 @@ export type Fault = (typeof FAULTS)[number];
 export interface Choices {
   /** Which of the waiting goes on, one number for each step; when they are used up, always the oldest. */
   readonly picks: readonly number[];
-  /** What befalls it, by the number of the step. */
-  readonly faults: ReadonlyMap<number, Fault>;
+  readonly faults: readonly FaultAt[];
 }
 
-export const NO_CHOICES: Choices = { picks: [], faults: new Map() };
+/** What befalls a step. */
+export interface FaultAt {
+  readonly fault: Fault;
+  /** Counted from 0: of all steps, or of those alone in which the bucket is to be changed or says that it has been. */
+  readonly step: number;
+  readonly ofChanges: boolean;
+}
+
+export const NO_CHOICES: Choices = { picks: [], faults: [] };
 
 /** Who waits for answers: a catalog's process or a Worker. Who is dead gets none, and does nothing any more. */
 class Process {
@@ -61,7 +68,9 @@ class Process {
 interface Waiting {
   readonly owner: Process | undefined;
   readonly label: string;
-  /** Whether it will change the bucket, and has not yet. */
+  /** Whether it is about a change of the bucket. */
+  readonly isChange?: boolean;
+  /** The change, where it has not happened yet. */
   readonly change?: () => Promise<unknown>;
   /** Milliseconds since the epoch before which it does not go on. */
   readonly notBefore?: number;
@@ -125,6 +134,7 @@ export class World {
     this.#choices = choices;
     this.#taken = 0;
     const first = this.steps;
+    let changes = 0;
     let open = operations.length;
     this.#failures = [];
     for (const operation of operations) {
@@ -146,7 +156,12 @@ export class World {
       if (this.#failures.length > 0) throw this.#failures[0];
       const next = this.#next();
       if (next === undefined) break;
-      await this.#step(next, choices.faults.get(this.steps - first));
+      const step = this.steps - first;
+      const hit = choices.faults.find((at) =>
+        at.ofChanges ? next.isChange && at.step === changes : at.step === step,
+      );
+      if (next.isChange) changes++;
+      await this.#step(next, hit?.fault);
       if (this.steps - first > MAX_STEPS) throw new Error("the history does not end");
     }
     if (open > 0) throw new Error(`deadlock: ${open} operations wait for each other`);
@@ -313,9 +328,9 @@ export class World {
           const answer = (fault: Fault | undefined) =>
             fault === undefined ? deliver() : reject(new Error("Network connection lost."));
           if (fault === "lose") answer(fault);
-          else this.#waiting.push({ owner, label: `answer of ${label}`, go: answer });
+          else this.#waiting.push({ owner, label: `answer of ${label}`, isChange, go: answer });
         };
-        this.#waiting.push({ owner, label, ...(isChange && { change }), go: happen });
+        this.#waiting.push({ owner, label, isChange, ...(isChange && { change }), go: happen });
       });
     };
     return {
