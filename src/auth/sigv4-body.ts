@@ -1,0 +1,43 @@
+// The body of a request with a checked signature: what the signature says of it is checked as it is read.
+import { awsChunked, awsChunkedOptions, withoutAwsChunked } from "../http/aws-chunked.ts";
+import { contentLength } from "../http/body.ts";
+import { filteredBody, sha256Filter } from "../http/filtered-body.ts";
+import { S3Error } from "../http/s3-error.ts";
+import type { Payload } from "./sigv4-payload.ts";
+
+export interface VerifiedRequest {
+  /** As sent, but with a body that fails unless it is what was signed, and without `aws-chunked`. */
+  readonly request: Request;
+  /** Why the body has failed, to be thrown in the place of what the bucket made of it. */
+  readonly failure: () => S3Error | undefined;
+}
+
+const EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/** Makes the body of a request check itself. Throws {@link S3Error} where the headers alone show it to be wrong. */
+export function verifiedRequest(request: Request, payload: Payload): VerifiedRequest {
+  if (payload.form === "unsigned") return { request, failure: () => undefined };
+  if (request.body === null) {
+    // A GET, for example, is signed with the hash of nothing; anything else has lost its body on the way.
+    if (payload.form === "sha256" && payload.sha256 === EMPTY_SHA256) {
+      return { request, failure: () => undefined };
+    }
+    throw new S3Error(400, "IncompleteBody", "the request was signed for a body, and none has arrived");
+  }
+  if (payload.form === "sha256") {
+    const length = contentLength(request);
+    if (length === undefined) {
+      throw new S3Error(411, "MissingContentLength", "a request with a body needs a Content-Length");
+    }
+    const { body, failure } = filteredBody(request.body, length, sha256Filter(length, payload.sha256));
+    return { request: new Request(request, { body }), failure };
+  }
+  const options = awsChunkedOptions(request.headers, payload);
+  const { body, failure } = awsChunked(request.body, options);
+  const headers = new Headers(request.headers);
+  headers.set("Content-Length", String(options.decodedLength));
+  const encoding = withoutAwsChunked(headers.get("Content-Encoding"));
+  if (encoding === null) headers.delete("Content-Encoding");
+  else headers.set("Content-Encoding", encoding);
+  return { request: new Request(request, { body, headers }), failure };
+}

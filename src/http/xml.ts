@@ -1,0 +1,175 @@
+// The few XML documents of S3 that this server writes. The one that it reads: xml-reader.ts.
+export { type RequestedPart, readCompleteRequest } from "./xml-reader.ts";
+
+export interface ListedObject {
+  readonly key: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Without quotes, like every ETag here. */
+  readonly etag: string;
+  readonly lastModified: Date;
+}
+
+export interface ListedPart {
+  readonly number: number;
+  readonly size: number;
+  readonly etag: string;
+  readonly lastModified: Date;
+}
+
+/** A page of a listing; what is empty or `undefined` was not asked for. */
+export interface Listing {
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly delimiter: string;
+  readonly startAfter: string;
+  readonly cursor: string;
+  readonly maxKeys: number;
+  readonly isTruncated: boolean;
+  readonly nextCursor: string | undefined;
+  /** `encoding-type=url`: keys percent-encoded, as every AWS tool asks for. */
+  readonly encodeUrl: boolean;
+  readonly objects: readonly ListedObject[];
+  readonly commonPrefixes: readonly string[];
+}
+
+/** A page of the parts of an upload. */
+export interface PartListing {
+  readonly bucket: string;
+  readonly key: string;
+  readonly uploadId: string;
+  /** The page begins after the part of this number. */
+  readonly partNumberMarker: number;
+  readonly maxParts: number;
+  readonly isTruncated: boolean;
+  readonly parts: readonly ListedPart[];
+}
+
+type Content = string | number | boolean | readonly Element[];
+type Element = readonly [name: string, content: Content];
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&apos;",
+  "\r": "&#13;",
+};
+const NAMESPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"';
+
+/** The only document without a namespace. */
+export function errorDocument(code: string, message: string, resource: string): string {
+  const content: Content = [
+    ["Code", code],
+    ["Message", message],
+    ["Resource", resource],
+  ];
+  return document("Error", content, "");
+}
+
+/** The answer to `POST key?uploads`. */
+export function initiateDocument(bucket: string, key: string, uploadId: string): string {
+  return document("InitiateMultipartUploadResult", [
+    ["Bucket", bucket],
+    ["Key", key],
+    ["UploadId", uploadId],
+  ]);
+}
+
+/** The answer to `POST key?uploadId=U`; `location` is the URL of the object. */
+export function completeDocument(location: string, bucket: string, key: string, etag: string): string {
+  return document("CompleteMultipartUploadResult", [
+    ["Location", location],
+    ["Bucket", bucket],
+    ["Key", key],
+    ["ETag", `"${etag}"`],
+  ]);
+}
+
+/** The answer to `GET key?uploadId=U`. */
+export function listPartsDocument(page: PartListing): string {
+  const { parts, partNumberMarker } = page;
+  return document("ListPartsResult", [
+    ["Bucket", page.bucket],
+    ["Key", page.key],
+    ["UploadId", page.uploadId],
+    ["StorageClass", "STANDARD"],
+    ["PartNumberMarker", partNumberMarker],
+    ["NextPartNumberMarker", parts.at(-1)?.number ?? partNumberMarker],
+    ["MaxParts", page.maxParts],
+    ["IsTruncated", page.isTruncated],
+    ...parts.map(
+      ({ number, lastModified, etag, size }): Element => [
+        "Part",
+        [
+          ["PartNumber", number],
+          ["LastModified", lastModified.toISOString()],
+          ["ETag", `"${etag}"`],
+          ["Size", size],
+        ],
+      ],
+    ),
+  ]);
+}
+
+/** The answer to `GET /<bucket>?list-type=2`. */
+export function listDocument(page: Listing): string {
+  const name = page.encodeUrl ? encodeKey : (key: string) => key;
+  const given = (element: string, text: string | undefined): Element[] => (text ? [[element, text]] : []);
+  return document("ListBucketResult", [
+    ["Name", page.bucket],
+    ["Prefix", name(page.prefix)],
+    ...given("StartAfter", name(page.startAfter)),
+    ...given("ContinuationToken", page.cursor),
+    ...given("NextContinuationToken", page.nextCursor),
+    ["KeyCount", page.objects.length + page.commonPrefixes.length],
+    ["MaxKeys", page.maxKeys],
+    ...given("Delimiter", name(page.delimiter)),
+    ...given("EncodingType", page.encodeUrl ? "url" : ""),
+    ["IsTruncated", page.isTruncated],
+    ...page.objects.map(
+      ({ key, lastModified, etag, size }): Element => [
+        "Contents",
+        [
+          ["Key", name(key)],
+          ["LastModified", lastModified.toISOString()],
+          ["ETag", `"${etag}"`],
+          ["Size", size],
+          ["StorageClass", "STANDARD"],
+        ],
+      ],
+    ),
+    ...page.commonPrefixes.map((prefix): Element => ["CommonPrefixes", [["Prefix", name(prefix)]]]),
+  ]);
+}
+
+/** The answer to `GET /<bucket>?location`. `auto` is R2's only region; requests may be signed for any. */
+export function locationDocument(): string {
+  return document("LocationConstraint", "auto");
+}
+
+function document(name: string, content: Content, namespace = NAMESPACE): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<${name}${namespace}>${markup(content)}</${name}>`;
+}
+
+function markup(content: Content): string {
+  if (!Array.isArray(content)) return escapeText(String(content));
+  return content.map(([name, inner]: Element) => `<${name}>${markup(inner)}</${name}>`).join("");
+}
+
+/**
+ * XML 1.0 has no way to say most control characters: they become the replacement character. The named entities are
+ * understood by clients that know no numeric ones; a bare CR would be read as LF.
+ */
+function escapeText(text: string): string {
+  return text.replace(
+    /[&<>"'\r]|[^\t\n\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu,
+    (character) => ENTITIES[character] ?? "\ufffd",
+  );
+}
+
+function encodeKey(key: string): string {
+  const encoded = encodeURIComponent(key.toWellFormed()).replaceAll("%2F", "/");
+  return encoded.replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+}
