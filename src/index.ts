@@ -2,14 +2,16 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { isApi } from "./api/routes.ts";
 import { authorize } from "./auth/authorize.ts";
+import { verifiedRequest } from "./auth/sigv4-body.ts";
 import { PRIVATE } from "./cache/kinds.ts";
 import type { EdgePurger } from "./catalog/catalog.ts";
 import { type Config, configOf, type Env } from "./config.ts";
 import { errorResponse } from "./http/errors.ts";
-import { parsePath } from "./http/path.ts";
+import { parsePath, pathBelow, type RequestPath } from "./http/path.ts";
 import { problemResponse } from "./http/problem.ts";
 import { matchRoute } from "./http/router.ts";
-import { ROUTES } from "./routes.ts";
+import { type Context, ROUTES } from "./routes.ts";
+import { s3ErrorResponse, speaksS3 } from "./s3/errors.ts";
 
 export { Catalog } from "./catalog/catalog.ts";
 
@@ -51,10 +53,15 @@ export async function handle(request: Request, env: Env, ctx: ExecutionContext):
 }
 
 async function answer(request: Request, env: Env, ctx: ExecutionContext, config: Config): Promise<Response> {
+  let path: RequestPath = { path: new URL(request.url).pathname, query: "" };
   try {
-    const { route, groups } = matchRoute(ROUTES, request.method, parsePath(request.url));
-    const identity = await authorize(request, route.permission, config);
-    return await route.handler({
+    path = parsePath(request.url);
+    // A cache answers under its own name as well: what S3 calls a bucket.
+    path = pathBelow(config.cacheName, path) ?? path;
+    const { route, groups } = matchRoute(ROUTES, request.method, path);
+    const { identity, payload } = await authorize(request, route.permission, config);
+    const key = groups[0].slice(1);
+    const context: Context = {
       request,
       bucket: env.BUCKET,
       config,
@@ -62,12 +69,26 @@ async function answer(request: Request, env: Env, ctx: ExecutionContext, config:
       identity,
       afterwards: (work) => ctx.waitUntil(logged(work)),
       purge: (paths) => ctx.waitUntil(purge(ctx, paths)),
-      path: groups[0].slice(1),
-    });
+      path: key,
+      query: path.query,
+    };
+    if (payload === undefined) return await route.handler(context);
+    const verified = verifiedRequest(request, payload, route.bodySha256?.(key));
+    try {
+      return await route.handler({ ...context, request: verified.request });
+    } catch (error) {
+      throw verified.failure() ?? error;
+    }
   } catch (error) {
-    const response = isApi(request.url) ? problemResponse(error) : errorResponse(error);
+    const response = refusal(request, path, error);
     return request.method === "HEAD" ? new Response(null, response) : response;
   }
+}
+
+/** In the form that this client reads. */
+function refusal(request: Request, { path }: RequestPath, error: unknown): Response {
+  if (isApi(path)) return problemResponse(error);
+  return speaksS3(request) ? s3ErrorResponse(error, path) : errorResponse(error);
 }
 
 async function logged(work: Promise<unknown>): Promise<void> {

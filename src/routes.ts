@@ -1,8 +1,9 @@
 // The route table: what the Worker answers, what permission each route needs, and who answers it.
 import { API_ROUTES } from "./api/routes.ts";
-import { type Identity, identify, type Permission } from "./auth/authorize.ts";
+import { hasCredential, type Identity, identify, type Permission } from "./auth/authorize.ts";
 import { getCacheInfo, getFrontPage, getHealth, putCacheInfo } from "./cache/info.ts";
 import { KINDS, type Kind, keyOf, NAR, NARINFO } from "./cache/kinds.ts";
+import { narKeySha256 } from "./cache/nar-object.ts";
 import { putMetadata } from "./cache/put-metadata.ts";
 import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";
@@ -10,7 +11,10 @@ import { readObject } from "./cache/read.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { allProblems, type Config } from "./config.ts";
 import { HttpError } from "./http/errors.ts";
-import type { Route } from "./http/router.ts";
+import type { Route as RouteOf } from "./http/router.ts";
+import { getLocation, LIST_PARAMETERS, listObjects } from "./s3/bucket.ts";
+import { completeUpload } from "./s3/complete.ts";
+import { abortUpload, createUpload, listParts, uploadPart } from "./s3/multipart.ts";
 
 /** What a handler gets. */
 export interface Context {
@@ -26,11 +30,26 @@ export interface Context {
   readonly purge: (paths: readonly string[]) => void;
   /** The path that matched, without its leading slash. */
   readonly path: string;
+  /** As it was sent, without its `?`. */
+  readonly query: string;
 }
 
 export type Handler = (context: Context) => Promise<Response>;
 
-export const ROUTES: readonly Route<Permission, Handler>[] = [
+export interface Route extends RouteOf<Permission, Handler> {
+  /** The SHA-256 (lower-case hex) that the bucket itself holds the body of a request for this path against. */
+  readonly bodySha256?: (path: string) => string | undefined;
+}
+
+const UPLOADS = { pattern: under(NAR), permission: "push" } as const;
+const FRONT = { method: "GET", pattern: /^\/$/, permission: "pull" } as const;
+
+export const ROUTES: readonly Route[] = [
+  { ...UPLOADS, method: "POST", query: ["uploads"], handler: writing(createUpload) },
+  { ...UPLOADS, method: "PUT", query: ["uploadId"], handler: writing(uploadPart) },
+  { ...UPLOADS, method: "POST", query: ["uploadId"], handler: writing(completeUpload) },
+  { ...UPLOADS, method: "GET", query: ["uploadId"], handler: listParts },
+  { ...UPLOADS, method: "DELETE", query: ["uploadId"], handler: abortUpload },
   ...KINDS.flatMap(routesOfKind),
   {
     method: "GET",
@@ -50,23 +69,30 @@ export const ROUTES: readonly Route<Permission, Handler>[] = [
     permission: "none",
     handler: ({ request, bucket, config }) => getHealth(request, bucket, config),
   },
-  {
-    method: "GET",
-    pattern: /^\/$/,
-    permission: "pull",
-    handler: ({ request, config }) => getFrontPage(request, config),
-  },
+  { ...FRONT, query: ["location"], handler: getLocation },
+  { ...FRONT, query: LIST_PARAMETERS, handler: listObjects },
+  { ...FRONT, handler: ({ request, config }) => getFrontPage(request, config) },
   ...API_ROUTES,
 ];
 
-function routesOfKind(kind: Kind): Route<Permission, Handler>[] {
+function under(kind: Kind): RegExp {
+  return new RegExp(kind.pattern.source.replace("^", "^/"));
+}
+
+function routesOfKind(kind: Kind): Route[] {
   const shared = {
-    pattern: new RegExp(kind.pattern.source.replace("^", "^/")),
+    pattern: under(kind),
     ...(kind.nameMayHaveQuestionMark && { nameMayHaveQuestionMark: true }),
   };
   return [
     { ...shared, method: "GET", permission: "pull", handler: reader(kind) },
-    { ...shared, method: "PUT", permission: "push", handler: writing(writer(kind)) },
+    {
+      ...shared,
+      method: "PUT",
+      permission: "push",
+      handler: writing(writer(kind)),
+      ...(kind === NAR && { bodySha256: narKeySha256 }),
+    },
   ];
 }
 
@@ -80,10 +106,11 @@ function reader(kind: Kind): Handler {
 function noticingPushers(read: Handler): Handler {
   return (context) => {
     const { request, config, path } = context;
-    if (request.method === "HEAD" && request.headers.has("Authorization")) {
+    if (request.method === "HEAD" && hasCredential(request)) {
       const notice = async () => {
-        const identity = await identify(request, config);
-        if (identity?.permissions.includes("push")) await context.catalog().narSeen(path);
+        const access = await identify(request, config);
+        if (access === undefined || access instanceof HttpError) return;
+        if (access.identity.permissions.includes("push")) await context.catalog().narSeen(path);
       };
       context.afterwards(notice());
     }

@@ -37,9 +37,9 @@ export const API_ROUTES: readonly ApiRoute[] = OPERATIONS.map(([method, path, pe
   handler,
 }));
 
-/** Whether a URL is one of the API's, so that even its errors are JSON. Cheap, because every miss asks. */
-export function isApi(url: string): boolean {
-  return /^[a-z]+:\/\/[^/]*\/api(?:[/?#]|$)/.test(url);
+/** Whether a path is one of the API's, so that even its errors are JSON. */
+export function isApi(path: string): boolean {
+  return path === "/api" || path.startsWith("/api/");
 }
 
 async function getOpenApi({ request }: Context): Promise<Response> {

@@ -14,8 +14,19 @@ export interface VerifiedRequest {
 
 const EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/** Makes the body of a request check itself. Throws {@link S3Error} where the headers alone show it to be wrong. */
-export function verifiedRequest(request: Request, payload: Payload): VerifiedRequest {
+/**
+ * Makes the body of a request check itself, unless its handler has the bucket hold it against `checkedSha256`
+ * (lower-case hex). Throws {@link S3Error} where the headers alone show it to be wrong.
+ */
+export function verifiedRequest(
+  request: Request,
+  payload: Payload,
+  checkedSha256: string | undefined,
+): VerifiedRequest {
+  if (request.headers.has("x-amz-copy-source")) {
+    // Taken for an upload it would store an empty body. rclone sends it to change nothing but a date.
+    throw new S3Error(501, "NotImplemented", "copying within the cache is not supported; upload the object");
+  }
   if (payload.form === "unsigned") return { request, failure: () => undefined };
   if (request.body === null) {
     // A GET, for example, is signed with the hash of nothing; anything else has lost its body on the way.
@@ -25,6 +36,7 @@ export function verifiedRequest(request: Request, payload: Payload): VerifiedReq
     throw new S3Error(400, "IncompleteBody", "the request was signed for a body, and none has arrived");
   }
   if (payload.form === "sha256") {
+    if (payload.sha256 === checkedSha256) return { request, failure: () => undefined };
     const length = contentLength(request);
     if (length === undefined) {
       throw new S3Error(411, "MissingContentLength", "a request with a body needs a Content-Length");

@@ -4,6 +4,7 @@ import { HttpError } from "../http/errors.ts";
 /** R2's error codes that mean something other than an outage. https://developers.cloudflare.com/r2/api/error-codes/ */
 export const BAD_DIGEST = 10037;
 export const TOO_MANY_WRITES = 10058;
+export const NO_SUCH_UPLOAD = 10024;
 const ENTITY_TOO_LARGE = 100100;
 const INCOMPLETE_BODY = 10013;
 

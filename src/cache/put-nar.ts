@@ -3,36 +3,9 @@ import type { Catalog } from "../catalog/catalog.ts";
 import { fromCatalog } from "../catalog/result.ts";
 import { contentLength } from "../http/body.ts";
 import { HttpError, textLine } from "../http/errors.ts";
-import { decodeNix32, NIX32_CLASS } from "../nix/nix32.ts";
 import { bucketFailure, bucketOperation } from "./bucket.ts";
 import { MAX_SINGLE_PUT_BYTES, NAR } from "./kinds.ts";
-
-/** The names that Nix writes; gzip and the rarer compressions get plain `.nar`. */
-const NAR_KEY = new RegExp(`^nar/(${NIX32_CLASS}{52})\\.nar(\\.(xz|bz2|zst|lzip|lz4|br))?$`);
-
-/** Lower-case hex, as R2's `sha256` option takes it. Throws {@link HttpError} 400 for any other name. */
-export function sha256OfNarKey(key: string): string {
-  const sha256 = narKeySha256(key);
-  if (sha256 === undefined) {
-    throw new HttpError(
-      400,
-      "a NAR is named nar/<52 characters of its SHA-256 in Nix's base 32>.nar, with .xz .bz2 .zst .lzip .lz4 .br where it is compressed",
-    );
-  }
-  return sha256;
-}
-
-/** The SHA-256 in a NAR's name; `undefined` where the name is not made of one. */
-export function narKeySha256(key: string): string | undefined {
-  const name = NAR_KEY.exec(key)?.[1];
-  if (name === undefined) return undefined;
-  try {
-    return decodeNix32(name, 32).toHex();
-  } catch {
-    // 52 characters can say 260 bits; those with one of the upper four set are no hash.
-    return undefined;
-  }
-}
+import { sha256Of, sha256OfNarKey } from "./nar-object.ts";
 
 /** Answers PUT of `nar/*`. Nothing becomes visible unless all of it is there and matches its name. */
 export async function putNar(
@@ -60,14 +33,17 @@ export async function putNar(
   const stored = await bucketOperation("head", () => bucket.head(key));
   if (stored !== null && sha256Of(stored) === sha256) {
     await request.body?.cancel();
-    return textLine(200, `${key} is already here`);
+    return alreadyHere(stored);
   }
   // An object without the right checksum was put by another tool and may be damaged: this upload replaces it.
   try {
-    await bucket.put(key, request.body ?? new Uint8Array(), {
+    const { httpEtag } = await bucket.put(key, request.body ?? new Uint8Array(), {
       sha256,
       httpMetadata: { contentType: NAR.contentType },
     });
+    // The edge would go on with the damaged one for as long as a NAR may be kept: a year.
+    if (stored !== null) purge([`/${key}`]);
+    return textLine(201, `stored ${key}`, { ETag: httpEtag });
   } catch (error) {
     const failure = bucketFailure("put", error);
     // R2 takes one write a second to a key, so the loser of two concurrent uploads of one NAR may be refused. The
@@ -75,15 +51,10 @@ export async function putNar(
     if (failure.status < 500) throw failure;
     const winner = await bucketOperation("head", () => bucket.head(key));
     if (winner === null || sha256Of(winner) !== sha256) throw failure;
-    return textLine(200, `${key} is already here`);
+    return alreadyHere(winner);
   }
-  // The edge would go on with the damaged one for as long as a NAR may be kept: a year.
-  if (stored !== null) purge([`/${key}`]);
-  return textLine(201, `stored ${key}`);
 }
 
-/** The SHA-256 that R2 has recorded for an object, in lower-case hex; multipart uploads have none. */
-export function sha256Of(object: R2Object): string | undefined {
-  const { sha256 } = object.checksums;
-  return sha256 && new Uint8Array(sha256).toHex();
+function alreadyHere({ key, httpEtag }: R2Object): Response {
+  return textLine(200, `${key} is already here`, { ETag: httpEtag });
 }

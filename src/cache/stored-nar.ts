@@ -4,6 +4,7 @@ import { narKeyOfUrl } from "../nix/nar-url.ts";
 import type { NarInfo } from "../nix/narinfo.ts";
 import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "./bucket.ts";
 import { MAX_SINGLE_PUT_BYTES } from "./kinds.ts";
+import { sha256Of } from "./nar-object.ts";
 
 export type NarState =
   /** Without a hash where the object has no recorded checksum and none was asked for. */
@@ -55,8 +56,8 @@ function hashContradiction(found: Hash, info: NarInfo): string | undefined {
 }
 
 function recordedSha256(object: R2Object): Hash | undefined {
-  const { sha256 } = object.checksums;
-  return sha256 && { algorithm: "sha256", bytes: new Uint8Array(sha256) };
+  const sha256 = sha256Of(object);
+  return sha256 === undefined ? undefined : { algorithm: "sha256", bytes: Uint8Array.fromHex(sha256) };
 }
 
 /**

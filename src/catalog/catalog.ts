@@ -18,6 +18,17 @@ import { loadRun, type RunKind } from "./runs.ts";
 import { migrate } from "./schema.ts";
 import { RecentStats, type Stats } from "./stats.ts";
 import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./steps.ts";
+import {
+  beginUpload,
+  endUpload,
+  MAX_UPLOAD_AGE_MS,
+  type NewPart,
+  type NewUpload,
+  recordPart,
+  sweepUploads,
+  type UploadedPart,
+  uploadParts,
+} from "./uploads.ts";
 
 export type { CheckReport, PublishOutcome, ReindexReport };
 
@@ -63,6 +74,25 @@ export class Catalog extends DurableObject<Env> {
 
   narSeen(key: string): Promise<Result<void>> {
     return toResult(() => narSeen(this.context, key));
+  }
+
+  beginUpload(upload: NewUpload): Promise<Result<void>> {
+    return toResult(async () => {
+      await this.#wake(this.context.now() + MAX_UPLOAD_AGE_MS);
+      beginUpload(this.context, upload);
+    });
+  }
+
+  recordPart(upload: string, part: NewPart): Promise<Result<boolean>> {
+    return toResult(() => recordPart(this.context, upload, part));
+  }
+
+  uploadParts(upload: string, narKey: string): Promise<Result<UploadedPart[] | undefined>> {
+    return toResult(() => uploadParts(this.context, upload, narKey));
+  }
+
+  endUpload(upload: string): Promise<Result<void>> {
+    return toResult(() => endUpload(this.context, upload));
   }
 
   missing(hashes: readonly string[]): Promise<Result<string[]>> {
@@ -132,6 +162,7 @@ export class Catalog extends DurableObject<Env> {
       // Its end is an alarm, too, and sweeps.
       return isIndexed(this.context) ? (await sweepNars(this.context)).next : nextStepTime(this.context);
     });
+    await this.#again(() => sweepUploads(this.context));
   }
 
   /** Lets alarms go on with the reindex where one invocation does not reach its end. */

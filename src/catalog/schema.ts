@@ -92,6 +92,24 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX unindexed_by_nar ON unindexed (nar);
   `,
+  `
+  CREATE TABLE uploads (
+    id TEXT PRIMARY KEY,
+    nar TEXT NOT NULL,
+    r2_id TEXT NOT NULL,
+    started INTEGER NOT NULL,
+    pushed_by TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE upload_parts (
+    upload TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    etag TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    uploaded INTEGER NOT NULL,
+    PRIMARY KEY (upload, number)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** Brings the tables to the newest version. Synchronous and atomic: nothing can look in between. */

@@ -3,6 +3,8 @@ import { HttpError } from "./errors.ts";
 
 /** R2 accepts keys of up to 1024 bytes; no path that is longer can name anything. */
 const MAX_PATH_LENGTH = 1024;
+/** A folder as a cache may be one; in no deeper place may a path end in a slash. */
+const FOLDER = /^\/[a-z0-9-]+\/$/;
 
 export interface RequestPath {
   /** The decoded path, beginning with `/`. Printable ASCII, no empty, `.` or `..` segment, no backslash. */
@@ -12,6 +14,8 @@ export interface RequestPath {
    * and every Nix sends it raw in `log/<drv>`, so that a part of the name arrives looking like a query.
    */
   readonly pathWithQuery?: string;
+  /** As it was sent, without its `?`; empty where there is none. */
+  readonly query: string;
 }
 
 /**
@@ -22,10 +26,25 @@ export function parsePath(url: string): RequestPath {
   const start = url.indexOf("/", url.indexOf("://") + 3);
   const target = start < 0 ? "/" : url.slice(start);
   const query = target.indexOf("?");
-  if (query < 0) return { path: decodePath(target) };
+  if (query < 0) return { path: decodePath(target), query: "" };
   const path = decodePath(target.slice(0, query));
   const pathWithQuery = decodeName(target);
-  return pathWithQuery === undefined ? { path } : { path, pathWithQuery };
+  return { path, query: target.slice(query + 1), ...(pathWithQuery !== undefined && { pathWithQuery }) };
+}
+
+/**
+ * The path below a folder of the server, such as that of a cache (`/nix-cache/nar/...`); `undefined` for one outside.
+ * The folder itself, with or without its final slash, is `/`.
+ */
+export function pathBelow(
+  folder: string,
+  { path, pathWithQuery, query }: RequestPath,
+): RequestPath | undefined {
+  const start = `/${folder}`;
+  if (path === start || path === `${start}/`) return { path: "/", query };
+  if (!path.startsWith(`${start}/`)) return undefined;
+  const whole = pathWithQuery?.slice(start.length);
+  return { path: path.slice(start.length), query, ...(whole !== undefined && { pathWithQuery: whole }) };
 }
 
 /** Path and query as one path, where they can be one; everything else is a query, which is ignored. */
@@ -46,7 +65,7 @@ function decodePath(raw: string): string {
   if (!/^[\x20-\x7e]*$/.test(path) || path.includes("\\")) {
     throw new HttpError(400, "the path has a character that no object of a binary cache has");
   }
-  if (path !== "/" && /\/(\.{0,2})(\/|$)/.test(path)) {
+  if (path !== "/" && /\/(\.{0,2})(\/|$)/.test(path) && !FOLDER.test(path)) {
     throw new HttpError(400, "the path has an empty, '.' or '..' segment");
   }
   return path;

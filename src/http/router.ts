@@ -10,6 +10,8 @@ export interface Route<Permission, Handler> {
   readonly handler: Handler;
   /** The path ends in a name that may contain `?`, which clients send raw: try path and query as one name. */
   readonly nameMayHaveQuestionMark?: boolean;
+  /** The route is only for a query that has one of these parameters. It stands before the one for all others. */
+  readonly query?: readonly string[];
 }
 
 export interface RouteMatch<R> {
@@ -30,6 +32,7 @@ export function matchRoute<R extends Route<unknown, unknown>>(
   const wanted = method === "HEAD" ? "GET" : method;
   const allowed = new Set<string>();
   for (const route of routes) {
+    if (route.query !== undefined && !hasOneOf(route.query, path.query)) continue;
     const groups = matchPath(route, path);
     if (groups === null) continue;
     if (route.method === wanted) return { route, groups };
@@ -41,6 +44,12 @@ export function matchRoute<R extends Route<unknown, unknown>>(
   }
   const allow = [...allowed].sort().join(", ");
   throw new HttpError(405, `this path answers ${allow} only`, { Allow: allow });
+}
+
+function hasOneOf(names: readonly string[], query: string): boolean {
+  if (query === "") return false;
+  const parameters = new URLSearchParams(query);
+  return names.some((name) => parameters.has(name));
 }
 
 function matchPath(route: Route<unknown, unknown>, path: RequestPath): RegExpExecArray | null {

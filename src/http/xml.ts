@@ -22,15 +22,25 @@ export interface Listing {
   readonly bucket: string;
   readonly prefix: string;
   readonly delimiter: string;
-  readonly startAfter: string;
-  readonly cursor: string;
   readonly maxKeys: number;
   readonly isTruncated: boolean;
-  readonly nextCursor: string | undefined;
   /** `encoding-type=url`: keys percent-encoded, as every AWS tool asks for. */
   readonly encodeUrl: boolean;
   readonly objects: readonly ListedObject[];
   readonly commonPrefixes: readonly string[];
+}
+
+/** Its second version. */
+export interface ListingV2 extends Listing {
+  readonly startAfter: string;
+  readonly cursor: string;
+  readonly nextCursor: string | undefined;
+}
+
+/** Its first. */
+export interface ListingV1 extends Listing {
+  readonly marker: string;
+  readonly nextMarker: string | undefined;
 }
 
 /** A page of the parts of an upload. */
@@ -114,16 +124,29 @@ export function listPartsDocument(page: PartListing): string {
 }
 
 /** The answer to `GET /<bucket>?list-type=2`. */
-export function listDocument(page: Listing): string {
-  const name = page.encodeUrl ? encodeKey : (key: string) => key;
-  const given = (element: string, text: string | undefined): Element[] => (text ? [[element, text]] : []);
-  return document("ListBucketResult", [
-    ["Name", page.bucket],
-    ["Prefix", name(page.prefix)],
-    ...given("StartAfter", name(page.startAfter)),
+export function listDocument(page: ListingV2): string {
+  return listing(page, [
+    ...given("StartAfter", keyText(page, page.startAfter)),
     ...given("ContinuationToken", page.cursor),
     ...given("NextContinuationToken", page.nextCursor),
     ["KeyCount", page.objects.length + page.commonPrefixes.length],
+  ]);
+}
+
+/** The answer to `GET /<bucket>` with any other parameter of a listing. */
+export function listDocumentV1(page: ListingV1): string {
+  return listing(page, [
+    ["Marker", keyText(page, page.marker)],
+    ...given("NextMarker", page.nextMarker && keyText(page, page.nextMarker)),
+  ]);
+}
+
+function listing(page: Listing, place: readonly Element[]): string {
+  const name = (key: string) => keyText(page, key);
+  return document("ListBucketResult", [
+    ["Name", page.bucket],
+    ["Prefix", name(page.prefix)],
+    ...place,
     ["MaxKeys", page.maxKeys],
     ...given("Delimiter", name(page.delimiter)),
     ...given("EncodingType", page.encodeUrl ? "url" : ""),
@@ -142,6 +165,14 @@ export function listDocument(page: Listing): string {
     ),
     ...page.commonPrefixes.map((prefix): Element => ["CommonPrefixes", [["Prefix", name(prefix)]]]),
   ]);
+}
+
+function given(element: string, text: string | undefined): Element[] {
+  return text ? [[element, text]] : [];
+}
+
+function keyText({ encodeUrl }: Listing, key: string): string {
+  return encodeUrl ? encodeKey(key) : key;
 }
 
 /** The answer to `GET /<bucket>?location`. `auto` is R2's only region; requests may be signed for any. */

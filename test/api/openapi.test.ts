@@ -31,7 +31,7 @@ const OPERATIONS: Documented[] = Object.entries(OPENAPI.paths).flatMap(([templat
 );
 
 function routeOf({ method, template }: Documented) {
-  return matchRoute(ROUTES, method, { path: template.replace("{hash}", LIB) }).route;
+  return matchRoute(ROUTES, method, { path: template.replace("{hash}", LIB), query: "" }).route;
 }
 
 describe("the description and the route table", () => {

@@ -17,18 +17,31 @@ function put(body: Uint8Array | null, headers: Readonly<Record<string, string>> 
 }
 
 describe("the body of a signed request", () => {
+  test("with a hash that the bucket checks: as it is", () => {
+    const request = put(CONTENT);
+    expect(verifiedRequest(request, SIGNED, sha256(CONTENT)).request).toBe(request);
+    expect(verifiedRequest(request, SIGNED, sha256("other")).request).not.toBe(request);
+  });
+
+  test("a copy within the bucket is not taken for an empty upload", () => {
+    const request = put(null, { "x-amz-copy-source": "/nix-cache/a" });
+    expect(() => verifiedRequest(request, EMPTY, undefined)).toThrow(
+      expect.objectContaining({ status: 501, code: "NotImplemented" }),
+    );
+  });
+
   test("unsigned: as it is", () => {
     const request = put(CONTENT);
-    expect(verifiedRequest(request, { form: "unsigned" }).request).toBe(request);
+    expect(verifiedRequest(request, { form: "unsigned" }, undefined).request).toBe(request);
   });
 
   test("none, signed as none", () => {
     const request = new Request("https://a/b");
-    expect(verifiedRequest(request, EMPTY).request).toBe(request);
+    expect(verifiedRequest(request, EMPTY, undefined).request).toBe(request);
   });
 
   test("with the hash that was signed", async () => {
-    const { request, failure } = verifiedRequest(put(CONTENT), SIGNED);
+    const { request, failure } = verifiedRequest(put(CONTENT), SIGNED, undefined);
     await env.BUCKET.put("signed", request.body);
     expect((await env.BUCKET.head("signed"))?.size).toBe(CONTENT.byteLength);
     expect(failure()).toBeUndefined();
@@ -41,7 +54,7 @@ describe("the body of a signed request", () => {
       "x-amz-decoded-content-length": String(CONTENT.byteLength),
       "x-amz-trailer": trailers.join(),
     });
-    const { request } = verifiedRequest(sent, STREAMING);
+    const { request } = verifiedRequest(sent, STREAMING, undefined);
     expect(request.method).toBe("PUT");
     expect(request.url).toBe("https://a/b?c");
     expect(request.headers.get("Content-Length")).toBe(String(CONTENT.byteLength));
@@ -67,7 +80,7 @@ describe("the body of a signed request", () => {
       "InvalidRequest",
     ],
   ])("%s: nothing is stored", async (name, sent, payload, code) => {
-    const { request, failure } = verifiedRequest(sent, payload);
+    const { request, failure } = verifiedRequest(sent, payload, undefined);
     await expect(env.BUCKET.put(name, request.body)).rejects.toThrow();
     expect(failure()).toMatchObject({ code });
     expect(await env.BUCKET.head(name)).toBeNull();
@@ -84,7 +97,7 @@ describe("the body of a signed request", () => {
       "MissingContentLength",
     ],
   ])("%s: refused before it is read", (_, request, payload, code) => {
-    const verified = () => verifiedRequest(request, payload);
+    const verified = () => verifiedRequest(request, payload, undefined);
     expect(verified).toThrow(S3Error);
     expect(verified).toThrow(expect.objectContaining({ code }));
   });

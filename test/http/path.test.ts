@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { HttpError } from "../../src/http/errors.ts";
-import { parsePath } from "../../src/http/path.ts";
+import { parsePath, pathBelow } from "../../src/http/path.ts";
 
 const ORIGIN = "https://cache.example.org";
 const HASH = "4crvrnhdg1r8sqc1hblbviqj0iqdajdv";
@@ -27,11 +27,11 @@ describe("a path is decoded once, whatever its spelling", () => {
     ["/a..b/c", "/a..b/c"],
     ["/...", "/..."],
   ])("%j is %j", (raw, path) => {
-    expect(parsePath(ORIGIN + raw)).toEqual({ path });
+    expect(parsePath(ORIGIN + raw)).toEqual({ path, query: "" });
   });
 
   test.each(["http://localhost:8787/x", "https://u@[::1]:1/x", "https://h/x"])("of %j, /x", (url) => {
-    expect(parsePath(url)).toEqual({ path: "/x" });
+    expect(parsePath(url)).toEqual({ path: "/x", query: "" });
   });
 });
 
@@ -66,7 +66,7 @@ describe("a query is ignored, but path and query may be one name", () => {
     `/x?${"a".repeat(5000)}`,
     `/x?${"a".repeat(1022)}`,
   ])("%j is /x and a query", (raw) => {
-    expect(parsePath(ORIGIN + raw)).toEqual({ path: "/x" });
+    expect(parsePath(ORIGIN + raw)).toEqual({ path: "/x", query: raw.slice(3) });
   });
 });
 
@@ -86,7 +86,9 @@ describe("what can name no object", () => {
     ["//", 400],
     ["//x", 400],
     ["/nar//x", 400],
-    ["/nar/", 400],
+    ["/nar/x/", 400],
+    ["/../", 400],
+    ["/./", 400],
     // An encoded slash looks like one segment to one program and like two to another.
     ["/nar%2fx", 400],
     ["/nar%2Fx", 400],
@@ -124,9 +126,32 @@ describe("what can name no object", () => {
 
   test("1024 characters, the longest key of R2, are not too long", () => {
     const path = `/${"a".repeat(1023)}`;
-    expect(parsePath(ORIGIN + path)).toEqual({ path });
-    expect(parsePath(`${ORIGIN}/${"%61".repeat(1023)}`)).toEqual({ path });
+    expect(parsePath(ORIGIN + path)).toEqual({ path, query: "" });
+    expect(parsePath(`${ORIGIN}/${"%61".repeat(1023)}`)).toEqual({ path, query: "" });
   });
+});
+
+describe("below a folder of the server", () => {
+  const below = (raw: string) => pathBelow("nix-cache", parsePath(ORIGIN + raw));
+
+  test.each([
+    ["/nix-cache", { path: "/", query: "" }],
+    ["/nix-cache/", { path: "/", query: "" }],
+    ["/nix-cache?a=b", { path: "/", query: "a=b" }],
+    ["/nix-cache/?a=b", { path: "/", query: "a=b" }],
+    ["/nix-cache/nar/x", { path: "/nar/x", query: "" }],
+    ["/nix-cache/nix-cache/nar/x", { path: "/nix-cache/nar/x", query: "" }],
+    ["/nix-cache/x?y.drv", { path: "/x", query: "y.drv", pathWithQuery: "/x?y.drv" }],
+  ])("%s", (raw, path) => {
+    expect(below(raw)).toEqual(path);
+  });
+
+  test.each(["/", "/nix-cach", "/nix-cache2", "/nix-cache2/x", "/nix-cache-info", "/x/nix-cache"])(
+    "%s is not",
+    (raw) => {
+      expect(below(raw)).toBeUndefined();
+    },
+  );
 });
 
 describe("for any input", () => {
@@ -163,7 +188,12 @@ describe("for any input", () => {
             expect(text).toMatch(/^\/[\x20-\x7e]*$/);
             expect(text).not.toContain("\\");
             expect(text.length).toBeLessThan(1025);
-            if (text !== "/") expect(text.split("/").slice(1)).not.toContain("");
+            // Only the folder of a cache ends in a slash.
+            const segments = text
+              .replace(/^(\/[a-z0-9-]+)\/$/, "$1")
+              .split("/")
+              .slice(1);
+            if (text !== "/") expect(segments).not.toContain("");
             expect(text.split("/")).not.toContain("..");
             expect(text.split("/")).not.toContain(".");
           }

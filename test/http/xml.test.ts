@@ -5,8 +5,9 @@ import {
   completeDocument,
   errorDocument,
   initiateDocument,
-  type Listing,
+  type ListingV2,
   listDocument,
+  listDocumentV1,
   listPartsDocument,
   locationDocument,
 } from "../../src/http/xml.ts";
@@ -72,7 +73,7 @@ describe("the documents", () => {
 });
 
 describe("a listing", () => {
-  const listing: Listing = {
+  const listing: ListingV2 = {
     bucket: "nix-cache",
     prefix: "",
     delimiter: "",
@@ -109,6 +110,17 @@ describe("a listing", () => {
     );
     expect(document).toContain(
       "<Contents><Key>log/a&amp;b</Key><LastModified>2026-11-22T12:00:00.123Z</LastModified><ETag>&quot;e&quot;</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass></Contents><CommonPrefixes><Prefix>log/c/</Prefix></CommonPrefixes></ListBucketResult>",
+    );
+  });
+
+  test("of the first version", () => {
+    const { startAfter, cursor, nextCursor, ...shared } = listing;
+    const page = { ...shared, isTruncated: true, encodeUrl: true, marker: "a+", nextMarker: "b+" };
+    expect(listDocumentV1(page)).toContain(
+      "<Prefix></Prefix><Marker>a%2B</Marker><NextMarker>b%2B</NextMarker><MaxKeys>1000</MaxKeys><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>",
+    );
+    expect(listDocumentV1({ ...shared, marker: "", nextMarker: undefined })).toContain(
+      "<Marker></Marker><MaxKeys>",
     );
   });
 

@@ -1,0 +1,48 @@
+// What a NAR's name and its object in the bucket say of its content.
+import { HttpError } from "../http/errors.ts";
+import { decodeNix32, NIX32_CLASS } from "../nix/nix32.ts";
+
+/** The names that Nix writes; gzip and the rarer compressions get plain `.nar`. */
+const NAR_KEY = new RegExp(`^nar/(${NIX32_CLASS}{52})\\.nar(\\.(xz|bz2|zst|lzip|lz4|br))?$`);
+
+/**
+ * Custom metadata of an object too large for one put, for which the bucket can record no checksum: the SHA-256
+ * (lower-case hex) that it was found to have before it got its name.
+ */
+const VERIFIED_SHA256 = "verified-sha256";
+
+/** Lower-case hex, as R2's `sha256` option takes it. Throws {@link HttpError} 400 for any other name. */
+export function sha256OfNarKey(key: string): string {
+  const sha256 = narKeySha256(key);
+  if (sha256 === undefined) {
+    throw new HttpError(
+      400,
+      "a NAR is named nar/<52 characters of its SHA-256 in Nix's base 32>.nar, with .xz .bz2 .zst .lzip .lz4 .br where it is compressed",
+    );
+  }
+  return sha256;
+}
+
+/** The SHA-256 in a NAR's name; `undefined` where the name is not made of one. */
+export function narKeySha256(key: string): string | undefined {
+  const name = NAR_KEY.exec(key)?.[1];
+  if (name === undefined) return undefined;
+  try {
+    return decodeNix32(name, 32).toHex();
+  } catch {
+    // 52 characters can say 260 bits; those with one of the upper four set are no hash.
+    return undefined;
+  }
+}
+
+/** The SHA-256 that is recorded for an object, in lower-case hex; multipart uploads of other tools have none. */
+export function sha256Of({ checksums, customMetadata }: R2Object): string | undefined {
+  if (checksums.sha256 !== undefined) return new Uint8Array(checksums.sha256).toHex();
+  const verified = customMetadata?.[VERIFIED_SHA256];
+  return verified !== undefined && /^[0-9a-f]{64}$/.test(verified) ? verified : undefined;
+}
+
+/** Custom metadata that says so of an object. */
+export function verifiedMetadata(sha256: string): Record<string, string> {
+  return { [VERIFIED_SHA256]: sha256 };
+}

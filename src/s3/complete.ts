@@ -1,0 +1,110 @@
+// Completing a multipart upload: the parts become an object, and the object a NAR if it is what its name says.
+import { bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../cache/bucket.ts";
+import { sha256Of, sha256OfNarKey } from "../cache/nar-object.ts";
+import { fromCatalog } from "../catalog/result.ts";
+import { abortInBucket, stagingKey, type UploadedPart } from "../catalog/uploads.ts";
+import { decodeUtf8, readBody } from "../http/body.ts";
+import { S3Error } from "../http/s3-error.ts";
+import { completeDocument, type RequestedPart, readCompleteRequest } from "../http/xml.ts";
+import type { Context, Handler } from "../routes.ts";
+import { xmlResponse } from "./answer.ts";
+import { uploading } from "./multipart.ts";
+import { promote } from "./promote.ts";
+import { noSuchUpload, parseUploadId, type UploadId } from "./upload-id.ts";
+
+/** A list of 10,000 parts, with the checksums that some clients repeat there. */
+const MAX_LIST_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Answers `POST key?uploadId=U`. Every step can be repeated: a client whose answer was lost sends the same again, and
+ * what an earlier attempt has done already is found done.
+ */
+export const completeUpload: Handler = async (context) => {
+  const { request, path, bucket, catalog, query } = context;
+  const sha256 = sha256OfNarKey(path);
+  const upload = parseUploadId(new URLSearchParams(query).get("uploadId") ?? "");
+  const requested = readCompleteRequest(decodeUtf8(await readBody(request, MAX_LIST_BYTES)));
+  const known = await fromCatalog(() => catalog().uploadParts(upload.id, path));
+  const stored = await bucketOperation("head", () => bucket.head(path));
+  const isStored = stored !== null && sha256Of(stored) === sha256;
+  if (known === undefined) {
+    if (!isStored) throw noSuchUpload();
+    // Completed before, and the answer was lost.
+    return completed(context, stored.etag);
+  }
+  checkParts(requested, known);
+  if (isStored) {
+    await abortInBucket(bucket, upload, path);
+    await fromCatalog(() => catalog().endUpload(upload.id));
+    return completed(context, stored.etag);
+  }
+  await assemble(context, upload, requested);
+  // It goes on if the client loses patience meanwhile.
+  const promotion = promoteStaged(context, upload, sha256);
+  context.afterwards(promotion.catch(() => undefined));
+  const etag = await promotion;
+  // The edge would go on with a damaged one for as long as a NAR may be kept: a year.
+  if (stored !== null) context.purge([`/${path}`]);
+  // What this leaves behind when it fails is swept in a week.
+  context.afterwards(discardStaged(context, upload));
+  return completed(context, etag);
+};
+
+function completed({ request, config, path }: Context, etag: string): Response {
+  return xmlResponse(completeDocument(request.url.replace(/\?.*$/, ""), config.cacheName, path, etag));
+}
+
+/** Ascending, each one known, each with the tag that its upload was answered with. Throws {@link S3Error} 400. */
+function checkParts(requested: readonly RequestedPart[], known: readonly UploadedPart[]): void {
+  const etags = new Map(known.map((part) => [part.number, part.etag]));
+  let previous = 0;
+  for (const { number, etag } of requested) {
+    if (number <= previous) {
+      throw new S3Error(400, "InvalidPartOrder", `part ${number} comes after part ${previous} in the list`);
+    }
+    previous = number;
+    if (etags.get(number) === etag) continue;
+    const why = etags.has(number) ? "has another ETag" : "was not uploaded";
+    throw new S3Error(400, "InvalidPart", `part ${number} ${why}; upload it again`);
+  }
+}
+
+async function assemble(
+  { bucket, path }: Context,
+  { id, r2Id }: UploadId,
+  requested: readonly RequestedPart[],
+): Promise<void> {
+  const parts = requested.map(({ number, etag }) => ({ partNumber: number, etag }));
+  await uploading("complete upload", async () => {
+    try {
+      await bucket.resumeMultipartUpload(stagingKey(id, path), r2Id).complete(parts);
+    } catch (error) {
+      // An attempt that died after this line has assembled it already.
+      if (r2Code(error) !== NO_SUCH_UPLOAD) throw error;
+    }
+  });
+}
+
+/** Returns the NAR's ETag. */
+async function promoteStaged(context: Context, upload: UploadId, sha256: string): Promise<string> {
+  const { bucket, catalog, path } = context;
+  const staged = await bucketOperation("get", () => bucket.get(stagingKey(upload.id, path)));
+  if (staged === null) throw noSuchUpload();
+  // From here on the key is not deleted.
+  await fromCatalog(() => catalog().expectNar({ key: path, size: staged.size, sha256 }));
+  try {
+    return await promote(bucket, staged, path, sha256);
+  } catch (error) {
+    // Of wrong content nothing can be made any more. After an outage it waits for the client's next attempt.
+    if (error instanceof S3Error) await discardStaged(context, upload);
+    throw error;
+  } finally {
+    // A body that was not read to its end would hold the connection.
+    if (!staged.bodyUsed) await staged.body.cancel();
+  }
+}
+
+async function discardStaged({ bucket, catalog, path }: Context, { id }: UploadId): Promise<void> {
+  await bucketOperation("delete", () => bucket.delete(stagingKey(id, path)));
+  await fromCatalog(() => catalog().endUpload(id));
+}

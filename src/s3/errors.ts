@@ -1,0 +1,41 @@
+// Refusals in the form that S3 clients read: an XML document with S3's own codes.
+import { carriesSigV4 } from "../auth/sigv4-detect.ts";
+import { oneLine, toHttpError } from "../http/errors.ts";
+import { S3Error } from "../http/s3-error.ts";
+import { errorDocument } from "../http/xml.ts";
+
+/** What everybody else's refusals are called in S3, by status. */
+const CODES: Readonly<Record<number, string>> = {
+  400: "InvalidRequest",
+  401: "AccessDenied",
+  403: "AccessDenied",
+  404: "NoSuchKey",
+  405: "MethodNotAllowed",
+  409: "InvalidRequest",
+  411: "MissingContentLength",
+  412: "PreconditionFailed",
+  413: "EntityTooLarge",
+  414: "KeyTooLongError",
+  415: "InvalidRequest",
+  416: "InvalidRange",
+  501: "NotImplemented",
+  503: "ServiceUnavailable",
+};
+
+/** Parameters that only requests of S3's API have. */
+const PARAMETERS = /(?:^|[?&])(?:uploads|uploadId|list-type|location)(?:[=&]|$)/;
+
+/** Whether a client understands S3's documents; all others get a line of text. */
+export function speaksS3(request: Request): boolean {
+  return carriesSigV4(request) || PARAMETERS.test(request.url.slice(request.url.indexOf("?") + 1));
+}
+
+/** The answer for anything thrown while handling a request of an S3 client; see `errorResponse`. */
+export function s3ErrorResponse(error: unknown, resource: string): Response {
+  const refusal = toHttpError(error);
+  const code = refusal instanceof S3Error ? refusal.code : (CODES[refusal.status] ?? "InternalError");
+  return new Response(errorDocument(code, oneLine(refusal.message), resource), {
+    status: refusal.status,
+    headers: { "Content-Type": "application/xml", "Cache-Control": "no-store", ...refusal.headers },
+  });
+}

@@ -1,0 +1,81 @@
+// From a finished multipart upload to a NAR that can be read: verified against its name on the way.
+import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "../cache/bucket.ts";
+import { MAX_SINGLE_PUT_BYTES, NAR } from "../cache/kinds.ts";
+import { verifiedMetadata } from "../cache/nar-object.ts";
+import { S3Error } from "../http/s3-error.ts";
+
+/** Bytes of the parts in which an object is copied that is too large for one put. */
+const COPY_PART_BYTES = 4 * 1024 ** 3;
+
+const httpMetadata = { contentType: NAR.contentType };
+
+/**
+ * Puts a staged object under its final key if it has the SHA-256 (lower-case hex) that its name says; returns its
+ * ETag. Up to `singlePutBytes` R2 checks it itself and no byte is hashed here; above, it is hashed first and then
+ * copied in parts, which takes two more class A operations and one for each 4 GiB. Throws {@link S3Error} 400
+ * BadDigest.
+ */
+export async function promote(
+  bucket: R2Bucket,
+  staged: R2ObjectBody,
+  key: string,
+  sha256: string,
+  singlePutBytes = MAX_SINGLE_PUT_BYTES,
+): Promise<string> {
+  if (staged.size <= singlePutBytes) return putVerified(bucket, staged, key, sha256);
+  const digest = new crypto.DigestStream("SHA-256");
+  await bucketOperation("get", () => staged.body.pipeTo(digest));
+  if (new Uint8Array(await digest.digest).toHex() !== sha256) throw badDigest(key);
+  const partBytes = Math.min(COPY_PART_BYTES, singlePutBytes);
+  return bucketOperation("copy", () => copyInParts(bucket, staged, key, sha256, partBytes));
+}
+
+async function putVerified(
+  bucket: R2Bucket,
+  staged: R2ObjectBody,
+  key: string,
+  sha256: string,
+): Promise<string> {
+  try {
+    return (await bucket.put(key, staged.body, { sha256, httpMetadata })).etag;
+  } catch (error) {
+    throw r2Code(error) === BAD_DIGEST ? badDigest(key) : bucketFailure("put", error);
+  }
+}
+
+/** The object appears under its final key when the copy is completed, not before. */
+async function copyInParts(
+  bucket: R2Bucket,
+  staged: R2Object,
+  key: string,
+  sha256: string,
+  partBytes: number,
+): Promise<string> {
+  const copy = await bucket.createMultipartUpload(key, {
+    httpMetadata,
+    customMetadata: verifiedMetadata(sha256),
+  });
+  try {
+    const parts: R2UploadedPart[] = [];
+    for (let offset = 0; offset < staged.size; offset += partBytes) {
+      const range = { offset, length: Math.min(partBytes, staged.size - offset) };
+      // What was hashed, and nothing else.
+      const source = await bucket.get(staged.key, { range, onlyIf: { etagMatches: staged.etag } });
+      if (source === null || !("body" in source)) throw new Error("the staged object has gone");
+      parts.push(await copy.uploadPart(parts.length + 1, source.body));
+    }
+    return (await copy.complete(parts)).etag;
+  } catch (error) {
+    // It would hold its storage for a week. That this fails, too, is no news.
+    await copy.abort().catch(() => undefined);
+    throw error;
+  }
+}
+
+function badDigest(key: string): S3Error {
+  return new S3Error(
+    400,
+    "BadDigest",
+    `the parts together do not have the SHA-256 that ${key} says; nothing was stored, upload it again`,
+  );
+}
