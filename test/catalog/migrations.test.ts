@@ -25,6 +25,10 @@ const ROWS: readonly string[][] = [
     `INSERT INTO unindexed (hash, name, nar, file_hash, file_size, refs)
      VALUES ('h', 'h-hello', 'nar/n', 'sha256:2', 5, '[]')`,
   ],
+  [
+    "INSERT INTO uploads (id, nar, r2_id, started, pushed_by) VALUES ('u', 'nar/n', 'r', 1000, 'PUSH_TOKEN')",
+    "INSERT INTO upload_parts (upload, number, etag, size, uploaded) VALUES ('u', 1, 'e', 5, 1000)",
+  ],
 ];
 
 function inEmptyDatabase<T>(run: (storage: DurableObjectStorage) => T): Promise<T> {
