@@ -3,13 +3,15 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 import { isApi } from "./api/routes.ts";
 import { authorize } from "./auth/authorize.ts";
 import { verifiedRequest } from "./auth/sigv4-body.ts";
+import { bucketFolder } from "./cache/folder.ts";
 import { PRIVATE } from "./cache/kinds.ts";
 import type { EdgePurger } from "./catalog/catalog.ts";
-import { type Config, configOf, type Env } from "./config.ts";
+import { configOf, type Env } from "./config.ts";
 import { errorResponse } from "./http/errors.ts";
-import { parsePath, pathBelow, type RequestPath } from "./http/path.ts";
+import { parsePath, type RequestPath } from "./http/path.ts";
 import { problemResponse } from "./http/problem.ts";
 import { matchRoute } from "./http/router.ts";
+import { edgePaths, type Located, locate } from "./locate.ts";
 import { type Context, ROUTES } from "./routes.ts";
 import { s3ErrorResponse, speaksS3 } from "./s3/errors.ts";
 
@@ -45,43 +47,48 @@ async function purge(ctx: ExecutionContext, paths: readonly string[]): Promise<v
 
 /** Answers any request; never throws. */
 export async function handle(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
-  const config = configOf(env);
-  const response = await answer(request, env, ctx, config);
+  const deployment = configOf(env);
+  // Until the path says which it is, and for a path that cannot be read.
+  let located: Located = { config: deployment, path: { path: new URL(request.url).pathname, query: "" } };
+  let response: Response;
+  try {
+    located = locate(deployment, parsePath(request.url));
+    response = await answer(request, env, ctx, located);
+  } catch (error) {
+    response = refusal(request, located.path, error);
+    if (request.method === "HEAD") response = new Response(null, response);
+  }
   // Whatever it is, a refusal included: the cache in front asks for no token.
-  if (config.isPrivate) response.headers.set("Cache-Control", PRIVATE);
+  if (located.config.isPrivate) response.headers.set("Cache-Control", PRIVATE);
   return response;
 }
 
-async function answer(request: Request, env: Env, ctx: ExecutionContext, config: Config): Promise<Response> {
-  let path: RequestPath = { path: new URL(request.url).pathname, query: "" };
+async function answer(
+  request: Request,
+  env: Env,
+  ctx: ExecutionContext,
+  { config, path }: Located,
+): Promise<Response> {
+  const { route, groups } = matchRoute(ROUTES, request.method, path);
+  const { identity, payload } = await authorize(request, route.permission, config);
+  const key = groups[0].slice(1);
+  const context: Context = {
+    request,
+    bucket: bucketFolder(env.BUCKET, config.folder),
+    config,
+    catalog: () => env.CATALOG.getByName(config.cacheName),
+    identity,
+    afterwards: (work) => ctx.waitUntil(logged(work)),
+    purge: (paths) => ctx.waitUntil(purge(ctx, edgePaths(config, paths))),
+    path: key,
+    query: path.query,
+  };
+  if (payload === undefined) return route.handler(context);
+  const verified = verifiedRequest(request, payload, route.bodySha256?.(key));
   try {
-    path = parsePath(request.url);
-    // A cache answers under its own name as well: what S3 calls a bucket.
-    path = pathBelow(config.cacheName, path) ?? path;
-    const { route, groups } = matchRoute(ROUTES, request.method, path);
-    const { identity, payload } = await authorize(request, route.permission, config);
-    const key = groups[0].slice(1);
-    const context: Context = {
-      request,
-      bucket: env.BUCKET,
-      config,
-      catalog: () => env.CATALOG.getByName(config.cacheName),
-      identity,
-      afterwards: (work) => ctx.waitUntil(logged(work)),
-      purge: (paths) => ctx.waitUntil(purge(ctx, paths)),
-      path: key,
-      query: path.query,
-    };
-    if (payload === undefined) return await route.handler(context);
-    const verified = verifiedRequest(request, payload, route.bodySha256?.(key));
-    try {
-      return await route.handler({ ...context, request: verified.request });
-    } catch (error) {
-      throw verified.failure() ?? error;
-    }
+    return await route.handler({ ...context, request: verified.request });
   } catch (error) {
-    const response = refusal(request, path, error);
-    return request.method === "HEAD" ? new Response(null, response) : response;
+    throw verified.failure() ?? error;
   }
 }
 

@@ -1,7 +1,9 @@
 // The Catalog: one SQLite Durable Object per cache, the single writer of metadata and the index over the bucket.
 // Reads of the protocol never come here. This class only hands over; the operations are functions of their own.
 import { DurableObject } from "cloudflare:workers";
-import { configOf, type Env } from "../config.ts";
+import { bucketFolder } from "../cache/folder.ts";
+import { cacheNamed, configOf, type Env, undeclared } from "../config.ts";
+import { edgePaths } from "../locate.ts";
 import { type CheckOptions, type CheckReport, checkReport } from "./check.ts";
 import type { CatalogContext } from "./context.ts";
 import { type Deleted, deletePath, NAR_GRACE_MS, sweepNars } from "./delete.ts";
@@ -44,15 +46,19 @@ export class Catalog extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     migrate(ctx.storage);
+    const deployment = configOf(env);
+    // The Worker asks for it by the name of the cache.
+    const name = ctx.id.name ?? deployment.cacheName;
+    const config = cacheNamed(deployment, name) ?? undeclared(deployment, name);
     const edge = (ctx.exports as { default?: unknown }).default as EdgePurger;
     this.context = {
       sql: ctx.storage.sql,
       transaction: (run) => ctx.storage.transactionSync(run),
-      bucket: env.BUCKET,
-      config: configOf(env),
+      bucket: bucketFolder(env.BUCKET, config.folder),
+      config,
       now: () => Date.now(),
       wait: (ms) => scheduler.wait(ms),
-      purge: (paths) => edge.purgeEdge(paths),
+      purge: (paths) => edge.purgeEdge(edgePaths(config, paths)),
       locks: new Locks(),
       publications: new Map(),
       deletions: { count: 0 },

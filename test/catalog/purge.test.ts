@@ -57,7 +57,10 @@ describe("the catalog", () => {
     expect(purgeEdge).not.toHaveBeenCalled();
     await value(catalog().publish(withSignature(path.text, "a"), "tester"));
     await value(catalog().deletePath(hashOf(path), false));
-    expect(purgeEdge.mock.calls).toEqual([[[`/${path.key}`]], [[`/${path.key}`]]]);
+    expect(purgeEdge.mock.calls).toEqual([
+      [[`/${path.key}`, `/nix-cache/${path.key}`]],
+      [[`/${path.key}`, `/nix-cache/${path.key}`]],
+    ]);
   });
 
   it("asks again later where that fails", async () => {
@@ -108,7 +111,7 @@ describe("an upload", () => {
       return status;
     };
     await env.BUCKET.put(path.narKey, "damaged");
-    expect([await upload(), purged]).toEqual([201, [[`/${path.narKey}`]]]);
+    expect([await upload(), purged]).toEqual([201, [[`/${path.narKey}`, `/nix-cache/${path.narKey}`]]]);
     expect([await upload(), purged.length]).toEqual([200, 1]);
     await env.BUCKET.delete(path.narKey);
     expect([await upload(), purged.length]).toEqual([201, 1]);

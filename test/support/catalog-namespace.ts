@@ -1,9 +1,10 @@
 /** The catalog of a cache under test: the real Durable Object, with the bucket and the variables of that test. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { bucketFolder } from "../../src/cache/folder.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
-import { configOf, type Env } from "../../src/config.ts";
+import { cacheNamed, configOf, type Env, undeclared } from "../../src/config.ts";
 
 type Call = (...parameters: unknown[]) => Promise<unknown>;
 
@@ -26,13 +27,15 @@ const originals = new WeakMap<Catalog, CatalogContext>();
  * It never really waits.
  */
 export function catalogWith(environment: () => Env, log: CatalogLog): DurableObjectNamespace<Catalog> {
-  function furnish(catalog: Catalog): void {
+  function furnish(catalog: Catalog, name: string): void {
     const original = originals.get(catalog) ?? catalog.context;
     originals.set(catalog, original);
+    const deployment = configOf(environment());
+    const config = cacheNamed(deployment, name) ?? undeclared(deployment, name);
     const context = {
       ...original,
-      bucket: environment().BUCKET,
-      config: configOf(environment()),
+      bucket: bucketFolder(environment().BUCKET, config.folder),
+      config,
       wait: async (ms: number) => void log.waits.push(ms),
       purge: (paths: readonly string[]) => {
         log.purged.push(...paths);
@@ -47,7 +50,7 @@ export function catalogWith(environment: () => Env, log: CatalogLog): DurableObj
       log.calls.push(property);
       const sent = structuredClone(parameters);
       const answer = await runInDurableObject(env.CATALOG.getByName(name), (catalog: Catalog) => {
-        furnish(catalog);
+        furnish(catalog, name);
         return (Reflect.get(catalog, property) as Call).apply(catalog, sent);
       });
       return structuredClone(answer);

@@ -1,0 +1,106 @@
+// The table CACHES: the named caches, and what the default one is besides its variables.
+import { isSet, isTable, jsonOrValue, priority, words } from "./values.ts";
+
+export interface CacheEntry {
+  /** `undefined` where it is not said. */
+  readonly isPrivate: boolean | undefined;
+  readonly isOpen: boolean;
+  readonly priority: number;
+  readonly signingKeys: readonly string[] | undefined;
+  /** Not parsed yet; `undefined` where it is not said. */
+  readonly trustedPublicKeys: unknown;
+}
+
+/**
+ * Names that would shadow a route, or a folder of the bucket: the first segments of all paths that the Worker answers,
+ * and where it keeps what nobody may read.
+ */
+const RESERVED: ReadonlySet<string> = new Set([
+  "api",
+  "build-trace-v2",
+  "debuginfo",
+  "health",
+  "log",
+  "nar",
+  "nix-cache-info",
+  "pins",
+  "realisations",
+  "uploads",
+]);
+
+const SETTINGS = ["visibility", "priority", "signing_keys", "trusted_public_keys", "open"];
+
+/** Whether a text has the form that the name of a cache must have. */
+export function isCacheName(text: string): boolean {
+  return /^[a-z0-9][a-z0-9-]{0,62}$/.test(text);
+}
+
+export function isReserved(name: string): boolean {
+  return RESERVED.has(name);
+}
+
+/** What is wrong with a name; `undefined` for nothing. */
+export function nameProblem(name: unknown): string | undefined {
+  if (typeof name !== "string" || !isCacheName(name)) {
+    return "must be lower-case letters, digits and '-', and 63 at most";
+  }
+  return isReserved(name) ? `would shadow /${name}; choose another name` : undefined;
+}
+
+/** Every cache of the table by its name; one with a bad name is left out. */
+export function parseCaches(
+  value: unknown,
+  defaultPriority: number,
+  problems: string[],
+): ReadonlyMap<string, CacheEntry> {
+  const entries = new Map<string, CacheEntry>();
+  const table = jsonOrValue(value);
+  if (!isSet(table)) return entries;
+  if (!isTable(table)) {
+    problems.push('CACHES: must be a table, such as { team = { visibility = "private" } }');
+    return entries;
+  }
+  for (const [name, entry] of Object.entries(table)) {
+    const problem = nameProblem(name);
+    if (problem === undefined) {
+      entries.set(name, parseEntry(`CACHES.${name}`, entry, defaultPriority, problems));
+    } else {
+      problems.push(`CACHES: the name ${JSON.stringify(name.slice(0, 70))} ${problem}`);
+    }
+  }
+  return entries;
+}
+
+function parseEntry(label: string, value: unknown, defaultPriority: number, problems: string[]): CacheEntry {
+  const entry = isTable(value) ? value : {};
+  if (!isTable(value)) problems.push(`${label}: must be a table`);
+  for (const name of Object.keys(entry).filter((key) => !SETTINGS.includes(key))) {
+    problems.push(
+      `${label}.${name.slice(0, 40)}: there is no such setting; there are ${SETTINGS.join(", ")}`,
+    );
+  }
+  return {
+    isPrivate: visibility(label, entry.visibility, problems),
+    isOpen: open(label, entry.open, problems),
+    priority: priority(`${label}.priority`, entry.priority, defaultPriority, problems),
+    signingKeys:
+      entry.signing_keys === undefined
+        ? undefined
+        : words(`${label}.signing_keys`, entry.signing_keys, problems),
+    trustedPublicKeys: entry.trusted_public_keys,
+  };
+}
+
+/** A visibility that is not understood may have been meant to hide something. */
+function visibility(label: string, value: unknown, problems: string[]): boolean | undefined {
+  if (value === undefined) return undefined;
+  if (value === "public" || value === "private") return value === "private";
+  problems.push(`${label}.visibility: must be "public" or "private"; it is private until this is mended`);
+  return true;
+}
+
+function open(label: string, value: unknown, problems: string[]): boolean {
+  if (value === undefined || typeof value === "boolean") return value === true;
+  problems.push(`${label}.open: must be true or false`);
+  return false;
+}

@@ -1,0 +1,75 @@
+// The keys of the environment, imported once and shared by all caches, of which each uses those that it names.
+import { FormatError } from "../nix/format-error.ts";
+import { type PublicKey, parsePublicKey, parseSecretKey, type SecretKey } from "../nix/keys.ts";
+import { words } from "./values.ts";
+
+export interface Keys {
+  readonly signing: readonly SecretKey[];
+  readonly trusted: readonly PublicKey[];
+  readonly problems: readonly string[];
+}
+
+/** What a cache says of its keys; what it does not say is as in the environment. */
+export interface KeyChoice {
+  /** Names of keys in SIGNING_KEY. */
+  readonly signing?: readonly string[];
+  /** Public keys, in any form that TRUSTED_PUBLIC_KEYS may have. */
+  readonly trusted?: unknown;
+}
+
+/** Imports the keys that a cache uses. Never rejects; mistakes are lines of `problems`, and in the log. */
+export async function importKeys(
+  signingKey: () => Promise<ImportedKeys<SecretKey>>,
+  trustedKeys: unknown,
+  label: string,
+  choice: KeyChoice,
+): Promise<Keys> {
+  const all = await signingKey();
+  const problems: string[] = [];
+  const signing =
+    choice.signing === undefined
+      ? all.keys
+      : choice.signing.flatMap((name) => {
+          const key = all.keys.find((each) => each.name === name);
+          if (key === undefined)
+            problems.push(`${label}.signing_keys: SIGNING_KEY has no usable key ${name}`);
+          return key ?? [];
+        });
+  const trusted =
+    choice.trusted === undefined
+      ? await eachKey("TRUSTED_PUBLIC_KEYS", trustedKeys, parsePublicKey)
+      : await eachKey(`${label}.trusted_public_keys`, choice.trusted, parsePublicKey);
+  const own = [...trusted.problems, ...problems];
+  for (const problem of own) console.error(`configuration: ${problem}`);
+  return { signing, trusted: trusted.keys, problems: [...all.problems, ...own] };
+}
+
+export interface ImportedKeys<K> {
+  readonly keys: readonly K[];
+  readonly problems: readonly string[];
+}
+
+export async function importSigningKeys(value: unknown): Promise<ImportedKeys<SecretKey>> {
+  const imported = await eachKey("SIGNING_KEY", value, parseSecretKey);
+  for (const problem of imported.problems) console.error(`configuration: ${problem}`);
+  return imported;
+}
+
+async function eachKey<K>(
+  name: string,
+  value: unknown,
+  parse: (text: string) => Promise<K>,
+): Promise<ImportedKeys<K>> {
+  const keys: K[] = [];
+  const problems: string[] = [];
+  for (const [index, text] of words(name, value, problems).entries()) {
+    try {
+      keys.push(await parse(text));
+    } catch (error) {
+      // Only a FormatError has a message that is safe to show: it never contains the key.
+      const reason = error instanceof FormatError ? error.message : "cannot be imported";
+      problems.push(`${name}: key ${index + 1}: ${reason}`);
+    }
+  }
+  return { keys, problems };
+}

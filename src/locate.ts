@@ -1,0 +1,28 @@
+// Which cache a path is about: `/<name>/...` is a cache of that name, everything else the default one.
+import { isReserved } from "./config/caches.ts";
+import { type Config, cacheNamed, type Deployment, undeclared } from "./config.ts";
+import { pathBelow, type RequestPath } from "./http/path.ts";
+
+export interface Located {
+  readonly config: Config;
+  /** The path within that cache. */
+  readonly path: RequestPath;
+}
+
+/**
+ * Where any named cache is private, a name that no cache has is one of a cache that nobody may use: else the answers
+ * would tell which names there are.
+ */
+export function locate(deployment: Deployment, path: RequestPath): Located {
+  const [, name] = /^\/([a-z0-9][a-z0-9-]{0,62})(?:\/|$)/.exec(path.path) ?? [];
+  if (name === undefined || isReserved(name)) return { config: deployment, path };
+  const below = pathBelow(name, path);
+  const config = cacheNamed(deployment, name) ?? (deployment.hidesNames && undeclared(deployment, name));
+  return below === undefined || !config ? { config: deployment, path } : { config, path: below };
+}
+
+/** Everywhere that the cache in front may hold a path of a cache (`/<hash>.narinfo`). */
+export function edgePaths({ cacheName, folder }: Config, paths: readonly string[]): string[] {
+  const named = paths.map((path) => `/${cacheName}${path}`);
+  return folder === "" ? [...paths, ...named] : named;
+}
