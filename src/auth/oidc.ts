@@ -59,17 +59,18 @@ async function check(
   // `none` and HS256, whose "secret" would be the public key, are the classic forgeries (RFC 8725, section 2.1).
   if (algorithm === undefined) {
     return wrong(
-      `the token is signed with ${shown(String(header.alg))}, and only ${ALGORITHMS.join(", ")} count`,
+      `the token is signed with ${shown(textOf(header.alg))}, and only ${ALGORITHMS.join(", ")} count`,
     );
   }
   // An issuer that no rule names is never asked for anything: who could name one could have us call any server.
   const ofIssuer = rules.filter(({ issuer }) => issuer === payload.iss);
   if (ofIssuer.length === 0) {
-    return wrong(`no rule of OIDC trusts the token's issuer, ${shown(String(payload.iss))}`);
+    return wrong(`no rule of OIDC trusts the token's issuer, ${shown(textOf(payload.iss))}`);
   }
   const untimely = timeProblem(payload, now);
   if (untimely !== undefined) return wrong(untimely);
-  const found = await keys.find(payload.iss ?? "", header.kid, algorithm);
+  const keyId = typeof header.kid === "string" ? header.kid : undefined;
+  const found = await keys.find(payload.iss ?? "", keyId, algorithm);
   switch (found.kind) {
     case "unavailable":
       return {
@@ -79,7 +80,7 @@ async function check(
       };
     case "unknown":
       return wrong(
-        `the token's issuer has no key ${shown(header.kid ?? "without a name")} for ${algorithm}; a new key may take 30 seconds to be seen`,
+        `the token's issuer has no key ${shown(keyId ?? "without a name")} for ${algorithm}; a new key may take 30 seconds to be seen`,
       );
     case "key": {
       const claims = await verified(token, found.key, algorithm, now);
@@ -158,10 +159,16 @@ function iso(seconds: number): string {
   return new Date(seconds * 1000).toISOString();
 }
 
+/** What the types promise nobody has checked: an object may even throw when it is made a text. */
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
 /** Who it is, for the catalog and the log: the prefix keeps a subject from passing for anything else. */
 function nameOf({ sub }: JWTPayload): string {
-  const name = typeof sub === "string" ? sub : "";
-  return `oidc:${name.replace(/[^A-Za-z0-9._:/@+-]/g, "_").slice(0, MAX_NAME_LENGTH)}`;
+  return `oidc:${textOf(sub)
+    .replace(/[^A-Za-z0-9._:/@+-]/g, "_")
+    .slice(0, MAX_NAME_LENGTH)}`;
 }
 
 function wrong(message: string): OidcResult {

@@ -20,7 +20,7 @@ export interface Revocations {
   ) => Promise<boolean>;
 }
 
-/** One for an isolate. It keeps results and no promises: a request must not await the I/O of another. */
+/** One for an isolate. It keeps results and no promises: another request's may never settle (`jwks.ts`). */
 export function createRevocations(now: () => number = () => Date.now()): Revocations {
   let revoked: ReadonlySet<string> = new Set();
   /** When the list was asked for: what has been revoked since may be missing in it. */
