@@ -9,6 +9,7 @@ export default defineConfig({
         plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
         test: {
           name: "worker",
+          globalSetup: ["test/support/oidc-setup.ts"],
           testTimeout: 30_000,
           include: ["test/**/*.test.ts"],
           exclude: ["test/real-nix/**", "test/cli/**"],

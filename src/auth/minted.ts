@@ -1,0 +1,153 @@
+// Minted tokens: what they hold, how they are made and checked. A token carries all that it grants, under the
+// cache's own signature, so that checking one asks nobody.
+import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
+import { HttpError } from "../http/errors.ts";
+import { type Grant, type Identity, isCachePattern, isPermission } from "./grants.ts";
+
+/** What every token begins with: secret scanners find it by this, and no JWT of anybody else's begins so. */
+export const TOKEN_PREFIX = "nixcache_";
+
+/** RFC 8725, section 3.11: a type of our own, so that no JWT made for something else can be taken for one of these. */
+const TYPE = "nix-cache+jwt";
+const ALGORITHM = "HS256";
+
+/** Characters. With machine and login it has to fit into a line of a netrc, of which older curl reads 4096 bytes. */
+const MAX_TOKEN_LENGTH = 3840;
+
+/** 128 random bits, in base64url. */
+const ID = /^[A-Za-z0-9_-]{22}$/;
+
+/** Names of tokens: shown in lists, logs and as "pushed by", so nothing that could break a line or fake another. */
+export const TOKEN_NAME = /^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$/;
+
+export interface TokenContent {
+  /** See {@link TOKEN_NAME}. */
+  readonly name: string;
+  readonly grants: readonly Grant[];
+  /** Seconds. */
+  readonly expiresIn: number;
+}
+
+export interface MintedToken {
+  readonly id: string;
+  /** The secret itself: it goes to its owner and is kept nowhere. */
+  readonly token: string;
+  /** Milliseconds since the epoch, like `createdAt`. */
+  readonly expiresAt: number;
+  readonly createdAt: number;
+}
+
+export type MintedResult =
+  | { readonly ok: true; readonly id: string; readonly identity: Identity }
+  /** One line that says why, without the token. */
+  | { readonly ok: false; readonly reason: "malformed" | "foreign" | "expired"; readonly message: string };
+
+/** Whether a credential claims to be a minted token. */
+export function isMinted(token: string): boolean {
+  return token.startsWith(TOKEN_PREFIX);
+}
+
+/**
+ * Makes a token, signed by the first of the keys (`deriveTokenKeys`). `now` is in milliseconds since the epoch.
+ * Throws {@link HttpError} 400 for one that would be too long.
+ */
+export async function mint(
+  { name, grants, expiresIn }: TokenContent,
+  keys: readonly CryptoKey[],
+  now: number,
+): Promise<MintedToken> {
+  const [key] = keys;
+  if (key === undefined) throw new Error("no TOKEN_SECRET to mint with: the caller has to ask first");
+  const id = crypto
+    .getRandomValues(new Uint8Array(16))
+    .toBase64({ alphabet: "base64url", omitPadding: true });
+  const issued = Math.floor(now / 1000);
+  const expires = issued + expiresIn;
+  const jwt = await new SignJWT({ grants })
+    .setProtectedHeader({ alg: ALGORITHM, typ: TYPE })
+    .setJti(id)
+    .setSubject(name)
+    .setIssuedAt(issued)
+    .setExpirationTime(expires)
+    .sign(key);
+  const token = `${TOKEN_PREFIX}${jwt}`;
+  if (token.length > MAX_TOKEN_LENGTH) {
+    throw new HttpError(400, "caches: so many make a token that fits in no netrc; use patterns");
+  }
+  return { id, token, createdAt: issued * 1000, expiresAt: expires * 1000 };
+}
+
+/** Checks a token against all keys. Whether it has been revoked is another question (`revocation.ts`). */
+export async function verifyMinted(
+  token: string,
+  keys: readonly CryptoKey[],
+  now: number,
+): Promise<MintedResult> {
+  if (!isMinted(token) || token.length > MAX_TOKEN_LENGTH) return MALFORMED;
+  for (const key of keys) {
+    try {
+      const { payload } = await jwtVerify(token.slice(TOKEN_PREFIX.length), key, {
+        // Named here and not by the token: it could say `none`, or another use of the key (RFC 8725, section 3.1).
+        algorithms: [ALGORITHM],
+        typ: TYPE,
+        currentDate: new Date(now),
+        requiredClaims: ["jti", "sub", "iat", "exp"],
+      });
+      return contentOf(payload);
+    } catch (error) {
+      // Signed by another key: perhaps by the next.
+      if (error instanceof errors.JWSSignatureVerificationFailed) continue;
+      // Told only of a token whose signature is right.
+      if (error instanceof errors.JWTExpired) return expired(error.payload);
+      if (error instanceof errors.JOSEError) return MALFORMED;
+      throw error;
+    }
+  }
+  return FOREIGN;
+}
+
+const MALFORMED: MintedResult = {
+  ok: false,
+  reason: "malformed",
+  message: "the token begins like one of this cache but is none: perhaps it was cut when it was copied",
+};
+
+const FOREIGN: MintedResult = {
+  ok: false,
+  reason: "foreign",
+  message: "the token was not minted by this cache, or with a TOKEN_SECRET that has been taken away since",
+};
+
+function expired({ exp = 0, sub }: JWTPayload): MintedResult {
+  return {
+    ok: false,
+    reason: "expired",
+    message: `the token ${sub} expired at ${new Date(exp * 1000).toISOString()}; have a new one minted`,
+  };
+}
+
+/** What is signed was checked when it was minted; it is parsed again, because an older version may have minted it. */
+function contentOf({ jti = "", sub = "", exp = 0, grants }: JWTPayload): MintedResult {
+  if (!ID.test(jti) || !TOKEN_NAME.test(sub) || !isGrants(grants)) return MALFORMED;
+  return {
+    ok: true,
+    id: jti,
+    // The prefix: no token can be named so that it passes for PUSH_TOKEN in the catalog.
+    identity: { name: `token:${sub}`, how: "minted", grants, expiresAt: exp * 1000, tokenId: jti },
+  };
+}
+
+function isGrants(value: unknown): value is Grant[] {
+  return Array.isArray(value) && value.every(isGrant);
+}
+
+function isGrant(value: unknown): value is Grant {
+  if (typeof value !== "object" || value === null) return false;
+  const { permissions, caches } = value as Record<string, unknown>;
+  return (
+    Array.isArray(permissions) &&
+    permissions.every(isPermission) &&
+    Array.isArray(caches) &&
+    caches.every((cache) => typeof cache === "string" && isCachePattern(cache))
+  );
+}

@@ -1,0 +1,49 @@
+// Rules that let in more people than anybody means to: whoever has an account with the issuer.
+import type { ClaimRule } from "./oidc-config.ts";
+
+/** For each claim that says whose a token is, how a pattern begins that says it, too. */
+type Identifying = Readonly<Record<string, RegExp>>;
+
+/**
+ * Issuers at which anybody can have an account, and so a token for any audience. There a rule must fix an owner.
+ *
+ * Left out on purpose: `actor` and `user_login`, because who opens an issue in a stranger's repository becomes the
+ * actor of the stranger's workflow; `job_workflow_ref`, because anybody may call a public reusable workflow; `ref`,
+ * `environment`, `workflow` and the like, which every repository names as it likes.
+ */
+const PUBLIC_ISSUERS: Readonly<Record<string, Identifying>> = {
+  // https://docs.github.com/actions/reference/security/oidc
+  "https://token.actions.githubusercontent.com": {
+    sub: /^(?:repo(?:sitory)?:[^*/:]+\/|repository_(?:id|owner|owner_id):[^*:]+(?::|$))/,
+    repository: /^[^*/]+\//,
+    repository_id: /^[^*]+$/,
+    repository_owner: /^[^*]+$/,
+    repository_owner_id: /^[^*]+$/,
+    enterprise: /^[^*]+$/,
+    enterprise_id: /^[^*]+$/,
+    workflow_ref: /^[^*/]+\//,
+  },
+  // https://docs.gitlab.com/ci/secrets/id_token_authentication/
+  "https://gitlab.com": {
+    sub: /^project_path:[^*/:]+\//,
+    project_path: /^[^*/]+\//,
+    project_id: /^[^*]+$/,
+    namespace_path: /^[^*/]+(?:\/|$)/,
+    namespace_id: /^[^*]+$/,
+  },
+};
+
+/** Why the claims of a rule tell nobody from anybody; `undefined` where they do. */
+export function tooBroad(issuer: string, claims: readonly ClaimRule[]): string | undefined {
+  const identifying = PUBLIC_ISSUERS[issuer.replace(/\/$/, "")];
+  if (identifying === undefined) {
+    if (claims.some(({ patterns }) => patterns.every((pattern) => !/^\*+$/.test(pattern)))) return undefined;
+    return "no claim is asked for that tells one from another, so that everybody with an account there comes in";
+  }
+  const fixes = ({ name, patterns }: ClaimRule) => {
+    const begin = Object.hasOwn(identifying, name) ? identifying[name] : undefined;
+    return begin !== undefined && patterns.every((pattern) => begin.test(pattern));
+  };
+  if (claims.some(fixes)) return undefined;
+  return `everybody has an account at ${issuer}, so one of ${Object.keys(identifying).join(", ")} must name its owner without *`;
+}

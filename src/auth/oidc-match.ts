@@ -1,0 +1,74 @@
+// Which rules a token's claims satisfy, and where they satisfy none, how near they came.
+import type { JWTPayload } from "jose";
+import type { ClaimRule, OidcRule } from "./oidc-config.ts";
+import { matches } from "./pattern.ts";
+
+/** Characters of a claim's value that a message repeats: it is the caller's own, but a log line is not theirs. */
+const MAX_SHOWN = 100;
+/** Characters. A longer value is none that a rule was written for. */
+const MAX_VALUE_LENGTH = 1024;
+
+/** One line for the first thing that a rule demands and the claims lack; `undefined` where they lack nothing. */
+type Lack = string;
+
+/** The rules that the claims of a token satisfy; all must be of its issuer. */
+export function matchingRules(claims: JWTPayload, rules: readonly OidcRule[]): readonly OidcRule[] {
+  return rules.filter((rule) => lacks(claims, rule).length === 0);
+}
+
+/** What keeps the claims from the rule that they come nearest to: of which they lack the least. */
+export function whyNone(claims: JWTPayload, rules: readonly OidcRule[]): string {
+  const [nearest] = rules
+    .map((rule) => ({ rule, missing: lacks(claims, rule) }))
+    .sort((a, b) => a.missing.length - b.missing.length);
+  if (nearest === undefined) return "there are no rules";
+  const others = nearest.missing.length > 1 ? ` (and ${nearest.missing.length - 1} more)` : "";
+  return `rule ${nearest.rule.number} of OIDC comes nearest, but ${nearest.missing[0]}${others}`;
+}
+
+function lacks(claims: JWTPayload, rule: OidcRule): readonly Lack[] {
+  return [
+    lackOfAudience(claims, rule.audiences),
+    ...rule.claims.map((claim) => lackOfClaim(claims, claim)),
+  ].filter((lack) => lack !== undefined);
+}
+
+/** RFC 7519, section 4.1.3: a text or a list of texts, of which one has to be ours. */
+function lackOfAudience({ aud }: JWTPayload, audiences: readonly string[]): Lack | undefined {
+  const values = valuesOf(aud);
+  if (values.some((value) => audiences.includes(value))) return undefined;
+  return `the audience is ${shownAll(values)} and must be ${audiences.map(shown).join(" or ")}`;
+}
+
+function lackOfClaim(claims: JWTPayload, { name, patterns }: ClaimRule): Lack | undefined {
+  // What every object has, such as `constructor`, is no claim.
+  const values = Object.hasOwn(claims, name) ? valuesOf(claims[name]) : [];
+  if (values.some((value) => patterns.some((pattern) => matches(pattern, value)))) return undefined;
+  const wanted = `must be ${patterns.map(shown).join(" or ")}`;
+  if (values.length === 0) return `the claim ${shown(name)} is not there and ${wanted}`;
+  const stops = values.some((value) => patterns.some((pattern) => matches(running(pattern), value)));
+  const hint = stops ? "; '*' stops at '/' and ':', '**' does not" : "";
+  return `the claim ${shown(name)} is ${shownAll(values)} and ${wanted}${hint}`;
+}
+
+function running(pattern: string): string {
+  return pattern.replace(/\*+/g, "**");
+}
+
+/** A claim's value as texts: itself, or each of a list, such as groups. What is neither has none, and so no match. */
+function valuesOf(value: unknown): readonly string[] {
+  return (Array.isArray(value) ? value : [value])
+    .filter((item) => ["string", "boolean", "number"].includes(typeof item))
+    .map(String)
+    .filter((text) => text.length <= MAX_VALUE_LENGTH);
+}
+
+function shownAll(values: readonly string[]): string {
+  return values.length === 0 ? "not there" : shown(values.join(", "));
+}
+
+/** Quoted, on one line, of a bounded length. */
+export function shown(text: string): string {
+  const line = text.replace(/[^\x20-\x7e]/g, "?").replaceAll('"', "'");
+  return `"${line.length > MAX_SHOWN ? `${line.slice(0, MAX_SHOWN)}...` : line}"`;
+}

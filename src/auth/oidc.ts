@@ -1,0 +1,176 @@
+// Identity tokens of trusted issuers (OpenID Connect): who has one that a rule lets in, and what they may do.
+import {
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  type JWTPayload,
+  jwtVerify,
+  type ProtectedHeaderParameters,
+} from "jose";
+import type { Identity } from "./grants.ts";
+import { ALGORITHMS, type Algorithm } from "./issuer-keys.ts";
+import type { KeySource } from "./jwks.ts";
+import type { OidcRule } from "./oidc-config.ts";
+import { matchingRules, shown, whyNone } from "./oidc-match.ts";
+
+/** Seconds by which an issuer's clock may be off. */
+export const CLOCK_SKEW_S = 60;
+/** Characters. GitHub's tokens have some 1500. What is longer is not even decoded. */
+const MAX_TOKEN_LENGTH = 16 * 1024;
+const MAX_NAME_LENGTH = 128;
+
+export type OidcResult =
+  | { readonly ok: true; readonly identity: Identity }
+  /** 401: the token is not good enough. 503: whether it is cannot be known now. One line that says why. */
+  | { readonly ok: false; readonly status: 401 | 503; readonly message: string };
+
+/** Whether a credential has the form of an identity token; of any issuer's, and with any signature. */
+export function looksLikeJwt(token: string): boolean {
+  return /^eyJ[\w-]+\.[\w-]+\.[\w-]*$/.test(token);
+}
+
+/**
+ * Checks an identity token. Its identity has the grants of all rules that it satisfies. A refusal is also logged;
+ * neither line has anything of the token but bounded values of its claims. Never throws. `now` is in milliseconds
+ * since the epoch.
+ */
+export async function verifyOidc(
+  token: string,
+  rules: readonly OidcRule[],
+  keys: KeySource,
+  now: number,
+): Promise<OidcResult> {
+  const result = await check(token, rules, keys, now);
+  if (!result.ok) console.warn(`OIDC token refused (${result.status}): ${result.message}`);
+  return result;
+}
+
+async function check(
+  token: string,
+  rules: readonly OidcRule[],
+  keys: KeySource,
+  now: number,
+): Promise<OidcResult> {
+  const claimed = token.length <= MAX_TOKEN_LENGTH ? decode(token) : undefined;
+  if (claimed === undefined) return wrong("the token is no JWT, or has been cut");
+  // Nothing of this is proven yet. It only spares the issuer requests, and tells nothing of the rules.
+  const { header, payload } = claimed;
+  const algorithm = ALGORITHMS.find((known) => known === header.alg);
+  // `none` and HS256, whose "secret" would be the public key, are the classic forgeries (RFC 8725, section 2.1).
+  if (algorithm === undefined) {
+    return wrong(
+      `the token is signed with ${shown(textOf(header.alg))}, and only ${ALGORITHMS.join(", ")} count`,
+    );
+  }
+  // An issuer that no rule names is never asked for anything: who could name one could have us call any server.
+  const ofIssuer = rules.filter(({ issuer }) => issuer === payload.iss);
+  if (ofIssuer.length === 0) {
+    return wrong(`no rule of OIDC trusts the token's issuer, ${shown(textOf(payload.iss))}`);
+  }
+  const untimely = timeProblem(payload, now);
+  if (untimely !== undefined) return wrong(untimely);
+  const keyId = typeof header.kid === "string" ? header.kid : undefined;
+  const found = await keys.find(payload.iss ?? "", keyId, algorithm);
+  switch (found.kind) {
+    case "unavailable":
+      return {
+        ok: false,
+        status: 503,
+        message: `the token cannot be checked now: ${found.why}; try again soon`,
+      };
+    case "unknown":
+      return wrong(
+        `the token's issuer has no key ${shown(keyId ?? "without a name")} for ${algorithm}; a new key may take 30 seconds to be seen`,
+      );
+    case "key": {
+      const claims = await verified(token, found.key, algorithm, now);
+      return claims === undefined ? wrong("the token's signature is wrong") : authorized(claims, ofIssuer);
+    }
+  }
+}
+
+/** Only behind a right signature: a stranger must not learn from the refusals what the rules are. */
+function authorized(claims: JWTPayload, rules: readonly OidcRule[]): OidcResult {
+  const matching = matchingRules(claims, rules);
+  if (matching.length === 0) return wrong(whyNone(claims, rules));
+  return {
+    ok: true,
+    identity: {
+      name: nameOf(claims),
+      how: "oidc",
+      grants: matching.map(({ grant }) => grant),
+      expiresAt: (claims.exp ?? 0) * 1000,
+    },
+  };
+}
+
+/** `undefined` for what is no JWT at all. */
+function decode(token: string): { header: ProtectedHeaderParameters; payload: JWTPayload } | undefined {
+  try {
+    return { header: decodeProtectedHeader(token), payload: decodeJwt(token) };
+  } catch {
+    // jose says which part; whoever sent it has cut it or taken something else for it.
+    return undefined;
+  }
+}
+
+/** The claims, when the signature is right; `undefined` when it is not. */
+async function verified(
+  token: string,
+  key: CryptoKey,
+  algorithm: Algorithm,
+  now: number,
+): Promise<JWTPayload | undefined> {
+  try {
+    const options = {
+      algorithms: [algorithm],
+      currentDate: new Date(now),
+      clockTolerance: CLOCK_SKEW_S,
+      requiredClaims: ["exp"],
+    };
+    return (await jwtVerify(token, key, options)).payload;
+  } catch (error) {
+    // All of jose's errors mean that this token is not to be believed; anything else, too, but is a defect.
+    if (!(error instanceof errors.JOSEError)) console.error("a token could not be verified", error);
+    return undefined;
+  }
+}
+
+/** RFC 7519, sections 4.1.4 to 4.1.6. */
+function timeProblem({ exp, nbf, iat }: JWTPayload, now: number): string | undefined {
+  const seconds = now / 1000;
+  for (const time of [exp, nbf, iat]) {
+    if (time !== undefined && (typeof time !== "number" || Math.abs(time) > MAX_TIME_S)) {
+      return "a time in the token is not in seconds since 1970";
+    }
+  }
+  if (exp === undefined) return "the token has no end (exp)";
+  if (seconds >= exp + CLOCK_SKEW_S) return `the token expired at ${iso(exp)}`;
+  if (nbf !== undefined && seconds < nbf - CLOCK_SKEW_S) return `the token is not valid before ${iso(nbf)}`;
+  if (iat !== undefined && seconds < iat - CLOCK_SKEW_S)
+    return `the token is from the future, ${iso(iat)} (iat)`;
+  return undefined;
+}
+
+/** The greatest time that a Date can hold, in seconds. */
+const MAX_TIME_S = 8_640_000_000_000;
+
+function iso(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
+}
+
+/** What the types promise nobody has checked: an object may even throw when it is made a text. */
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+/** Who it is, for the catalog and the log: the prefix keeps a subject from passing for anything else. */
+function nameOf({ sub }: JWTPayload): string {
+  return `oidc:${textOf(sub)
+    .replace(/[^A-Za-z0-9._:/@+-]/g, "_")
+    .slice(0, MAX_NAME_LENGTH)}`;
+}
+
+function wrong(message: string): OidcResult {
+  return { ok: false, status: 401, message };
+}
