@@ -1,5 +1,9 @@
 // The environment of the Worker, parsed once into a typed configuration. A mistake becomes a line that names its
 // variable, shown on /health and in the log; reads go on, writes are refused until it is mended.
+import { createKeySource, type KeySource } from "./auth/jwks.ts";
+import { type OidcRule, parseOidc } from "./auth/oidc-config.ts";
+import { createRevocations, type Revocations } from "./auth/revocation.ts";
+import { deriveTokenKeys, parseTokenSecret } from "./auth/token-secret.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { type CacheEntry, nameProblem, parseCaches } from "./config/caches.ts";
 import { type ImportedKeys, importKeys, importSigningKeys, type Keys } from "./config/keys.ts";
@@ -15,12 +19,14 @@ export interface Env {
   ADMIN_TOKEN?: string;
   PUSH_TOKEN?: string;
   PULL_TOKEN?: string;
+  TOKEN_SECRET?: string;
   SIGNING_KEY?: string;
   TRUSTED_PUBLIC_KEYS?: string | string[];
   PRIORITY?: string | number;
   STORE_DIR?: string;
   CACHE_NAME?: string;
   CACHES?: string | Record<string, unknown>;
+  OIDC?: string | readonly unknown[];
 }
 
 /** What is the same for all caches of a deployment. */
@@ -32,6 +38,16 @@ export interface Shared {
   readonly pushToken: string | undefined;
   /** Who else may read the default cache, where it is private. */
   readonly pullToken: string | undefined;
+  /** Whether there is a TOKEN_SECRET to mint tokens with. */
+  readonly mintsTokens: boolean;
+  /** The keys of minted tokens: the first signs, all verify. */
+  readonly tokenKeys: () => Promise<readonly CryptoKey[]>;
+  /** Whose identity tokens are good for what. */
+  readonly oidc: readonly OidcRule[];
+  /** The name of the default cache, whose catalog keeps the tokens of all. */
+  readonly defaultName: string;
+  /** What this isolate remembers of tokens. */
+  readonly memory: { readonly issuers: KeySource; readonly revocations: Revocations };
   /** One line for each mistake that shows without importing the keys. */
   readonly problems: readonly string[];
   /** One line for each mistake in the keys of any cache. */
@@ -112,12 +128,19 @@ export function parseConfig(env: Env): Deployment {
   const { [defaultName]: own, ...others } = Object.fromEntries(
     parseCaches(env.CACHES, defaultPriority, problems),
   );
+  const tokenSecrets = parseTokenSecret(env.TOKEN_SECRET, problems);
+  const oidc = parseOidc(env.OIDC, problems);
   const signingKeys = once(() => importSigningKeys(env.SIGNING_KEY));
   const ownCache = cacheOf(env, defaultName, own, signingKeys);
   const otherCaches = Object.entries(others).map(([name, entry]) => cacheOf(env, name, entry, signingKeys));
   const shared: Shared = {
     storeDir: dir,
     ...staticTokens,
+    mintsTokens: tokenSecrets.length > 0,
+    tokenKeys: once(() => deriveTokenKeys(tokenSecrets)),
+    oidc,
+    defaultName,
+    memory: { issuers: createKeySource(), revocations: createRevocations() },
     problems,
     keyProblems: once(async () => {
       const keys = await Promise.all([ownCache, ...otherCaches].map((cache) => cache.keys()));

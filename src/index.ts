@@ -2,10 +2,12 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { isApi } from "./api/routes.ts";
 import { authorize } from "./auth/authorize.ts";
+import { type Authority, identify } from "./auth/identify.ts";
 import { verifiedRequest } from "./auth/sigv4-body.ts";
 import { bucketFolder } from "./cache/folder.ts";
 import { PRIVATE } from "./cache/kinds.ts";
 import type { EdgePurger } from "./catalog/catalog.ts";
+import { fromCatalog } from "./catalog/result.ts";
 import { configOf, type Env } from "./config.ts";
 import { errorResponse } from "./http/errors.ts";
 import { parsePath, type RequestPath } from "./http/path.ts";
@@ -70,14 +72,21 @@ async function answer(
   { config, path }: Located,
 ): Promise<Response> {
   const { route, groups } = matchRoute(ROUTES, request.method, path);
-  const { identity, payload } = await authorize(request, route.permission, config);
+  const tokens = () => env.CATALOG.getByName(config.defaultName);
+  const authority: Authority = {
+    config,
+    revokedIds: async () => new Set(await fromCatalog(() => tokens().revokedTokens())),
+  };
+  const { identity, payload } = await authorize(request, route.permission, authority);
   const key = groups[0].slice(1);
   const context: Context = {
     request,
     bucket: bucketFolder(env.BUCKET, config.folder),
     config,
     catalog: () => env.CATALOG.getByName(config.cacheName),
+    tokens,
     identity,
+    identify: () => identify(request, authority),
     afterwards: (work) => ctx.waitUntil(logged(work)),
     purge: (paths) => ctx.waitUntil(purge(ctx, edgePaths(config, paths))),
     path: key,

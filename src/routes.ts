@@ -1,6 +1,8 @@
 // The route table: what the Worker answers, what permission each route needs, and who answers it.
 import { API_ROUTES } from "./api/routes.ts";
-import { hasCredential, type Identity, identify, type Permission } from "./auth/authorize.ts";
+import type { RoutePermission } from "./auth/authorize.ts";
+import { type Identity, may } from "./auth/grants.ts";
+import { hasCredential, type Identified } from "./auth/identify.ts";
 import { getCacheInfo, getFrontPage, getHealth, putCacheInfo } from "./cache/info.ts";
 import { KINDS, type Kind, keyOf, NAR, NARINFO } from "./cache/kinds.ts";
 import { narKeySha256 } from "./cache/nar-object.ts";
@@ -23,7 +25,12 @@ export interface Context {
   readonly config: Config;
   /** The catalog of this cache; reading never asks for it. */
   readonly catalog: () => DurableObjectStub<Catalog>;
+  /** The default cache's catalog, which keeps the tokens of all caches. */
+  readonly tokens: () => DurableObjectStub<Catalog>;
+  /** Anonymous where the route needs no permission: then nobody has asked. */
   readonly identity: Identity;
+  /** Whose credential the request carries, where the route needs none. */
+  readonly identify: () => Promise<Identified>;
   /** Goes on with something after the response; what it throws is logged. */
   readonly afterwards: (work: Promise<unknown>) => void;
   /** Drops paths from the cache in front of the Worker, after the response. */
@@ -36,7 +43,7 @@ export interface Context {
 
 export type Handler = (context: Context) => Promise<Response>;
 
-export interface Route extends RouteOf<Permission, Handler> {
+export interface Route extends RouteOf<RoutePermission, Handler> {
   /** The SHA-256 (lower-case hex) that the bucket itself holds the body of a request for this path against. */
   readonly bodySha256?: (path: string) => string | undefined;
 }
@@ -108,9 +115,9 @@ function noticingPushers(read: Handler): Handler {
     const { request, config, path } = context;
     if (request.method === "HEAD" && hasCredential(request)) {
       const notice = async () => {
-        const access = await identify(request, config);
-        if (access === undefined || access instanceof HttpError) return;
-        if (access.identity.permissions.includes("push")) await context.catalog().narSeen(path);
+        const asker = await context.identify();
+        if (asker.kind !== "known" || !may(asker.identity, "push", config.cacheName)) return;
+        await context.catalog().narSeen(path);
       };
       context.afterwards(notice());
     }

@@ -1,5 +1,5 @@
 // One operation of the OpenAPI description: what follows for it from its permission, and the forms of the document.
-import type { Permission } from "../auth/authorize.ts";
+import type { RoutePermission } from "../auth/authorize.ts";
 import type { SCHEMAS, Schema } from "./openapi-schemas.ts";
 
 export interface Parameter {
@@ -44,7 +44,7 @@ export interface OpenApi {
 }
 
 /** What each permission means for a client. An empty requirement: nothing needs to be sent. */
-export const SECURITY: Record<Exclude<Permission, "push">, Operation["security"]> = {
+export const SECURITY: Record<Exclude<RoutePermission, "push">, Operation["security"]> = {
   none: [],
   pull: [{}, { basic: [] }, { bearer: [] }],
   admin: [{ basic: [] }, { bearer: [] }],

@@ -1,4 +1,7 @@
 // The shapes of what the API takes and gives, for its OpenAPI description.
+import { MAX_EXCHANGE_S } from "../auth/exchange.ts";
+import { PERMISSIONS } from "../auth/grants.ts";
+import { MAX_EXPIRES_IN, MIN_EXPIRES_IN } from "../auth/mint-request.ts";
 import { MAX_REFERRERS } from "../catalog/detail.ts";
 import { FINDING_KINDS } from "../catalog/findings.ts";
 import { PHASES } from "../catalog/runs.ts";
@@ -107,7 +110,57 @@ const RUN = {
   nars: described("Met in the bucket so far.", COUNT),
 } satisfies Record<string, Schema>;
 
+const GRANTS = list(
+  object({
+    permissions: list({ type: "string", enum: PERMISSIONS }, { minItems: 1 }),
+    caches: list(STRING, { minItems: 1, description: "Names, or patterns with `*`." }),
+  }),
+);
+
+const TOKEN = {
+  id: described("By which it can be revoked.", STRING),
+  name: described('What "pushed by" will say, after `token:`.', STRING),
+  grants: GRANTS,
+} satisfies Record<string, Schema>;
+
+const EXPIRES_IN: Schema = { type: "integer", minimum: MIN_EXPIRES_IN, description: "Seconds." };
+
 export const SCHEMAS = {
+  WhoAmI: object(
+    {
+      name: STRING,
+      credential: { type: "string", enum: ["none", "static", "minted", "oidc"] },
+      grants: GRANTS,
+      expires: described("Absent where the credential does not end.", TIME),
+      id: described("Of a minted token.", STRING),
+    },
+    ["expires", "id"],
+  ),
+  TokenRequest: {
+    ...object({
+      name: STRING,
+      permissions: list({ type: "string", enum: PERMISSIONS }, { minItems: 1 }),
+      caches: list(STRING, { minItems: 1, description: 'Names, or patterns such as "team-*".' }),
+      expires_in: { ...EXPIRES_IN, maximum: MAX_EXPIRES_IN },
+    }),
+    additionalProperties: false,
+  },
+  ExchangeRequest: {
+    ...object({ expires_in: { ...EXPIRES_IN, maximum: MAX_EXCHANGE_S } }, ["expires_in"]),
+    additionalProperties: false,
+  },
+  MintedToken: object({ ...TOKEN, token: described("The secret itself.", STRING), expires: TIME }),
+  Token: object(
+    {
+      ...TOKEN,
+      minted_by: STRING,
+      created: TIME,
+      expires: TIME,
+      revoked: described("When; absent where it is not.", TIME),
+    },
+    ["revoked"],
+  ),
+  Tokens: object({ tokens: list({ $ref: "#/components/schemas/Token" }) }),
   MissingRequest: {
     ...object({
       paths: list(STRING, {

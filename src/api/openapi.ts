@@ -3,6 +3,7 @@
 import { MAX_PATHS } from "./missing.ts";
 import { type OpenApi, operation, type Parameter, ref } from "./openapi-operation.ts";
 import { HASH_PART, SCHEMAS, type Schema } from "./openapi-schemas.ts";
+import { TOKEN_PATHS } from "./openapi-tokens.ts";
 import { DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME_LENGTH } from "./paths.ts";
 
 const BAD_PARAMETER = { 400: "A parameter is unknown or wrong; the detail names it." };
@@ -143,6 +144,7 @@ export const OPENAPI: OpenApi = {
         errors: { ...BAD_PARAMETER, 404: NO_RUN, ...UNAVAILABLE },
       }),
     },
+    ...TOKEN_PATHS,
     "/api/v1/openapi.json": {
       get: operation({
         id: "openapi",

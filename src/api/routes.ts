@@ -1,6 +1,6 @@
 // The routes of the native API, /api/v1. openapi.ts describes the same operations, and a test holds the two against
 // each other.
-import type { Permission } from "../auth/authorize.ts";
+import type { RoutePermission } from "../auth/authorize.ts";
 import type { Route } from "../http/router.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import type { Context, Handler } from "../routes.ts";
@@ -9,13 +9,14 @@ import { postMissing } from "./missing.ts";
 import { deletePath, getPath, getPaths } from "./paths.ts";
 import { getCheck, getReindex, postCheck, postReindex } from "./runs.ts";
 import { getStats } from "./stats.ts";
+import { deleteToken, getToken, getTokens, getWhoAmI, postExchange, postToken } from "./tokens.ts";
 
-type ApiRoute = Route<Permission, Handler>;
+type ApiRoute = Route<RoutePermission, Handler>;
 
 const OPERATIONS: readonly [
   method: ApiRoute["method"],
   path: string,
-  permission: Permission,
+  permission: RoutePermission,
   handler: Handler,
 ][] = [
   ["POST", "/missing", "pull", postMissing],
@@ -27,15 +28,29 @@ const OPERATIONS: readonly [
   ["GET", "/reindex", "admin", getReindex],
   ["POST", "/check", "admin", postCheck],
   ["GET", "/check", "admin", getCheck],
+  ["GET", "/whoami", "none", getWhoAmI],
+  ["POST", "/tokens", "admin", postToken],
+  ["GET", "/tokens", "admin", getTokens],
+  ["POST", "/tokens/exchange", "none", postExchange],
+  ["GET", "/tokens/{id}", "admin", getToken],
+  ["DELETE", "/tokens/{id}", "admin", deleteToken],
   ["GET", "/openapi.json", "none", getOpenApi],
 ];
 
 export const API_ROUTES: readonly ApiRoute[] = OPERATIONS.map(([method, path, permission, handler]) => ({
   method,
-  pattern: new RegExp(`^/api/v1${path.replace(".", "\\.").replace("{hash}", `${NIX32_CLASS}{32}`)}$`),
+  pattern: new RegExp(`^/api/v1${patternOf(path)}$`),
   permission,
   handler,
 }));
+
+/** Of a path's parameters: the hash part of a store path, and the id of a minted token. */
+function patternOf(path: string): string {
+  return path
+    .replace(".", "\\.")
+    .replace("{hash}", `${NIX32_CLASS}{32}`)
+    .replace("{id}", "[A-Za-z0-9_-]{22}");
+}
 
 /** Whether a path is one of the API's, so that even its errors are JSON. */
 export function isApi(path: string): boolean {

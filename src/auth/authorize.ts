@@ -1,19 +1,12 @@
-// Who is asking and what they may do: one function for every route and every form of credential.
+// What somebody may do: the one place that lets a request through or not. Routes only name the permission they need.
 import type { Config } from "../config.ts";
 import { HttpError } from "../http/errors.ts";
-import { tokenOf } from "./credentials.ts";
-import { verifySigV4 } from "./sigv4.ts";
-import { carriesSigV4 } from "./sigv4-detect.ts";
+import { type Identity, may, type Permission, strongest } from "./grants.ts";
+import { type Authority, identify, unauthorized } from "./identify.ts";
 import type { Payload } from "./sigv4-payload.ts";
 
 /** What a route needs. `none` is for what has to answer anybody, such as a health check. */
-export type Permission = "none" | "pull" | "push" | "admin";
-
-/** Who is asking. The name goes into the catalog ("pushed by") and is no secret. */
-export interface Identity {
-  readonly name: string;
-  readonly permissions: readonly Permission[];
-}
+export type RoutePermission = Permission | "none";
 
 /** Who a request is by, and what its signature, where it has one, says of its body. */
 export interface Access {
@@ -21,81 +14,61 @@ export interface Access {
   readonly payload?: Payload;
 }
 
-const ANONYMOUS: Identity = { name: "anonymous", permissions: ["none"] };
+export const ANONYMOUS: Identity = { name: "anonymous", how: "none", grants: [] };
 
 /**
- * Says who a request is by. Throws {@link HttpError} 401 or 403 unless they may do what `permission` says. Where it
- * returns a payload, the body is to be read through `verifiedRequest`.
+ * Says who a request is by. Throws {@link HttpError} 401, 403, 404 or 503 unless they may do what `permission` says.
+ * Of a named cache that is private nobody learns anything without its pull permission: all answers are those of a
+ * name that no cache has.
  */
-export async function authorize(request: Request, permission: Permission, config: Config): Promise<Access> {
-  if (permission === "none" || (permission === "pull" && !config.isPrivate)) return { identity: ANONYMOUS };
-  if (!isPossible(permission, config)) throw switchedOff(permission);
-  const access = await identify(request, config);
-  if (access === undefined) {
-    throw unauthorized(
-      permission,
-      tokenOf(request) === undefined ? "no token was sent" : "the token is wrong",
-    );
+export async function authorize(
+  request: Request,
+  permission: RoutePermission,
+  authority: Authority,
+): Promise<Access> {
+  const { config } = authority;
+  // The default cache is no secret, and its health is for monitors.
+  const isHidden = config.isPrivate && (permission !== "none" || !isDefault(config));
+  const isWriting = permission === "push" || permission === "admin";
+  if (!isHidden && !isWriting) return { identity: ANONYMOUS };
+  if (isWriting && isDefault(config) && !isPossible(permission, config)) throw switchedOff(permission);
+
+  const identified = await identify(request, authority);
+  if (identified.kind !== "known") {
+    const what = isWriting ? `this needs the ${permission} permission` : "this cache is private";
+    throw unauthorized(what, identified);
   }
-  if (access instanceof HttpError) throw access;
-  const { permissions } = access.identity;
-  if (!permissions.includes(permission)) {
-    const may = permissions.join(" and ");
-    throw new HttpError(403, `this token may ${may} only; use the ${permission} token for this cache`);
+  const { identity } = identified;
+  if (isHidden && !may(identity, "pull", config.cacheName)) throw notReadable(identity, config);
+  if (!config.isDeclared)
+    throw new HttpError(404, "there is no such cache; CACHES in wrangler.toml declares it");
+  if (isWriting && !isPossible(permission, config)) throw switchedOff(permission);
+  if (isWriting && !may(identity, permission, config.cacheName)) {
+    throw notAllowed(identity, permission, config);
   }
-  return access;
+  return identified;
 }
 
-/** Whether a request has a credential of any kind, right or wrong. Cheap, because every reading asks. */
-export function hasCredential(request: Request): boolean {
-  return request.headers.has("Authorization") || carriesSigV4(request);
+function notReadable({ name }: Identity, config: Config): HttpError {
+  if (isDefault(config)) return new HttpError(403, `${name} may not read this cache`);
+  // Word for word what a name gets that no cache has.
+  return new HttpError(404, `${name} may use no cache of this name`);
 }
 
-/** Whose credential a request carries: `undefined` for none or a wrong token, the refusal for a wrong signature. */
-export async function identify(request: Request, config: Config): Promise<Access | HttpError | undefined> {
-  if (carriesSigV4(request)) return identifySigner(request, config);
-  const token = tokenOf(request);
-  const identity = token === undefined ? undefined : await identityOfToken(token, config);
-  return identity && { identity };
+function notAllowed(identity: Identity, permission: Permission, { cacheName }: Config): HttpError {
+  const most = strongest(identity, cacheName);
+  const may = most === undefined ? "may do nothing with this cache" : `may ${most} only`;
+  return new HttpError(403, `${identity.name} ${may}; this needs the ${permission} permission`);
 }
 
-async function identityOfToken(token: string, config: Config): Promise<Identity | undefined> {
-  const digest = await sha256(token);
-  // All are always compared, so that the time tells nothing of which secret was nearly met.
-  const isAdmin = await matches(digest, config.adminToken);
-  const isPush = await matches(digest, config.pushToken);
-  const isPull = await matches(digest, config.pullToken);
-  return isAdmin ? ADMIN : isPush ? PUSH : isPull ? PULL : undefined;
+function isDefault({ folder, isDeclared }: Config): boolean {
+  return folder === "" && isDeclared;
 }
 
-const ADMIN: Identity = { name: "ADMIN_TOKEN", permissions: ["pull", "push", "admin"] };
-const PUSH: Identity = { name: "PUSH_TOKEN", permissions: ["pull", "push"] };
-const PULL: Identity = { name: "PULL_TOKEN", permissions: ["pull"] };
-
-/** The access keys of the static tokens: what they may do; the token itself is the secret access key. */
-async function identifySigner(request: Request, config: Config): Promise<Access | HttpError> {
-  const signers = new Map([
-    ["admin", { identity: ADMIN, secret: config.adminToken }],
-    ["push", { identity: PUSH, secret: config.pushToken }],
-    ["pull", { identity: PULL, secret: config.pullToken }],
-  ]);
-  const outcome = await verifySigV4(request, (accessKey) => signers.get(accessKey)?.secret, Date.now());
-  if (!outcome.ok) return outcome.error;
-  const signer = signers.get(outcome.accessKey);
-  if (signer === undefined) throw new Error("a signature by an access key without a secret");
-  return { identity: signer.identity, payload: outcome.payload };
-}
-
-/** No secret configured that could grant it means that nobody may. */
+/** Nothing configured that could grant it means that nobody may. */
 function isPossible(permission: Permission, config: Config): boolean {
-  switch (permission) {
-    case "push":
-      return config.pushToken !== undefined || config.adminToken !== undefined;
-    case "admin":
-      return config.adminToken !== undefined;
-    default:
-      return true;
-  }
+  if (config.adminToken !== undefined || config.mintsTokens || config.oidc.length > 0) return true;
+  return permission === "push" && config.pushToken !== undefined && isDefault(config);
 }
 
 function switchedOff(permission: Permission): HttpError {
@@ -104,25 +77,4 @@ function switchedOff(permission: Permission): HttpError {
     403,
     `${what} is switched off: no ${name} is configured; set one with 'npx wrangler secret put ${name}', on your own machine in .dev.vars before the start`,
   );
-}
-
-/** Digests have one length and betray nothing of the secret's, unlike the secrets themselves. */
-async function matches(digest: ArrayBuffer, secret: string | undefined): Promise<boolean> {
-  const expected = await sha256(secret ?? "");
-  return crypto.subtle.timingSafeEqual(digest, expected) && secret !== undefined;
-}
-
-function sha256(text: string): Promise<ArrayBuffer> {
-  return crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-}
-
-function unauthorized(permission: Permission, why: string): HttpError {
-  const what = permission === "pull" ? "this cache is private" : `this needs the ${permission} token`;
-  const how =
-    permission === "admin"
-      ? "send 'Authorization: Bearer TOKEN'"
-      : "put 'machine HOST login any password TOKEN' into the netrc file that Nix uses (netrc-file)";
-  return new HttpError(401, `${what}, and ${why}: ${how}`, {
-    "WWW-Authenticate": 'Basic realm="nix-cache", charset="UTF-8"',
-  });
 }

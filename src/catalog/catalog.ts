@@ -21,6 +21,15 @@ import { migrate } from "./schema.ts";
 import { RecentStats, type Stats } from "./stats.ts";
 import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./steps.ts";
 import {
+  getToken,
+  insertToken,
+  listTokens,
+  type NewToken,
+  revokedIds,
+  revokeToken,
+  type TokenReport,
+} from "./tokens.ts";
+import {
   beginUpload,
   endUpload,
   MAX_UPLOAD_AGE_MS,
@@ -99,6 +108,26 @@ export class Catalog extends DurableObject<Env> {
 
   endUpload(upload: string): Promise<Result<void>> {
     return toResult(() => endUpload(this.context, upload));
+  }
+
+  insertToken(token: NewToken): Promise<Result<void>> {
+    return toResult(() => insertToken(this.context, token));
+  }
+
+  tokens(): Promise<Result<TokenReport[]>> {
+    return toResult(() => listTokens(this.context));
+  }
+
+  token(id: string): Promise<Result<TokenReport>> {
+    return toResult(() => getToken(this.context, id));
+  }
+
+  revokeToken(id: string): Promise<Result<TokenReport>> {
+    return toResult(() => revokeToken(this.context, id));
+  }
+
+  revokedTokens(): Promise<Result<string[]>> {
+    return toResult(() => revokedIds(this.context));
   }
 
   missing(hashes: readonly string[]): Promise<Result<string[]>> {

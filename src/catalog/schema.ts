@@ -1,5 +1,6 @@
 // The catalog's tables and how they came to be: ordered migrations, run when the object starts. docs/catalog.md
 // describes every table and column.
+import { TOKENS_TABLE } from "./tokens.ts";
 
 /**
  * Each entry takes the schema from version N to N + 1. An entry that has been released is never changed: add one.
@@ -110,6 +111,7 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (upload, number)
   ) STRICT, WITHOUT ROWID;
   `,
+  TOKENS_TABLE,
 ];
 
 /** Brings the tables to the newest version. Synchronous and atomic: nothing can look in between. */

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { OPENAPI } from "../../src/api/openapi.ts";
 import type { Operation } from "../../src/api/openapi-operation.ts";
 import { SCHEMAS } from "../../src/api/openapi-schemas.ts";
-import type { Permission } from "../../src/auth/authorize.ts";
+import type { RoutePermission } from "../../src/auth/authorize.ts";
 import { KINDS } from "../../src/cache/kinds.ts";
 import { matchRoute } from "../../src/http/router.ts";
 import { ROUTES } from "../../src/routes.ts";
@@ -45,7 +45,7 @@ describe("the description and the route table", () => {
 
   it.each(OPERATIONS)("agree on who may $method $template", (documented) => {
     const signIn = [{ basic: [] }, { bearer: [] }];
-    const expected: Record<Permission, unknown> = {
+    const expected: Record<RoutePermission, unknown> = {
       none: [],
       pull: [{}, ...signIn],
       push: "no operation of the API needs it",

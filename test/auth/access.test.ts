@@ -94,7 +94,11 @@ describe.each(CASES)("$name", ({ variables, mayRead, mayWrite, known }) => {
   };
 
   const whyNot = (credential: Credential) =>
-    TOKENLESS.includes(credential) ? "no token was sent" : "the token is wrong";
+    credential === "none"
+      ? "no token was sent"
+      : TOKENLESS.includes(credential)
+        ? "the Authorization header has neither"
+        : "the token is wrong";
 
   test.each(ALL)("reading with: %s", async (credential) => {
     const response = await cache.get(READ, headersOf(credential));
@@ -130,7 +134,7 @@ describe.each(CASES)("$name", ({ variables, mayRead, mayWrite, known }) => {
       expectRefusal(response, 403);
     } else {
       const line = expectRefusal(response, 401);
-      expect(line).toMatch(/^this needs the push token, and .*netrc/);
+      expect(line).toMatch(/^this needs the push permission, and .*netrc/);
       expect(line).toContain(whyNot(credential));
       expect(response.headers.get("WWW-Authenticate")).toMatch(/^Basic realm="/);
     }
@@ -149,7 +153,7 @@ test("the pull token on a write says which token is needed", async () => {
   const response = await cacheWith({ PULL_TOKEN }).put("/nix-cache-info", "", {
     Authorization: basic("nix", PULL_TOKEN),
   });
-  expect(expectRefusal(response, 403)).toMatch(/may pull only; use the push token/);
+  expect(expectRefusal(response, 403)).toMatch(/^PULL_TOKEN may pull only; this needs the push permission/);
 });
 
 test("a token from a file, with a newline at its end, is the token", async () => {

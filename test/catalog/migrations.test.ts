@@ -29,6 +29,10 @@ const ROWS: readonly string[][] = [
     "INSERT INTO uploads (id, nar, r2_id, started, pushed_by) VALUES ('u', 'nar/n', 'r', 1000, 'PUSH_TOKEN')",
     "INSERT INTO upload_parts (upload, number, etag, size, uploaded) VALUES ('u', 1, 'e', 5, 1000)",
   ],
+  [
+    `INSERT INTO tokens (id, name, grants, minted_by, parent, created, expires, revoked)
+     VALUES ('t', 'ci', '[]', 'ADMIN_TOKEN', NULL, 1000, 2000, NULL)`,
+  ],
 ];
 
 function inEmptyDatabase<T>(run: (storage: DurableObjectStorage) => T): Promise<T> {

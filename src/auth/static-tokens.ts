@@ -1,0 +1,64 @@
+// The tokens that are secrets of the Worker: one each for reading, writing and administration.
+import type { Config } from "../config.ts";
+import type { Identity } from "./grants.ts";
+
+export interface StaticToken {
+  /** In S3's terms. */
+  readonly accessKey: string;
+  /** `undefined` where none is configured. */
+  readonly token: string | undefined;
+  readonly identity: Identity;
+}
+
+/** Those of readers and writers are for the default cache alone: whoever was given one knows of no other. */
+export function staticTokens({ adminToken, pushToken, pullToken, defaultName }: Config): StaticToken[] {
+  return [
+    {
+      accessKey: "admin",
+      token: adminToken,
+      identity: {
+        name: "ADMIN_TOKEN",
+        how: "static",
+        grants: [{ permissions: ["admin"], caches: ["*"] }],
+      },
+    },
+    {
+      accessKey: "push",
+      token: pushToken,
+      identity: {
+        name: "PUSH_TOKEN",
+        how: "static",
+        grants: [{ permissions: ["push"], caches: [defaultName] }],
+      },
+    },
+    {
+      accessKey: "pull",
+      token: pullToken,
+      identity: {
+        name: "PULL_TOKEN",
+        how: "static",
+        grants: [{ permissions: ["pull"], caches: [defaultName] }],
+      },
+    },
+  ];
+}
+
+/** Whose token it is. All are always compared, so that the time tells nothing of which secret was nearly met. */
+export async function staticIdentity(token: string, config: Config): Promise<Identity | undefined> {
+  const digest = await sha256(token);
+  let found: Identity | undefined;
+  for (const { token: secret, identity } of staticTokens(config)) {
+    if ((await matches(digest, secret)) && found === undefined) found = identity;
+  }
+  return found;
+}
+
+/** Digests have one length and betray nothing of the secret's, unlike the secrets themselves. */
+async function matches(digest: ArrayBuffer, secret: string | undefined): Promise<boolean> {
+  const expected = await sha256(secret ?? "");
+  return crypto.subtle.timingSafeEqual(digest, expected) && secret !== undefined;
+}
+
+function sha256(text: string): Promise<ArrayBuffer> {
+  return crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+}
