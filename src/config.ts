@@ -3,6 +3,7 @@
 import type { Catalog } from "./catalog/catalog.ts";
 import { FormatError } from "./nix/format-error.ts";
 import { type PublicKey, parsePublicKey, parseSecretKey, type SecretKey } from "./nix/keys.ts";
+import { type Retention, retentionOf } from "./retention.ts";
 
 /** The Worker's bindings and variables, as wrangler delivers them. A TOML table or list arrives as a value. */
 export interface Env {
@@ -17,9 +18,10 @@ export interface Env {
   STORE_DIR?: string;
   CACHE_NAME?: string;
   CACHES?: string | Record<string, unknown>;
+  GC_GRACE_SECONDS?: string | number;
 }
 
-export interface Config {
+export interface Config extends Retention {
   readonly cacheName: string;
   readonly storeDir: string;
   readonly priority: number;
@@ -89,6 +91,7 @@ export function parseConfig(env: Env): Config {
     cacheName: name,
     adminToken,
     isOpen: isOpen(env.CACHES, name, problems),
+    ...retentionOf(ownTable(env.CACHES, name), name, env.GC_GRACE_SECONDS, problems),
     storeDir: storeDir(env.STORE_DIR, problems),
     priority: priority(env.PRIORITY, problems),
     pushToken,
@@ -141,7 +144,16 @@ function cacheName(value: unknown, problems: string[]): string {
   return DEFAULT_CACHE_NAME;
 }
 
-/** Of the table of caches only the default one's `open` is known so far. */
+/** Settings of the default cache's `CACHES` entry. Those of {@link retentionOf} have checks of their own. */
+const SETTINGS = ["open", "retention_days", "max_size_gb"];
+
+function ownTable(value: unknown, cacheName: string): Record<string, unknown> {
+  const table = jsonOrValue(value);
+  const own = isTable(table) ? table[cacheName] : undefined;
+  return isTable(own) ? own : {};
+}
+
+/** Of the table of caches only the default one's is known so far. */
 function isOpen(value: unknown, cacheName: string, problems: string[]): boolean {
   const table = jsonOrValue(value);
   if (!isSet(table)) return false;
@@ -155,10 +167,12 @@ function isOpen(value: unknown, cacheName: string, problems: string[]): boolean 
   const own = table[cacheName] ?? {};
   if (
     !isTable(own) ||
-    Object.keys(own).some((key) => key !== "open") ||
+    Object.keys(own).some((key) => !SETTINGS.includes(key)) ||
     ![undefined, true, false].includes(own.open as boolean)
   ) {
-    problems.push(`CACHES: ${cacheName} must be a table with nothing but open = true or open = false`);
+    problems.push(
+      `CACHES: ${cacheName} must be a table with nothing but open = true or false, retention_days and max_size_gb`,
+    );
     return false;
   }
   return own.open === true;

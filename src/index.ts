@@ -4,6 +4,7 @@ import { isApi } from "./api/routes.ts";
 import { authorize } from "./auth/authorize.ts";
 import { PRIVATE } from "./cache/kinds.ts";
 import type { EdgePurger } from "./catalog/catalog.ts";
+import { fromCatalog } from "./catalog/result.ts";
 import { type Config, configOf, type Env } from "./config.ts";
 import { errorResponse } from "./http/errors.ts";
 import { parsePath } from "./http/path.ts";
@@ -19,6 +20,13 @@ const PURGE_BATCH = 100;
 export default class NixCache extends WorkerEntrypoint<Env> implements EdgePurger {
   override fetch(request: Request): Promise<Response> {
     return handle(request, this.env, this.ctx);
+  }
+
+  /** The daily cron trigger: collects what nothing keeps. Most of it is done by the catalog's alarms. */
+  override async scheduled(): Promise<void> {
+    const { cacheName } = configOf(this.env);
+    const report = await fromCatalog(() => this.env.CATALOG.getByName(cacheName).gc({}));
+    console.log(`collection: ${JSON.stringify(report)}`);
   }
 
   /** Drops paths from the cache in front of this entrypoint; only it can. The catalog calls it. */

@@ -8,9 +8,11 @@ import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";
 import { readObject } from "./cache/read.ts";
 import type { Catalog } from "./catalog/catalog.ts";
+import { fromCatalog } from "./catalog/result.ts";
 import { allProblems, type Config } from "./config.ts";
 import { HttpError } from "./http/errors.ts";
 import type { Route } from "./http/router.ts";
+import { collects } from "./retention.ts";
 
 /** What a handler gets. */
 export interface Context {
@@ -73,7 +75,37 @@ function routesOfKind(kind: Kind): Route<Permission, Handler>[] {
 function reader(kind: Kind): Handler {
   const read: Handler = ({ request, bucket, config, path }) =>
     readObject(request, bucket, kind, keyOf(kind, path), config.isPrivate);
+  if (kind === NARINFO) return keepingForPushers(read);
   return kind === NAR ? noticingPushers(read) : read;
+}
+
+/**
+ * A pusher who finds a path here does not send it again, and refers to it: it must stay. Told before the read, so that
+ * what is found is not about to be collected. Only where something is, and for whoever may push; everybody else's read
+ * asks nobody.
+ */
+function keepingForPushers(read: Handler): Handler {
+  return async (context) => {
+    const { request, config, path, catalog } = context;
+    if (collects(config) && request.headers.has("Authorization")) {
+      const identity = await identify(request, config);
+      if (identity?.permissions.includes("push")) {
+        await logged(fromCatalog(() => catalog().wantPath(path.slice(0, HASH_LENGTH))));
+      }
+    }
+    return read(context);
+  };
+}
+
+const HASH_LENGTH = 32;
+
+/** Reading goes on when the catalog does not answer. */
+async function logged(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    console.warn("a path that a pusher asked for could not be noted", error);
+  }
 }
 
 /** Before uploading a NAR a pusher asks with HEAD whether it is here, and relies on the answer: it must stay. */
@@ -99,7 +131,8 @@ function writer(kind: Kind): Handler {
     case NAR:
       return ({ request, bucket, path, catalog, purge }) => putNar(request, bucket, path, catalog, purge);
     default:
-      return ({ request, bucket, path }) => putMetadata(request, bucket, kind, keyOf(kind, path));
+      return ({ request, bucket, path, catalog }) =>
+        putMetadata(request, bucket, kind, keyOf(kind, path), catalog);
   }
 }
 

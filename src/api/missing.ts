@@ -1,11 +1,13 @@
 // POST /missing: which of many paths are not here. What a pusher asks before it uploads: one request, one call of
 // the catalog, and no operation of the bucket.
+import { identify } from "../auth/authorize.ts";
 import { fromCatalog } from "../catalog/result.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { HttpError } from "../http/errors.ts";
 import { FormatError, quote } from "../nix/format-error.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import { checkBaseName, parseStorePath } from "../nix/store-path.ts";
+import { collects } from "../retention.ts";
 import type { Context } from "../routes.ts";
 import { json } from "./json.ts";
 import { refuseParameters } from "./parameters.ts";
@@ -20,8 +22,11 @@ const HASH_PART = new RegExp(`^${NIX32_CLASS}{32}$`);
 export async function postMissing({ request, config, catalog }: Context): Promise<Response> {
   refuseParameters(request);
   const paths = parseRequest(decodeUtf8(await readBody(request, MAX_BODY_BYTES)));
+  // Whoever may push is about to rely on those that are here.
+  const isPusher =
+    collects(config) && ((await identify(request, config))?.permissions.includes("push") ?? false);
   const hashes = paths.map((path, index) => hashOf(path, index, config.storeDir));
-  const missing = new Set(await fromCatalog(() => catalog().missing(hashes)));
+  const missing = new Set(await fromCatalog(() => catalog().missing(hashes, isPusher)));
   const answer = paths.filter((_, index) => missing.has(hashes[index] ?? ""));
   return json(request, { missing: [...new Set(answer)] });
 }

@@ -1,12 +1,15 @@
 // The routes of the native API, /api/v1. openapi.ts describes the same operations, and a test holds the two against
 // each other.
 import type { Permission } from "../auth/authorize.ts";
+import { PIN_NAME_CLASS } from "../catalog/pin-object.ts";
 import type { Route } from "../http/router.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import type { Context, Handler } from "../routes.ts";
+import { getGc, postGc } from "./gc.ts";
 import { json } from "./json.ts";
 import { postMissing } from "./missing.ts";
 import { deletePath, getPath, getPaths } from "./paths.ts";
+import { deletePin, getPin, getPins, putPin } from "./pins.ts";
 import { getCheck, getReindex, postCheck, postReindex } from "./runs.ts";
 import { getStats } from "./stats.ts";
 
@@ -27,12 +30,20 @@ const OPERATIONS: readonly [
   ["GET", "/reindex", "admin", getReindex],
   ["POST", "/check", "admin", postCheck],
   ["GET", "/check", "admin", getCheck],
+  ["GET", "/pins", "pull", getPins],
+  ["GET", "/pins/{name}", "pull", getPin],
+  ["PUT", "/pins/{name}", "push", putPin],
+  ["DELETE", "/pins/{name}", "push", deletePin],
+  ["POST", "/gc", "admin", postGc],
+  ["GET", "/gc", "admin", getGc],
   ["GET", "/openapi.json", "none", getOpenApi],
 ];
 
 export const API_ROUTES: readonly ApiRoute[] = OPERATIONS.map(([method, path, permission, handler]) => ({
   method,
-  pattern: new RegExp(`^/api/v1${path.replace(".", "\\.").replace("{hash}", `${NIX32_CLASS}{32}`)}$`),
+  pattern: new RegExp(
+    `^/api/v1${path.replace(".", "\\.").replace("{hash}", `${NIX32_CLASS}{32}`).replace("{name}", PIN_NAME_CLASS)}$`,
+  ),
   permission,
   handler,
 }));

@@ -9,8 +9,12 @@ import { matchRoute } from "../../src/http/router.ts";
 import { ROUTES } from "../../src/routes.ts";
 import { ADMIN_TOKEN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
-import { apiCache, breakCatalog, call, type Method } from "./api.ts";
-import { APP, DEMO, LIB, pushRealClosure } from "./real-closure.ts";
+import { apiCache, breakCatalog, call, inCatalog, type Method } from "./api.ts";
+import { APP, DEMO, LIB, narInfoOf, pushRealClosure } from "./real-closure.ts";
+
+/** A pin that there is, and one that there is not. */
+const PIN = "deployed";
+const NO_PIN = "nothing";
 
 afterEach(() => reset());
 captureLog();
@@ -31,7 +35,7 @@ const OPERATIONS: Documented[] = Object.entries(OPENAPI.paths).flatMap(([templat
 );
 
 function routeOf({ method, template }: Documented) {
-  return matchRoute(ROUTES, method, { path: template.replace("{hash}", LIB) }).route;
+  return matchRoute(ROUTES, method, { path: template.replace("{hash}", LIB).replace("{name}", PIN) }).route;
 }
 
 describe("the description and the route table", () => {
@@ -48,7 +52,7 @@ describe("the description and the route table", () => {
     const expected: Record<Permission, unknown> = {
       none: [],
       pull: [{}, ...signIn],
-      push: "no operation of the API needs it",
+      push: signIn,
       admin: signIn,
     };
     expect(documented.operation.security).toEqual(expected[routeOf(documented).permission]);
@@ -97,9 +101,23 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
   200: (cache, documented) => send(cache, documented),
   400: (cache, documented) => send(cache, documented, { query: "?nonsense=1" }),
   401: (_, documented) => send(apiCache({ PULL_TOKEN }), documented, { token: "wrong" }),
-  403: (cache, documented) => send(cache, documented, { token: PUSH_TOKEN }),
-  404: (cache, documented) => send(cache, documented, { hash: "0".repeat(32) }),
-  409: (cache, documented) => send(cache, documented, { hash: APP }),
+  403: (cache, documented) =>
+    routeOf(documented).permission === "push"
+      ? send(apiCache({ PULL_TOKEN }), documented, { token: PULL_TOKEN })
+      : send(cache, documented, { token: PUSH_TOKEN }),
+  404: (cache, documented) => send(cache, documented, { hash: "0".repeat(32), name: NO_PIN }),
+  409: async (cache, documented) => {
+    switch (documented.operation.operationId) {
+      case "putPin":
+        return send(cache, documented, { body: { store_path: `/nix/store/${"0".repeat(32)}-absent` } });
+      case "gc":
+        await call(cache, "POST", "/gc", { token: ADMIN_TOKEN });
+        await inCatalog(({ sql }) => void sql.exec("UPDATE runs SET finished = NULL WHERE kind = 'gc'"));
+        return send(cache, documented, { body: { dry_run: true } });
+      default:
+        return send(cache, documented, { hash: APP });
+    }
+  },
   413: (cache, documented) => send(cache, documented, { body: { paths: Array(20_001).fill(LIB) } }),
   503: async (cache, documented) => {
     await breakCatalog();
@@ -107,13 +125,22 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
   },
 };
 
+const LIB_PATH = /^StorePath: (.*)$/m.exec(narInfoOf(LIB))?.[1];
+
+/** Valid bodies. */
+const BODIES: Record<string, unknown> = {
+  missing: { paths: [LIB] },
+  putPin: { store_path: LIB_PATH, keep_revisions: 3 },
+  gc: {},
+};
+
 /** A valid request of an operation, changed. `call` holds the answer against the description. */
 function send(
   cache: TestCache,
   { method, template, operation }: Documented,
-  { query = "", hash = DEMO, token = ADMIN_TOKEN, body = { paths: [LIB] } as unknown } = {},
+  { query = "", hash = DEMO, name = PIN, token = ADMIN_TOKEN, body = BODIES[operation.operationId] } = {},
 ) {
-  const path = template.replace("/api/v1", "").replace("{hash}", hash) + query;
+  const path = template.replace("/api/v1", "").replace("{hash}", hash).replace("{name}", name) + query;
   return call<unknown>(cache, method, path, { token, ...(operation.requestBody && { body }) });
 }
 
@@ -128,6 +155,9 @@ describe("every documented answer is given and has the documented shape", () => 
     const cache = apiCache();
     await pushRealClosure(cache);
     const { operation, method, template } = documented;
+    if (template.includes("{name}")) {
+      await call(cache, "PUT", `/pins/${PIN}`, { token: ADMIN_TOKEN, body: BODIES.putPin });
+    }
     // A status of a run is there once one has been begun.
     if (/Status$/.test(operation.operationId) && status === "200") {
       await call(cache, "POST", template.replace("/api/v1", ""), { token: ADMIN_TOKEN });
