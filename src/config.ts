@@ -9,6 +9,7 @@ import { type CacheEntry, nameProblem, parseCaches } from "./config/caches.ts";
 import { type ImportedKeys, importKeys, importSigningKeys, type Keys } from "./config/keys.ts";
 import { isSet, priority, storeDir, token } from "./config/values.ts";
 import type { SecretKey } from "./nix/keys.ts";
+import { graceMsOf, type Retention } from "./retention.ts";
 
 export type { Keys } from "./config/keys.ts";
 
@@ -27,10 +28,13 @@ export interface Env {
   CACHE_NAME?: string;
   CACHES?: string | Record<string, unknown>;
   OIDC?: string | readonly unknown[];
+  GC_GRACE_SECONDS?: string | number;
 }
 
 /** What is the same for all caches of a deployment. */
 export interface Shared {
+  /** Milliseconds: see {@link Retention}. */
+  readonly graceMs: number;
   readonly storeDir: string;
   /** Who may do everything. */
   readonly adminToken: string | undefined;
@@ -57,7 +61,7 @@ export interface Shared {
 }
 
 /** One cache. */
-export interface Config extends Shared {
+export interface Config extends Shared, Retention {
   readonly cacheName: string;
   /** False for a name that the configuration does not have (any more): nobody may use such a cache. */
   readonly isDeclared: boolean;
@@ -135,6 +139,7 @@ export function parseConfig(env: Env): Deployment {
   const otherCaches = Object.entries(others).map(([name, entry]) => cacheOf(env, name, entry, signingKeys));
   const shared: Shared = {
     storeDir: dir,
+    graceMs: graceMsOf(env.GC_GRACE_SECONDS, problems),
     ...staticTokens,
     mintsTokens: tokenSecrets.length > 0,
     tokenKeys: once(() => deriveTokenKeys(tokenSecrets)),
@@ -177,6 +182,7 @@ function cacheOf(
     priority: entry?.priority ?? DEFAULT_PRIORITY,
     isPrivate: entry?.isPrivate ?? false,
     isOpen: entry?.isOpen ?? false,
+    ...entry?.retention,
     keys: once(() => importKeys(signingKeys, env.TRUSTED_PUBLIC_KEYS, `CACHES.${name}`, choice)),
   };
 }

@@ -2,7 +2,7 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { isApi } from "./api/routes.ts";
 import { authorize } from "./auth/authorize.ts";
-import { type Authority, identify } from "./auth/identify.ts";
+import { type Authority, identify, mayPush } from "./auth/identify.ts";
 import { verifiedRequest } from "./auth/sigv4-body.ts";
 import { bucketFolder } from "./cache/folder.ts";
 import { PRIVATE } from "./cache/kinds.ts";
@@ -14,6 +14,7 @@ import { parsePath, type RequestPath } from "./http/path.ts";
 import { problemResponse } from "./http/problem.ts";
 import { matchRoute } from "./http/router.ts";
 import { edgePaths, type Located, locate } from "./locate.ts";
+import { collects } from "./retention.ts";
 import { type Context, ROUTES } from "./routes.ts";
 import { s3ErrorResponse, speaksS3 } from "./s3/errors.ts";
 
@@ -25,6 +26,20 @@ const PURGE_BATCH = 100;
 export default class NixCache extends WorkerEntrypoint<Env> implements EdgePurger {
   override fetch(request: Request): Promise<Response> {
     return handle(request, this.env, this.ctx);
+  }
+
+  /** The daily cron trigger: collects what nothing keeps. Most of it is done by the catalog's alarms. */
+  override async scheduled(): Promise<void> {
+    const deployment = configOf(this.env);
+    for (const cache of [deployment, ...deployment.named.values()].filter(collects)) {
+      const { cacheName } = cache;
+      // One that fails does not stop the others.
+      await logged(
+        fromCatalog(() => this.env.CATALOG.getByName(cacheName).gc({})).then((report) =>
+          console.log(`collection of ${cacheName}: ${JSON.stringify(report)}`),
+        ),
+      );
+    }
   }
 
   /** Drops paths from the cache in front of this entrypoint; only it can. The catalog calls it. */
@@ -87,6 +102,7 @@ async function answer(
     tokens,
     identity,
     identify: () => identify(request, authority),
+    isPusher: () => mayPush(request, authority),
     afterwards: (work) => ctx.waitUntil(logged(work)),
     purge: (paths) => ctx.waitUntil(purge(ctx, edgePaths(config, paths))),
     path: key,
@@ -112,6 +128,6 @@ async function logged(work: Promise<unknown>): Promise<void> {
     await work;
   } catch (error) {
     // Its client has been answered already; the operator can see it.
-    console.warn("work after the response failed", error);
+    console.warn("work that nobody waits for failed", error);
   }
 }

@@ -1,7 +1,7 @@
 // The route table: what the Worker answers, what permission each route needs, and who answers it.
 import { API_ROUTES } from "./api/routes.ts";
 import type { RoutePermission } from "./auth/authorize.ts";
-import { type Identity, may } from "./auth/grants.ts";
+import type { Identity } from "./auth/grants.ts";
 import { hasCredential, type Identified } from "./auth/identify.ts";
 import { getCacheInfo, getFrontPage, getHealth, putCacheInfo } from "./cache/info.ts";
 import { KINDS, type Kind, keyOf, NAR, NARINFO } from "./cache/kinds.ts";
@@ -11,9 +11,11 @@ import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";
 import { readObject } from "./cache/read.ts";
 import type { Catalog } from "./catalog/catalog.ts";
+import { fromCatalog } from "./catalog/result.ts";
 import { allProblems, type Config } from "./config.ts";
 import { HttpError } from "./http/errors.ts";
 import type { Route as RouteOf } from "./http/router.ts";
+import { collects } from "./retention.ts";
 import { getLocation, LIST_PARAMETERS, listObjects } from "./s3/bucket.ts";
 import { completeUpload } from "./s3/complete.ts";
 import { abortUpload, createUpload, listParts, uploadPart } from "./s3/multipart.ts";
@@ -31,6 +33,8 @@ export interface Context {
   readonly identity: Identity;
   /** Whose credential the request carries, where the route needs none. */
   readonly identify: () => Promise<Identified>;
+  /** Whether that is somebody who may push to this cache. Never rejects: who cannot be told is not one. */
+  readonly isPusher: () => Promise<boolean>;
   /** Goes on with something after the response; what it throws is logged. */
   readonly afterwards: (work: Promise<unknown>) => void;
   /** Drops paths from the cache in front of the Worker, after the response. */
@@ -106,18 +110,43 @@ function routesOfKind(kind: Kind): Route[] {
 function reader(kind: Kind): Handler {
   const read: Handler = ({ request, bucket, config, path }) =>
     readObject(request, bucket, kind, keyOf(kind, path), config.isPrivate);
+  if (kind === NARINFO) return keepingForPushers(read);
   return kind === NAR ? noticingPushers(read) : read;
+}
+
+/**
+ * A pusher who finds a path here does not send it again, and refers to it: it must stay. Told before the read, so that
+ * what is found is not about to be collected. Only where something is, and for whoever may push; everybody else's read
+ * asks nobody.
+ */
+function keepingForPushers(read: Handler): Handler {
+  return async (context) => {
+    const { config, path, catalog } = context;
+    if (collects(config) && (await context.isPusher())) {
+      await logged(fromCatalog(() => catalog().wantPath(path.slice(0, HASH_LENGTH))));
+    }
+    return read(context);
+  };
+}
+
+const HASH_LENGTH = 32;
+
+/** Reading goes on when the catalog does not answer. */
+async function logged(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    console.warn("a path that a pusher asked for could not be noted", error);
+  }
 }
 
 /** Before uploading a NAR a pusher asks with HEAD whether it is here, and relies on the answer: it must stay. */
 function noticingPushers(read: Handler): Handler {
   return (context) => {
-    const { request, config, path } = context;
+    const { request, path, catalog } = context;
     if (request.method === "HEAD" && hasCredential(request)) {
       const notice = async () => {
-        const asker = await context.identify();
-        if (asker.kind !== "known" || !may(asker.identity, "push", config.cacheName)) return;
-        await context.catalog().narSeen(path);
+        if (await context.isPusher()) await catalog().narSeen(path);
       };
       context.afterwards(notice());
     }
@@ -133,7 +162,8 @@ function writer(kind: Kind): Handler {
     case NAR:
       return ({ request, bucket, path, catalog, purge }) => putNar(request, bucket, path, catalog, purge);
     default:
-      return ({ request, bucket, path }) => putMetadata(request, bucket, kind, keyOf(kind, path));
+      return ({ request, bucket, path, catalog }) =>
+        putMetadata(request, bucket, kind, keyOf(kind, path), catalog);
   }
 }
 

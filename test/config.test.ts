@@ -63,6 +63,13 @@ describe("what each variable may be", () => {
     [{ CACHES: { "nix-cache": {} } }, { isOpen: false }],
     [{ CACHES: {} }, { isOpen: false }],
     [{ CACHES: "" }, { isOpen: false }],
+    [{ CACHES: {} }, { graceMs: 90_000_000 }],
+    [
+      { CACHES: { "nix-cache": { open: true, retention_days: 90, max_size_gb: 0.5 } } },
+      { isOpen: true, retentionDays: 90, maxSizeBytes: 500_000_000 },
+    ],
+    [{ GC_GRACE_SECONDS: "60" }, { graceMs: 60_000 }],
+    [{ GC_GRACE_SECONDS: 3600 }, { graceMs: 3_600_000 }],
     [
       { CACHE_NAME: "team-1", CACHES: { "team-1": { open: true } } },
       { cacheName: "team-1", isOpen: true },
@@ -157,6 +164,21 @@ const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
   ["a name in upper case", { CACHES: { Team: {} } }, /^CACHES: the name "Team" must be/],
   ["a name that shadows a route", { CACHES: { nar: {} } }, /^CACHES: the name "nar" would shadow \/nar/],
   ["a default cache that shadows a route", { CACHE_NAME: "api" }, /^CACHE_NAME: would shadow \/api/],
+  ...["90", 0, -1, Number.NaN, null, true, 36_501].map((days): [string, Partial<Env>, RegExp] => [
+    `retention_days = ${JSON.stringify(days)}`,
+    { CACHES: { "nix-cache": { retention_days: days } } },
+    /^CACHES\.nix-cache\.retention_days: must be a number above 0 .*; nothing is collected until it is$/,
+  ]),
+  [
+    "max_size_gb as a text",
+    { CACHES: { "nix-cache": { max_size_gb: "500" } } },
+    /^CACHES\.nix-cache\.max_size_gb: must be/,
+  ],
+  [
+    "a grace period shorter than a push",
+    { GC_GRACE_SECONDS: 9 },
+    /^GC_GRACE_SECONDS: must be a whole number/,
+  ],
   ["SIGNING_KEY without a name", { SIGNING_KEY: MATERIAL }, /^SIGNING_KEY: key 1: /],
   ["SIGNING_KEY with name and key exchanged", { SIGNING_KEY: `${MATERIAL}:a-1` }, /^SIGNING_KEY: key 1: /],
   ["SIGNING_KEY that is cut", { SIGNING_KEY: SECRET.slice(0, -8) }, /^SIGNING_KEY: key 1: /],

@@ -6,6 +6,7 @@ import { HttpError } from "../http/errors.ts";
 import { FormatError, quote } from "../nix/format-error.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import { checkBaseName, parseStorePath } from "../nix/store-path.ts";
+import { collects } from "../retention.ts";
 import type { Context } from "../routes.ts";
 import { json } from "./json.ts";
 import { refuseParameters } from "./parameters.ts";
@@ -17,11 +18,13 @@ const MAX_BODY_BYTES = 8 * 1024 * 1024;
 
 const HASH_PART = new RegExp(`^${NIX32_CLASS}{32}$`);
 
-export async function postMissing({ request, config, catalog }: Context): Promise<Response> {
+export async function postMissing({ request, config, catalog, isPusher }: Context): Promise<Response> {
   refuseParameters(request);
   const paths = parseRequest(decodeUtf8(await readBody(request, MAX_BODY_BYTES)));
+  // Whoever may push is about to rely on those that are here.
+  const isForPush = collects(config) && (await isPusher());
   const hashes = paths.map((path, index) => hashOf(path, index, config.storeDir));
-  const missing = new Set(await fromCatalog(() => catalog().missing(hashes)));
+  const missing = new Set(await fromCatalog(() => catalog().missing(hashes, isForPush)));
   const answer = paths.filter((_, index) => missing.has(hashes[index] ?? ""));
   return json(request, { missing: [...new Set(answer)] });
 }

@@ -34,7 +34,9 @@ export interface OpenApi {
     readonly license: { readonly name: string; readonly identifier: string };
   };
   readonly servers: readonly { readonly url: string }[];
-  readonly paths: Readonly<Record<string, Readonly<Partial<Record<"get" | "post" | "delete", Operation>>>>>;
+  readonly paths: Readonly<
+    Record<string, Readonly<Partial<Record<"get" | "put" | "post" | "delete", Operation>>>>
+  >;
   readonly components: {
     readonly schemas: Readonly<Record<string, Schema>>;
     readonly securitySchemes: Readonly<
@@ -44,9 +46,10 @@ export interface OpenApi {
 }
 
 /** What each permission means for a client. An empty requirement: nothing needs to be sent. */
-export const SECURITY: Record<Exclude<RoutePermission, "push">, Operation["security"]> = {
+export const SECURITY: Record<RoutePermission, Operation["security"]> = {
   none: [],
   pull: [{}, { basic: [] }, { bearer: [] }],
+  push: [{ basic: [] }, { bearer: [] }],
   admin: [{ basic: [] }, { bearer: [] }],
 };
 
@@ -55,6 +58,7 @@ const UNAUTHORIZED = "No credential, or a wrong one.";
 const REFUSALS: Record<keyof typeof SECURITY, Readonly<Record<number, string>>> = {
   none: {},
   pull: { 401: `Of a private cache: ${UNAUTHORIZED}` },
+  push: { 401: UNAUTHORIZED, 403: "The credential may not push, or none is configured that may." },
   admin: { 401: UNAUTHORIZED, 403: "The credential is not an administrator's, or none is configured." },
 };
 interface Described {

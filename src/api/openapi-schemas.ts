@@ -4,13 +4,14 @@ import { PERMISSIONS } from "../auth/grants.ts";
 import { MAX_EXPIRES_IN, MIN_EXPIRES_IN } from "../auth/mint-request.ts";
 import { MAX_REFERRERS } from "../catalog/detail.ts";
 import { FINDING_KINDS } from "../catalog/findings.ts";
-import { PHASES } from "../catalog/runs.ts";
+import { PHASES, type RunKind } from "../catalog/runs.ts";
 import { GROWTH_DAYS, LARGEST } from "../catalog/stats.ts";
 import { COMPRESSIONS } from "../nix/narinfo.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import { MAX_PATHS } from "./missing.ts";
+import { MAX_KEEP_DAYS, MAX_KEEP_REVISIONS } from "./pins.ts";
 
-type JsonType = "string" | "integer" | "boolean" | "object" | "array" | "null";
+type JsonType = "string" | "integer" | "number" | "boolean" | "object" | "array" | "null";
 
 /** The part of JSON Schema 2020-12 that is used here. */
 export interface Schema {
@@ -91,6 +92,8 @@ const AMOUNT = {
   fileSize: described("Bytes, compressed; a NAR that several paths share counts for each.", BYTES),
 } satisfies Record<string, Schema>;
 
+const PATHS_AND_BYTES = { paths: COUNT, bytes: BYTES } satisfies Record<string, Schema>;
+
 const FINDINGS = object({
   count: COUNT,
   repaired: described("How many of them have been repaired.", COUNT),
@@ -99,13 +102,19 @@ const FINDINGS = object({
   }),
 });
 
-const RUN = {
-  done: BOOLEAN,
-  started: TIME,
-  finished: described("Absent while it goes on.", TIME),
-  phase: described("What it walks now, or walked last.", { type: "string", enum: PHASES }),
-  steps: COUNT,
-  problem: described("Why the last step stopped short; it is tried again by itself.", STRING),
+function run(kind: RunKind) {
+  return {
+    kind: { type: "string", const: kind },
+    done: BOOLEAN,
+    started: TIME,
+    finished: described("Absent while it goes on.", TIME),
+    phase: described("What it does now, or did last.", { type: "string", enum: PHASES[kind] }),
+    steps: COUNT,
+    problem: described("Why the last step stopped short; it is tried again by itself.", STRING),
+  } satisfies Record<string, Schema>;
+}
+
+const WALKED = {
   narinfos: described("Met in the bucket so far.", COUNT),
   nars: described("Met in the bucket so far.", COUNT),
 } satisfies Record<string, Schema>;
@@ -222,8 +231,8 @@ export const SCHEMAS = {
   }),
   ReindexReport: object(
     {
-      kind: { type: "string", const: "reindex" },
-      ...RUN,
+      ...run("reindex"),
+      ...WALKED,
       indexed: described("Paths taken into the catalog, or brought up to date.", COUNT),
       removed: described("Entries removed whose object is not there.", COUNT),
       unreadable: FINDINGS,
@@ -232,13 +241,89 @@ export const SCHEMAS = {
   ),
   CheckReport: object(
     {
-      kind: { type: "string", const: "check" },
-      ...RUN,
+      ...run("check"),
+      ...WALKED,
       repair: described("Whether it repairs what is safe to repair.", BOOLEAN),
       clean: described("Nothing found so far.", BOOLEAN),
       findings: object(Object.fromEntries(FINDING_KINDS.map((kind) => [kind, FINDINGS]))),
     },
     ["finished", "problem"],
+  ),
+  PinRequest: {
+    ...object(
+      {
+        store_path: described("It must be in the cache.", STRING),
+        keep_revisions: described("So many of the newest revisions stay.", {
+          type: "integer",
+          minimum: 1,
+          maximum: MAX_KEEP_REVISIONS,
+        }),
+        keep_days: described(
+          "Revisions of so many days stay. Without this and keep_revisions: all of them.",
+          {
+            type: "integer",
+            minimum: 1,
+            maximum: MAX_KEEP_DAYS,
+          },
+        ),
+      },
+      ["keep_revisions", "keep_days"],
+    ),
+    additionalProperties: false,
+  },
+  Pin: object({
+    name: STRING,
+    storePath: described("The newest.", STRING),
+    keepRevisions: orNull("null: not by number.", COUNT),
+    keepDays: orNull("null: not by time.", COUNT),
+    revisions: list(
+      object({
+        storePath: STRING,
+        pinned: TIME,
+        pinnedBy: STRING,
+        until: orNull("When it is kept no longer; null: not by time.", TIME),
+      }),
+      { minItems: 1, description: "The newest first." },
+    ),
+  }),
+  Pins: object({ pins: list({ $ref: "#/components/schemas/Pin" }, { description: "By name." }) }),
+  DeletedPin: object({ deleted: described("Its name.", STRING) }),
+  GcRequest: {
+    ...object({ dry_run: BOOLEAN, force: BOOLEAN }, ["dry_run", "force"]),
+    additionalProperties: false,
+  },
+  GcReport: object(
+    {
+      ...run("gc"),
+      dryRun: described("Nothing was to be deleted.", BOOLEAN),
+      force: described("More than half of the cache may go.", BOOLEAN),
+      retentionDays: orNull("null: paths do not go by age.", { type: "number" }),
+      maxSizeGb: orNull("null: paths do not go by size.", { type: "number" }),
+      stopped: described("Why it ended before its end, or before it deleted anything; what to do.", STRING),
+      paths: described("Here when it began.", COUNT),
+      bytes: described("Of their NARs in the bucket, each counted once.", BYTES),
+      pins: COUNT,
+      roots: described("Paths that stay of themselves, and keep all that they refer to.", COUNT),
+      alive: object(PATHS_AND_BYTES),
+      dead: described(
+        "What no root holds; `expired` because of its age, `tooLarge` because of max_size_gb.",
+        object({ ...PATHS_AND_BYTES, expired: COUNT, tooLarge: COUNT }),
+      ),
+      oldest: list(object({ storePath: STRING, lastWanted: TIME }), {
+        description: "The first hundred of the dead, the oldest first.",
+      }),
+      removed: described(
+        "Deleted so far; the bytes leave the bucket a grace period later.",
+        object(PATHS_AND_BYTES),
+      ),
+      spared: described("Dead when it looked, and wanted again before they could go.", COUNT),
+      unpublishedNars: described("NARs that were uploaded and never published, and go now.", COUNT),
+      spent: described(
+        "Operations of the bucket by class, calls that delete, and rows of the catalog.",
+        object({ classA: COUNT, classB: COUNT, deletes: COUNT, rowsRead: COUNT, rowsWritten: COUNT }),
+      ),
+    },
+    ["finished", "problem", "stopped"],
   ),
   Problem: {
     ...object({

@@ -1,5 +1,6 @@
 // The OpenAPI 3.1 description of the API. What it says of permissions, refusals and shapes is tested against the
 // route table and against real answers.
+import { PIN_NAME_CLASS } from "../catalog/pin-object.ts";
 import { MAX_PATHS } from "./missing.ts";
 import { type OpenApi, operation, type Parameter, ref } from "./openapi-operation.ts";
 import { HASH_PART, SCHEMAS, type Schema } from "./openapi-schemas.ts";
@@ -15,6 +16,13 @@ function query(name: string, description: string, schema: Schema): Parameter {
 
 const HASH: Parameter = { name: "hash", in: "path", required: true, schema: HASH_PART };
 const RESTART = query("restart", "Begin again although one is under way.", { type: "boolean" });
+const NAME: Parameter = {
+  name: "name",
+  in: "path",
+  required: true,
+  schema: { type: "string", pattern: `^${PIN_NAME_CLASS}$`, description: "The name of a pin." },
+};
+const NO_PIN = "There is no such pin.";
 const NO_PATH = "The catalog knows no such path.";
 const NO_RUN = "None has been asked for yet.";
 const STEPWISE =
@@ -94,7 +102,7 @@ export const OPENAPI: OpenApi = {
         errors: {
           ...BAD_PARAMETER,
           404: NO_PATH,
-          409: "Other paths refer to it; the detail names them.",
+          409: "Other paths refer to it, or pins keep it; the detail names them.",
           ...UNAVAILABLE,
         },
       }),
@@ -145,6 +153,71 @@ export const OPENAPI: OpenApi = {
       }),
     },
     ...TOKEN_PATHS,
+    "/api/v1/pins": {
+      get: operation({
+        id: "listPins",
+        summary: "All pins, by name.",
+        permission: "pull",
+        answer: ref("Pins"),
+        errors: { ...BAD_PARAMETER, ...UNAVAILABLE },
+      }),
+    },
+    "/api/v1/pins/{name}": {
+      get: operation({
+        id: "getPin",
+        summary: "The newest store path of a pin, and the others that it keeps.",
+        permission: "pull",
+        parameters: [NAME],
+        answer: ref("Pin"),
+        errors: { ...BAD_PARAMETER, 404: NO_PIN, ...UNAVAILABLE },
+      }),
+      put: operation({
+        id: "putPin",
+        summary: "Pin a path: it and all that it refers to stay.",
+        description:
+          "The path becomes the newest revision of the pin, which always stays; older ones stay as keep_revisions and keep_days say.",
+        permission: "push",
+        parameters: [NAME],
+        body: ref("PinRequest"),
+        answer: ref("Pin"),
+        errors: {
+          400: "A parameter or the body is malformed; the detail says how.",
+          409: "The path is not in the cache.",
+          ...UNAVAILABLE,
+        },
+      }),
+      delete: operation({
+        id: "deletePin",
+        summary: "Delete a pin with all of its revisions.",
+        description: "The paths stay until they are too old, or until nothing else keeps them.",
+        permission: "push",
+        parameters: [NAME],
+        answer: ref("DeletedPin"),
+        errors: { ...BAD_PARAMETER, 404: NO_PIN, ...UNAVAILABLE },
+      }),
+    },
+    "/api/v1/gc": {
+      post: operation({
+        id: "gc",
+        summary: "Collect what nothing keeps.",
+        description: `${STEPWISE} A run that would remove more than half of the cache stops, unless it is told to go on with force.`,
+        permission: "admin",
+        body: ref("GcRequest"),
+        answer: ref("GcReport"),
+        errors: {
+          400: "A parameter or the body is malformed; the detail says how.",
+          409: "A dry run, while a collection is under way.",
+          ...UNAVAILABLE,
+        },
+      }),
+      get: operation({
+        id: "gcStatus",
+        summary: "What the last collection did, or has done so far.",
+        permission: "admin",
+        answer: ref("GcReport"),
+        errors: { ...BAD_PARAMETER, 404: NO_RUN, ...UNAVAILABLE },
+      }),
+    },
     "/api/v1/openapi.json": {
       get: operation({
         id: "openapi",

@@ -1,12 +1,15 @@
 // The routes of the native API, /api/v1. openapi.ts describes the same operations, and a test holds the two against
 // each other.
 import type { RoutePermission } from "../auth/authorize.ts";
+import { PIN_NAME_CLASS } from "../catalog/pin-object.ts";
 import type { Route } from "../http/router.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import type { Context, Handler } from "../routes.ts";
+import { getGc, postGc } from "./gc.ts";
 import { json } from "./json.ts";
 import { postMissing } from "./missing.ts";
 import { deletePath, getPath, getPaths } from "./paths.ts";
+import { deletePin, getPin, getPins, putPin } from "./pins.ts";
 import { getCheck, getReindex, postCheck, postReindex } from "./runs.ts";
 import { getStats } from "./stats.ts";
 import { deleteToken, getToken, getTokens, getWhoAmI, postExchange, postToken } from "./tokens.ts";
@@ -34,6 +37,12 @@ const OPERATIONS: readonly [
   ["POST", "/tokens/exchange", "none", postExchange],
   ["GET", "/tokens/{id}", "admin", getToken],
   ["DELETE", "/tokens/{id}", "admin", deleteToken],
+  ["GET", "/pins", "pull", getPins],
+  ["GET", "/pins/{name}", "pull", getPin],
+  ["PUT", "/pins/{name}", "push", putPin],
+  ["DELETE", "/pins/{name}", "push", deletePin],
+  ["POST", "/gc", "admin", postGc],
+  ["GET", "/gc", "admin", getGc],
   ["GET", "/openapi.json", "none", getOpenApi],
 ];
 
@@ -44,11 +53,12 @@ export const API_ROUTES: readonly ApiRoute[] = OPERATIONS.map(([method, path, pe
   handler,
 }));
 
-/** Of a path's parameters: the hash part of a store path, and the id of a minted token. */
+/** Of a path's parameters: the hash part of a store path, the name of a pin, the id of a minted token. */
 function patternOf(path: string): string {
   return path
     .replace(".", "\\.")
     .replace("{hash}", `${NIX32_CLASS}{32}`)
+    .replace("{name}", PIN_NAME_CLASS)
     .replace("{id}", "[A-Za-z0-9_-]{22}");
 }
 

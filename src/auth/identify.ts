@@ -3,7 +3,7 @@
 import type { Config } from "../config.ts";
 import { HttpError } from "../http/errors.ts";
 import { tokenOf } from "./credentials.ts";
-import type { Identity } from "./grants.ts";
+import { type Identity, may } from "./grants.ts";
 import { isMinted, verifyMinted } from "./minted.ts";
 import { looksLikeJwt, verifyOidc } from "./oidc.ts";
 import { verifySigV4 } from "./sigv4.ts";
@@ -49,6 +49,19 @@ export async function identify(request: Request, authority: Authority): Promise<
   return request.headers.has("Authorization")
     ? refused("the Authorization header has neither the form 'Bearer TOKEN' nor that of Basic")
     : NONE;
+}
+
+/** Whether a request is by somebody who may push to this cache. Never rejects. */
+export async function mayPush(request: Request, authority: Authority): Promise<boolean> {
+  if (!hasCredential(request)) return false;
+  try {
+    const identified = await identify(request, authority);
+    return identified.kind === "known" && may(identified.identity, "push", authority.config.cacheName);
+  } catch (error) {
+    // Reading goes on while nobody can tell.
+    console.warn("who is asking cannot be told now", error);
+    return false;
+  }
 }
 
 async function identifyToken(token: string, isWriting: boolean, authority: Authority): Promise<Identified> {

@@ -1,8 +1,11 @@
 // Uploading what accompanies store paths: listings, logs, realisations, build traces, debug info.
+import type { Catalog } from "../catalog/catalog.ts";
+import { fromCatalog } from "../catalog/result.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { contentCoding, decode } from "../http/encodings.ts";
 import { HttpError, textLine } from "../http/errors.ts";
 import { putSmall } from "./bucket.ts";
+import { ownerOf } from "./companions.ts";
 import type { Kind } from "./kinds.ts";
 
 /** Answers PUT of a small object: at most the kind's size, well-formed where it is JSON, stored as it was sent. */
@@ -11,11 +14,16 @@ export async function putMetadata(
   bucket: R2Bucket,
   kind: Kind,
   key: string,
+  catalog: () => DurableObjectStub<Catalog>,
 ): Promise<Response> {
   const coding = contentCoding(request.headers.get("Content-Encoding"), kind.compressionSetting);
   const body = await readBody(request, kind.maxBytes);
   const plain = coding === undefined ? body : await decode(body, coding, kind.maxBytes);
-  if (kind.contentType === "application/json") checkJsonObject(decodeUtf8(plain), kind);
+  const isJson = kind.contentType === "application/json";
+  const text = isJson ? decodeUtf8(plain) : "";
+  if (isJson) checkJsonObject(text, kind);
+  // First the catalog: from here on it goes with its path, and no deletion takes what arrives now.
+  await fromCatalog(() => catalog().expectCompanion(key, ownerOf(key, text)));
   await putSmall(bucket, key, body, {
     httpMetadata: { contentType: kind.contentType, ...(coding && { contentEncoding: coding }) },
   });

@@ -4,14 +4,17 @@ import { DurableObject } from "cloudflare:workers";
 import { bucketFolder } from "../cache/folder.ts";
 import { cacheNamed, configOf, type Env, undeclared } from "../config.ts";
 import { edgePaths } from "../locate.ts";
+import { collects } from "../retention.ts";
 import { type CheckOptions, type CheckReport, checkReport } from "./check.ts";
+import { type GcOptions, type GcReport, gcReport } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
-import { type Deleted, deletePath, NAR_GRACE_MS, sweepNars } from "./delete.ts";
+import { type Deleted, deletePath, sweepNars } from "./delete.ts";
 import { type PathDetail, pathDetail } from "./detail.ts";
 import { isIndexed, requireIndex } from "./indexed.ts";
 import { Locks } from "./locks.ts";
 import { expectNar, type NarFacts, narSeen } from "./nars.ts";
 import { missingPaths } from "./paths.ts";
+import { deletePin, getPin, listPins, type Pin, type PinRequest, putPin } from "./pins.ts";
 import { type PublishOutcome, publish } from "./publish.ts";
 import { listPaths, type PathPage, type PathQuery } from "./queries.ts";
 import { type ReindexOptions, type ReindexReport, reindexReport } from "./reindex.ts";
@@ -40,8 +43,9 @@ import {
   type UploadedPart,
   uploadParts,
 } from "./uploads.ts";
+import { expectCompanion, wantPath, wantPaths } from "./wants.ts";
 
-export type { CheckReport, PublishOutcome, ReindexReport };
+export type { CheckReport, GcReport, PublishOutcome, ReindexReport };
 
 /** What the Worker's default entrypoint offers to its own objects: only it can purge its cache. */
 export interface EdgePurger {
@@ -130,8 +134,20 @@ export class Catalog extends DurableObject<Env> {
     return toResult(() => revokedIds(this.context));
   }
 
-  missing(hashes: readonly string[]): Promise<Result<string[]>> {
-    return toResult(() => missingPaths(this.context, hashes));
+  /** Which of these are not here; for a pusher the others stay from here on. */
+  missing(hashes: readonly string[], isPusher = false): Promise<Result<string[]>> {
+    return toResult(() => {
+      if (isPusher) wantPaths(this.context, hashes);
+      return missingPaths(this.context, hashes);
+    });
+  }
+
+  wantPath(hash: string): Promise<Result<void>> {
+    return toResult(() => wantPath(this.context, hash));
+  }
+
+  expectCompanion(key: string, owner: string | undefined): Promise<Result<void>> {
+    return toResult(() => expectCompanion(this.context, key, owner));
   }
 
   listPaths(query: PathQuery): Promise<Result<PathPage>> {
@@ -181,7 +197,38 @@ export class Catalog extends DurableObject<Env> {
     return toResult(() => checkReport(this.context));
   }
 
-  async #run(kind: RunKind, options: ReindexOptions & CheckOptions): Promise<void> {
+  /** Collects what no root holds, or only says what would go: a few steps now, the rest by alarms. */
+  gc(options: GcOptions): Promise<Result<GcReport>> {
+    return toResult(async () => {
+      // Before it: whatever ends it, what it has released is swept.
+      if (collects(this.context.config)) await this.#wakeForSweep();
+      await this.#run("gc", options);
+      return gcReport(this.context) as GcReport;
+    });
+  }
+
+  /** What the last collection did, or has done so far; `undefined` where there was none. */
+  gcStatus(): Promise<Result<GcReport | undefined>> {
+    return toResult(() => gcReport(this.context));
+  }
+
+  putPin(name: string, pin: PinRequest, pinnedBy: string): Promise<Result<Pin>> {
+    return toResult(() => putPin(this.context, name, pin, pinnedBy));
+  }
+
+  deletePin(name: string): Promise<Result<void>> {
+    return toResult(() => deletePin(this.context, name));
+  }
+
+  getPin(name: string): Promise<Result<Pin>> {
+    return toResult(() => getPin(this.context, name));
+  }
+
+  listPins(): Promise<Result<Pin[]>> {
+    return toResult(() => listPins(this.context));
+  }
+
+  async #run(kind: RunKind, options: ReindexOptions & CheckOptions & GcOptions): Promise<void> {
     // Before the step: whatever ends it, the run goes on.
     await this.#wake(this.context.now() + RETRY_MS);
     await requestRun(this.context, kind, options);
@@ -227,7 +274,7 @@ export class Catalog extends DurableObject<Env> {
 
   /** Runs the alarm when the grace period of what is released now has ended; the sweep then tells of the next. */
   #wakeForSweep(): Promise<void> {
-    return this.#wake(this.context.now() + NAR_GRACE_MS);
+    return this.#wake(this.context.now() + this.context.config.graceMs);
   }
 
   /** Runs the alarm at `time` (milliseconds since the epoch) or earlier. */

@@ -3,7 +3,6 @@ import { formatHash } from "../nix/hash.ts";
 import { checkNarOfPath } from "./check-nar-of-path.ts";
 import { compareNar } from "./compare.ts";
 import type { CatalogContext } from "./context.ts";
-import { NAR_GRACE_MS } from "./delete.ts";
 import { note } from "./findings.ts";
 import { forgetVanishedNar, learnNars } from "./nars.ts";
 import { isNarPending, isNarReferred } from "./pending.ts";
@@ -41,7 +40,7 @@ export async function checkNars(c: CatalogContext, run: Run): Promise<number> {
 
 /** Keys of the page, older than the grace period, that no path has and that are not waiting for the sweep already. */
 function unreferred(c: CatalogContext, page: Page): string[] {
-  const settled = page.objects.filter((object) => object.uploaded.getTime() <= c.now() - NAR_GRACE_MS);
+  const settled = page.objects.filter((object) => object.uploaded.getTime() <= c.now() - c.config.graceMs);
   return c.sql
     .exec<{ key: string }>(
       `SELECT value AS key FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM paths WHERE nar = value)
@@ -102,7 +101,7 @@ function checkNar(c: CatalogContext, run: Run, key: string): Promise<void> {
       if (row?.is_stored === 1) {
         note(c, run.kind, "vanished-nar", key, "is in the catalog, but not in the bucket", run.repair);
       }
-      if (run.repair) forgetVanishedNar(c, key, NAR_GRACE_MS);
+      if (run.repair) forgetVanishedNar(c, key, c.config.graceMs);
     });
   });
 }
@@ -121,7 +120,7 @@ function checkStoredNar(
   if (isNarReferred(c, key) || isNarOfUnindexed(c, key) || isNarPending(c, key)) return;
   // Pushers upload first and publish later: until the grace period ends nothing is wrong with it.
   const lastCare = Math.max(object.uploaded.getTime(), row?.uploaded ?? 0, row?.seen ?? 0);
-  if (row?.released || lastCare > c.now() - NAR_GRACE_MS) return;
+  if (row?.released || lastCare > c.now() - c.config.graceMs) return;
   note(c, run.kind, "unreferenced-nar", key, `nothing refers to it; ${object.size} bytes`, run.repair);
   // Not deleted here: somebody may be about to publish it, and the sweep leaves time for that.
   if (run.repair) c.sql.exec("UPDATE nars SET released = ? WHERE key = ?", c.now(), key);

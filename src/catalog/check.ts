@@ -7,7 +7,7 @@ import { checkNars } from "./check-nars.ts";
 import { checkReferences } from "./check-references.ts";
 import type { CatalogContext } from "./context.ts";
 import { FINDING_KINDS, type FindingKind, type Findings, findingsOf } from "./findings.ts";
-import { loadRun, type Phase, type RunReport, runReport } from "./runs.ts";
+import { loadRun, type PhaseOf, type RunReport, runReport } from "./runs.ts";
 import type { Step } from "./steps.ts";
 
 /** Findings of each kind that a report names. */
@@ -43,7 +43,7 @@ export function checkReport(c: CatalogContext): CheckReport | undefined {
 }
 
 /** In this order a repair of one phase is what the next one looks at. */
-export const CHECK_STEPS: Record<Phase, Step> = {
+export const CHECK_STEPS: Record<PhaseOf<"check">, Step> = {
   narinfos: checkNarInfos,
   nars: checkNars,
   references: checkReferences,

@@ -1,6 +1,7 @@
 // Deleting: the narinfo first, so that nobody is sent to what is about to go; its NAR in a later pass, when no
 // client can still hold the narinfo, and only if nothing refers to it then.
 import { HttpError } from "../http/errors.ts";
+import { companionsOfNar, companionsOfPath } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";
 import { DELETE_BATCH } from "./objects.ts";
 import { deletePathRow, pathRow, referencesOf, referrersOf } from "./paths.ts";
@@ -13,13 +14,9 @@ import {
   settleKey,
   vanishingReferrers,
 } from "./pending.ts";
+import { pinnedOf, pinsHolding } from "./pins.ts";
 import { learnPath } from "./publish.ts";
 
-/**
- * Milliseconds for which a NAR outlives its last path, its last upload and the last time that a pusher asked for
- * it: the narinfo's max-age of an hour, and a day for pushes under way and clients that downloaded the narinfo.
- */
-export const NAR_GRACE_MS = 25 * 3600 * 1000;
 /** Milliseconds after which a sweep looks again for NARs that something under way needed. */
 const BUSY_MS = 60_000;
 /** How often a deletion begins because of what others do meanwhile, before it is refused. */
@@ -34,7 +31,7 @@ export interface Deleted {
 
 /**
  * Deletes a path; with `withReferrers` everything that refers to it, directly or not, too. Throws
- * {@link HttpError} 404, 409 (referrers, named) or 503. Died in between, it has deleted a beginning of the list,
+ * {@link HttpError} 404, 409 (referrers or pins, named) or 503. Died in between, it has deleted a beginning of the list,
  * which leaves every closure whole.
  */
 export async function deletePath(c: CatalogContext, hash: string, withReferrers: boolean): Promise<Deleted> {
@@ -43,6 +40,7 @@ export async function deletePath(c: CatalogContext, hash: string, withReferrers:
   if (pathRow(c, hash) === undefined) await learnPath(c, hash);
   const deleted: string[] = [];
   for (let round = 1; pathRow(c, hash) !== undefined; round++) {
+    refusePinned(c, hash);
     for (const level of withReferrers ? referrersFirst(c, hash) : [[hash]]) {
       const outcome = await deleteLevel(c, level);
       if ("names" in outcome) {
@@ -124,6 +122,9 @@ async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promis
       const refusal = new HttpError(409, referredMessage(c, hash, [...referrers, ...vanishing]));
       return { isReferred: referrers.length > 0, refusal };
     }
+    // Pinned since the deletion looked: it looks again, and says by what.
+    const [pinned] = pinnedOf(c, hashes);
+    if (pinned !== undefined) return { isReferred: false, refusal: pinnedRefusal(c, pinned) };
     const rows = hashes.flatMap((hash) => pathRow(c, hash) ?? []);
     c.transaction(() => {
       for (const { hash } of rows) beginPathDeletion(c, hash);
@@ -131,6 +132,21 @@ async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promis
     await carryOutDeletions(c, hashes);
     return { names: rows.map(({ hash, name }) => `${hash}-${name}`) };
   });
+}
+
+/** What is in a pin's closure stays, and so does all that refers to it up to the pinned path. Throws 409. */
+function refusePinned(c: CatalogContext, hash: string): void {
+  if (pinsHolding(c, hash, 1).length > 0) throw pinnedRefusal(c, hash);
+}
+
+function pinnedRefusal(c: CatalogContext, hash: string): HttpError {
+  const pins = pinsHolding(c, hash, MAX_NAMED + 1);
+  const more = pins.length > MAX_NAMED ? " and others" : "";
+  const named = pins.slice(0, MAX_NAMED).join(", ");
+  return new HttpError(
+    409,
+    `${hash}-${pathRow(c, hash)?.name} is kept by what is pinned as ${named}${more}; DELETE /api/v1/pins/NAME first`,
+  );
 }
 
 /** Deletes a narinfo and its row, by one who holds its lock. The intention and `alongside` are one transaction. */
@@ -147,12 +163,19 @@ export async function deleteNarInfo(
 }
 
 /** Writes down that a narinfo is to be deleted; from here on it will be, whatever happens. Call it in a transaction. */
-function beginPathDeletion(c: CatalogContext, hash: string): void {
+export function beginPathDeletion(c: CatalogContext, hash: string): void {
   const nar = pathRow(c, hash)?.nar;
   const references = referencesOf(c, hash);
+  const objects = companionsOfPath(c, hash);
   deletePathRow(c, hash);
   // Until the narinfo has gone clients may rely on these.
-  begin(c, { kind: "delete-path", key: hash, references, ...(nar !== undefined && { nars: [nar] }) });
+  begin(c, {
+    kind: "delete-path",
+    key: hash,
+    references,
+    objects,
+    ...(nar !== undefined && { nars: [nar] }),
+  });
 }
 
 function referredMessage(c: CatalogContext, hash: string, referrers: readonly string[]): string {
@@ -169,8 +192,11 @@ export interface Swept {
   readonly next?: number;
 }
 
-/** Deletes NARs that lost their last path more than the grace period ago and that no pusher has cared for since. */
-export async function sweepNars(c: CatalogContext, graceMs: number = NAR_GRACE_MS): Promise<Swept> {
+/**
+ * Deletes NARs that lost their last path more than the grace period (milliseconds) ago and that no pusher has cared
+ * for since, and with them the debug info that names them.
+ */
+export async function sweepNars(c: CatalogContext, graceMs: number = c.config.graceMs): Promise<Swept> {
   await recover(c);
   const needed = pendingNars(c);
   const due = c.sql
@@ -208,5 +234,5 @@ async function deleteNars(c: CatalogContext, keys: readonly string[]): Promise<v
 /** Writes down that a NAR is to be deleted; from here on it will be, whatever happens. Call it in a transaction. */
 export function beginNarDeletion(c: CatalogContext, key: string): void {
   c.sql.exec("DELETE FROM nars WHERE key = ?", key);
-  begin(c, { kind: "delete-nar", key });
+  begin(c, { kind: "delete-nar", key, objects: companionsOfNar(c, key) });
 }

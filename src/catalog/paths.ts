@@ -101,13 +101,13 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
   const nar = narKeyOfUrl(info.url);
   const previous = c.sql.exec<{ nar: string }>("SELECT nar FROM paths WHERE hash = ?", hash).toArray()[0];
   c.sql.exec(
-    `INSERT INTO paths VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO paths VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (hash) DO UPDATE SET
        name = excluded.name, nar = excluded.nar, nar_hash = excluded.nar_hash, nar_size = excluded.nar_size,
        file_hash = excluded.file_hash, file_size = excluded.file_size, compression = excluded.compression,
        deriver = excluded.deriver, ca = excluded.ca, signers = excluded.signers, narinfo = excluded.narinfo,
        etag = excluded.etag, incomplete = excluded.incomplete, last_push = excluded.last_push,
-       pushed_by = excluded.pushed_by`,
+       pushed_by = excluded.pushed_by, wanted = max(wanted, excluded.wanted)`,
     hash,
     name,
     nar,
@@ -125,6 +125,7 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
     path.firstPush,
     path.uploaded,
     path.pushedBy,
+    path.uploaded,
   );
   // Only what differs is written: rows written are what the platform counts and limits.
   const references = JSON.stringify(referenceHashes(info));

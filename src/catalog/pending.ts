@@ -2,6 +2,7 @@
 // deletion, and what an operation left pending that died or got no answer is settled by looking into the bucket.
 import { isAnswered } from "../cache/bucket.ts";
 import { HttpError } from "../http/errors.ts";
+import { forgetCompanions } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";
 import { deleteObjects } from "./objects.ts";
 import { deletePathRow, indexPath, isIncomplete, postponeRelease } from "./paths.ts";
@@ -16,6 +17,8 @@ interface PendingRow extends Record<string, SqlStorageValue> {
   kind: PendingKind;
   /** JSON. */
   nars: string;
+  /** JSON. */
+  objects: string;
   /** Milliseconds since the epoch. */
   begun: number;
 }
@@ -31,6 +34,8 @@ export interface Intention extends Partial<Needs> {
   readonly kind: PendingKind;
   /** The hash part of a path, or the key of a NAR. */
   readonly key: string;
+  /** Of a deletion: keys of other objects that go with it. */
+  readonly objects?: readonly string[];
 }
 
 /**
@@ -49,15 +54,16 @@ const MAX_PUBLICATIONS = 20;
  * output gate sees to that.
  */
 export function begin(c: CatalogContext, intention: Intention): number {
-  const { nars = [], references = [] } = intention;
+  const { nars = [], references = [], objects = [] } = intention;
   return c.sql
     .exec<{ sequence: number }>(
-      "INSERT INTO pending (key, kind, nars, refs, begun) VALUES (?, ?, ?, ?, ?) RETURNING sequence",
+      "INSERT INTO pending (key, kind, nars, refs, begun, objects) VALUES (?, ?, ?, ?, ?, ?) RETURNING sequence",
       intention.key,
       intention.kind,
       JSON.stringify(nars),
       JSON.stringify(references),
       c.now(),
+      JSON.stringify(objects),
     )
     .one().sequence;
 }
@@ -79,6 +85,28 @@ export function end(c: CatalogContext, sequence: number): void {
 /** An intention's operation has failed: if the bucket has said so, it can be settled at once. */
 export function fail(c: CatalogContext, sequence: number, error: unknown): void {
   if (isAnswered(error)) c.sql.exec("UPDATE pending SET begun = 0 WHERE sequence = ?", sequence);
+}
+
+/** What is being deleted, or was when a process died, and takes this object with it. */
+export function deletionWith(c: CatalogContext, object: string): string | undefined {
+  return c.sql
+    .exec<{ key: string }>(
+      "SELECT key FROM pending WHERE EXISTS (SELECT 1 FROM json_each(objects) WHERE value = ?) LIMIT 1",
+      object,
+    )
+    .toArray()[0]?.key;
+}
+
+/** Hash parts of what any intention protects, or is itself about. */
+export function pendingPaths(c: CatalogContext): Set<string> {
+  return new Set(
+    c.sql
+      .exec<{ hash: string }>(
+        "SELECT key AS hash FROM pending UNION SELECT value FROM pending, json_each(pending.refs)",
+      )
+      .toArray()
+      .map((row) => row.hash),
+  );
 }
 
 /** Publications, under way or not settled yet, that refer to a path. */
@@ -167,7 +195,7 @@ export async function earlierPublications(
 export async function recover(c: CatalogContext): Promise<void> {
   const due = c.sql
     .exec<PendingRow>(
-      `SELECT sequence, key, kind, nars, begun FROM pending WHERE begun <= CASE kind WHEN 'publish' THEN ? ELSE ? END
+      `SELECT sequence, key, kind, nars, objects, begun FROM pending WHERE begun <= CASE kind WHEN 'publish' THEN ? ELSE ? END
        ORDER BY sequence LIMIT ?`,
       c.now() - PUBLICATION_SETTLES_MS,
       c.now() - DELETION_SETTLES_MS,
@@ -227,7 +255,9 @@ export async function carryOutDeletions(c: CatalogContext, keys: readonly string
   // A deletion that failed may have been followed by a publication that relies on this NAR.
   const isNeeded = ({ kind, key }: PendingRow) =>
     kind === "delete-nar" && (isNarPending(c, key) || isNarReferred(c, key));
-  const objects = [...new Set(rows.filter((row) => !isNeeded(row)).map(objectKey))];
+  const going = rows.filter((row) => !isNeeded(row));
+  const companions = new Set(going.flatMap((row): string[] => JSON.parse(row.objects)));
+  const objects = [...new Set([...going.map(objectKey), ...companions])];
   try {
     if (objects.length > 0) await deleteObjects(c, objects);
   } catch (error) {
@@ -235,13 +265,14 @@ export async function carryOutDeletions(c: CatalogContext, keys: readonly string
     throw error;
   }
   // Of what is needed again, too: an earlier attempt may have deleted it.
-  await c.purge([...new Set(rows.map((row) => `/${objectKey(row)}`))]);
+  await c.purge([...new Set([...rows.map(objectKey), ...companions])].map((key) => `/${key}`));
   c.transaction(() => {
     for (const row of rows) {
       end(c, row.sequence);
       // Clients saw the narinfo until now, and now they begin to forget it.
       postponeRelease(c, JSON.parse(row.nars));
     }
+    forgetCompanions(c, [...companions]);
   });
 }
 
@@ -256,7 +287,7 @@ function deletionsOf(c: CatalogContext, keys: readonly string[]): PendingRow[] {
 function rowsOf(c: CatalogContext, keys: readonly string[]): PendingRow[] {
   return c.sql
     .exec<PendingRow>(
-      "SELECT sequence, key, kind, nars, begun FROM pending WHERE key IN (SELECT value FROM json_each(?))",
+      "SELECT sequence, key, kind, nars, objects, begun FROM pending WHERE key IN (SELECT value FROM json_each(?))",
       JSON.stringify(keys),
     )
     .toArray();

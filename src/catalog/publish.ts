@@ -27,6 +27,7 @@ import {
   settleKey,
 } from "./pending.ts";
 import { inspectPublished, readPublished } from "./published.ts";
+import { wantPaths } from "./wants.ts";
 
 /** How often the bucket may turn out to hold something else than the catalog knew, before the client is told. */
 const MAX_ATTEMPTS = 4;
@@ -116,7 +117,10 @@ async function publishLocked(
     const written = await write(c, publication, path.text, base, push);
     if (written !== undefined) {
       c.transaction(() => {
-        if (isFirstBuild) recordDifferingBuild(c, incoming, pushedBy);
+        if (isFirstBuild) {
+          recordDifferingBuild(c, incoming, pushedBy);
+          wantPaths(c, [hash]);
+        }
         if (!isFirstBuild || written.isNew || base !== known) {
           indexPath(c, { ...path, ...written, ...push });
         }

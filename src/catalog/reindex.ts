@@ -9,12 +9,12 @@
 //   settled first. The row follows the reading before the lock is released.
 import { compareNar, comparePath } from "./compare.ts";
 import type { CatalogContext } from "./context.ts";
-import { NAR_GRACE_MS } from "./delete.ts";
 import { type Findings, findingsOf, note } from "./findings.ts";
 import { forgetVanishedNar, learnNars } from "./nars.ts";
 import { deletePathRow, indexPath } from "./paths.ts";
 import { areNarsPending } from "./pending.ts";
-import { loadRun, moveTo, type Phase, type Run, type RunReport, runReport, saveRun } from "./runs.ts";
+import { reindexCompanions, reindexPins } from "./reindex-pins.ts";
+import { loadRun, moveTo, type PhaseOf, type Run, type RunReport, runReport, saveRun } from "./runs.ts";
 import { doItems, type Item } from "./scan.ts";
 import type { Step } from "./steps.ts";
 import { differingNars, differingPaths, listNarInfos, listNars } from "./walk.ts";
@@ -53,10 +53,12 @@ export function reindexReport(c: CatalogContext): ReindexReport | undefined {
 }
 
 /** NARs come after the narinfos, because indexing a narinfo supposes that its NAR is there and as it says. */
-export const REINDEX_STEPS: Record<Phase, Step> = {
+export const REINDEX_STEPS: Record<PhaseOf<"reindex">, Step> = {
   narinfos: reindexNarInfos,
   nars: reindexNars,
   references: markIncomplete,
+  companions: reindexCompanions,
+  pins: reindexPins,
 };
 
 async function reindexNarInfos(c: CatalogContext, run: Run): Promise<number> {
@@ -120,7 +122,7 @@ function reindexNar(c: CatalogContext, run: Run, key: string): Promise<void> {
     c.transaction(() => {
       if (object !== null) {
         learnNars(c, [object]);
-      } else if (forgetVanishedNar(c, key, NAR_GRACE_MS)) {
+      } else if (forgetVanishedNar(c, key, c.config.graceMs)) {
         run.counts.removed++;
         saveRun(c, run);
       }

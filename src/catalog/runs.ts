@@ -1,16 +1,21 @@
 // Runs: work on the whole bucket, done in steps that fit one invocation. What a run has done and where it goes on is
 // a row, so that it survives whatever ends a step.
+import type { Collection } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
 import { isoTime } from "./queries.ts";
 
-export type RunKind = "reindex" | "check";
-
-/** What a run walks, in this order. */
-export const PHASES = ["narinfos", "nars", "references"] as const;
-export type Phase = (typeof PHASES)[number];
+/** What a run of each kind does, in this order. */
+export const PHASES = {
+  reindex: ["narinfos", "nars", "references", "companions", "pins"],
+  check: ["narinfos", "nars", "references"],
+  gc: ["mark", "sweep", "uploads"],
+} as const;
+export type RunKind = keyof typeof PHASES;
+export type PhaseOf<K extends RunKind> = (typeof PHASES)[K][number];
+export type Phase = PhaseOf<RunKind>;
 
 /** What every run tells of itself. */
-export interface RunReport {
+export interface Progress {
   readonly kind: RunKind;
   readonly done: boolean;
   /** ISO 8601 in UTC. */
@@ -22,6 +27,10 @@ export interface RunReport {
   readonly steps: number;
   /** Why the last step stopped short. It is tried again, by itself or with the next POST. */
   readonly problem?: string;
+}
+
+/** What a run over the bucket tells of itself. */
+export interface RunReport extends Progress {
   /** Narinfos that it has met in the bucket so far. */
   readonly narinfos: number;
   /** Objects under nar/ that it has met in the bucket so far. */
@@ -44,6 +53,8 @@ export interface Run {
   readonly started: number;
   readonly repair: boolean;
   readonly counts: Counts;
+  /** Of a gc. */
+  readonly collection?: Collection;
   finished: number | undefined;
   /** When a run of this kind was last at its end, this one or an earlier one. */
   completed: number | undefined;
@@ -91,15 +102,16 @@ export function saveRun(c: CatalogContext, run: Run): void {
 }
 
 /** Begins a run from the start of the bucket; what the last one of its kind found is forgotten. */
-export function startRun(c: CatalogContext, kind: RunKind, repair: boolean): Run {
+export function startRun(c: CatalogContext, kind: RunKind, repair: boolean, collection?: Collection): Run {
   const run: Run = {
     kind,
+    ...(collection && { collection }),
     started: c.now(),
     repair,
     counts: { narinfos: 0, nars: 0, indexed: 0, removed: 0 },
     finished: undefined,
     completed: loadRun(c, kind)?.completed,
-    phase: PHASES[0],
+    phase: PHASES[kind][0],
     after: "",
     steps: 0,
     failures: 0,
@@ -108,6 +120,7 @@ export function startRun(c: CatalogContext, kind: RunKind, repair: boolean): Run
   c.transaction(() => {
     c.sql.exec("DELETE FROM findings WHERE run = ?", kind);
     if (kind === "check") c.sql.exec("DELETE FROM unindexed");
+    if (kind === "gc") c.sql.exec("DELETE FROM marks");
     saveRun(c, run);
   });
   return run;
@@ -121,12 +134,13 @@ export function moveTo(c: CatalogContext, run: Run, position: string | undefined
     return;
   }
   run.after = "";
-  const next = PHASES[PHASES.indexOf(run.phase) + 1];
+  const phases: readonly Phase[] = PHASES[run.kind];
+  const next = phases[phases.indexOf(run.phase) + 1];
   if (next !== undefined) run.phase = next;
   else run.finished = run.completed = c.now();
 }
 
-export function runReport(run: Run): RunReport {
+export function progress(run: Run): Progress {
   return {
     kind: run.kind,
     done: run.finished !== undefined,
@@ -135,6 +149,12 @@ export function runReport(run: Run): RunReport {
     phase: run.phase,
     steps: run.steps,
     ...(run.problem !== undefined && { problem: run.problem }),
+  };
+}
+
+export function runReport(run: Run): RunReport {
+  return {
+    ...progress(run),
     narinfos: run.counts.narinfos,
     nars: run.counts.nars,
   };

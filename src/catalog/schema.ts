@@ -112,6 +112,49 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   TOKENS_TABLE,
+  `
+  ALTER TABLE paths ADD COLUMN wanted INTEGER NOT NULL DEFAULT 0;
+  UPDATE paths SET wanted = last_push;
+  CREATE INDEX paths_by_want ON paths (wanted, hash);
+  CREATE INDEX paths_by_deriver ON paths (deriver) WHERE deriver IS NOT NULL;
+
+  ALTER TABLE pending ADD COLUMN objects TEXT NOT NULL DEFAULT '[]';
+
+  CREATE TABLE companions (
+    key TEXT PRIMARY KEY,
+    owner TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX companions_by_owner ON companions (owner);
+
+  CREATE TABLE pins (
+    name TEXT PRIMARY KEY,
+    keep_revisions INTEGER,
+    keep_days INTEGER,
+    etag TEXT,
+    is_written INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE pin_revisions (
+    pin TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    path_name TEXT NOT NULL,
+    pinned INTEGER NOT NULL,
+    pinned_by TEXT NOT NULL,
+    until INTEGER,
+    PRIMARY KEY (pin, number)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX pin_revisions_by_hash ON pin_revisions (hash);
+
+  CREATE TABLE marks (
+    key TEXT PRIMARY KEY,
+    living INTEGER NOT NULL,
+    level INTEGER NOT NULL,
+    state TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX marks_fresh ON marks (level) WHERE state = 'fresh';
+  CREATE INDEX marks_dead ON marks (level) WHERE state = 'dead';
+  `,
 ];
 
 /** Brings the tables to the newest version. Synchronous and atomic: nothing can look in between. */

@@ -1,7 +1,10 @@
 // Driving runs: one step at a time in this object, begun by a request, continued by alarms until the run is done.
 import { HttpError } from "../http/errors.ts";
 import { CHECK_STEPS, type CheckOptions } from "./check.ts";
+import { requestCollection } from "./collect.ts";
+import type { GcOptions } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
+import { GC_STEPS } from "./gc-steps.ts";
 import { recover } from "./pending.ts";
 import { REINDEX_STEPS, type ReindexOptions } from "./reindex.ts";
 import { loadRun, type Phase, type Run, type RunKind, saveRun, startRun } from "./runs.ts";
@@ -12,9 +15,16 @@ import { loadRun, type Phase, type Run, type RunKind, saveRun, startRun } from "
  */
 export type Step = (c: CatalogContext, run: Run) => Promise<number>;
 
-const STEPS: Record<RunKind, Record<Phase, Step>> = { reindex: REINDEX_STEPS, check: CHECK_STEPS };
-/** A check of a catalog that is being rebuilt would find little but what the reindex is about to mend. */
-const ORDER: readonly RunKind[] = ["reindex", "check"];
+const STEPS: Record<RunKind, Partial<Record<Phase, Step>>> = {
+  reindex: REINDEX_STEPS,
+  check: CHECK_STEPS,
+  gc: GC_STEPS,
+};
+/**
+ * A check of a catalog that is being rebuilt would find little but what the reindex is about to mend, and a collection
+ * needs to know the whole bucket.
+ */
+const ORDER: readonly RunKind[] = ["reindex", "gc", "check"];
 /** The lock that lets one step run at a time; no path and no NAR is named so. */
 const STEP_LOCK = "step";
 /**
@@ -30,9 +40,13 @@ const MAX_RETRY_MS = 3600_000;
 export function requestRun(
   c: CatalogContext,
   kind: RunKind,
-  options: ReindexOptions & CheckOptions,
+  options: ReindexOptions & CheckOptions & GcOptions,
 ): Promise<void> {
   return c.locks.run(STEP_LOCK, async () => {
+    if (kind === "gc") {
+      const run = await requestCollection(c, options);
+      return run.finished === undefined ? doSteps(c, underWay(c) ?? run) : undefined;
+    }
     const { restart = false, repair } = options;
     const current = loadRun(c, kind);
     const goesOn =
@@ -73,7 +87,7 @@ async function doSteps(c: CatalogContext, run: Run): Promise<void> {
     await recover(c);
     for (let spent = 0; run.finished === undefined && spent < SMALL_STEPS; ) {
       run.steps++;
-      spent += await STEPS[run.kind][run.phase](c, run);
+      spent += (await STEPS[run.kind][run.phase]?.(c, run)) ?? 0;
     }
   } catch (error) {
     if (!(error instanceof HttpError)) console.error(`a step of ${run.kind} failed`, error);

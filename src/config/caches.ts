@@ -1,4 +1,5 @@
 // The table CACHES: the named caches, and what the default one is besides its variables.
+import { type Retention, retentionOf } from "../retention.ts";
 import { isSet, isTable, jsonOrValue, priority, words } from "./values.ts";
 
 export interface CacheEntry {
@@ -9,6 +10,7 @@ export interface CacheEntry {
   readonly signingKeys: readonly string[] | undefined;
   /** Not parsed yet; `undefined` where it is not said. */
   readonly trustedPublicKeys: unknown;
+  readonly retention: Omit<Retention, "graceMs">;
 }
 
 /**
@@ -28,7 +30,15 @@ const RESERVED: ReadonlySet<string> = new Set([
   "uploads",
 ]);
 
-const SETTINGS = ["visibility", "priority", "signing_keys", "trusted_public_keys", "open"];
+const SETTINGS = [
+  "visibility",
+  "priority",
+  "signing_keys",
+  "trusted_public_keys",
+  "open",
+  "retention_days",
+  "max_size_gb",
+];
 
 /** Whether a text has the form that the name of a cache must have. */
 export function isCacheName(text: string): boolean {
@@ -88,6 +98,7 @@ function parseEntry(label: string, value: unknown, defaultPriority: number, prob
         ? undefined
         : words(`${label}.signing_keys`, entry.signing_keys, problems),
     trustedPublicKeys: entry.trusted_public_keys,
+    retention: retentionOf(label, entry, problems),
   };
 }
 

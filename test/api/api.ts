@@ -11,7 +11,7 @@ import type { Problem } from "../../src/http/problem.ts";
 import { ADMIN_TOKEN, type Answer, cacheWith, type TestCache } from "../support/cache.ts";
 import { violations } from "./schema.ts";
 
-export type Method = "GET" | "POST" | "DELETE";
+export type Method = "GET" | "PUT" | "POST" | "DELETE";
 
 export interface ApiAnswer<T> {
   readonly status: number;
@@ -74,7 +74,10 @@ export async function refusal(
 
 function operationOf(method: Method, path: string): Operation {
   const [route = ""] = path.split("?");
-  const template = `/api/v1${route.replace(/^\/paths\/.+$/, "/paths/{hash}")}`;
+  const template = `/api/v1${route
+    .replace(/^\/paths\/.+$/, "/paths/{hash}")
+    .replace(/^\/pins\/.+$/, "/pins/{name}")
+    .replace(/^\/tokens\/[\w-]{22}$/, "/tokens/{id}")}`;
   const operation = OPENAPI.paths[template]?.[method.toLowerCase() as Lowercase<Method>];
   if (operation === undefined) throw new Error(`${method} ${template} is not documented`);
   return operation;

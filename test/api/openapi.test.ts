@@ -1,5 +1,5 @@
 import { reset } from "cloudflare:test";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, inject, it } from "vitest";
 import { OPENAPI } from "../../src/api/openapi.ts";
 import type { Operation } from "../../src/api/openapi-operation.ts";
 import { SCHEMAS } from "../../src/api/openapi-schemas.ts";
@@ -9,8 +9,16 @@ import { matchRoute } from "../../src/http/router.ts";
 import { ROUTES } from "../../src/routes.ts";
 import { ADMIN_TOKEN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
-import { apiCache, breakCatalog, call, type Method } from "./api.ts";
-import { APP, DEMO, LIB, pushRealClosure } from "./real-closure.ts";
+import { createIssuer } from "../support/oidc-issuer.ts";
+import { apiCache, breakCatalog, call, inCatalog, type Method } from "./api.ts";
+import { APP, DEMO, LIB, narInfoOf, pushRealClosure } from "./real-closure.ts";
+
+/** An id that no token has. */
+const NO_TOKEN = "A".repeat(22);
+const TOKEN_SECRET = "a-secret-that-mints-tokens-and-is-long-enough";
+/** A pin that there is, and one that there is not. */
+const PIN = "deployed";
+const NO_PIN = "nothing";
 
 afterEach(() => reset());
 captureLog();
@@ -31,7 +39,8 @@ const OPERATIONS: Documented[] = Object.entries(OPENAPI.paths).flatMap(([templat
 );
 
 function routeOf({ method, template }: Documented) {
-  return matchRoute(ROUTES, method, { path: template.replace("{hash}", LIB), query: "" }).route;
+  const path = template.replace("{hash}", LIB).replace("{name}", PIN).replace("{id}", NO_TOKEN);
+  return matchRoute(ROUTES, method, { path, query: "" }).route;
 }
 
 describe("the description and the route table", () => {
@@ -48,7 +57,7 @@ describe("the description and the route table", () => {
     const expected: Record<RoutePermission, unknown> = {
       none: [],
       pull: [{}, ...signIn],
-      push: "no operation of the API needs it",
+      push: signIn,
       admin: signIn,
     };
     expect(documented.operation.security).toEqual(expected[routeOf(documented).permission]);
@@ -94,12 +103,44 @@ describe("the description", () => {
 
 /** How each documented refusal comes about, for any operation that documents it. */
 const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Promise<unknown>> = {
-  200: (cache, documented) => send(cache, documented),
+  200: async (cache, documented) => {
+    switch (documented.operation.operationId) {
+      case "exchangeToken": {
+        const issuer = await createIssuer(inject("oidcServer"));
+        const rule = { issuer: issuer.url, audience: "cache", claims: { repository: "acme/app" } };
+        const OIDC = [{ ...rule, permissions: ["push"], caches: ["nix-cache"] }];
+        const token = await issuer.token({ aud: "cache", sub: "repo:acme/app", repository: "acme/app" });
+        return send(apiCache({ TOKEN_SECRET, OIDC }), documented, { token });
+      }
+      case "getToken":
+      case "revokeToken": {
+        const request = { token: ADMIN_TOKEN, body: BODIES.mintToken };
+        const { body } = await call<{ id: string }>(cache, "POST", "/tokens", request);
+        return send(cache, documented, { id: body.id });
+      }
+      default:
+        return send(cache, documented);
+    }
+  },
   400: (cache, documented) => send(cache, documented, { query: "?nonsense=1" }),
   401: (_, documented) => send(apiCache({ PULL_TOKEN }), documented, { token: "wrong" }),
-  403: (cache, documented) => send(cache, documented, { token: PUSH_TOKEN }),
-  404: (cache, documented) => send(cache, documented, { hash: "0".repeat(32) }),
-  409: (cache, documented) => send(cache, documented, { hash: APP }),
+  403: (cache, documented) =>
+    ["push", "none"].includes(routeOf(documented).permission)
+      ? send(apiCache({ PULL_TOKEN }), documented, { token: PULL_TOKEN })
+      : send(cache, documented, { token: PUSH_TOKEN }),
+  404: (cache, documented) => send(cache, documented, { hash: "0".repeat(32), name: NO_PIN, id: NO_TOKEN }),
+  409: async (cache, documented) => {
+    switch (documented.operation.operationId) {
+      case "putPin":
+        return send(cache, documented, { body: { store_path: `/nix/store/${"0".repeat(32)}-absent` } });
+      case "gc":
+        await call(cache, "POST", "/gc", { token: ADMIN_TOKEN });
+        await inCatalog(({ sql }) => void sql.exec("UPDATE runs SET finished = NULL WHERE kind = 'gc'"));
+        return send(cache, documented, { body: { dry_run: true } });
+      default:
+        return send(cache, documented, { hash: APP });
+    }
+  },
   413: (cache, documented) => send(cache, documented, { body: { paths: Array(20_001).fill(LIB) } }),
   503: async (cache, documented) => {
     await breakCatalog();
@@ -107,13 +148,32 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
   },
 };
 
+const LIB_PATH = /^StorePath: (.*)$/m.exec(narInfoOf(LIB))?.[1];
+
+/** Valid bodies. */
+const BODIES: Record<string, unknown> = {
+  missing: { paths: [LIB] },
+  putPin: { store_path: LIB_PATH, keep_revisions: 3 },
+  gc: {},
+  mintToken: { name: "ci", permissions: ["push"], caches: ["nix-cache"], expires_in: 3600 },
+  exchangeToken: {},
+};
+
 /** A valid request of an operation, changed. `call` holds the answer against the description. */
 function send(
   cache: TestCache,
   { method, template, operation }: Documented,
-  { query = "", hash = DEMO, token = ADMIN_TOKEN, body = { paths: [LIB] } as unknown } = {},
+  {
+    query = "",
+    hash = DEMO,
+    name = PIN,
+    id = NO_TOKEN,
+    token = ADMIN_TOKEN,
+    body = BODIES[operation.operationId],
+  } = {},
 ) {
-  const path = template.replace("/api/v1", "").replace("{hash}", hash) + query;
+  const ending = template.replace("/api/v1", "");
+  const path = ending.replace("{hash}", hash).replace("{name}", name).replace("{id}", id) + query;
   return call<unknown>(cache, method, path, { token, ...(operation.requestBody && { body }) });
 }
 
@@ -125,9 +185,12 @@ const ANSWERS = OPERATIONS.flatMap((documented) =>
 
 describe("every documented answer is given and has the documented shape", () => {
   it.each(ANSWERS)("$method $template: $status", async ({ status, ...documented }) => {
-    const cache = apiCache();
+    const cache = apiCache({ TOKEN_SECRET });
     await pushRealClosure(cache);
     const { operation, method, template } = documented;
+    if (template.includes("{name}")) {
+      await call(cache, "PUT", `/pins/${PIN}`, { token: ADMIN_TOKEN, body: BODIES.putPin });
+    }
     // A status of a run is there once one has been begun.
     if (/Status$/.test(operation.operationId) && status === "200") {
       await call(cache, "POST", template.replace("/api/v1", ""), { token: ADMIN_TOKEN });

@@ -128,7 +128,7 @@ describe("GET /api/v1/paths/{hash}", () => {
       for (const hash of hashes) {
         sql.exec(
           `INSERT INTO paths SELECT ?, name, nar, nar_hash, nar_size, file_hash, file_size, compression, deriver, ca,
-             signers, narinfo, etag, incomplete, first_push, last_push, pushed_by FROM paths WHERE name = 'referrer'
+             signers, narinfo, etag, incomplete, first_push, last_push, pushed_by, wanted FROM paths WHERE name = 'referrer'
              AND hash = ?`,
           hash,
           referrer.info.storePath.hash,

@@ -17,6 +17,8 @@ const PULL: [Method, string, number][] = [
   ["GET", "/paths", 200],
   ["GET", `/paths/${HASH}`, 404],
   ["GET", "/stats", 200],
+  ["GET", "/pins", 200],
+  ["GET", "/pins/deployed", 404],
 ];
 const ADMIN: [Method, string, number][] = [
   ["DELETE", `/paths/${HASH}`, 404],
@@ -24,6 +26,8 @@ const ADMIN: [Method, string, number][] = [
   ["GET", "/reindex", 404],
   ["POST", "/check", 200],
   ["GET", "/check", 404],
+  ["POST", "/gc", 200],
+  ["GET", "/gc", 404],
 ];
 
 function bodyOf(path: string): { body?: unknown } {
@@ -134,6 +138,11 @@ describe("with a catalog that fails", () => {
     ["GET", "/reindex"],
     ["POST", "/check"],
     ["GET", "/check"],
+    ["GET", "/pins"],
+    ["GET", "/pins/deployed"],
+    ["DELETE", "/pins/deployed"],
+    ["POST", "/gc"],
+    ["GET", "/gc"],
   ] as [Method, string][])("%s %s is a 503 that says to try again", async (method, path) => {
     const cache = apiCache();
     await breakCatalog();

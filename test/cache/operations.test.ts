@@ -295,6 +295,7 @@ const WRITES: Case[] = [
       status: 201,
       A: 1,
       B: 0,
+      calls: 1,
       request: (on) => on.put(`/${key}`, body),
     }),
   ),

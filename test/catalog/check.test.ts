@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { checkReport } from "../../src/catalog/check.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
-import { deletePath, NAR_GRACE_MS, sweepNars } from "../../src/catalog/delete.ts";
+import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
 import { expectNar, narSeen } from "../../src/catalog/nars.ts";
 import { begin, recover } from "../../src/catalog/pending.ts";
 import { publish } from "../../src/catalog/publish.ts";
@@ -19,6 +19,7 @@ import {
   dyingAtEveryOperation,
   inCatalog,
   inSmallPages,
+  NAR_GRACE_MS,
   namesOf,
   publishPath,
   reindex,

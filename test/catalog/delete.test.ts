@@ -1,7 +1,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Deleted, deletePath, NAR_GRACE_MS, sweepNars } from "../../src/catalog/delete.ts";
+import { type Deleted, deletePath, sweepNars } from "../../src/catalog/delete.ts";
 import { expectNar } from "../../src/catalog/nars.ts";
 import { recover } from "../../src/catalog/pending.ts";
 import { publish } from "../../src/catalog/publish.ts";
@@ -11,7 +11,7 @@ import { keys } from "../support/cache.ts";
 import { publishing, type Recorded, recorded, rowsOf, served, storeNar } from "../support/catalog.ts";
 import { baseNameOf, closure, hashOf, publishClosure } from "../support/closure.ts";
 import { captureLog } from "../support/log.ts";
-import { inCatalog, publishPath, storePath } from "../support/runs.ts";
+import { inCatalog, NAR_GRACE_MS, publishPath, storePath } from "../support/runs.ts";
 import { type TestPath, testPath } from "../support/store-paths.ts";
 
 captureLog();
@@ -57,7 +57,7 @@ describe("a path", () => {
     expect(await deleting(packed)).toMatchObject({
       result: { deleted: [baseNameOf(packed)] },
       operations: [`delete ${packed.key}`],
-      purged: [[`/${packed.key}`]],
+      purged: [[`/${packed.key}`, `/${hashOf(packed)}.ls`]],
     });
     expect(await keys()).not.toContain(packed.key);
     expect(await keys()).toContain(packed.narKey);
@@ -140,7 +140,8 @@ describe("a closure of referrers", () => {
     expect(new Set(deleted.slice(4, 8))).toEqual(new Set(middle.map(baseNameOf)));
     expect(deleted[8]).toBe(baseNameOf(path));
     expect(operations.length).toBe(3);
-    expect(purged.map((paths) => paths.length)).toEqual([4, 4, 1]);
+    // Each with its listing.
+    expect(purged.map((paths) => paths.length)).toEqual([8, 8, 2]);
     const left = (await keys()).filter((key) => key.endsWith(".narinfo"));
     expect(left).toEqual(
       bottom
@@ -261,7 +262,7 @@ describe("a deletion that was interrupted", () => {
       expect((await deleting(packed, false, interference(isDelete))).result).toMatchObject({ status: 503 });
       expect(await rowsOf("SELECT * FROM paths WHERE hash = ?", hashOf(packed))).toEqual([]);
       const { purged } = await recorded((c) => recover(c), {}, LATER);
-      expect(purged).toEqual([[`/${packed.key}`]]);
+      expect(purged).toEqual([[`/${packed.key}`, `/${hashOf(packed)}.ls`]]);
       expect(await served(packed)).toBeUndefined();
       expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
     },

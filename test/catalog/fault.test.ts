@@ -100,10 +100,11 @@ describe.each(FAULTS)("with a catalog that %s", (_, CATALOG) => {
     });
   });
 
-  it("what accompanies paths and needs no catalog is taken as ever", async () => {
+  it("what accompanies paths is refused, too, and stores nothing", async () => {
     const cache = cacheWith({ CATALOG });
-    expect((await cache.put(`/${"0".repeat(32)}.ls`, "{}")).status).toBe(201);
-    expect((await cache.put(`/log/${"0".repeat(32)}-hello.drv`, "a log")).status).toBe(201);
+    await expectRefusal(await cache.put(`/${"0".repeat(32)}.ls`, "{}"), 503);
+    await expectRefusal(await cache.put(`/log/${"0".repeat(32)}-hello.drv`, "a log"), 503);
+    expect(await keys()).toEqual([]);
     expect((await cache.put("/nix-cache-info", "StoreDir: /nix/store\n")).status).toBe(200);
   });
 });

@@ -33,6 +33,13 @@ const ROWS: readonly string[][] = [
     `INSERT INTO tokens (id, name, grants, minted_by, parent, created, expires, revoked)
      VALUES ('t', 'ci', '[]', 'ADMIN_TOKEN', NULL, 1000, 2000, NULL)`,
   ],
+  [
+    "INSERT INTO companions (key, owner) VALUES ('debuginfo/b', 'nar/n')",
+    "INSERT INTO pins (name, keep_revisions, keep_days, etag, is_written) VALUES ('p', 2, NULL, 'e', 1)",
+    `INSERT INTO pin_revisions (pin, number, hash, path_name, pinned, pinned_by, until)
+     VALUES ('p', 1, 'h', 'hello', 1000, 'PUSH_TOKEN', NULL)`,
+    "INSERT INTO marks (key, living, level, state) VALUES ('h', 0, 0, 'dead')",
+  ],
 ];
 
 function inEmptyDatabase<T>(run: (storage: DurableObjectStorage) => T): Promise<T> {

@@ -43,7 +43,7 @@ describe("the edge is told of", () => {
   it("every narinfo that is deleted, and every NAR", async () => {
     const { all, library } = await publishClosure();
     const { purged } = await recorded((c) => deletePath(c, hashOf(library), true));
-    expect(purged).toEqual([...all].reverse().map(({ key }) => [`/${key}`]));
+    expect(purged).toEqual([...all].reverse().map((path) => [`/${path.key}`, `/${hashOf(path)}.ls`]));
     const swept = await recorded((c) => sweepNars(c, 0), {}, { now: () => Date.now() + 1000 });
     expect(new Set(swept.purged.flat())).toEqual(new Set(all.map(({ narKey }) => `/${narKey}`)));
   });
@@ -59,7 +59,7 @@ describe("the catalog", () => {
     await value(catalog().deletePath(hashOf(path), false));
     expect(purgeEdge.mock.calls).toEqual([
       [[`/${path.key}`, `/nix-cache/${path.key}`]],
-      [[`/${path.key}`, `/nix-cache/${path.key}`]],
+      [[`/${path.key}`, `/${hashOf(path)}.ls`, `/nix-cache/${path.key}`, `/nix-cache/${hashOf(path)}.ls`]],
     ]);
   });
 
@@ -71,7 +71,9 @@ describe("the catalog", () => {
     const later = { now: () => Date.now() + 3600_000 };
     expect((await recorded((c) => recover(c), {}, later)).purged).toEqual([[`/${path.key}`]]);
     await expect(recorded((c) => deletePath(c, hashOf(path), false), {}, { purge })).rejects.toThrow();
-    expect((await recorded((c) => recover(c), {}, later)).purged).toEqual([[`/${path.key}`]]);
+    expect((await recorded((c) => recover(c), {}, later)).purged).toEqual([
+      [`/${path.key}`, `/${hashOf(path)}.ls`],
+    ]);
   });
 });
 

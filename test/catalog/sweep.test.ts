@@ -1,7 +1,7 @@
 import { reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { deletePath, NAR_GRACE_MS, type Swept, sweepNars } from "../../src/catalog/delete.ts";
+import { deletePath, type Swept, sweepNars } from "../../src/catalog/delete.ts";
 import { expectNar, narSeen } from "../../src/catalog/nars.ts";
 import { recover } from "../../src/catalog/pending.ts";
 import { publish } from "../../src/catalog/publish.ts";
@@ -10,7 +10,7 @@ import { keys } from "../support/cache.ts";
 import { publishing, type Recorded, recorded, rowsOf, storeNar } from "../support/catalog.ts";
 import { hashOf, withInfo } from "../support/closure.ts";
 import { captureLog } from "../support/log.ts";
-import { catalog, inCatalog, publishPath, value } from "../support/runs.ts";
+import { catalog, inCatalog, NAR_GRACE_MS, publishPath, value } from "../support/runs.ts";
 import { type TestPath, testPath } from "../support/store-paths.ts";
 
 captureLog();
@@ -91,7 +91,7 @@ describe("the grace period of a NAR", () => {
     expect(Math.abs(next - start - end * HOUR)).toBeLessThan(10_000);
     expect((await recorded((c) => sweepNars(c), {}, at(end))).result).toEqual({ deletedNars: 1 });
     expect(await keys()).toEqual([]);
-    expect(NAR_GRACE_MS).toBe(25 * HOUR);
+    expect((await inCatalog((c) => c.config)).graceMs).toBe(25 * HOUR);
   });
 });
 

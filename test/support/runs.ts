@@ -14,6 +14,8 @@ import { PUSH_TOKEN } from "./cache.ts";
 import type { TestPath } from "./store-paths.ts";
 
 export const HOUR_MS = 3600_000;
+/** The grace period of a cache that says nothing else. */
+export const NAR_GRACE_MS = 25 * HOUR_MS;
 
 export function catalog() {
   return env.CATALOG.getByName("nix-cache");

@@ -1,0 +1,71 @@
+// How long a cache keeps what nobody has pinned: `retention_days` and `max_size_gb` of its CACHES entry.
+
+const DAY_MS = 24 * 3600 * 1000;
+/** Bytes of `max_size_gb`, as R2 bills them. */
+export const GB = 1e9;
+/**
+ * Seconds for which what a pusher has cared for stays, whatever the rules say: a narinfo's max-age of an hour, and a
+ * day for pushes under way and for clients that downloaded the narinfo.
+ */
+const DEFAULT_GRACE_SECONDS = 25 * 3600;
+/** A push takes that long; less is a mistake even in a test. */
+const MIN_GRACE_SECONDS = 10;
+/** A hundred years: no time that is counted with leaves the range of dates. */
+const MAX_DAYS = 36_500;
+
+export interface Retention {
+  /** Days for which a path stays that was pushed, or asked for by a pusher. Absent: for ever. */
+  readonly retentionDays?: number;
+  /** Bytes in the bucket above which the oldest paths go. Absent: no limit. */
+  readonly maxSizeBytes?: number;
+  /** Milliseconds for which a NAR outlives its last path and its last upload, and a path its last push. */
+  readonly graceMs: number;
+}
+
+/** Whether anything is ever collected. */
+export function collects({ retentionDays, maxSizeBytes }: Retention): boolean {
+  return retentionDays !== undefined || maxSizeBytes !== undefined;
+}
+
+/** Until when what is wanted now must stay, in milliseconds from now. */
+export function retentionMs({ retentionDays, graceMs }: Retention): number {
+  return retentionDays === undefined ? Number.POSITIVE_INFINITY : Math.max(retentionDays * DAY_MS, graceMs);
+}
+
+/** What a cache's entry of CACHES says; each mistake becomes a line of `problems` that begins with `label`. */
+export function retentionOf(
+  label: string,
+  entry: Readonly<Record<string, unknown>>,
+  problems: string[],
+): Omit<Retention, "graceMs"> {
+  const setting = (name: string, max: number, example: string) => {
+    const value = entry[name];
+    if (value === undefined) return undefined;
+    if (typeof value === "number" && value > 0 && value <= max) return value;
+    problems.push(
+      `${label}.${name}: must be a number above 0 and at most ${max}, such as ${example}; nothing is collected until it is`,
+    );
+    return undefined;
+  };
+  const retentionDays = setting("retention_days", MAX_DAYS, "90");
+  const maxSize = setting("max_size_gb", 1e9, "500");
+  return {
+    ...(retentionDays !== undefined && { retentionDays }),
+    ...(maxSize !== undefined && { maxSizeBytes: maxSize * GB }),
+  };
+}
+
+/** The milliseconds of GC_GRACE_SECONDS. */
+export function graceMsOf(value: unknown, problems: string[]): number {
+  return graceSeconds(value, problems) * 1000;
+}
+
+function graceSeconds(value: unknown, problems: string[]): number {
+  if (value === undefined || value === null || value === "") return DEFAULT_GRACE_SECONDS;
+  const number = typeof value === "string" && /^\d{1,9}$/.test(value.trim()) ? Number(value) : value;
+  if (typeof number === "number" && Number.isInteger(number) && number >= MIN_GRACE_SECONDS) return number;
+  problems.push(
+    `GC_GRACE_SECONDS: must be a whole number of at least ${MIN_GRACE_SECONDS}; using ${DEFAULT_GRACE_SECONDS}`,
+  );
+  return DEFAULT_GRACE_SECONDS;
+}
