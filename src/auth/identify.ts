@@ -66,16 +66,16 @@ export async function mayPush(request: Request, authority: Authority): Promise<b
 
 async function identifyToken(token: string, isWriting: boolean, authority: Authority): Promise<Identified> {
   const { config } = authority;
-  if (isMinted(token)) return identifyMinted(token, isWriting, authority);
-  if (config.oidc.length > 0 && looksLikeJwt(token)) {
-    const result = await verifyOidc(token, config.oidc, config.memory.issuers, Date.now());
-    if (result.ok) return { kind: "known", identity: result.identity };
-    // Whether the token is good cannot be said now: that is no refusal, and clients try again.
-    if (result.status === 503) throw new HttpError(503, result.message, { "Retry-After": "5" });
-    return refused(result.message);
-  }
+  // First, so that a secret may look like anything.
   const identity = await staticIdentity(token, config);
-  return identity === undefined ? refused("the token is wrong") : { kind: "known", identity };
+  if (identity !== undefined) return { kind: "known", identity };
+  if (isMinted(token)) return identifyMinted(token, isWriting, authority);
+  if (config.oidc.length === 0 || !looksLikeJwt(token)) return refused("the token is wrong");
+  const result = await verifyOidc(token, config.oidc, config.memory.issuers, Date.now());
+  if (result.ok) return { kind: "known", identity: result.identity };
+  // Whether the token is good cannot be said now: that is no refusal, and clients try again.
+  if (result.status === 503) throw new HttpError(503, result.message, { "Retry-After": "5" });
+  return refused(result.message);
 }
 
 async function identifyMinted(token: string, isWriting: boolean, authority: Authority): Promise<Identified> {
