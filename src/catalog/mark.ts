@@ -5,7 +5,7 @@
 //
 // Marks only propose. What happens meanwhile may make them wrong; the sweep looks again before it deletes.
 
-import { finish, stop, suspicion } from "./collect.ts";
+import { countAll, finish, stop, suspicion } from "./collect.ts";
 import { type Collection, oldestDead } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
 import { moveTo, type Run, saveRun } from "./runs.ts";
@@ -25,6 +25,7 @@ const UNPINNED = (hash: string, now: string) =>
 
 export async function mark(c: CatalogContext, run: Run, collection: Collection): Promise<number> {
   c.transaction(() => {
+    collection.before ??= countAll(c);
     for (let done = 0; done < STEP; ) {
       const paths = expand(c, collection) || passExpired(c, collection) || passOldest(c, collection);
       if (paths === 0) {
@@ -48,7 +49,8 @@ function passExpired(c: CatalogContext, collection: Collection): number {
 function passOldest(c: CatalogContext, collection: Collection): number {
   const { before, dead, rules, droppableBefore } = collection;
   collection.isBySize = true;
-  if (rules.maxSizeBytes === null || before.bytes - dead.bytes <= rules.maxSizeBytes) return 0;
+  const alive = (before?.bytes ?? 0) - dead.bytes;
+  if (rules.maxSizeBytes === null || alive <= rules.maxSizeBytes) return 0;
   return pass(c, collection, droppableBefore, 1);
 }
 
