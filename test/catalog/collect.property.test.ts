@@ -145,7 +145,8 @@ async function play(storage: DurableObjectStorage, script: Script): Promise<void
   const oracle: Oracle = new Oracle({
     isOpen: false,
     isDamaged: false,
-    graceMs: 0,
+    // What was decided before the clock was set back may be carried out after it.
+    graceMs: Number.NEGATIVE_INFINITY,
     onCollected: (hash) => ledger.collected(hash),
     step: () => world.steps,
     now: () => world.now,
@@ -206,6 +207,8 @@ async function play(storage: DurableObjectStorage, script: Script): Promise<void
       const operations = actions.map((action) => tolerant(operationOf(action)));
       await world.run(operations, { picks, faults });
       ledger.roundEnds();
+      // What is over by now is over, also where the clock is set back.
+      ledger.check(oracle);
       await world.advance(pause);
       if (restart) world.restart();
       ledger.check(oracle);
