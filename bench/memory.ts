@@ -7,7 +7,7 @@ export function workerds(group: number): number[] {
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
-      const [, name, rest = ""] = /^\d+ \((.*)\) (.*)$/.exec(read(pid, "stat")) ?? [];
+      const [, name, rest = ""] = /^\d+ \((.*)\) (.*)$/.exec(read(pid, "stat").trim()) ?? [];
       return name === "workerd" && Number(rest.split(" ")[2]) === group;
     });
 }

@@ -120,8 +120,9 @@ export function gcReport(c: CatalogContext): GcReport | undefined {
 export function oldestDead(c: CatalogContext, limit: number): Collection["oldest"] {
   return c.sql
     .exec<{ hash: string; name: string; wanted: number }>(
-      `SELECT hash, name, wanted FROM marks JOIN paths ON hash = key WHERE state = 'dead'
-       ORDER BY wanted, hash LIMIT ?`,
+      // Along the index, so that it ends with the last that it names.
+      `SELECT hash, name, wanted FROM paths INDEXED BY paths_by_want
+       WHERE (SELECT state FROM marks WHERE key = hash) = 'dead' ORDER BY wanted, hash LIMIT ?`,
       limit,
     )
     .toArray()

@@ -132,25 +132,31 @@ function loseReferrers(c: CatalogContext, hashes: string): void {
 
 /** Their NARs have fewer paths. The bytes of those that have none left: each tells its own once. */
 function loseNars(c: CatalogContext, hashes: string): number {
+  // Read once: the rows of paths are wide, and lie far apart.
+  const rows = c.sql
+    .exec<{ nar: string; count: number }>(
+      "SELECT nar, count(*) AS count FROM paths WHERE hash IN (SELECT value FROM json_each(?)) GROUP BY nar",
+      hashes,
+    )
+    .toArray();
+  const lost = JSON.stringify(rows);
   c.sql.exec(
     `INSERT OR IGNORE INTO marks
-     SELECT nar, (SELECT count(*) FROM paths AS all_paths WHERE all_paths.nar = lost.nar), 0, 'nar'
-     FROM (SELECT DISTINCT nar FROM paths WHERE hash IN (SELECT value FROM json_each(?))) AS lost
-     WHERE NOT EXISTS (SELECT 1 FROM marks WHERE key = nar)`,
-    hashes,
+     SELECT value ->> 'nar', (SELECT count(*) FROM paths WHERE nar = value ->> 'nar'), 0, 'nar' FROM json_each(?)
+     WHERE NOT EXISTS (SELECT 1 FROM marks WHERE key = value ->> 'nar')`,
+    lost,
   );
   c.sql.exec(
     `UPDATE marks SET living = living - lost.count
-     FROM (SELECT nar, count(*) AS count FROM paths WHERE hash IN (SELECT value FROM json_each(?)) GROUP BY nar) AS lost
+     FROM (SELECT value ->> 'nar' AS nar, value ->> 'count' AS count FROM json_each(?)) AS lost
      WHERE marks.key = lost.nar`,
-    hashes,
+    lost,
   );
   return c.sql
     .exec<{ bytes: number }>(
-      `SELECT coalesce(sum(size), 0) AS bytes FROM nars
-       WHERE key IN (SELECT nar FROM paths WHERE hash IN (SELECT value FROM json_each(?)))
+      `SELECT coalesce(sum(size), 0) AS bytes FROM nars WHERE key IN (SELECT value ->> 'nar' FROM json_each(?))
        AND EXISTS (SELECT 1 FROM marks WHERE marks.key = nars.key AND living <= 0)`,
-      hashes,
+      lost,
     )
     .one().bytes;
 }

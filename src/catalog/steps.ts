@@ -44,8 +44,8 @@ export function requestRun(
 ): Promise<void> {
   return c.locks.run(STEP_LOCK, async () => {
     if (kind === "gc") {
-      const run = await requestCollection(c, options);
-      return run.finished === undefined ? doSteps(c, underWay(c) ?? run) : undefined;
+      await requestCollection(c, options);
+      return collectNow(c);
     }
     const { restart = false, repair } = options;
     const current = loadRun(c, kind);
@@ -56,6 +56,16 @@ export function requestRun(
       (repair === undefined || repair === current.repair);
     await doSteps(c, goesOn ? current : startRun(c, kind, repair ?? false));
   });
+}
+
+/** A collection that finds the bucket not indexed has that done first: a small one is done in one invocation. */
+async function collectNow(c: CatalogContext): Promise<void> {
+  for (let turn = 0; turn < 3 && loadRun(c, "gc")?.finished === undefined; turn++) {
+    const run = underWay(c);
+    if (run === undefined) return;
+    await doSteps(c, run);
+    if (loadRun(c, run.kind)?.problem !== undefined) return;
+  }
 }
 
 /** Goes on with what is under way. The time of the next one, in milliseconds since the epoch, if there is any. */
