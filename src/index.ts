@@ -11,6 +11,7 @@ import { parsePath, pathBelow, type RequestPath } from "./http/path.ts";
 import { problemResponse } from "./http/problem.ts";
 import { matchRoute } from "./http/router.ts";
 import { type Context, ROUTES } from "./routes.ts";
+import { withoutText } from "./s3/answer.ts";
 import { s3ErrorResponse, speaksS3 } from "./s3/errors.ts";
 
 export { Catalog } from "./catalog/catalog.ts";
@@ -75,7 +76,7 @@ async function answer(request: Request, env: Env, ctx: ExecutionContext, config:
     if (payload === undefined) return await route.handler(context);
     const verified = verifiedRequest(request, payload, route.bodySha256?.(key));
     try {
-      return await route.handler({ ...context, request: verified.request });
+      return withoutText(request, await route.handler({ ...context, request: verified.request }));
     } catch (error) {
       throw verified.failure() ?? error;
     }
