@@ -9,6 +9,8 @@ export interface Server {
   readonly url: string;
   /** From the start of the process to the first answer. */
   readonly startupMs: number;
+  /** The group of all its processes. */
+  readonly processGroup: number;
   /** What it has printed: nothing, unless something is wrong. */
   readonly output: () => string;
   /** Resolves when wrangler has ended; whatever it leaves behind is killed. */
@@ -66,7 +68,8 @@ export async function startServer(config: string, dir: string, signal: AbortSign
   try {
     const url = await listening(child, signal);
     await firstAnswer(url, signal);
-    return { url, startupMs: performance.now() - startedAt, output, stop };
+    const processGroup = child.pid ?? 0;
+    return { url, startupMs: performance.now() - startedAt, processGroup, output, stop };
   } catch (error) {
     await stop();
     if (signal.aborted) throw signal.reason;

@@ -18,12 +18,7 @@ aws.describe("the AWS CLI", () => {
 
   beforeAll(async () => {
     server = await startServer({ PUSH_TOKEN: "push-token", PULL_TOKEN: "pull-token" });
-    const env = awsEnv(
-      "push-token",
-      "s3 =",
-      "  multipart_threshold = 16MB",
-      "  multipart_chunksize = 16MB",
-    );
+    const env = awsEnv("push-token", "s3 =", "  multipart_threshold = 16MB", "  multipart_chunksize = 16MB");
     run = (...args) => aws.run(env, "--endpoint-url", server.url, ...args);
   });
   afterAll(async () => {

@@ -5,10 +5,10 @@ import { aws, rclone } from "./programs.ts";
 
 const STDERR = 2;
 
-test.each([
+test.for([
   ["rclone", rclone.version],
   ["the AWS CLI", aws.version],
-])("%s to test with", (name, version, context) => {
+] as const)("%s to test with", ([name, version], context) => {
   if (version !== undefined) {
     // Past Vitest, which may swallow a passing test's output.
     writeSync(STDERR, `S3 tests run with ${version}\n`);

@@ -1,17 +1,17 @@
 // Signatures that are wrong, over real HTTP: refused, and nothing is stored.
 import { createHash } from "node:crypto";
-import { AwsV4Signer } from "aws4fetch";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { removeScratch } from "../real-nix/nix.ts";
-import { type Server, startServer } from "../real-nix/server.ts";
-import { MIB, makeNoise } from "./noise.ts";
-import { BUCKET, newS3 } from "./s3.ts";
 import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   ListPartsCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
+import { AwsV4Signer } from "aws4fetch";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { removeScratch } from "../real-nix/nix.ts";
+import { type Server, startServer } from "../real-nix/server.ts";
+import { MIB, makeNoise } from "./noise.ts";
+import { BUCKET, newS3 } from "./s3.ts";
 
 describe("refused, and nothing is stored", () => {
   let server: Server;

@@ -10,7 +10,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { removeScratch } from "../real-nix/nix.ts";
-import { type Proxy, startProxy } from "../real-nix/proxy.ts";
+import { startProxy, type Proxy as TestProxy } from "../real-nix/proxy.ts";
 import { type Server, startServer } from "../real-nix/server.ts";
 import { digestOf, MIB, makeNoise } from "./noise.ts";
 import { BUCKET, newS3 } from "./s3.ts";
@@ -25,7 +25,7 @@ describe("an upload of 1.2 GB", () => {
   const noise = makeNoise(BYTES);
   const of = { Bucket: BUCKET, Key: noise.key };
   let server: Server;
-  let proxy: Proxy;
+  let proxy: TestProxy;
 
   beforeAll(async () => {
     server = await startServer({ PUSH_TOKEN: "push-token" });
