@@ -43,7 +43,7 @@ export function makeNoise(bytes: number): Noise {
 
 /** The SHA-256 of a stream in lower-case hex, and how long it is. */
 export async function digestOf(
-  stream: AsyncIterable<Uint8Array>,
+  stream: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<{ sha256: string; bytes: number }> {
   const hash = createHash("sha256");
   let bytes = 0;
