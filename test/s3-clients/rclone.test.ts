@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { newKey } from "../real-nix/keys.ts";
 import { removeScratch, scratchDir } from "../real-nix/nix.ts";
 import { type Server, startServer } from "../real-nix/server.ts";
-import { makeFileCache } from "./file-cache.ts";
+import { type FileCache, makeFileCache } from "./file-cache.ts";
 import { MIB } from "./noise.ts";
 import { rclone, rcloneEnv } from "./programs.ts";
 
@@ -14,11 +14,12 @@ const NARS = ["--ignore-existing", "--s3-upload-cutoff=8Mi", "--s3-chunk-size=8M
 const NARINFOS = ["--include=/*.narinfo", "--ignore-existing", "--ignore-size", "--ignore-checksum"];
 
 rclone.describe("rclone", () => {
-  const cache = makeFileCache(5, 20 * MIB);
+  let cache: FileCache;
   let server: Server;
   let run: (...args: string[]) => Promise<string>;
 
   beforeAll(async () => {
+    cache = makeFileCache(5, 20 * MIB);
     server = await startServer({ PUSH_TOKEN: "push-token", SIGNING_KEY: newKey("cache.test-1").secret });
     const env = rcloneEnv(server.url, "push-token");
     run = (...args) => rclone.run(env, ...args);
