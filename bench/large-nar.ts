@@ -1,4 +1,4 @@
-// `npm run bench:memory`: the runtime's memory while a large NAR goes in and out, beside that of a Worker that only
+// `npm run bench:large-nar`: the runtime's memory while a large NAR goes in and out, beside that of a Worker that only
 // passes the same bytes to the bucket. bench/README.md
 import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
@@ -23,7 +23,7 @@ interface Subject {
 }
 
 const SUBJECTS: readonly Subject[] = [
-  { name: "the bucket alone", config: "bench/memory-baseline.toml", isSigned: false },
+  { name: "the bucket alone", config: "bench/large-nar.toml", isSigned: false },
   { name: "nix-cache", config: "wrangler.toml", isSigned: false },
   { name: "nix-cache, bodies signed", config: "wrangler.toml", isSigned: true },
 ];
