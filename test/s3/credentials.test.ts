@@ -64,6 +64,14 @@ describe("a NAR and its narinfo", () => {
     ).toBe(path.text);
   });
 
+  test("and the answer has no body, which the AWS CLI would take for XML", async () => {
+    const first = await send(cache, signed(put(), PUSHER));
+    const again = await send(cache, signed(put(), PUSHER));
+    expect([first.status, first.text, again.status, again.text]).toEqual([201, "", 200, ""]);
+    expect(first.headers.get("ETag")).toBe(again.headers.get("ETag"));
+    expect(first.headers.get("ETag")).toMatch(/^"[0-9a-f]{32}"$/);
+  });
+
   test("by a pre-signed URL", async () => {
     expect(await code(presigned(put(), { ...PUSHER, expires: 60 }))).toBe("201");
     const { url } = presigned(
