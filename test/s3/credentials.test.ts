@@ -118,7 +118,17 @@ describe("may do what its token may", () => {
       code(signed(put(), { ...PUSHER, accessKey, secret }), without);
     expect(await by("admin", "")).toBe("403 InvalidAccessKeyId");
     expect(await by("admin", "undefined")).toBe("403 InvalidAccessKeyId");
-    expect(await by("toString", "x")).toBe("403 InvalidAccessKeyId");
+    expect(await by("toString", "x")).toBe("403 SignatureDoesNotMatch");
+  });
+
+  test("of a login in a netrc, which curl takes for the access key", async () => {
+    expect(await upload("nix", PULL_TOKEN)).toBe("403 AccessDenied");
+    expect(await upload("nix", PUSH_TOKEN)).toBe("201");
+    expect(await upload("nix", ADMIN_TOKEN)).toBe("200");
+    expect(await upload("nix", "wrong")).toBe("403 SignatureDoesNotMatch");
+    expect(await upload("nix", "")).toBe("403 SignatureDoesNotMatch");
+    // The name of one is not the access key of another.
+    expect(await upload("pull", PUSH_TOKEN)).toBe("403 SignatureDoesNotMatch");
   });
 });
 
