@@ -8,6 +8,7 @@
 import { countAll, finish, stop, suspicion } from "./collect.ts";
 import { type Collection, oldestDead } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
+import { unreadablePin } from "./reindex-pins.ts";
 import { moveTo, type Run, saveRun } from "./runs.ts";
 
 /** Paths that are passed, and dead ones whose references are looked at, in one statement. */
@@ -24,6 +25,12 @@ const UNPINNED = (hash: string, now: string) =>
   `NOT EXISTS (SELECT 1 FROM pin_revisions AS pin WHERE pin.hash = ${hash} AND (pin.until IS NULL OR pin.until > ${now}))`;
 
 export async function mark(c: CatalogContext, run: Run, collection: Collection): Promise<number> {
+  const unreadable = unreadablePin(c);
+  if (unreadable !== undefined) {
+    const why = `pins/${unreadable} in the bucket cannot be read, so that nobody knows what it keeps`;
+    stop(c, run, `${why}: PUT that pin again, or delete the object and POST /api/v1/reindex`);
+    return STEP_COST;
+  }
   c.transaction(() => {
     collection.before ??= countAll(c);
     for (let done = 0; done < STEP; ) {

@@ -107,6 +107,22 @@ describe("the bucket", () => {
     expect(await inCatalog((c) => listPins(c))).toEqual(before);
   });
 
+  it.each(["", "{}", '{"revisions": []}', '{"revisions": [{"store_path": "x"}]}'])(
+    "with a pin that nobody can read (%j): nothing is collected until it is mended",
+    async (text) => {
+      const [one] = (await three()) as [TestPath];
+      await pinPath("kept", one);
+      await env.BUCKET.put("pins/broken", text);
+      const { unreadablePins } = await inCatalog((c) => reindex(c));
+      expect(unreadablePins).toMatchObject({ count: 1, first: [{ name: "broken" }] });
+      expect((await beginRetention(MONTH)).stopped).toMatch(/^pins\/broken in the bucket cannot be read/);
+      expect((await collectAfter(100, MONTH, { force: true })).dead.paths).toBe(0);
+      await pinPath("broken", one);
+      await beginRetention(MONTH);
+      expect((await collectAfter(1000, MONTH, { force: true })).removed.paths).toBe(2);
+    },
+  );
+
   it("gets a pin back that somebody has deleted from it, and loses one that is deleted", async () => {
     const [one] = (await three()) as [TestPath];
     await pinPath("p", one);
