@@ -131,13 +131,17 @@ describe("a path is kept by", () => {
   });
 });
 
-it("the cron trigger begins a collection, and logs what it found", async () => {
+it("the cron trigger begins a collection of every cache that has rules, and logs what it found", async () => {
   const log = vi.spyOn(console, "log").mockImplementation(() => undefined);
+  const CACHES = { "nix-cache": { retention_days: 30 }, team: { max_size_gb: 1 }, archive: {} };
   const worker = Object.assign(Object.create(NixCache.prototype), {
-    env,
+    env: { ...env, CACHES },
     ctx: createExecutionContext(),
   }) as NixCache;
   await worker.scheduled();
-  expect(log).toHaveBeenCalledWith(expect.stringMatching(/^collection: \{"kind":"gc","done":true/));
+  expect(log.mock.calls).toEqual([
+    [expect.stringMatching(/^collection of nix-cache: \{"kind":"gc","done":true/)],
+    [expect.stringMatching(/^collection of team: \{"kind":"gc","done":true/)],
+  ]);
   log.mockRestore();
 });
