@@ -9,7 +9,7 @@ import { matchRoute } from "../../src/http/router.ts";
 import { ROUTES } from "../../src/routes.ts";
 import { ADMIN_TOKEN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
-import { createIssuer } from "../support/oidc-issuer.ts";
+import { createIssuer, KEY_SET } from "../support/oidc-issuer.ts";
 import { apiCache, breakCatalog, call, inCatalog, type Method } from "./api.ts";
 import { APP, DEMO, LIB, narInfoOf, pushRealClosure } from "./real-closure.ts";
 
@@ -105,13 +105,8 @@ describe("the description", () => {
 const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Promise<unknown>> = {
   200: async (cache, documented) => {
     switch (documented.operation.operationId) {
-      case "exchangeToken": {
-        const issuer = await createIssuer(inject("oidcServer"));
-        const rule = { issuer: issuer.url, audience: "cache", claims: { repository: "acme/app" } };
-        const OIDC = [{ ...rule, permissions: ["push"], caches: ["nix-cache"] }];
-        const token = await issuer.token({ aud: "cache", sub: "repo:acme/app", repository: "acme/app" });
-        return send(apiCache({ TOKEN_SECRET, OIDC }), documented, { token });
-      }
+      case "exchangeToken":
+        return sendIdentity(documented);
       case "getToken":
       case "revokeToken": {
         const request = { token: ADMIN_TOKEN, body: BODIES.mintToken };
@@ -143,6 +138,7 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
   },
   413: (cache, documented) => send(cache, documented, { body: { paths: Array(20_001).fill(LIB) } }),
   503: async (cache, documented) => {
+    if (routeOf(documented).permission === "none") return sendIdentity(documented, { isDown: true });
     await breakCatalog();
     return send(cache, documented);
   },
@@ -175,6 +171,16 @@ function send(
   const ending = template.replace("/api/v1", "");
   const path = ending.replace("{hash}", hash).replace("{name}", name).replace("{id}", id) + query;
   return call<unknown>(cache, method, path, { token, ...(operation.requestBody && { body }) });
+}
+
+/** With the token of an issuer, which may be down. */
+async function sendIdentity(documented: Documented, { isDown = false } = {}) {
+  const issuer = await createIssuer(inject("oidcServer"));
+  const rule = { issuer: issuer.url, audience: "cache", claims: { repository: "acme/app" } };
+  const OIDC = [{ ...rule, permissions: ["push"], caches: ["nix-cache"] }];
+  const token = await issuer.token({ aud: "cache", sub: "repo:acme/app", repository: "acme/app" });
+  if (isDown) await issuer.misbehave({ [KEY_SET]: { status: 500 } });
+  return send(apiCache({ TOKEN_SECRET, OIDC }), documented, { token });
 }
 
 const ANSWERS = OPERATIONS.flatMap((documented) =>
