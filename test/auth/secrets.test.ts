@@ -103,8 +103,9 @@ async function askEverything(wallet: readonly Credential[]): Promise<string[]> {
       for (const prefix of ["", "/team", "/secret"]) {
         for (const [method, path] of targets) {
           const url = `${prefix}${path}`;
-          const headers = headersFor(credential, form, method, url);
           const body = method === "PUT" || method === "POST" ? (bodies[path] ?? "x") : undefined;
+          const length = body === undefined ? {} : { "Content-Length": `${body.length}` };
+          const headers = { ...length, ...headersFor(credential, form, method, url) };
           const answer = await cache.fetch(url, { method, headers, ...(body !== undefined && { body }) });
           answers.push(textOf(answer));
         }
