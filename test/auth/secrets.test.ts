@@ -100,7 +100,7 @@ async function askEverything(wallet: readonly Credential[]): Promise<string[]> {
   ];
   for (const credential of wallet) {
     for (const form of FORMS) {
-      for (const prefix of ["", "/team", "/secret"]) {
+      for (const prefix of form === "Bearer" ? ["", "/team", "/secret"] : [""]) {
         for (const [method, path] of targets) {
           const url = `${prefix}${path}`;
           const body = method === "PUT" || method === "POST" ? (bodies[path] ?? "x") : undefined;
