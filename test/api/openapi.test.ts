@@ -6,6 +6,7 @@ import { SCHEMAS } from "../../src/api/openapi-schemas.ts";
 import type { RoutePermission } from "../../src/auth/authorize.ts";
 import { KINDS } from "../../src/cache/kinds.ts";
 import { matchRoute } from "../../src/http/router.ts";
+import { generateSecretKey } from "../../src/nix/keys.ts";
 import { ROUTES } from "../../src/routes.ts";
 import { ADMIN_TOKEN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
@@ -16,6 +17,7 @@ import { APP, DEMO, LIB, narInfoOf, pushRealClosure } from "./real-closure.ts";
 /** An id that no token has. */
 const NO_TOKEN = "A".repeat(22);
 const TOKEN_SECRET = "a-secret-that-mints-tokens-and-is-long-enough";
+const { secret: SIGNING_KEY } = await generateSecretKey("cache-1");
 /** A pin that there is, and one that there is not. */
 const PIN = "deployed";
 const NO_PIN = "nothing";
@@ -128,6 +130,8 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
     switch (documented.operation.operationId) {
       case "putPin":
         return send(cache, documented, { body: { store_path: `/nix/store/${"0".repeat(32)}-absent` } });
+      case "resign":
+        return send(cache, documented, { query: "?drop=cache-1" });
       case "gc":
         await call(cache, "POST", "/gc", { token: ADMIN_TOKEN });
         await inCatalog(({ sql }) => void sql.exec("UPDATE runs SET finished = NULL WHERE kind = 'gc'"));
@@ -191,7 +195,7 @@ const ANSWERS = OPERATIONS.flatMap((documented) =>
 
 describe("every documented answer is given and has the documented shape", () => {
   it.each(ANSWERS)("$method $template: $status", async ({ status, ...documented }) => {
-    const cache = apiCache({ TOKEN_SECRET });
+    const cache = apiCache({ TOKEN_SECRET, SIGNING_KEY });
     await pushRealClosure(cache);
     const { operation, method, template } = documented;
     if (template.includes("{name}")) {
