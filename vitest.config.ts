@@ -12,7 +12,7 @@ export default defineConfig({
           globalSetup: ["test/support/oidc-setup.ts"],
           testTimeout: 30_000,
           include: ["test/**/*.test.ts"],
-          exclude: ["test/real-nix/**", "test/cli/**"],
+          exclude: ["test/real-nix/**", "test/s3-clients/**", "test/cli/**"],
         },
       },
       {
@@ -24,6 +24,16 @@ export default defineConfig({
         test: {
           name: "real-nix",
           include: ["test/real-nix/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        // Real S3 clients over real HTTP against the real dev server.
+        test: {
+          name: "s3-clients",
+          include: ["test/s3-clients/**/*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           fileParallelism: false,

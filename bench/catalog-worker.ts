@@ -6,6 +6,7 @@ import { configOf, type Env } from "../src/config.ts";
 import { handle } from "../src/index.ts";
 import { formatNarInfo, parseNarInfo } from "../src/nix/narinfo.ts";
 import { pathName, REFERENCES, storeHash } from "./catalog-paths.ts";
+import { narInfoOf } from "./narinfo.ts";
 
 export class FilledCatalog extends Catalog {
   /** Indexes the paths `from` up to `to`, each with references to the ones before it. Returns the bytes of all tables. */
@@ -13,8 +14,10 @@ export class FilledCatalog extends Catalog {
     const { context } = this;
     context.transaction(() => {
       for (let index = from; index < to; index++) {
-        const text = narInfoOf(index);
-        const info = parseNarInfo(text, context.config.storeDir);
+        const references = Array.from({ length: Math.min(index, REFERENCES) }, (_, back) =>
+          pathName(index - 1 - back),
+        );
+        const info = parseNarInfo(narInfoOf(index, references), context.config.storeDir);
         const pushed = context.now();
         indexPath(context, {
           info,
@@ -28,27 +31,6 @@ export class FilledCatalog extends Catalog {
     });
     return context.sql.databaseSize;
   }
-}
-
-/** As long as the usual narinfo of nixpkgs: five references, one signature, a deriver. */
-function narInfoOf(index: number): string {
-  const nar = storeHash(index, 52);
-  const references = Array.from({ length: Math.min(index, REFERENCES) }, (_, back) =>
-    pathName(index - 1 - back),
-  );
-  return [
-    `StorePath: /nix/store/${pathName(index)}`,
-    `URL: nar/${nar}.nar.xz`,
-    "Compression: xz",
-    `FileHash: sha256:${nar}`,
-    `FileSize: ${10_000 + index}`,
-    `NarHash: sha256:${nar}`,
-    `NarSize: ${50_000 + index}`,
-    `References: ${references.join(" ")}`,
-    `Deriver: ${pathName(index)}.drv`,
-    `Sig: cache.example.org-1:${new Uint8Array(64).fill(index % 251).toBase64()}`,
-    "",
-  ].join("\n");
 }
 
 export default {

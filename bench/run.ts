@@ -1,11 +1,12 @@
 // `npm run bench`: this Worker against one of ten lines, both under `wrangler dev`, in turns. bench/README.md
 import { rmSync } from "node:fs";
-import { cp, mkdir, mkdtemp, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { applyLoad, MAX_CONNECTIONS, MAX_SECONDS, type Question, type Throughput } from "./load.ts";
 import { fillBucket, makeNar, makeNarInfo, missingNarInfoKey } from "./objects.ts";
+import { copyProject } from "./project.ts";
 import { type Server, startServer } from "./server.ts";
 import { figuresOf, formatTable, type Round } from "./table.ts";
 
@@ -28,10 +29,6 @@ const NARINFOS = 200;
 const TURNS = 8;
 /** Of even turns; odd ones begin with the other. */
 const ORDER = ["worker", "baseline"] as const;
-
-const ROOT = resolve(import.meta.dirname, "..");
-/** What the two Workers are made of. */
-const SOURCES = ["wrangler.toml", "tsconfig.json", "src", "bench"];
 
 /** One kind of request, and how its speed is told. */
 interface Scenario {
@@ -138,17 +135,6 @@ async function bench(options: Options, dir: string, signal: AbortSignal): Promis
   } finally {
     await worker.stop();
   }
-}
-
-/**
- * Copies the sources: wrangler reloads what is saved while it runs, which would change what is measured, and a
- * changed configuration closes its port for a moment. The copy has no .dev.vars either.
- */
-async function copyProject(dir: string): Promise<string> {
-  const project = join(dir, "project");
-  for (const name of SOURCES) await cp(join(ROOT, name), join(project, name), { recursive: true });
-  await symlink(join(ROOT, "node_modules"), join(project, "node_modules"));
-  return project;
 }
 
 function scenariosOf(narInfoKeys: readonly string[], narKey: string, options: Options): Scenario[] {

@@ -7,6 +7,8 @@ import { setTimeout } from "node:timers/promises";
 export interface Server {
   /** `http://127.0.0.1:PORT`, without a slash at the end. */
   readonly url: string;
+  /** Of the process group that wrangler and all that it starts are in. */
+  readonly group: number;
   /** From the start of the process to the first answer. */
   readonly startupMs: number;
   /** What it has printed: nothing, unless something is wrong. */
@@ -66,7 +68,7 @@ export async function startServer(config: string, dir: string, signal: AbortSign
   try {
     const url = await listening(child, signal);
     await firstAnswer(url, signal);
-    return { url, startupMs: performance.now() - startedAt, output, stop };
+    return { url, group: child.pid ?? 0, startupMs: performance.now() - startedAt, output, stop };
   } catch (error) {
     await stop();
     if (signal.aborted) throw signal.reason;

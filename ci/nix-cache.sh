@@ -47,9 +47,7 @@ mkdir -p "$dir"
 [[ -O $dir && ! -L $dir ]] || die "$dir belongs to somebody else"
 chmod 700 "$dir"
 
-nix() {
-  command nix --extra-experimental-features nix-command "$@"
-}
+nix=(nix --extra-experimental-features nix-command)
 
 # Asks a server, with a token that only curl's standard input sees: request TOKEN CURL_ARGUMENT...
 request() {
@@ -113,7 +111,7 @@ login() {
 
 # What was built on this machine and not fetched from elsewhere, which is what Nix calls ultimate.
 built() {
-  nix path-info --all --sigs | awk '$2 == "ultimate" { print $1 }' | sort
+  "${nix[@]}" path-info --all --sigs | awk '$2 == "ultimate" { print $1 }' | sort
 }
 
 setup() {
@@ -143,15 +141,15 @@ push() {
     return
   }
   if (($# > 0)); then
-    nix copy --to "$url" --netrc-file "$netrc" "$@"
+    "${nix[@]}" copy --to "$url" --netrc-file "$netrc" "$@"
     return
   fi
   [[ -f $built_before ]] || die "push without installables needs 'setup' before the build"
   local new=$dir/new
   built | comm -13 "$built_before" - >"$new"
   say "$(wc -l <"$new") paths were built here"
-  if [[ -s $new ]]; then xargs nix --extra-experimental-features nix-command copy \
-    --to "$url" --netrc-file "$netrc" <"$new"; fi
+  if [[ ! -s $new ]]; then return; fi
+  xargs "${nix[@]}" copy --to "$url" --netrc-file "$netrc" <"$new"
 }
 
 command=${1:-}

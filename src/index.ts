@@ -16,6 +16,7 @@ import { matchRoute } from "./http/router.ts";
 import { edgePaths, type Located, locate } from "./locate.ts";
 import { collects } from "./retention.ts";
 import { type Context, ROUTES } from "./routes.ts";
+import { withoutText } from "./s3/answer.ts";
 import { s3ErrorResponse, speaksS3 } from "./s3/errors.ts";
 
 export { Catalog } from "./catalog/catalog.ts";
@@ -111,7 +112,7 @@ async function answer(
   if (payload === undefined) return route.handler(context);
   const verified = verifiedRequest(request, payload, route.bodySha256?.(key));
   try {
-    return await route.handler({ ...context, request: verified.request });
+    return withoutText(request, await route.handler({ ...context, request: verified.request }));
   } catch (error) {
     throw verified.failure() ?? error;
   }

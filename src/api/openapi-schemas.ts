@@ -236,6 +236,7 @@ export const SCHEMAS = {
       indexed: described("Paths taken into the catalog, or brought up to date.", COUNT),
       removed: described("Entries removed whose object is not there.", COUNT),
       unreadable: FINDINGS,
+      unreadablePins: FINDINGS,
     },
     ["finished", "problem"],
   ),

@@ -8,6 +8,7 @@ import type { Context, Handler } from "../routes.ts";
 import { getGc, postGc } from "./gc.ts";
 import { json } from "./json.ts";
 import { postMissing } from "./missing.ts";
+import { OPENAPI } from "./openapi.ts";
 import { deletePath, getPath, getPaths } from "./paths.ts";
 import { deletePin, getPin, getPins, putPin } from "./pins.ts";
 import { getCheck, getReindex, getResign, postCheck, postReindex, postResign } from "./runs.ts";
@@ -70,7 +71,5 @@ export function isApi(path: string): boolean {
 }
 
 async function getOpenApi({ request }: Context): Promise<Response> {
-  // Evaluated on demand: reading a path should not pay for it.
-  const { OPENAPI } = await import("./openapi.ts");
   return json(request, OPENAPI);
 }

@@ -19,7 +19,7 @@ export async function fetchJson(fetcher: Fetch, url: string): Promise<Record<str
   const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS);
   try {
     const response = await fetcher(url, {
-      headers: { Accept: "application/json" },
+      headers: { Accept: "application/json", "User-Agent": "nix-cache" },
       redirect: "manual",
       signal,
     });

@@ -66,16 +66,16 @@ export async function mayPush(request: Request, authority: Authority): Promise<b
 
 async function identifyToken(token: string, isWriting: boolean, authority: Authority): Promise<Identified> {
   const { config } = authority;
-  if (isMinted(token)) return identifyMinted(token, isWriting, authority);
-  if (config.oidc.length > 0 && looksLikeJwt(token)) {
-    const result = await verifyOidc(token, config.oidc, config.memory.issuers, Date.now());
-    if (result.ok) return { kind: "known", identity: result.identity };
-    // Whether the token is good cannot be said now: that is no refusal, and clients try again.
-    if (result.status === 503) throw new HttpError(503, result.message, { "Retry-After": "5" });
-    return refused(result.message);
-  }
+  // First, so that a secret may look like anything.
   const identity = await staticIdentity(token, config);
-  return identity === undefined ? refused("the token is wrong") : { kind: "known", identity };
+  if (identity !== undefined) return { kind: "known", identity };
+  if (isMinted(token)) return identifyMinted(token, isWriting, authority);
+  if (config.oidc.length === 0 || !looksLikeJwt(token)) return refused("the token is wrong");
+  const result = await verifyOidc(token, config.oidc, config.memory.issuers, Date.now());
+  if (result.ok) return { kind: "known", identity: result.identity };
+  // Whether the token is good cannot be said now: that is no refusal, and clients try again.
+  if (result.status === 503) throw new HttpError(503, result.message, { "Retry-After": "5" });
+  return refused(result.message);
 }
 
 async function identifyMinted(token: string, isWriting: boolean, authority: Authority): Promise<Identified> {
@@ -89,23 +89,32 @@ async function identifyMinted(token: string, isWriting: boolean, authority: Auth
 }
 
 /**
- * The access keys `push`, `pull` and `admin` have the static tokens as their secrets. Any other token is the session
+ * The access keys `push`, `pull` and `admin` have the static tokens as their secrets; any other may have any of them,
+ * because curl signs with the login of a netrc, which means nothing elsewhere. Another kind of token is the session
  * token and the secret at once: whoever signs with it has it, and then it is what counts.
  */
 async function identifySigner(request: Request, authority: Authority): Promise<Identified> {
   const tokens = staticTokens(authority.config);
-  const secretOf = (accessKey: string, sessionToken: string | undefined) =>
-    sessionToken ?? tokens.find((each) => each.accessKey === accessKey)?.token;
-  const outcome = await verifySigV4(request, secretOf, Date.now());
-  if (!outcome.ok) return { kind: "refused", why: outcome.error.message, error: outcome.error };
-  const { accessKey, sessionToken, payload } = outcome;
-  if (sessionToken !== undefined) {
-    const identified = await identifyToken(sessionToken, isWriting(request), authority);
-    return identified.kind === "known" ? { ...identified, payload } : identified;
+  let refusal: HttpError | undefined;
+  for (const candidate of tokens) {
+    const secretOf = (accessKey: string, sessionToken: string | undefined) =>
+      sessionToken ?? (tokens.find((each) => each.accessKey === accessKey) ?? candidate).token;
+    const outcome = await verifySigV4(request, secretOf, Date.now());
+    if (!outcome.ok) {
+      // Of several the one that has compared something says most.
+      if (refusal === undefined || outcome.error.code === "SignatureDoesNotMatch") refusal = outcome.error;
+      continue;
+    }
+    const { accessKey, sessionToken, payload } = outcome;
+    if (sessionToken !== undefined) {
+      const identified = await identifyToken(sessionToken, isWriting(request), authority);
+      return identified.kind === "known" ? { ...identified, payload } : identified;
+    }
+    const signer = tokens.find((each) => each.accessKey === accessKey) ?? candidate;
+    return { kind: "known", identity: signer.identity, payload };
   }
-  const signer = tokens.find((each) => each.accessKey === accessKey);
-  if (signer === undefined) throw new Error("a signature by an access key without a secret");
-  return { kind: "known", identity: signer.identity, payload };
+  if (refusal === undefined) throw new Error("a signature that nobody has looked at");
+  return { kind: "refused", why: refusal.message, error: refusal };
 }
 
 /** Whatever changes something asks whether its token was revoked a moment ago. */

@@ -12,6 +12,8 @@ export interface IssuerKey {
   readonly key: CryptoKey;
 }
 
+const MIN_RSA_BITS = 2048;
+
 /** Characters; it is named in messages. */
 const MAX_URL_LENGTH = 512;
 
@@ -60,12 +62,17 @@ async function importKey(value: unknown): Promise<IssuerKey | undefined> {
     // Only what makes a public key, whatever else an issuer may have put in.
     const { kty, crv, n, e, x, y } = jwk;
     const key = await importJWK(JSON.parse(JSON.stringify({ kty, crv, n, e, x, y })), algorithm);
-    if (key instanceof Uint8Array) return undefined;
+    if (key instanceof Uint8Array || isShortRsa(key)) return undefined;
     return { id: typeof jwk.kid === "string" ? jwk.kid : undefined, algorithm, key };
   } catch {
     // Broken; the others may do.
     return undefined;
   }
+}
+
+/** RFC 7518, section 3.3: 2048 bits or more. */
+function isShortRsa({ algorithm }: CryptoKey): boolean {
+  return "modulusLength" in algorithm && Number(algorithm.modulusLength) < MIN_RSA_BITS;
 }
 
 function algorithmOf({ kty, crv }: JWK): Algorithm | undefined {

@@ -41,8 +41,8 @@ function lackOfAudience({ aud }: JWTPayload, audiences: readonly string[]): Lack
 }
 
 function lackOfClaim(claims: JWTPayload, { name, patterns }: ClaimRule): Lack | undefined {
-  // What every object has, such as `constructor`, is no claim.
-  const values = Object.hasOwn(claims, name) ? valuesOf(claims[name]) : [];
+  // What every object has, such as `constructor`, is a function and so no value.
+  const values = valuesOf(claims[name]);
   if (values.some((value) => patterns.some((pattern) => matches(pattern, value)))) return undefined;
   const wanted = `must be ${patterns.map(shown).join(" or ")}`;
   if (values.length === 0) return `the claim ${shown(name)} is not there and ${wanted}`;

@@ -45,7 +45,11 @@ async function verify(request: Request, secretOf: SecretOf, now: number): Promis
   const secretAccessKey = secretOf(accessKey, sessionToken);
   // An empty secret would let anybody sign.
   if (secretAccessKey === undefined || secretAccessKey === "") {
-    throw new S3Error(403, "InvalidAccessKeyId", "there is no such access key here");
+    throw new S3Error(
+      403,
+      "InvalidAccessKeyId",
+      "there is no such access key here; there are push, pull and admin, with the tokens of these names as secrets",
+    );
   }
 
   url.searchParams.delete("X-Amz-Signature");

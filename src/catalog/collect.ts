@@ -2,7 +2,7 @@
 import { allProblems } from "../config.ts";
 import { HttpError } from "../http/errors.ts";
 import { collects, GB, retentionMs } from "../retention.ts";
-import { type Collection, type GcOptions, rulesOf } from "./collection.ts";
+import { type Amount, type Collection, type GcOptions, rulesOf } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
 import { NOTHING_SPENT } from "./meter.ts";
 import { writePins } from "./pins.ts";
@@ -71,7 +71,7 @@ function start(c: CatalogContext, dryRun: boolean, force: boolean): Run {
     since,
     expiredBefore: retentionDays === undefined ? 0 : before(retentionMs(c.config)),
     droppableBefore: maxSizeBytes === undefined ? 0 : before(graceMs),
-    before: isConfigured ? countAll(c) : { paths: 0, bytes: 0 },
+    before: null,
     passed: { wanted: Number.MIN_SAFE_INTEGER, hash: "" },
     isBySize: false,
     roots: 0,
@@ -93,7 +93,8 @@ function start(c: CatalogContext, dryRun: boolean, force: boolean): Run {
   return run;
 }
 
-function countAll(c: CatalogContext): { paths: number; bytes: number } {
+/** All that is here; only after a reindex is it all that the bucket has. */
+export function countAll(c: CatalogContext): Amount {
   return c.sql
     .exec<{ paths: number; bytes: number }>(
       `SELECT (SELECT count(*) FROM paths) AS paths, coalesce(sum(size), 0) AS bytes
@@ -120,7 +121,8 @@ export function finish(c: CatalogContext, run: Run): void {
 
 /** What makes a collection look like a mistake; `undefined` where it removes no more than half of the cache. */
 export function suspicion(c: CatalogContext, collection: Collection): string | undefined {
-  const { dead, before, rules } = collection;
+  const { dead, rules } = collection;
+  const before = collection.before ?? { paths: 0, bytes: 0 };
   if (dead.paths * 2 <= before.paths && dead.bytes * 2 <= before.bytes) return undefined;
   const { newest } = c.sql.exec<{ newest: number | null }>("SELECT max(wanted) AS newest FROM paths").one();
   const { pins } = c.sql.exec<{ pins: number }>("SELECT count(*) AS pins FROM pins").one();

@@ -29,8 +29,8 @@ export interface Collection {
   readonly expiredBefore: number;
   /** While the cache is too large, the oldest that were last wanted before this cease to be roots. */
   readonly droppableBefore: number;
-  /** What was here when it began; bytes are those of the NARs in the bucket, each counted once. */
-  readonly before: Amount;
+  /** What was here when it began; bytes are those of the NARs in the bucket, each counted once. Null: not counted. */
+  before: Amount | null;
   /** Everything up to here ceased to be a root, unless it is pinned. */
   passed: Place;
   /** No longer the expired ones, but the oldest because of `max_size_gb`. */
@@ -51,7 +51,7 @@ export interface Collection {
   spent: Spent;
 }
 
-interface Amount {
+export interface Amount {
   paths: number;
   bytes: number;
 }
@@ -93,7 +93,8 @@ export function gcReport(c: CatalogContext): GcReport | undefined {
   const run = loadRun(c, "gc");
   if (run?.collection === undefined) return undefined;
   const { collection } = run;
-  const { dryRun, force, rules, before, dead, roots, oldest, removed, spared, uploads, spent } = collection;
+  const before = collection.before ?? { paths: 0, bytes: 0 };
+  const { dryRun, force, rules, dead, roots, oldest, removed, spared, uploads, spent } = collection;
   const { pins } = c.sql.exec<{ pins: number }>("SELECT count(*) AS pins FROM pins").one();
   return {
     ...progress(run),
@@ -119,8 +120,9 @@ export function gcReport(c: CatalogContext): GcReport | undefined {
 export function oldestDead(c: CatalogContext, limit: number): Collection["oldest"] {
   return c.sql
     .exec<{ hash: string; name: string; wanted: number }>(
-      `SELECT hash, name, wanted FROM marks JOIN paths ON hash = key WHERE state = 'dead'
-       ORDER BY wanted, hash LIMIT ?`,
+      // Along the index, so that it ends with the last that it names.
+      `SELECT hash, name, wanted FROM paths INDEXED BY paths_by_want
+       WHERE (SELECT state FROM marks WHERE key = hash) = 'dead' ORDER BY wanted, hash LIMIT ?`,
       limit,
     )
     .toArray()

@@ -21,6 +21,8 @@ export const FINDING_KINDS = [
   "unreferenced-nar",
   /** A path that is not here while others here refer to it. */
   "missing-reference",
+  /** An object under pins/ that is no pin of this cache: what it was to keep is not known. */
+  "unreadable-pin",
 ] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
 

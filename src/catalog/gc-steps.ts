@@ -38,6 +38,11 @@ function step(work: GcStep): Step {
       stop(c, run, "the configuration was changed meanwhile; the next collection goes by the new rules");
       return 0;
     }
+    if (c.now() < run.started) {
+      // What is wanted now would be noted as older than what it has passed.
+      stop(c, run, "the clock was set back meanwhile; the next collection begins anew");
+      return 0;
+    }
     if (!isIndexed(c)) {
       // What the catalog does not know could refer to what is to go. The reindex is done first; then this goes on.
       if (loadRun(c, "reindex")?.finished !== undefined || loadRun(c, "reindex") === undefined) {

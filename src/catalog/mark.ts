@@ -5,9 +5,10 @@
 //
 // Marks only propose. What happens meanwhile may make them wrong; the sweep looks again before it deletes.
 
-import { finish, stop, suspicion } from "./collect.ts";
+import { countAll, finish, stop, suspicion } from "./collect.ts";
 import { type Collection, oldestDead } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
+import { unreadablePin } from "./reindex-pins.ts";
 import { moveTo, type Run, saveRun } from "./runs.ts";
 
 /** Paths that are passed, and dead ones whose references are looked at, in one statement. */
@@ -24,7 +25,14 @@ const UNPINNED = (hash: string, now: string) =>
   `NOT EXISTS (SELECT 1 FROM pin_revisions AS pin WHERE pin.hash = ${hash} AND (pin.until IS NULL OR pin.until > ${now}))`;
 
 export async function mark(c: CatalogContext, run: Run, collection: Collection): Promise<number> {
+  const unreadable = unreadablePin(c);
+  if (unreadable !== undefined) {
+    const why = `pins/${unreadable} in the bucket cannot be read, so that nobody knows what it keeps`;
+    stop(c, run, `${why}: PUT that pin again, or delete the object and POST /api/v1/reindex`);
+    return STEP_COST;
+  }
   c.transaction(() => {
+    collection.before ??= countAll(c);
     for (let done = 0; done < STEP; ) {
       const paths = expand(c, collection) || passExpired(c, collection) || passOldest(c, collection);
       if (paths === 0) {
@@ -48,7 +56,8 @@ function passExpired(c: CatalogContext, collection: Collection): number {
 function passOldest(c: CatalogContext, collection: Collection): number {
   const { before, dead, rules, droppableBefore } = collection;
   collection.isBySize = true;
-  if (rules.maxSizeBytes === null || before.bytes - dead.bytes <= rules.maxSizeBytes) return 0;
+  const alive = (before?.bytes ?? 0) - dead.bytes;
+  if (rules.maxSizeBytes === null || alive <= rules.maxSizeBytes) return 0;
   return pass(c, collection, droppableBefore, 1);
 }
 
@@ -130,25 +139,31 @@ function loseReferrers(c: CatalogContext, hashes: string): void {
 
 /** Their NARs have fewer paths. The bytes of those that have none left: each tells its own once. */
 function loseNars(c: CatalogContext, hashes: string): number {
+  // Read once: the rows of paths are wide, and lie far apart.
+  const rows = c.sql
+    .exec<{ nar: string; count: number }>(
+      "SELECT nar, count(*) AS count FROM paths WHERE hash IN (SELECT value FROM json_each(?)) GROUP BY nar",
+      hashes,
+    )
+    .toArray();
+  const lost = JSON.stringify(rows);
   c.sql.exec(
     `INSERT OR IGNORE INTO marks
-     SELECT nar, (SELECT count(*) FROM paths AS all_paths WHERE all_paths.nar = lost.nar), 0, 'nar'
-     FROM (SELECT DISTINCT nar FROM paths WHERE hash IN (SELECT value FROM json_each(?))) AS lost
-     WHERE NOT EXISTS (SELECT 1 FROM marks WHERE key = nar)`,
-    hashes,
+     SELECT value ->> 'nar', (SELECT count(*) FROM paths WHERE nar = value ->> 'nar'), 0, 'nar' FROM json_each(?)
+     WHERE NOT EXISTS (SELECT 1 FROM marks WHERE key = value ->> 'nar')`,
+    lost,
   );
   c.sql.exec(
     `UPDATE marks SET living = living - lost.count
-     FROM (SELECT nar, count(*) AS count FROM paths WHERE hash IN (SELECT value FROM json_each(?)) GROUP BY nar) AS lost
+     FROM (SELECT value ->> 'nar' AS nar, value ->> 'count' AS count FROM json_each(?)) AS lost
      WHERE marks.key = lost.nar`,
-    hashes,
+    lost,
   );
   return c.sql
     .exec<{ bytes: number }>(
-      `SELECT coalesce(sum(size), 0) AS bytes FROM nars
-       WHERE key IN (SELECT nar FROM paths WHERE hash IN (SELECT value FROM json_each(?)))
+      `SELECT coalesce(sum(size), 0) AS bytes FROM nars WHERE key IN (SELECT value ->> 'nar' FROM json_each(?))
        AND EXISTS (SELECT 1 FROM marks WHERE marks.key = nars.key AND living <= 0)`,
-      hashes,
+      lost,
     )
     .one().bytes;
 }

@@ -158,6 +158,11 @@ export function areNarsPending(c: CatalogContext): boolean {
   return c.sql.exec("SELECT 1 FROM pending WHERE kind = 'delete-nar' LIMIT 1").toArray().length > 0;
 }
 
+/** Whether anything is under way with a path or a NAR, or was when a process died. */
+export function isPending(c: CatalogContext, key: string): boolean {
+  return rowsOf(c, [key]).length > 0;
+}
+
 /** Whether a path or a NAR is being deleted, or was when a process died. */
 export function isBeingDeleted(c: CatalogContext, key: string): boolean {
   return deletionsOf(c, [key]).length > 0;

@@ -7,6 +7,7 @@ import { decode, knownCoding } from "../http/encodings.ts";
 import { HttpError } from "../http/errors.ts";
 import { learnCompanion } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";
+import { note } from "./findings.ts";
 import { PIN_FOLDER, parsePin } from "./pin-object.ts";
 import { pinRow, savePin, writePins } from "./pins.ts";
 import { type Run, saveRun } from "./runs.ts";
@@ -46,7 +47,7 @@ async function readCompanion(c: CatalogContext, key: string): Promise<void> {
     text !== undefined &&
     c.sql.exec("SELECT 1 FROM companions WHERE key = ?", key).toArray().length === 0
   ) {
-    learnCompanion(c, key, ownerOf(key, text.text));
+    learnCompanion(c, key, ownerOf(key, text));
   }
 }
 
@@ -72,32 +73,49 @@ export async function reindexPins(c: CatalogContext, run: Run): Promise<number> 
 
 async function readPin(c: CatalogContext, key: string): Promise<void> {
   const name = key.slice(PIN_FOLDER.length);
-  const found = await readText(c, key);
-  const pin = found && parsePin(found.text, c.config.storeDir);
+  const object = await bucketOperation("get", () => c.bucket.get(key));
+  if (object === null) return;
+  const pin = parsePin(await bucketOperation("get", () => object.text()), c.config.storeDir);
+  if (pin === undefined) {
+    note(
+      c,
+      "reindex",
+      "unreadable-pin",
+      name,
+      "is no pin of this cache; PUT the pin again, or delete the object",
+    );
+    return;
+  }
   // What is not written yet is newer than the bucket.
-  if (found === undefined || pin === undefined || pinRow(c, name)?.is_written === 0) return;
+  if (pinRow(c, name)?.is_written === 0) return;
   c.transaction(() => {
     savePin(c, name, pin.keep, pin.revisions);
-    c.sql.exec("UPDATE pins SET etag = ?, is_written = 1 WHERE name = ?", found.etag, name);
+    c.sql.exec("UPDATE pins SET etag = ?, is_written = 1 WHERE name = ?", object.etag, name);
   });
 }
 
+/** Of what the last reindex could not read, what nobody has pinned again since; `undefined` for nothing. */
+export function unreadablePin(c: CatalogContext): string | undefined {
+  return c.sql
+    .exec<{ name: string }>(
+      `SELECT name FROM findings WHERE run = 'reindex' AND kind = 'unreadable-pin'
+       AND NOT EXISTS (SELECT 1 FROM pins WHERE pins.name = findings.name) ORDER BY name LIMIT 1`,
+    )
+    .toArray()[0]?.name;
+}
+
 /** `undefined` where there is none, or none that can be read. One bucket operation. */
-async function readText(
-  c: CatalogContext,
-  key: string,
-): Promise<{ readonly text: string; readonly etag: string } | undefined> {
+async function readText(c: CatalogContext, key: string): Promise<string | undefined> {
   const object = await bucketOperation("get", () => c.bucket.get(key));
   if (object === null) return undefined;
-  if (object.size > MAX_BYTES && !key.startsWith(PIN_FOLDER)) {
+  if (object.size > MAX_BYTES) {
     await object.body.cancel();
     return undefined;
   }
   const bytes = await bucketOperation("get", () => object.bytes());
   const coding = knownCoding(object.httpMetadata?.contentEncoding);
   try {
-    const text = decodeUtf8(coding === undefined ? bytes : await decode(bytes, coding, MAX_BYTES));
-    return { text, etag: object.etag };
+    return decodeUtf8(coding === undefined ? bytes : await decode(bytes, coding, MAX_BYTES));
   } catch (error) {
     if (!(error instanceof HttpError)) throw error;
     // Nobody could read it: it belongs to nothing that is known.

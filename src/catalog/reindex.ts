@@ -37,6 +37,7 @@ export interface ReindexReport extends RunReport {
   /** Rows removed, of paths and of NARs, whose object is not there. */
   readonly removed: number;
   readonly unreadable: Findings;
+  readonly unreadablePins: Findings;
 }
 
 /** `undefined` where none has been asked for yet. */
@@ -48,6 +49,7 @@ export function reindexReport(c: CatalogContext): ReindexReport | undefined {
       indexed: run.counts.indexed,
       removed: run.counts.removed,
       unreadable: findingsOf(c, "reindex", "unreadable-narinfo", MAX_NAMED),
+      unreadablePins: findingsOf(c, "reindex", "unreadable-pin", MAX_NAMED),
     }
   );
 }

@@ -45,8 +45,8 @@ export type RunOptions = ReindexOptions & CheckOptions & GcOptions & ResignOptio
 export function requestRun(c: CatalogContext, kind: RunKind, options: RunOptions): Promise<void> {
   return c.locks.run(STEP_LOCK, async () => {
     if (kind === "gc" || kind === "resign") {
-      const run = await (kind === "gc" ? requestCollection : requestResign)(c, options);
-      return run.finished === undefined ? doSteps(c, underWay(c) ?? run) : undefined;
+      await (kind === "gc" ? requestCollection : requestResign)(c, options);
+      return runNow(c, kind);
     }
     const { restart = false, repair } = options;
     const current = loadRun(c, kind);
@@ -57,6 +57,16 @@ export function requestRun(c: CatalogContext, kind: RunKind, options: RunOptions
       (repair === undefined || repair === current.repair);
     await doSteps(c, goesOn ? current : startRun(c, kind, repair ?? false));
   });
+}
+
+/** A run that finds the bucket not indexed has that done first: a small one is done in one invocation. */
+async function runNow(c: CatalogContext, kind: RunKind): Promise<void> {
+  for (let turn = 0; turn < 3 && loadRun(c, kind)?.finished === undefined; turn++) {
+    const run = underWay(c);
+    if (run === undefined) return;
+    await doSteps(c, run);
+    if (loadRun(c, run.kind)?.problem !== undefined) return;
+  }
 }
 
 /** Goes on with what is under way. The time of the next one, in milliseconds since the epoch, if there is any. */

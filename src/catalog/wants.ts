@@ -2,7 +2,7 @@
 import { collects } from "../retention.ts";
 import { learnCompanion } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";
-import { deletionWith, isBeingDeleted, settleKey } from "./pending.ts";
+import { deletionWith, isPending, settleKey } from "./pending.ts";
 
 /**
  * Milliseconds by which the noted time of a want may be older than the want: rows written are what the platform counts
@@ -19,10 +19,11 @@ export function wantPaths(c: CatalogContext, hashes: readonly string[]): void {
 
 /**
  * A pusher is about to look for a path. From here on it stays for as long as a pushed one, or it is gone: a deletion
- * that has begun is over before this returns, so that nobody finds a narinfo that is about to vanish.
+ * that has begun is over before this returns, so that nobody finds a narinfo that is about to vanish; and so is a
+ * publication without an answer, whose narinfo may be there while its row is not.
  */
 export async function wantPath(c: CatalogContext, hash: string): Promise<void> {
-  if (isBeingDeleted(c, hash)) await c.locks.run(hash, () => settleKey(c, hash));
+  if (isPending(c, hash)) await c.locks.run(hash, () => settleKey(c, hash));
   wantPaths(c, [hash]);
 }
 

@@ -15,7 +15,8 @@ const CHECKS: Record<keyof Schema, Check> = {
   },
   type: (value, { type = [] }, where) => {
     const allowed: readonly string[] = [type].flat();
-    return failIf(!allowed.includes(typeOf(value)), where, value, `no ${allowed.join(" or ")}`);
+    const isNumber = typeof value === "number" && allowed.includes("number");
+    return failIf(!isNumber && !allowed.includes(typeOf(value)), where, value, `no ${allowed.join(" or ")}`);
   },
   const: (value, schema, where) => failIf(value !== schema.const, where, value, `not ${schema.const}`),
   enum: (value, schema, where) =>

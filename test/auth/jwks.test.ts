@@ -1,4 +1,5 @@
 /** An issuer's keys: how often it is asked, what is used while it does not answer, and who waits for whom. */
+import { exportJWK } from "jose";
 import { beforeEach, describe, expect, inject, test, vi } from "vitest";
 import {
   COOL_DOWN_MS,
@@ -9,10 +10,10 @@ import {
   type KeySourceOptions,
   STALE_MS,
 } from "../../src/auth/jwks.ts";
-import { createIssuer, DISCOVERY, KEY_SET, type TestIssuer } from "../support/oidc-issuer.ts";
+import { createIssuer, DISCOVERY, json, KEY_SET, type TestIssuer } from "../support/oidc-issuer.ts";
 
 const ONE_FETCH = [DISCOVERY, KEY_SET];
-const DOWN = { [DISCOVERY]: { reset: true } };
+const DOWN = { [DISCOVERY]: { status: 503 } };
 
 const warnings = vi.spyOn(console, "warn");
 let issuer: TestIssuer;
@@ -101,7 +102,7 @@ describe("an issuer that does not answer", () => {
       clock += 1000;
     }
     expect(await fetches()).toBe(10_000 / FAILURE_COOL_DOWN_MS);
-    expect(warnings).toHaveBeenCalledWith(expect.stringMatching(/^OIDC issuer http:.* cannot be reached/));
+    expect(warnings).toHaveBeenCalledWith(expect.stringMatching(/^OIDC issuer http:.* answered 503/));
     await issuer.misbehave({});
     expect(await find()).toBe("key");
   });
@@ -190,6 +191,19 @@ test("a set with the key of another use or algorithm under this name does not gi
     await issuer.misbehave({ [KEY_SET]: { body: JSON.stringify({ keys: keySet }) } });
     expect(await find("RS256-1", source())).toBe("unknown");
   }
+});
+
+test("an RSA key of 1024 bits is none", async () => {
+  const parameters = {
+    name: "RSASSA-PKCS1-v1_5",
+    hash: "SHA-256",
+    publicExponent: new Uint8Array([1, 0, 1]),
+  };
+  const usages = ["sign", "verify"];
+  const pair = await crypto.subtle.generateKey({ ...parameters, modulusLength: 1024 }, true, usages);
+  const jwk = { ...(await exportJWK((pair as CryptoKeyPair).publicKey)), kid: "RS256-1" };
+  await issuer.misbehave({ [KEY_SET]: json({ keys: [jwk, issuer.keySet().keys[1]] }) });
+  expect(await find()).toBe("unknown");
 });
 
 test("a key without a name in the token is the only one there is, or none", async () => {

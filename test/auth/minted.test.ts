@@ -38,6 +38,17 @@ test("a token grants what it was minted for, until it expires", async () => {
   });
 });
 
+test("a token that was minted long ago, by another version, is still good", async () => {
+  const token =
+    "nixcache_eyJhbGciOiJIUzI1NiIsInR5cCI6Im5peC1jYWNoZStqd3QifQ.eyJncmFudHMiOlt7InBlcm1pc3Npb25zIjpbInB1c2giXSwiY2FjaGVzIjpbIioiXX1dLCJqdGkiOiItSENaMUZlS0NqczVNTG9pSV94NWp3Iiwic3ViIjoiY2kiLCJpYXQiOjE4OTM0NTYwMDAsImV4cCI6MTg5MzQ1OTYwMH0.lqgDAnUBmphC1rxLI4yZP3AOoScdECXs52xYkUHJs0A";
+  const keys = await deriveTokenKeys(["0123456789abcdef0123456789abcdef"]);
+  expect(await verifyMinted(token, keys, NOW)).toMatchObject({
+    ok: true,
+    id: "-HCZ1FeKCjs5MLoiI_x5jw",
+    identity: { name: "token:ci", grants: [{ permissions: ["push"], caches: ["*"] }] },
+  });
+});
+
 test("a token can be found by its look, fits a netrc and a header, and holds no secret", async () => {
   const { id, token } = await mint(CONTENT, oldKeys, NOW);
   expect(token).toMatch(/^nixcache_eyJ[\w-]+\.eyJ[\w-]+\.[\w-]{43}$/);

@@ -91,6 +91,36 @@ describe("a listing", () => {
     expect(found).toEqual(all);
   });
 
+  test("in pages tells nothing of what lies between", async () => {
+    // In the order of the bucket they come between the objects of the cache.
+    for (const folder of ["0-secret", "mmm", "secret", "uploads"]) {
+      for (const name of ["a", "b", "c"]) await store(`${folder}/${name}`, "x");
+    }
+    for (const query of ["", "&delimiter=/"]) {
+      const found: string[] = [];
+      let token = "";
+      for (let page = 0; page < 20; page++) {
+        const { text } = await cache.get(`/nix-cache?list-type=2&max-keys=1${query}${token}`);
+        expect(text).not.toMatch(/secret|mmm|uploads/);
+        found.push(...elementsOf(text, "Key"), ...elementsOf(text, "Prefix").slice(1));
+        const next = elementOf(text, "NextContinuationToken");
+        if (next === undefined) break;
+        token = `&continuation-token=${encodeURIComponent(next)}`;
+      }
+      const folders = all.map((key) => key.replace(/\/.*/, "/"));
+      expect(found).toEqual(query === "" ? all : folders);
+    }
+    for (const prefix of ["secret/", "secret/a", "uploads/", "mmm/"]) {
+      const { text } = await cache.get(`/nix-cache?list-type=2&max-keys=1&prefix=${prefix}`);
+      expect([elementOf(text, "KeyCount"), elementOf(text, "IsTruncated")]).toEqual(["0", "false"]);
+    }
+  });
+
+  test("goes on behind a folder that a tool gives as its marker", async () => {
+    const { text } = await cache.get("/nix-cache?delimiter=/&marker=nar/");
+    expect(elementsOf(text, "Prefix").slice(1)).toEqual(["realisations/"]);
+  });
+
   test("from a key on, by prefix, and none", async () => {
     const [first = ""] = all;
     const keysOf = async (query: string) => elementsOf((await cache.get(`/nix-cache?${query}`)).text, "Key");

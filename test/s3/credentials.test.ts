@@ -64,6 +64,14 @@ describe("a NAR and its narinfo", () => {
     ).toBe(path.text);
   });
 
+  test("and the answer has no body, which the AWS CLI would take for XML", async () => {
+    const first = await send(cache, signed(put(), PUSHER));
+    const again = await send(cache, signed(put(), PUSHER));
+    expect([first.status, first.text, again.status, again.text]).toEqual([201, "", 200, ""]);
+    expect(first.headers.get("ETag")).toBe(again.headers.get("ETag"));
+    expect(first.headers.get("ETag")).toMatch(/^"[0-9a-f]{32}"$/);
+  });
+
   test("by a pre-signed URL", async () => {
     expect(await code(presigned(put(), { ...PUSHER, expires: 60 }))).toBe("201");
     const { url } = presigned(
@@ -110,7 +118,17 @@ describe("may do what its token may", () => {
       code(signed(put(), { ...PUSHER, accessKey, secret }), without);
     expect(await by("admin", "")).toBe("403 InvalidAccessKeyId");
     expect(await by("admin", "undefined")).toBe("403 InvalidAccessKeyId");
-    expect(await by("toString", "x")).toBe("403 InvalidAccessKeyId");
+    expect(await by("toString", "x")).toBe("403 SignatureDoesNotMatch");
+  });
+
+  test("of a login in a netrc, which curl takes for the access key", async () => {
+    expect(await upload("nix", PULL_TOKEN)).toBe("403 AccessDenied");
+    expect(await upload("nix", PUSH_TOKEN)).toBe("201");
+    expect(await upload("nix", ADMIN_TOKEN)).toBe("200");
+    expect(await upload("nix", "wrong")).toBe("403 SignatureDoesNotMatch");
+    expect(await upload("nix", "")).toBe("403 SignatureDoesNotMatch");
+    // The name of one is not the access key of another.
+    expect(await upload("pull", PUSH_TOKEN)).toBe("403 SignatureDoesNotMatch");
   });
 });
 

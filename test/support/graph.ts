@@ -104,6 +104,26 @@ function build(
   };
 }
 
+/** A build and, before it, the first builds of all that it refers to. */
+export function closureOf(graph: Graph, build: Build): Build[] {
+  const closure = new Set<Build>();
+  const visit = (build: Build) => {
+    for (const reference of build.info.references) {
+      const builds = graph.find(([{ info }]) => info.storePath.baseName === reference);
+      if (builds !== undefined && builds[0].hash !== build.hash) visit(builds[0]);
+    }
+    closure.add(build);
+  };
+  visit(build);
+  return [...closure];
+}
+
+/** Hash parts of what may go when a path is deleted. */
+export function affectedBy(graph: Graph, { hash }: Build, withReferrers: boolean): string[] {
+  const hashes = graph.map(([build]) => build.hash);
+  return withReferrers ? hashes.slice(hashes.indexOf(hash)) : [hash];
+}
+
 /** A well-formed signature; nobody checks these. */
 export function signature(signer: number): string {
   return `signer-${signer}:${new Uint8Array(64).fill(signer).toBase64()}`;

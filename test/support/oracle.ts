@@ -25,6 +25,8 @@ export interface Rules {
   readonly graceMs: number;
   /** Other tools damage the bucket: while they do, nothing can be promised. */
   readonly isDamaged: boolean;
+  /** Something is collected: called for every narinfo that goes while nobody asks; throws where it must not. */
+  readonly onCollected?: (hash: string) => void;
   /** Steps so far. */
   readonly step: () => number;
   /** Milliseconds since the epoch. */
@@ -57,7 +59,7 @@ export class Oracle {
     if (object === undefined) this.objects.delete(key);
     else this.objects.set(key, object);
     if (key.endsWith(".narinfo")) this.#narinfoChanged(key.slice(0, 32), object);
-    else if (object === undefined) this.#narDeleted(key);
+    else if (object === undefined && key.startsWith("nar/")) this.#narDeleted(key);
     if (!this.#rules.isDamaged) this.checkServed();
   }
 
@@ -114,7 +116,12 @@ export class Oracle {
     const isAsked = this.#deletions.some(
       ({ hashes, ended }) => hashes.has(hash) && (ended === undefined || ended >= began),
     );
-    if (!isAsked) fail(`${hash} was deleted, and nobody asked for it`);
+    const { onCollected } = this.#rules;
+    if (onCollected === undefined) {
+      if (!isAsked) fail(`${hash} was deleted, and nobody asked for it`);
+    } else if (!this.#deletions.some(({ hashes, ended }) => hashes.has(hash) && ended === undefined)) {
+      onCollected(hash);
+    }
     this.#acknowledged.delete(hash);
   }
 

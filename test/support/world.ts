@@ -10,6 +10,7 @@ import { Locks } from "../../src/catalog/locks.ts";
 import { expectNar, type NarFacts, narSeen } from "../../src/catalog/nars.ts";
 import { publish } from "../../src/catalog/publish.ts";
 import { type Result, toResult } from "../../src/catalog/result.ts";
+import { expectCompanion, wantPath } from "../../src/catalog/wants.ts";
 import { type Config, type Env, parseConfig } from "../../src/config.ts";
 import { r2Error } from "./bucket.ts";
 
@@ -120,7 +121,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
-    this.#config = parseConfig({ ...options.variables } as Env);
+    this.#config = parseConfig({ BUCKET: options.bucket, ...options.variables } as Env);
     this.#context = this.#newContext();
   }
 
@@ -293,6 +294,9 @@ export class World {
       publish: (text: string, by: string) => call((c) => toResult(() => publish(c, text, by))),
       expectNar: (nar: NarFacts) => call((c) => toResult(() => expectNar(c, nar))),
       narSeen: (key: string) => call((c) => toResult(() => narSeen(c, key))),
+      wantPath: (hash: string) => call((c) => toResult(() => wantPath(c, hash))),
+      expectCompanion: (key: string, owner: string | undefined) =>
+        call((c) => toResult(() => expectCompanion(c, key, owner))),
     };
     return {
       bucket: this.#bucketOf(worker),

@@ -1,0 +1,75 @@
+// The Worker with a catalog that can be filled without a bucket and collected step by step: for measuring collections
+// at sizes that would take hours to push.
+import { Catalog } from "../src/catalog/catalog.ts";
+import { type GcOptions, type GcReport, gcReport } from "../src/catalog/collection.ts";
+import { indexPath } from "../src/catalog/paths.ts";
+import { saveRun, startRun } from "../src/catalog/runs.ts";
+import { continueRuns, requestRun } from "../src/catalog/steps.ts";
+import { configOf, type Env } from "../src/config.ts";
+import { handle } from "../src/index.ts";
+import { formatNarInfo, parseNarInfo } from "../src/nix/narinfo.ts";
+import { pathName, storeHash } from "./catalog-paths.ts";
+import { narInfoOf } from "./narinfo.ts";
+
+/** Paths that refer only to one another. */
+const GROUP = 100;
+const REFERENCES = 5;
+const OLD_MS = 60 * 24 * 3600 * 1000;
+
+export class CollectedCatalog extends Catalog {
+  /** Indexes the paths `from` up to `to`: every second group is old, and dead. */
+  fill(from: number, to: number): void {
+    const { context: c } = this;
+    c.transaction(() => {
+      for (let index = from; index < to; index++) {
+        const group = Math.floor(index / GROUP);
+        const inGroup = index % GROUP;
+        const references = Array.from({ length: Math.min(inGroup, REFERENCES) }, (_, back) =>
+          pathName(index - 1 - back),
+        );
+        const info = parseNarInfo(narInfoOf(index, references), c.config.storeDir);
+        const pushed = group % 2 === 1 ? c.now() - OLD_MS : c.now();
+        const push = { uploaded: pushed, firstPush: pushed, pushedBy: "PUSH_TOKEN" };
+        indexPath(c, { info, text: formatNarInfo(info), etag: storeHash(index), ...push });
+      }
+    });
+  }
+
+  /** As after a reindex, and long after the first collection. */
+  async prepare(): Promise<void> {
+    const { context: c } = this;
+    const reindex = startRun(c, "reindex", false);
+    reindex.finished = reindex.completed = c.now();
+    saveRun(c, reindex);
+    await requestRun(c, "gc", { dryRun: true });
+    c.sql.exec("UPDATE runs SET state = json_set(state, '$.collection.since', 0) WHERE kind = 'gc'");
+  }
+
+  async collect(options: GcOptions, isFirst: boolean): Promise<GcReport | undefined> {
+    // There is no cache in front of this one.
+    const c = { ...this.context, purge: async () => {} };
+    if (isFirst) await requestRun(c, "gc", options);
+    else await continueRuns(c);
+    return gcReport(c);
+  }
+}
+
+export default {
+  async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url);
+    const catalog = env.CATALOG.getByName(configOf(env).cacheName) as unknown as CollectedCatalog;
+    const isSet = (name: string) => searchParams.get(name) === "true";
+    switch (pathname) {
+      case "/fill":
+        await catalog.fill(Number(searchParams.get("from")), Number(searchParams.get("to")));
+        return new Response();
+      case "/prepare":
+        await catalog.prepare();
+        return new Response();
+      case "/collect":
+        return Response.json(await catalog.collect({ dryRun: isSet("dry"), force: true }, isSet("first")));
+      default:
+        return handle(request, env, ctx);
+    }
+  },
+} satisfies ExportedHandler<Env>;

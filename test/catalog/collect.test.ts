@@ -1,0 +1,247 @@
+// What a collection removes and what it keeps: age, size, pins, wants, and the gate before a mistake.
+import { reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it } from "vitest";
+import { gcReport } from "../../src/catalog/collection.ts";
+import { sweepNars } from "../../src/catalog/delete.ts";
+import { publish } from "../../src/catalog/publish.ts";
+import { requestRun } from "../../src/catalog/steps.ts";
+import { expectCompanion, wantPath, wantPaths } from "../../src/catalog/wants.ts";
+import { keys } from "../support/cache.ts";
+import { recorded } from "../support/catalog.ts";
+import { baseNameOf, closure, hashOf, publishClosure } from "../support/closure.ts";
+import { beginRetention, collect, collectAfter, configWith, daysLater } from "../support/collecting.ts";
+import { captureLog } from "../support/log.ts";
+import { catalog, HOUR_MS, inCatalog, publishPath, value } from "../support/runs.ts";
+import { type TestPath, testPath } from "../support/store-paths.ts";
+
+captureLog();
+afterEach(() => reset());
+
+const MONTH = { retention_days: 30 };
+const FORCE = { force: true };
+
+async function narinfos(): Promise<string[]> {
+  return (await keys()).filter((key) => key.endsWith(".narinfo"));
+}
+
+async function published(...names: string[]): Promise<TestPath[]> {
+  const paths = await Promise.all(names.map((name) => testPath(name, `contents of ${name}`)));
+  for (const path of paths) await publishPath(path);
+  return paths;
+}
+
+describe("with neither retention_days nor max_size_gb", () => {
+  it("nothing is ever collected, and the report says so", async () => {
+    await publishClosure();
+    const report = await collectAfter(10_000, {}, FORCE);
+    expect(report).toMatchObject({
+      done: true,
+      removed: { paths: 0 },
+      stopped: expect.stringMatching(/^neither/),
+    });
+    expect(await narinfos()).toHaveLength(3);
+  });
+});
+
+describe("retention_days", () => {
+  it("keeps what was pushed within it, to the day, and removes it a little later", async () => {
+    await publishClosure();
+    await beginRetention(MONTH);
+    expect(await collectAfter(30, MONTH, FORCE)).toMatchObject({ dead: { paths: 0 }, roots: 3 });
+    expect(await collectAfter(31, MONTH, FORCE)).toMatchObject({
+      roots: 0,
+      paths: 3,
+      alive: { paths: 0, bytes: 0 },
+      dead: { paths: 3, expired: 3, tooLarge: 0 },
+      removed: { paths: 3 },
+      spared: 0,
+    });
+    expect(await narinfos()).toEqual([]);
+  });
+
+  it("keeps the whole closure of what is kept", async () => {
+    const { packed, all } = await publishClosure();
+    const [other] = await published("other-1.0");
+    await beginRetention(MONTH);
+    await inCatalog((c) => wantPath(c, hashOf(packed)), daysLater(20, MONTH));
+    const report = await collectAfter(40, MONTH);
+    expect(report).toMatchObject({ roots: 1, alive: { paths: 3 }, removed: { paths: 1 } });
+    expect(report.oldest).toEqual([
+      { storePath: `/nix/store/${baseNameOf(other as TestPath)}`, lastWanted: expect.any(String) },
+    ]);
+    expect(await narinfos()).toEqual(all.map(({ key }) => key).sort());
+  });
+
+  it.each<[string, (path: TestPath) => Promise<unknown>]>([
+    ["asked for by a pusher", (path) => inCatalog((c) => wantPaths(c, [hashOf(path)]), daysLater(20, MONTH))],
+    ["pushed again", (path) => inCatalog((c) => publish(c, path.text, "tester"), daysLater(20, MONTH))],
+    [
+      "pushed again with another content",
+      async (path) => {
+        const other = await testPath(path.info.storePath.name, "another build");
+        await env.BUCKET.put(other.narKey, other.nar);
+        await inCatalog((c) => publish(c, other.text, "tester"), daysLater(20, MONTH));
+      },
+    ],
+    [
+      "whose listing is pushed",
+      (path) =>
+        inCatalog((c) => expectCompanion(c, `${hashOf(path)}.ls`, hashOf(path)), daysLater(20, MONTH)),
+    ],
+  ])("is counted anew for a path that is %s", async (_, care) => {
+    const [kept, lost] = (await published("kept-1.0", "lost-1.0")) as [TestPath, TestPath];
+    await beginRetention(MONTH);
+    await care(kept);
+    await collectAfter(49, MONTH);
+    expect(await narinfos()).toEqual([kept.key]);
+    await collectAfter(52, MONTH, FORCE);
+    expect(await narinfos()).toEqual([]);
+    expect(lost).toBeDefined();
+  });
+
+  it("is counted from the first collection of a catalog that was built anew", async () => {
+    await publishClosure();
+    await beginRetention(MONTH);
+    await inCatalog(({ sql }) => {
+      for (const table of ["paths", "refs", "nars", "runs"]) sql.exec(`DELETE FROM ${table}`);
+    });
+    expect(await collectAfter(31, MONTH, FORCE)).toMatchObject({ paths: 3, removed: { paths: 0 } });
+    expect(await collectAfter(60, MONTH, FORCE)).toMatchObject({ paths: 3, removed: { paths: 0 } });
+    expect(await collectAfter(62, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
+  });
+
+  it("never is shorter than the grace period", async () => {
+    await publishClosure();
+    await beginRetention({ retention_days: 0.001 });
+    expect(await collectAfter(1.5, { retention_days: 0.001 }, FORCE)).toMatchObject({ dead: { paths: 0 } });
+    expect(await collectAfter(1.6, { retention_days: 0.001 }, FORCE)).toMatchObject({
+      removed: { paths: 3 },
+    });
+  });
+});
+
+describe("what is removed", () => {
+  it("goes level by level, and costs one call of the bucket for each", async () => {
+    await publishClosure();
+    await beginRetention(MONTH);
+    const { operations, billed, result } = await recorded((c) => collect(c, FORCE), {}, daysLater(40, MONTH));
+    expect(operations.map((operation) => operation.split(" ")[0])).toEqual(["delete", "delete", "delete"]);
+    expect(billed).toEqual({ A: 0, B: 0 });
+    expect(result).toMatchObject({ spent: { classA: 0, classB: 0, deletes: 3 } });
+  });
+
+  it("leaves its NARs for a grace period, then they go, too", async () => {
+    const { all } = await publishClosure();
+    await beginRetention(MONTH);
+    const { removed } = await collectAfter(40, MONTH, FORCE);
+    expect(removed.bytes).toBe(all.reduce((sum, { nar }) => sum + nar.length, 0));
+    expect(await keys()).toHaveLength(3);
+    const later = daysLater(42, MONTH);
+    expect(await inCatalog((c) => sweepNars(c), later)).toMatchObject({ deletedNars: 3 });
+    expect(await keys()).toEqual([]);
+    expect(await inCatalog(({ sql }) => sql.exec("SELECT * FROM marks").toArray())).toEqual([]);
+  });
+
+  it("are also NARs that were uploaded and never published", async () => {
+    const [, path] = [await publishClosure(), await testPath("never-1.0")];
+    await value(catalog().expectNar({ key: path.narKey, size: path.nar.length }));
+    await env.BUCKET.put(path.narKey, path.nar);
+    await beginRetention(MONTH);
+    expect(await collectAfter(2, MONTH)).toMatchObject({ unpublishedNars: 1, dead: { paths: 0 } });
+    await inCatalog((c) => sweepNars(c), daysLater(4, MONTH));
+    expect(await keys()).not.toContain(path.narKey);
+  });
+
+  it("is only told by a dry run", async () => {
+    await publishClosure();
+    await published("other-1.0", "other-2.0", "other-3.0", "other-4.0");
+    await beginRetention(MONTH);
+    await inCatalog(
+      (c) =>
+        wantPaths(
+          c,
+          c.sql
+            .exec<{ hash: string }>("SELECT hash FROM paths WHERE name LIKE 'other%'")
+            .toArray()
+            .map(({ hash }) => hash),
+        ),
+      daysLater(20, MONTH),
+    );
+    const report = await collectAfter(40, MONTH, { dryRun: true });
+    expect(report).toMatchObject({ done: true, dryRun: true, dead: { paths: 3 }, removed: { paths: 0 } });
+    expect(report.oldest.map(({ storePath }) => storePath.slice(44)).sort()).toEqual([
+      "app-1.0",
+      "library-1.0",
+      "packed-1.0",
+    ]);
+    expect(report.stopped).toBeUndefined();
+    expect(await narinfos()).toHaveLength(7);
+    expect(await collectAfter(40, MONTH)).toMatchObject({ removed: { paths: 3 } });
+  });
+});
+
+describe("a collection that would remove more than half", () => {
+  it("stops and asks whether CI is still pushing", async () => {
+    await publishClosure();
+    await beginRetention(MONTH);
+    const { stopped, removed } = await collectAfter(40, MONTH);
+    expect(removed.paths).toBe(0);
+    expect(stopped).toMatch(
+      /^3 of 3 paths, \d+ of \d+ bytes would go, more than half of the cache; nothing is pinned, and nothing has been pushed for 40 days: is CI still pushing\? .*"force": true/,
+    );
+    expect(await narinfos()).toHaveLength(3);
+    expect(await collectAfter(40, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
+  });
+
+  it("names the rule where something has been pushed", async () => {
+    const [one] = await published("a", "b", "c", "d");
+    await beginRetention(MONTH);
+    await inCatalog((c) => wantPaths(c, [hashOf(one as TestPath)]), daysLater(39, MONTH));
+    expect((await collectAfter(40, MONTH)).stopped).toMatch(/older than retention_days = 30: is it right/);
+    const size = { max_size_gb: 1e-9 };
+    expect((await collectAfter(40, size)).stopped).toMatch(/max_size_gb = 1e-9 is less than half/);
+  });
+});
+
+describe("a mistake in the configuration", () => {
+  it("keeps everything, and is named", async () => {
+    await publishClosure();
+    const config = configWith({ retention_days: 30 }, { PRIORITY: "high" });
+    const refused = await recorded((c) => requestRun(c, "gc", FORCE), {}, { config });
+    expect(refused.result).toMatchObject({
+      status: 403,
+      message: expect.stringMatching(/^nothing is collected .* PRIORITY/),
+    });
+  });
+
+  it("that appears while a collection is under way stops it until it is mended", async () => {
+    const { all } = await publishClosure();
+    await beginRetention(MONTH);
+    const later = daysLater(40, MONTH);
+    await inCatalog(async (c) => {
+      const bad = { ...c, config: configWith({ retention_days: 30 }, { PRIORITY: "high" }) };
+      let asked = 0;
+      // The mistake is deployed after the first look.
+      const turning = new Proxy(c.config, {
+        get: (config, property) => Reflect.get(asked++ < 3 ? config : bad.config, property),
+      });
+      await requestRun({ ...c, config: turning }, "gc", FORCE);
+      expect(gcReport(c)).toMatchObject({ done: false, problem: expect.stringMatching(/PRIORITY/) });
+      expect(await narinfos()).toEqual(all.map(({ key }) => key).sort());
+      expect(await collect(c)).toMatchObject({ removed: { paths: 3 } });
+    }, later);
+  });
+});
+
+it("without a reindex builds the catalog first", async () => {
+  const { all } = await closure();
+  for (const path of all) {
+    await env.BUCKET.put(path.narKey, path.nar);
+    await env.BUCKET.put(path.key, path.text);
+  }
+  expect(await beginRetention(MONTH)).toMatchObject({ done: true });
+  expect(await inCatalog(({ sql }) => sql.exec("SELECT count(*) AS n FROM paths").one())).toEqual({ n: 3 });
+  expect(await collectAfter(40, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
+  expect(HOUR_MS).toBe(3600_000);
+});

@@ -1,0 +1,89 @@
+// The AWS CLI, against a cache that nobody reads without a token.
+import { createReadStream, readFileSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { removeScratch, scratchDir } from "../real-nix/nix.ts";
+import { type Server, startServer } from "../real-nix/server.ts";
+import { makeFileCache } from "./file-cache.ts";
+import { digestOf, MIB, makeNoise } from "./noise.ts";
+import { aws, awsEnv } from "./programs.ts";
+
+/** Beyond the CLI's `multipart_threshold`, and no multiple of its `multipart_chunksize`. */
+const LARGE_BYTES = 40 * MIB + 5;
+
+aws.describe("the AWS CLI", () => {
+  let server: Server;
+  let run: (...args: string[]) => Promise<string>;
+
+  beforeAll(async () => {
+    server = await startServer({ PUSH_TOKEN: "push-token", PULL_TOKEN: "pull-token" });
+    const env = awsEnv("push-token", "s3 =", "  multipart_threshold = 16MB", "  multipart_chunksize = 16MB");
+    run = (...args) => aws.run(env, "--endpoint-url", server.url, ...args);
+  });
+  afterAll(async () => {
+    await server.stop();
+    removeScratch();
+  });
+
+  test("sends a large NAR in parts, lists it, reads it by a pre-signed URL", async () => {
+    const noise = makeNoise(LARGE_BYTES);
+    const file = join(scratchDir(), "noise");
+    await writeFile(file, noise.stream());
+    await run("s3", "cp", "--no-progress", file, `s3://nix-cache/${noise.key}`);
+    expect(await run("s3", "ls", "s3://nix-cache/")).toMatch(/PRE nar\/\n/);
+    expect(await run("s3", "ls", "s3://nix-cache/nar/")).toContain(
+      `${LARGE_BYTES} ${noise.key.slice("nar/".length)}\n`,
+    );
+
+    expect((await fetch(`${server.url}/${noise.key}`)).status).toBe(401);
+    const url = (await run("s3", "presign", `s3://nix-cache/${noise.key}`, "--expires-in", "60")).trim();
+    const answer = await fetch(url);
+    expect(answer.status).toBe(200);
+    expect(await digestOf(answer.body ?? [])).toEqual({ sha256: noise.sha256, bytes: LARGE_BYTES });
+    expect((await fetch(url.replace(/nar\.xz/, "nar.zst"))).status).toBe(403);
+  });
+
+  test("copies a cache in and out", async () => {
+    const cache = makeFileCache(1);
+    const out = scratchDir();
+    for (const key of [...cache.nars, ...cache.narInfos]) {
+      await run("s3", "cp", "--no-progress", join(cache.dir, key), `s3://nix-cache/${key}`);
+    }
+    await run("s3", "sync", "--no-progress", "s3://nix-cache", out);
+    for (const key of cache.nars) {
+      expect(readFileSync(join(out, key)).equals(readFileSync(join(cache.dir, key))), key).toBe(true);
+    }
+    for (const key of cache.narInfos) {
+      expect(readFileSync(join(out, key), "utf8")).toBe(readFileSync(join(cache.dir, key), "utf8"));
+    }
+  });
+
+  test("lists the parts of an upload, and aborts it", async () => {
+    const { key, part } = makeNoise(6 * MIB);
+    const file = join(scratchDir(), "part");
+    writeFileSync(file, part(0, 5 * MIB));
+    const of = ["--bucket", "nix-cache", "--key", key];
+    const { UploadId } = JSON.parse(await run("s3api", "create-multipart-upload", ...of));
+    const upload = [...of, "--upload-id", UploadId];
+    const { ETag } = JSON.parse(
+      await run("s3api", "upload-part", ...upload, "--part-number", "2", "--body", file),
+    );
+    const { Parts } = JSON.parse(await run("s3api", "list-parts", ...upload));
+    expect(Parts).toMatchObject([{ PartNumber: 2, Size: 5 * MIB, ETag }]);
+    await run("s3api", "abort-multipart-upload", ...upload);
+    await expect(run("s3api", "list-parts", ...upload)).rejects.toThrow("NoSuchUpload");
+  });
+
+  test("reads with the pull token, and does not write with it", async () => {
+    const env = { ...awsEnv("pull-token"), AWS_ACCESS_KEY_ID: "pull" };
+    const file = join(scratchDir(), "small");
+    const { key, part } = makeNoise(1000);
+    writeFileSync(file, part(0, 1000));
+    const pull = (...args: string[]) => aws.run(env, "--endpoint-url", server.url, ...args);
+    await expect(pull("s3", "cp", file, `s3://nix-cache/${key}`)).rejects.toThrow("AccessDenied");
+    await run("s3", "cp", file, `s3://nix-cache/${key}`);
+    await pull("s3", "cp", `s3://nix-cache/${key}`, `${file}.out`);
+    expect((await digestOf(createReadStream(`${file}.out`))).bytes).toBe(1000);
+  });
+});

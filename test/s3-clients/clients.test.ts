@@ -1,0 +1,21 @@
+// Says which S3 clients the other files drive, or plainly that one is missing.
+import { writeSync } from "node:fs";
+import { expect, test } from "vitest";
+import { aws, rclone } from "./programs.ts";
+
+const STDERR = 2;
+
+test.for([
+  ["rclone", rclone.version],
+  ["the AWS CLI", aws.version],
+] as const)("%s to test with", ([name, version], context) => {
+  if (version !== undefined) {
+    // Past Vitest, which may swallow a passing test's output.
+    writeSync(STDERR, `S3 tests run with ${version}\n`);
+    return;
+  }
+  const message = `S3 tests with ${name} skipped: it is not on this machine`;
+  writeSync(STDERR, `${message}\n`);
+  expect(process.env.REQUIRE_S3_CLIENTS ?? "", `REQUIRE_S3_CLIENTS is set, but ${message}`).toBe("");
+  context.skip(message);
+});

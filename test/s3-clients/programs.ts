@@ -1,0 +1,88 @@
+// The S3 clients of this machine: `RCLONE_BIN` and `AWS_BIN`, else `rclone` and `aws` on PATH, run with an
+// environment of their own.
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe } from "vitest";
+import { scratchDir } from "../real-nix/nix.ts";
+
+export type Program = {
+  /** The first line of `--version`; undefined where there is no such program. */
+  version: string | undefined;
+  /** `describe`, but skipped where there is no such program. */
+  describe: (name: string, tests: () => void) => void;
+  /** Runs it and returns its output. Throws with what it said if it fails. */
+  run: (env: Env, ...args: string[]) => Promise<string>;
+};
+
+export type Env = Readonly<Record<string, string>>;
+
+export const rclone = program(process.env.RCLONE_BIN || "rclone", "version");
+export const aws = program(process.env.AWS_BIN || "aws", "--version");
+
+/** What rclone has to know of a cache to call it `cache:`. */
+export function rcloneEnv(url: string, secret: string): Env {
+  return {
+    RCLONE_CONFIG: join(scratchDir(), "none"),
+    RCLONE_CONFIG_CACHE_TYPE: "s3",
+    RCLONE_CONFIG_CACHE_PROVIDER: "Other",
+    RCLONE_CONFIG_CACHE_ENDPOINT: url,
+    RCLONE_CONFIG_CACHE_REGION: "auto",
+    RCLONE_CONFIG_CACHE_ACCESS_KEY_ID: "push",
+    RCLONE_CONFIG_CACHE_SECRET_ACCESS_KEY: secret,
+  };
+}
+
+/** What the AWS CLI has to know; `settings` are lines of its configuration. */
+export function awsEnv(secret: string, ...settings: string[]): Env {
+  const home = scratchDir();
+  mkdirSync(join(home, ".aws"));
+  writeFileSync(join(home, ".aws/config"), `[default]\n${settings.join("\n")}\n`);
+  return {
+    HOME: home,
+    AWS_ACCESS_KEY_ID: "push",
+    AWS_SECRET_ACCESS_KEY: secret,
+    AWS_DEFAULT_REGION: "auto",
+    // It would ask for more credentials on the network.
+    AWS_EC2_METADATA_DISABLED: "true",
+  };
+}
+
+function program(command: string, versionArgument: string): Program {
+  const version = findVersion(command, versionArgument);
+  return {
+    version,
+    describe: describe.skipIf(version === undefined),
+    run: (env, ...args) => run(command, args, env),
+  };
+}
+
+function findVersion(command: string, argument: string): string | undefined {
+  try {
+    return execFileSync(command, [argument], { encoding: "utf8" }).split("\n")[0];
+  } catch {
+    return undefined; // No such program: `clients.test.ts` says so, and fails if it is required.
+  }
+}
+
+function run(command: string, args: string[], env: Env): Promise<string> {
+  return new Promise((done, fail) => {
+    const child = spawn(command, args, {
+      env: { PATH: process.env.PATH ?? "/usr/bin:/bin", HOME: "/nonexistent", ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+    });
+    child.on("error", fail);
+    child.on("close", (code) => {
+      if (code === 0) done(stdout);
+      else fail(new Error(`${command} ${args.join(" ")}: exit ${code}\n${stderr}${stdout}`));
+    });
+  });
+}

@@ -1,0 +1,81 @@
+// rclone: a cache in a directory goes in, is looked at, and comes out again.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { newKey } from "../real-nix/keys.ts";
+import { removeScratch, scratchDir } from "../real-nix/nix.ts";
+import { type Server, startServer } from "../real-nix/server.ts";
+import { type FileCache, makeFileCache } from "./file-cache.ts";
+import { MIB } from "./noise.ts";
+import { rclone, rcloneEnv } from "./programs.ts";
+
+/** As the README says. */
+const NARS = ["--ignore-existing", "--s3-upload-cutoff=8Mi", "--s3-chunk-size=8Mi"];
+const NARINFOS = ["--include=/*.narinfo", "--ignore-existing", "--ignore-size", "--ignore-checksum"];
+
+rclone.describe("rclone", () => {
+  let cache: FileCache;
+  let server: Server;
+  let run: (...args: string[]) => Promise<string>;
+
+  beforeAll(async () => {
+    cache = makeFileCache(5, 20 * MIB);
+    server = await startServer({ PUSH_TOKEN: "push-token", SIGNING_KEY: newKey("cache.test-1").secret });
+    const env = rcloneEnv(server.url, "push-token");
+    run = (...args) => rclone.run(env, ...args);
+  });
+  afterAll(async () => {
+    await server.stop();
+    removeScratch();
+  });
+
+  test("copies a cache in: NARs in parts, then the narinfos, layer by layer", async () => {
+    await run("copy", ...NARS, "--retries=1", join(cache.dir, "nar"), "cache:nix-cache/nar");
+    await run("copy", ...NARINFOS, "--retries=100", cache.dir, "cache:nix-cache");
+    expect(lines(await run("lsf", "cache:nix-cache"))).toEqual([...cache.narInfos.toSorted(), "nar/"]);
+    expect(lines(await run("lsf", "-R", "--files-only", "cache:nix-cache"))).toEqual(
+      [...cache.narInfos, ...cache.nars].sort(),
+    );
+  });
+
+  test("finds nothing to do a second time", async () => {
+    const stats = ["--retries=1", "--stats-one-line", "--stats=1h", "-v"];
+    await run("copy", ...NARS, ...stats, join(cache.dir, "nar"), "cache:nix-cache/nar");
+    await run("copy", ...NARINFOS, ...stats, cache.dir, "cache:nix-cache");
+  });
+
+  test("finds the same NARs on both sides, by size and by hash", async () => {
+    await run("check", join(cache.dir, "nar"), "cache:nix-cache/nar");
+    await run("check", "--download", join(cache.dir, "nar"), "cache:nix-cache/nar");
+  });
+
+  test("copies the cache out: the same, and signed", async () => {
+    const out = scratchDir();
+    await run("copy", "--retries=1", "cache:nix-cache", out);
+    expect(readdirSync(join(out, "nar")).sort()).toEqual(readdirSync(join(cache.dir, "nar")).sort());
+    for (const key of cache.nars) {
+      expect(readFileSync(join(out, key)).equals(readFileSync(join(cache.dir, key))), key).toBe(true);
+    }
+    for (const key of cache.narInfos) {
+      const [sent, got] = [cache.dir, out].map((dir) => lines(readFileSync(join(dir, key), "utf8")));
+      expect(got?.filter((line) => !line.startsWith("Sig: "))).toEqual(sent);
+      expect(got?.filter((line) => line.startsWith("Sig: cache.test-1:"))).toHaveLength(1);
+    }
+  });
+
+  test("is told what to do about a narinfo whose references are missing", async () => {
+    const other = makeFileCache(2);
+    await run("copy", ...NARS, join(other.dir, "nar"), "cache:nix-cache/nar");
+    const top = join(other.dir, other.narInfos[1] ?? "");
+    const copy = run("copy", ...NARINFOS, "--s3-no-check-bucket", "--retries=1", top, "cache:nix-cache");
+    await expect(copy).rejects.toThrow(/push|refer/);
+  });
+});
+
+function lines(text: string): string[] {
+  return text
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.trimEnd())
+    .sort();
+}

@@ -1,0 +1,15 @@
+// The AWS SDK as a client of the cache that a server of the tests serves.
+import { S3Client } from "@aws-sdk/client-s3";
+
+export const BUCKET = "nix-cache";
+
+/** In the SDK's default modes, but it never tries again: what fails once is to be seen. */
+export function newS3(endpoint: string, secretAccessKey: string): S3Client {
+  return new S3Client({
+    endpoint,
+    region: "auto",
+    forcePathStyle: true,
+    maxAttempts: 1,
+    credentials: { accessKeyId: "push", secretAccessKey },
+  });
+}

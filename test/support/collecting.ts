@@ -1,0 +1,59 @@
+/** Collections, in tests: within the real catalog, at any time, by any rules. */
+import { env } from "cloudflare:workers";
+import { type GcOptions, type GcReport, gcReport } from "../../src/catalog/collection.ts";
+import type { CatalogContext } from "../../src/catalog/context.ts";
+import { putPin } from "../../src/catalog/pins.ts";
+import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
+import { type Config, type Env, parseConfig } from "../../src/config.ts";
+import { HOUR_MS, inCatalog } from "./runs.ts";
+import type { TestPath } from "./store-paths.ts";
+
+export const DAY_MS = 24 * HOUR_MS;
+
+/** Settings of the cache's entry in CACHES. */
+export type Settings = Readonly<Record<string, unknown>>;
+
+export function configWith(settings: Settings, variables: Partial<Env> = {}): Config {
+  return parseConfig({ BUCKET: env.BUCKET, CACHES: { "nix-cache": settings }, ...variables } as Env);
+}
+
+/** The context so many days from now, in a cache with these settings. */
+export function daysLater(days: number, settings: Settings): Partial<CatalogContext> {
+  return { now: () => Date.now() + days * DAY_MS, config: configWith(settings) };
+}
+
+/** A whole collection, within the object. Throws what stops a step. */
+export async function collect(c: CatalogContext, options: GcOptions = {}): Promise<GcReport> {
+  await requestRun(c, "gc", options);
+  for (let turn = 0; turn < 1000; turn++) {
+    const report = gcReport(c);
+    if (report?.problem !== undefined) throw new Error(report.problem);
+    if (report?.done) return report;
+    await continueRuns(c);
+  }
+  throw new Error("the collection does not end");
+}
+
+/** The first collection, from which retention is counted: it finds nothing. */
+export async function beginRetention(settings: Settings): Promise<GcReport> {
+  return await inCatalog((c) => collect(c), daysLater(0, settings));
+}
+
+/** A collection so many days from now. */
+export async function collectAfter(
+  days: number,
+  settings: Settings,
+  options: GcOptions = {},
+): Promise<GcReport> {
+  return await inCatalog((c) => collect(c, options), daysLater(days, settings));
+}
+
+export function pinPath(
+  name: string,
+  { info: { storePath } }: TestPath,
+  days = 0,
+  keep: { keepRevisions?: number; keepDays?: number } = {},
+) {
+  const request = { hash: storePath.hash, name: storePath.name, ...keep };
+  return inCatalog((c) => putPin(c, name, request, "tester"), daysLater(days, {}));
+}

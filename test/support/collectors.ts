@@ -1,0 +1,177 @@
+/** What clients of a cache that collects do, as operations of a {@link World}: pushers who look first, pins, collections. */
+
+import { KINDS } from "../../src/cache/kinds.ts";
+import { putMetadata } from "../../src/cache/put-metadata.ts";
+import { putNar } from "../../src/cache/put-nar.ts";
+import { gcReport } from "../../src/catalog/collection.ts";
+import type { CatalogContext } from "../../src/catalog/context.ts";
+import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
+import { requireIndex } from "../../src/catalog/indexed.ts";
+import { missingPaths } from "../../src/catalog/paths.ts";
+import { deletePin, putPin } from "../../src/catalog/pins.ts";
+import { fromCatalog, toResult } from "../../src/catalog/result.ts";
+import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
+import { wantPaths } from "../../src/catalog/wants.ts";
+import { HttpError } from "../../src/http/errors.ts";
+import type { Build } from "./graph.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Oracle } from "./oracle.ts";
+import type { Client, Operation, World } from "./world.ts";
+
+export interface Collectors {
+  /** `nix copy` of a closure, references first: looks for each path, sends what is absent. */
+  readonly copy: (closure: readonly Build[], isAlone: boolean) => Operation;
+  /** Asks which of these are missing, with the right to push. */
+  readonly missing: (builds: readonly Build[]) => Operation;
+  readonly pin: (name: string, build: Build) => Operation;
+  readonly unpin: (name: string) => Operation;
+  readonly companions: (build: Build) => Operation;
+  readonly remove: (build: Build, withReferrers: boolean, affected: readonly string[]) => Operation;
+  readonly collect: (options: { dryRun: boolean; force: boolean }) => Operation;
+  readonly sweep: () => Operation;
+  readonly reindex: () => Operation;
+}
+
+export function collectorsOf(world: World, oracle: Oracle, ledger: Ledger): Collectors {
+  const now = () => ({ time: world.now, step: world.steps });
+  const call = <T>(client: Client, work: (c: CatalogContext) => Promise<T> | T): Promise<T> =>
+    fromCatalog(() => client.call((c) => toResult(() => work(c))));
+
+  /** As the Worker reads a narinfo for a pusher. */
+  async function isHere(client: Client, build: Build): Promise<boolean> {
+    const began = now();
+    await fromCatalog(() => client.catalog.wantPath(build.hash));
+    if ((await client.bucket.get(build.key)) === null) return false;
+    ledger.told(build.hash, began);
+    return true;
+  }
+
+  async function upload(client: Client, build: Build): Promise<void> {
+    if ((await client.bucket.head(build.narKey)) !== null) {
+      await fromCatalog(() => client.catalog.narSeen(build.narKey));
+      return;
+    }
+    const request = new Request(`https://cache.example.org/${build.narKey}`, {
+      method: "PUT",
+      body: build.nar,
+      headers: { "Content-Length": String(build.nar.length) },
+    });
+    const purged = (paths: readonly string[]) => oracle.purged(paths);
+    await putNar(request, client.bucket, build.narKey, () => client.catalog, purged);
+    oracle.narAcknowledged(build.narKey);
+  }
+
+  async function copy(client: Client, closure: readonly Build[], isAlone: boolean): Promise<void> {
+    for (const build of closure) {
+      if (await isHere(client, build)) continue;
+      await upload(client, build);
+      const began = now();
+      try {
+        const outcome = await fromCatalog(() => client.catalog.publish(build.text, "tester"));
+        if (outcome !== "first-build-stays") oracle.acknowledged(build, [], began.step);
+      } catch (error) {
+        // All that it refers to was found or sent a moment ago, and nobody but collections deletes.
+        const isBroken =
+          error instanceof HttpError && /refers to what is not in this cache/.test(error.message);
+        if (isBroken && isAlone) throw new Error(`a push under way failed: ${error.message}`);
+        throw error;
+      }
+      ledger.told(build.hash, began);
+    }
+  }
+
+  async function missing(client: Client, builds: readonly Build[]): Promise<void> {
+    const began = now();
+    const hashes = builds.map(({ hash }) => hash);
+    const absent = await call(client, (c) => {
+      wantPaths(c, hashes);
+      return missingPaths(c, hashes);
+    });
+    for (const hash of hashes) if (!absent.includes(hash)) ledger.told(hash, began);
+  }
+
+  async function pin(client: Client, name: string, { info, hash }: Build): Promise<void> {
+    const answered = ledger.pinBegins(name);
+    const request = { hash, name: info.storePath.name, keepRevisions: 2 };
+    const { revisions } = await call(client, (c) => putPin(c, name, request, "tester"));
+    answered(revisions.map(({ storePath }) => storePath.slice(11, 43)));
+  }
+
+  async function companions(client: Client, build: Build): Promise<void> {
+    const { hash, info, narKey } = build;
+    // Debug info comes after its NAR.
+    if (!(await isHere(client, build)) || (await client.bucket.head(narKey)) === null) return;
+    const { baseName } = info.storePath;
+    const objects = {
+      [`${hash}.ls`]: "{}",
+      [`realisations/sha256:${"0".repeat(32)}${Buffer.from(hash).toString("hex").slice(0, 32)}!out.doi`]: `{"outPath":"${baseName}"}`,
+      [`debuginfo/${Buffer.from(narKey).toString("hex").slice(-40)}.debug`]: `{"archive":"../${narKey}"}`,
+    };
+    for (const [key, body] of Object.entries(objects)) {
+      const kind = KINDS.find(({ pattern }) => pattern.test(key));
+      if (kind === undefined) throw new Error(`no kind of object is named ${key}`);
+      const request = new Request(`https://cache.example.org/${key}`, { method: "PUT", body });
+      await putMetadata(request, client.bucket, kind, key, () => client.catalog);
+      // Debug info goes with its NAR, which may be that of another build than the one that is here.
+      if (kind.name !== "debuginfo" || oracle.served.get(hash)?.url === narKey)
+        ledger.companions.set(key, hash);
+    }
+  }
+
+  async function remove(
+    client: Client,
+    { hash }: Build,
+    withReferrers: boolean,
+    affected: readonly string[],
+  ): Promise<void> {
+    const ended = [oracle.deletionBegins(affected), ledger.deletionBegins(affected)];
+    try {
+      await call(client, async (c) => {
+        await requireIndex(c);
+        await deletePath(c, hash, withReferrers);
+      });
+    } finally {
+      for (const tell of ended) tell();
+    }
+  }
+
+  async function collect(client: Client, options: { dryRun: boolean; force: boolean }): Promise<void> {
+    await call(client, (c) => requestRun(c, "gc", options));
+    for (let alarm = 0; alarm < 20; alarm++) {
+      const isDone = await call(client, async (c) => {
+        const report = gcReport(c);
+        if (report === undefined || report.done || report.problem !== undefined) return true;
+        await continueRuns(c);
+        return false;
+      });
+      if (isDone) return;
+    }
+  }
+
+  const operation = (label: string, run: Operation["run"]): Operation => ({ label, run });
+  return {
+    copy: (closure, isAlone) =>
+      operation(`copy ${closure.map(({ hash }) => hash)}`, (client) => copy(client, closure, isAlone)),
+    missing: (builds) => operation("missing", (client) => missing(client, builds)),
+    pin: (name, build) => operation(`pin ${name} ${build.hash}`, (client) => pin(client, name, build)),
+    unpin: (name) =>
+      operation(`unpin ${name}`, async (client) => {
+        ledger.pinBegins(name);
+        await call(client, (c) => deletePin(c, name));
+      }),
+    companions: (build) => operation(`companions of ${build.hash}`, (client) => companions(client, build)),
+    remove: (build, withReferrers, affected) =>
+      operation(`delete ${build.hash}`, (client) => remove(client, build, withReferrers, affected)),
+    collect: (options) =>
+      operation(`collect ${JSON.stringify(options)}`, (client) => collect(client, options)),
+    sweep: () =>
+      operation("sweep", async (client) => {
+        await call(client, async (c) => {
+          await requireIndex(c);
+          await sweepNars(c);
+        });
+      }),
+    reindex: () =>
+      operation("reindex", (client) => call(client, (c) => requestRun(c, "reindex", { restart: true }))),
+  };
+}
