@@ -117,10 +117,17 @@ export function undeclared(deployment: Deployment, name: string): Config {
   };
 }
 
-/** All mistakes of a configuration, those of its keys included. */
-export async function allProblems(config: Config): Promise<string[]> {
-  return [...config.problems, ...(await config.keyProblems())];
+/**
+ * All mistakes of a configuration, those of its keys included, as anybody may read them. Where some caches are private,
+ * a line that names one is for the log alone.
+ */
+export async function allProblems({ problems, keyProblems, hidesNames }: Config): Promise<string[]> {
+  const all = [...problems, ...(await keyProblems())];
+  const shown = all.map((problem) => (hidesNames && problem.startsWith("CACHES") ? HIDDEN_PROBLEM : problem));
+  return [...new Set(shown)];
 }
+
+const HIDDEN_PROBLEM = "CACHES: has a mistake; the log of the Worker names it";
 
 export function parseConfig(env: Env): Deployment {
   const problems: string[] = [];

@@ -326,6 +326,17 @@ export const SCHEMAS = {
     },
     ["finished", "problem", "stopped"],
   ),
+  ResignReport: object(
+    {
+      ...run("resign"),
+      drop: orNull("The key whose signatures go; null: none.", STRING),
+      keys: list(STRING, { description: "Names of the keys with which it signs." }),
+      paths: described("Looked at so far.", COUNT),
+      resigned: described("Narinfos that had other signatures and were written.", COUNT),
+      unreadable: described("Paths passed by: nobody can read or rewrite their narinfo.", FINDINGS),
+    },
+    ["finished", "problem"],
+  ),
   Problem: {
     ...object({
       type: { type: "string", const: "about:blank" },

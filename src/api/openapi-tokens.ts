@@ -5,6 +5,7 @@ import { type OpenApi, operation, type Parameter, ref } from "./openapi-operatio
 const BAD_PARAMETER = { 400: "A parameter is unknown or wrong; the detail names it." };
 const BAD_REQUEST = { 400: "A parameter or the body is malformed; the detail says how." };
 const UNAVAILABLE = { 503: "The catalog did not answer. Reading paths goes on; try again." };
+const UNCHECKED = { 503: "Whether the credential is good cannot be told now; try again." };
 const NO_TOKEN = "There is no such token, it has expired, or it may do more than the credential that asks.";
 const MINTING_OFF = "No TOKEN_SECRET is configured";
 
@@ -22,7 +23,11 @@ export const TOKEN_PATHS: OpenApi["paths"] = {
       summary: "What a credential is worth.",
       permission: "none",
       answer: ref("WhoAmI"),
-      errors: { ...BAD_PARAMETER, 401: "A wrong credential; the detail says what is wrong with it." },
+      errors: {
+        ...BAD_PARAMETER,
+        401: "A wrong credential; the detail says what is wrong with it.",
+        ...UNCHECKED,
+      },
     }),
   },
   "/api/v1/tokens": {
@@ -58,6 +63,7 @@ export const TOKEN_PATHS: OpenApi["paths"] = {
         ...BAD_REQUEST,
         401: "No credential, or a wrong one.",
         403: `${MINTING_OFF}, or the credential is no identity token.`,
+        ...UNCHECKED,
       },
     }),
   },

@@ -152,6 +152,31 @@ export const OPENAPI: OpenApi = {
         errors: { ...BAD_PARAMETER, 404: NO_RUN, ...UNAVAILABLE },
       }),
     },
+    "/api/v1/resign": {
+      post: operation({
+        id: "resign",
+        summary: "Sign all paths with the keys that are configured now.",
+        description: `After SIGNING_KEY has changed. Signatures by other keys stay, unless drop names the key. ${STEPWISE}`,
+        permission: "admin",
+        parameters: [
+          query("drop", "Remove the signatures of the key of this name.", { type: "string" }),
+          RESTART,
+        ],
+        answer: ref("ResignReport"),
+        errors: {
+          ...BAD_PARAMETER,
+          409: "No key is configured, or the one to drop is.",
+          ...UNAVAILABLE,
+        },
+      }),
+      get: operation({
+        id: "resignStatus",
+        summary: "What the last resign did, or has done so far.",
+        permission: "admin",
+        answer: ref("ResignReport"),
+        errors: { ...BAD_PARAMETER, 404: NO_RUN, ...UNAVAILABLE },
+      }),
+    },
     ...TOKEN_PATHS,
     "/api/v1/pins": {
       get: operation({

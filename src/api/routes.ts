@@ -11,7 +11,7 @@ import { postMissing } from "./missing.ts";
 import { OPENAPI } from "./openapi.ts";
 import { deletePath, getPath, getPaths } from "./paths.ts";
 import { deletePin, getPin, getPins, putPin } from "./pins.ts";
-import { getCheck, getReindex, postCheck, postReindex } from "./runs.ts";
+import { getCheck, getReindex, getResign, postCheck, postReindex, postResign } from "./runs.ts";
 import { getStats } from "./stats.ts";
 import { deleteToken, getToken, getTokens, getWhoAmI, postExchange, postToken } from "./tokens.ts";
 
@@ -32,6 +32,8 @@ const OPERATIONS: readonly [
   ["GET", "/reindex", "admin", getReindex],
   ["POST", "/check", "admin", postCheck],
   ["GET", "/check", "admin", getCheck],
+  ["POST", "/resign", "admin", postResign],
+  ["GET", "/resign", "admin", getResign],
   ["GET", "/whoami", "none", getWhoAmI],
   ["POST", "/tokens", "admin", postToken],
   ["GET", "/tokens", "admin", getTokens],

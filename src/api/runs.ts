@@ -1,11 +1,12 @@
-// /reindex and /check: work on the whole bucket. A POST begins it, or goes on with the one under way, does one step
+// /reindex, /check and /resign: work on the whole bucket. A POST begins it, or goes on with the one under way, does one step
 // and answers how far it is; the catalog does the other steps by itself, and a GET tells of them.
 import { fromCatalog } from "../catalog/result.ts";
-import type { RunReport } from "../catalog/runs.ts";
+import type { Progress } from "../catalog/runs.ts";
 import { HttpError } from "../http/errors.ts";
+import { isKeyName } from "../nix/signature.ts";
 import type { Context } from "../routes.ts";
 import { json } from "./json.ts";
-import { flagOf, parametersOf, refuseParameters } from "./parameters.ts";
+import { flagOf, parametersOf, parsed, refuseParameters } from "./parameters.ts";
 
 export async function postReindex({ request, catalog }: Context): Promise<Response> {
   const restart = flagOf(parametersOf(request, ["restart"]), "restart");
@@ -32,7 +33,20 @@ export async function getCheck({ request, catalog }: Context): Promise<Response>
   return json(request, someReport(await fromCatalog(() => catalog().checkStatus()), "check"));
 }
 
-function someReport<R extends RunReport>(report: R | undefined, name: string): R {
+export async function postResign({ request, catalog }: Context): Promise<Response> {
+  const parameters = parametersOf(request, ["drop", "restart"]);
+  const drop = parsed(parameters, "drop", (text) => (isKeyName(text) ? text : undefined), "must name a key");
+  const restart = flagOf(parameters, "restart");
+  const options = { ...(drop !== undefined && { drop }), ...(restart !== undefined && { restart }) };
+  return json(request, await fromCatalog(() => catalog().resign(options)));
+}
+
+export async function getResign({ request, catalog }: Context): Promise<Response> {
+  refuseParameters(request);
+  return json(request, someReport(await fromCatalog(() => catalog().resignStatus()), "resign"));
+}
+
+function someReport<R extends Progress>(report: R | undefined, name: string): R {
   if (report === undefined) {
     throw new HttpError(404, `no ${name} has been asked for yet; begin one with POST /api/v1/${name}`);
   }

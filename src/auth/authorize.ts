@@ -42,7 +42,7 @@ export async function authorize(
   if (isHidden && !may(identity, "pull", config.cacheName)) throw notReadable(identity, config);
   if (!config.isDeclared)
     throw new HttpError(404, "there is no such cache; CACHES in wrangler.toml declares it");
-  if (isWriting && !isPossible(permission, config)) throw switchedOff(permission);
+  if (isWriting && !isPossible(permission, config)) throw switchedOff(permission, identity);
   if (isWriting && !may(identity, permission, config.cacheName)) {
     throw notAllowed(identity, permission, config);
   }
@@ -71,8 +71,15 @@ function isPossible(permission: Permission, config: Config): boolean {
   return permission === "push" && config.pushToken !== undefined && isDefault(config);
 }
 
-function switchedOff(permission: Permission): HttpError {
+/** What PUSH_TOKEN may do, it may do with the default cache only: to its holder writing does not seem switched off. */
+function switchedOff(permission: Permission, asker: Identity = ANONYMOUS): HttpError {
   const [what, name] = permission === "admin" ? ["administration", "ADMIN_TOKEN"] : ["writing", "PUSH_TOKEN"];
+  if (asker.how === "static") {
+    return new HttpError(
+      403,
+      `${asker.name} is for the default cache; to this one ADMIN_TOKEN, minted tokens (TOKEN_SECRET) and OIDC give access, and none of them is configured`,
+    );
+  }
   return new HttpError(
     403,
     `${what} is switched off: no ${name} is configured; set one with 'npx wrangler secret put ${name}', on your own machine in .dev.vars before the start`,

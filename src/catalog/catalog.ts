@@ -18,11 +18,12 @@ import { deletePin, getPin, listPins, type Pin, type PinRequest, putPin } from "
 import { type PublishOutcome, publish } from "./publish.ts";
 import { listPaths, type PathPage, type PathQuery } from "./queries.ts";
 import { type ReindexOptions, type ReindexReport, reindexReport } from "./reindex.ts";
+import { type ResignOptions, type ResignReport, resignReport } from "./resign.ts";
 import { type Result, toResult } from "./result.ts";
 import { loadRun, type RunKind } from "./runs.ts";
 import { migrate } from "./schema.ts";
 import { RecentStats, type Stats } from "./stats.ts";
-import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./steps.ts";
+import { continueRuns, nextStepTime, RETRY_MS, type RunOptions, requestRun } from "./steps.ts";
 import {
   getToken,
   insertToken,
@@ -45,7 +46,7 @@ import {
 } from "./uploads.ts";
 import { expectCompanion, wantPath, wantPaths } from "./wants.ts";
 
-export type { CheckReport, GcReport, PublishOutcome, ReindexReport };
+export type { CheckReport, GcReport, PublishOutcome, ReindexReport, ResignReport };
 
 /** What the Worker's default entrypoint offers to its own objects: only it can purge its cache. */
 export interface EdgePurger {
@@ -212,6 +213,19 @@ export class Catalog extends DurableObject<Env> {
     return toResult(() => gcReport(this.context));
   }
 
+  /** Signs what is here with the keys that are configured now: a few steps now, the rest by alarms. */
+  resign(options: ResignOptions): Promise<Result<ResignReport>> {
+    return toResult(async () => {
+      await this.#run("resign", options);
+      return resignReport(this.context) as ResignReport;
+    });
+  }
+
+  /** What the last resign did, or has done so far; `undefined` where there was none. */
+  resignStatus(): Promise<Result<ResignReport | undefined>> {
+    return toResult(() => resignReport(this.context));
+  }
+
   putPin(name: string, pin: PinRequest, pinnedBy: string): Promise<Result<Pin>> {
     return toResult(() => putPin(this.context, name, pin, pinnedBy));
   }
@@ -228,7 +242,7 @@ export class Catalog extends DurableObject<Env> {
     return toResult(() => listPins(this.context));
   }
 
-  async #run(kind: RunKind, options: ReindexOptions & CheckOptions & GcOptions): Promise<void> {
+  async #run(kind: RunKind, options: RunOptions): Promise<void> {
     // Before the step: whatever ends it, the run goes on.
     await this.#wake(this.context.now() + RETRY_MS);
     await requestRun(this.context, kind, options);

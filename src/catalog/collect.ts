@@ -82,7 +82,7 @@ function start(c: CatalogContext, dryRun: boolean, force: boolean): Run {
     uploads: 0,
     spent: { ...NOTHING_SPENT },
   };
-  const run = startRun(c, "gc", false, collection);
+  const run = startRun(c, "gc", false, { collection });
   if (!isConfigured) {
     stop(
       c,

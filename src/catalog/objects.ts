@@ -18,23 +18,32 @@ export async function deleteObjects(c: CatalogContext, keys: readonly string[]):
   }
 }
 
-/** Who pushed a path last, and when it was pushed first. */
+/** Who pushed a path last, and when it was pushed. */
 export interface Push {
   readonly pushedBy: string;
   /** Milliseconds since the epoch. */
   readonly firstPush: number;
+  /** Milliseconds since the epoch; set where the object was written later, by none of its pushers. */
+  readonly lastPush?: number;
 }
 
 /** Custom metadata of a narinfo object. A catalog that is built anew has it again. */
-export function pushMetadata(push: Push): Record<string, string> {
-  return { "pushed-by": push.pushedBy, "first-push": String(push.firstPush) };
+export function pushMetadata({ pushedBy, firstPush, lastPush }: Push): Record<string, string> {
+  return {
+    "pushed-by": pushedBy,
+    "first-push": String(firstPush),
+    ...(lastPush !== undefined && { "last-push": String(lastPush) }),
+  };
 }
 
 /** Of an object that another tool has written, what can be said of it. */
-export function pushOf(object: R2Object): Push {
-  const { "pushed-by": pushedBy = "found in the bucket", "first-push": text = "" } =
-    object.customMetadata ?? {};
+export function pushOf(object: R2Object): Push & { readonly lastPush: number } {
+  const metadata = object.customMetadata ?? {};
   const uploaded = object.uploaded.getTime();
-  const firstPush = /^\d{1,15}$/.test(text) ? Number(text) : uploaded;
-  return { pushedBy, firstPush };
+  const time = (text = "") => (/^\d{1,15}$/.test(text) ? Number(text) : uploaded);
+  return {
+    pushedBy: metadata["pushed-by"] ?? "found in the bucket",
+    firstPush: time(metadata["first-push"]),
+    lastPush: time(metadata["last-push"]),
+  };
 }

@@ -118,7 +118,7 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
     info.compression,
     info.deriver ?? null,
     info.ca ?? null,
-    [...new Set(info.signatures.map((signature) => signature.slice(0, signature.indexOf(":"))))].join(" "),
+    signersOf(info),
     path.text,
     path.etag,
     path.isIncomplete ? 1 : 0,
@@ -146,6 +146,13 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
     path.uploaded,
   );
   if (previous !== undefined && previous.nar !== nar) releaseNar(c, previous.nar);
+}
+
+/** Names of the keys that have signed a path, as the rows have them. */
+export function signersOf(info: NarInfo): string {
+  return [...new Set(info.signatures.map((signature) => signature.slice(0, signature.indexOf(":"))))].join(
+    " ",
+  );
 }
 
 /** Removes a path; its NAR is free to go once nothing refers to it. Call it in a transaction. */

@@ -5,7 +5,7 @@ import { HttpError } from "../http/errors.ts";
 import { forgetCompanions } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";
 import { deleteObjects } from "./objects.ts";
-import { deletePathRow, indexPath, isIncomplete, postponeRelease } from "./paths.ts";
+import { deletePathRow, indexPath, isIncomplete, pathRow, postponeRelease } from "./paths.ts";
 import { readPublished } from "./published.ts";
 
 export type PendingKind = "publish" | "delete-path" | "delete-nar";
@@ -238,7 +238,9 @@ export async function settleKey(c: CatalogContext, key: string): Promise<void> {
   const settled = c.now() - PUBLICATION_SETTLES_MS;
   c.transaction(() => {
     if (published === undefined) deletePathRow(c, key);
-    else indexPath(c, { ...published, isIncomplete: isIncomplete(c, published.info) });
+    // A row that knows this object knows more of its pushes: those that have changed nothing.
+    else if (pathRow(c, key)?.etag !== published.etag)
+      indexPath(c, { ...published, isIncomplete: isIncomplete(c, published.info) });
     for (const row of rows) if (row.begun <= settled) end(c, row.sequence);
   });
   await c.purge([`/${key}.narinfo`]);

@@ -1,38 +1,23 @@
 // Publishing a narinfo: the steps of "Publishing" that need to know what else is in the cache. The order is safe at
 // every line: the intention is durable before the bucket is touched, the narinfo is written when its NAR and its
 // references are there and protected, and the index follows the bucket.
-import { bucketFailure, r2Code, TOO_MANY_WRITES } from "../cache/bucket.ts";
-import { NARINFO } from "../cache/kinds.ts";
 import { mergeNarInfo } from "../cache/merge-narinfo.ts";
 import { narState } from "../cache/stored-nar.ts";
 import { HttpError } from "../http/errors.ts";
-import { fingerprint } from "../nix/fingerprint.ts";
 import { FormatError } from "../nix/format-error.ts";
 import { formatHash, type Hash } from "../nix/hash.ts";
-import { sign } from "../nix/keys.ts";
 import { narKeyOfUrl } from "../nix/nar-url.ts";
-import { formatNarInfo, type NarInfo, parseNarInfo } from "../nix/narinfo.ts";
+import { type NarInfo, parseNarInfo } from "../nix/narinfo.ts";
 import type { CatalogContext } from "./context.ts";
-import { type Push, pushMetadata } from "./objects.ts";
 import { indexPath, isIncomplete, missingNames, missingPaths, pathRow, referenceHashes } from "./paths.ts";
-import {
-  begin,
-  earlierPublications,
-  end,
-  fail,
-  isBeingDeleted,
-  type Needs,
-  protect,
-  recover,
-  settleKey,
-} from "./pending.ts";
+import { earlierPublications, isBeingDeleted, type Needs, protect, recover, settleKey } from "./pending.ts";
 import { inspectPublished, readPublished } from "./published.ts";
+import { textOf, withSignatures } from "./signatures.ts";
 import { wantPaths } from "./wants.ts";
+import { type Publication, publishing, type StoredNarInfo, writeNarInfo } from "./write-narinfo.ts";
 
 /** How often the bucket may turn out to hold something else than the catalog knew, before the client is told. */
 const MAX_ATTEMPTS = 4;
-/** R2 takes one write a second to a key; two pushers of one path meet this. */
-const SECOND_MS = 1100;
 /** Missing references that are looked up in the bucket before a path is refused; a bound on what a refusal costs. */
 const MAX_LOOKUPS = 200;
 /** Missing references that a refusal names. */
@@ -49,45 +34,21 @@ export async function publish(c: CatalogContext, text: string, pushedBy: string)
     await settleKey(c, hash);
     const row = pathRow(c, hash);
     const base = row && { text: row.narinfo, etag: row.etag, firstPush: row.first_push };
-    const sequence = begin(c, { kind: "publish", key: hash, ...needsOf(c, incoming, base) });
-    const publication: Publication = { incoming, pushedBy, sequence, mayArrive: false };
-    const published = publishLocked(c, publication, base);
-    // Whoever waits for it learns of a failure from the catalog, as everybody does.
-    c.publications.set(
-      sequence,
-      published.catch(() => undefined),
+    return publishing(c, hash, needsOf(c, incoming, base), (publication) =>
+      publishLocked(c, { incoming, pushedBy, publication }, base),
     );
-    try {
-      return await published;
-    } catch (error) {
-      if (publication.mayArrive) fail(c, sequence, error);
-      throw error;
-    } finally {
-      c.publications.delete(sequence);
-      // Else the bucket may or may not hold the new narinfo, or get it in a while: the intention stays, goes on
-      // protecting, and is settled later.
-      if (!publication.mayArrive) end(c, sequence);
-    }
   });
 }
 
-interface Publication {
+interface Pushed {
   readonly incoming: NarInfo;
   readonly pushedBy: string;
-  /** Of its intention. */
-  readonly sequence: number;
-  /** The bucket has been asked to write, and the catalog or the edge may not know what it has done. */
-  mayArrive: boolean;
+  readonly publication: Publication;
 }
 
-/** What the bucket is believed to hold for a path. */
-interface Base {
-  readonly text: string;
-  readonly etag: string;
+interface Base extends StoredNarInfo {
   /** Milliseconds since the epoch; absent where an unreadable narinfo is to be replaced. */
   readonly firstPush?: number;
-  /** Set where it has just been read: when it was written, in milliseconds since the epoch. */
-  readonly read?: number;
 }
 
 /** What a narinfo that may be written or kept needs. */
@@ -101,20 +62,20 @@ function needsOf(c: CatalogContext, incoming: NarInfo, base: Base | undefined): 
 
 async function publishLocked(
   c: CatalogContext,
-  publication: Publication,
+  pushed: Pushed,
   known: Base | undefined,
 ): Promise<PublishOutcome> {
-  const { incoming, pushedBy, sequence } = publication;
+  const { incoming, pushedBy, publication } = pushed;
   const { hash } = incoming.storePath;
   let base = known;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const needs = needsOf(c, incoming, base);
-    if (base !== known) protect(c, sequence, needs);
+    if (base !== known) protect(c, publication.sequence, needs);
     // From here on no deletion of these begins; one that began before must be over before anybody looks for them.
     for (const nar of needs.nars) await c.locks.run(nar, () => settleKey(c, nar));
-    const { isFirstBuild, ...path } = await decide(c, publication, base);
+    const { isFirstBuild, ...path } = await decide(c, pushed, base);
     const push = { pushedBy, firstPush: base?.firstPush ?? c.now() };
-    const written = await write(c, publication, path.text, base, push);
+    const written = await writeNarInfo(c, publication, hash, path.text, base, push);
     if (written !== undefined) {
       c.transaction(() => {
         if (isFirstBuild) {
@@ -156,7 +117,7 @@ interface Decision {
 /** Steps 2, 4 and 5: what the bucket should hold. Throws 409 where the NAR or a reference is not there. */
 async function decide(
   c: CatalogContext,
-  { incoming, sequence }: Publication,
+  { incoming, publication }: Pushed,
   base: Base | undefined,
 ): Promise<Decision> {
   const stored = base && readable(base.text, c.config.storeDir);
@@ -190,7 +151,7 @@ async function decide(
       `${incoming.storePath.baseName}: the NAR ${state.key} ${state.reason}; push the path again`,
     );
   }
-  const missing = await missingReferences(c, incoming, sequence);
+  const missing = await missingReferences(c, incoming, publication.sequence);
   if (missing.length > 0 && !c.config.isOpen) throw new HttpError(409, missingMessage(incoming, missing));
   // The NAR of the stored narinfo is gone or damaged: the new one replaces it, and only the signatures survive.
   const signatures = merge?.kind === "same" ? merge.info.signatures : incoming.signatures;
@@ -207,16 +168,6 @@ async function decide(
 /** With FileHash and FileSize, which Nix up to 2.34 asserts, whatever the client or another tool has left out. */
 function complete(info: NarInfo, { fileHash, fileSize }: { fileHash?: Hash; fileSize: number }): NarInfo {
   return { ...info, fileHash: fileHash ?? info.fileHash ?? info.narHash, fileSize };
-}
-
-/** Many signatures, pushed one by one, could make a narinfo that neither this cache nor a client can read any more. */
-function textOf(info: NarInfo): string {
-  const text = formatNarInfo(info);
-  if (new TextEncoder().encode(text).length <= NARINFO.maxBytes) return text;
-  throw new HttpError(
-    413,
-    `${info.storePath.baseName}: with all its signatures the narinfo would be larger than ${NARINFO.maxBytes} bytes`,
-  );
 }
 
 /** `undefined` for a text that no client of this cache can read: it is broken, and a push replaces it. */
@@ -272,69 +223,6 @@ function missingMessage(info: NarInfo, missing: readonly string[]): string {
   const named = missing.slice(0, MAX_NAMED).join(", ");
   const more = missing.length > MAX_NAMED ? ` and ${missing.length - MAX_NAMED} more` : "";
   return `${info.storePath.baseName} refers to what is not in this cache: ${named}${more}; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here`;
-}
-
-/** Step 6: one signature by each configured key. What claims to be by one of them and is not, goes. */
-async function withSignatures(c: CatalogContext, info: NarInfo): Promise<NarInfo> {
-  const keys = (await c.config.keys()).signing;
-  const text = fingerprint(info);
-  const ours = await Promise.all(keys.map((key) => sign(key, text)));
-  const names = keys.map((key) => `${key.name}:`);
-  const kept = info.signatures.filter(
-    (signature) => ours.includes(signature) || !names.some((name) => signature.startsWith(name)),
-  );
-  return { ...info, signatures: [...new Set([...kept, ...ours])] };
-}
-
-interface Written {
-  readonly etag: string;
-  /** Milliseconds since the epoch. */
-  readonly uploaded: number;
-  /** False where the bucket held it already. */
-  readonly isNew: boolean;
-}
-
-/**
- * Writes the narinfo if the bucket holds what it is believed to; `undefined` where it does not. An unchanged text is
- * written only where the bucket holds another or none.
- */
-async function write(
-  c: CatalogContext,
-  publication: Publication,
-  text: string,
-  base: Base | undefined,
-  push: Push,
-): Promise<Written | undefined> {
-  const key = `${publication.incoming.storePath.hash}.narinfo`;
-  const isSame = base !== undefined && text === base.text;
-  if (isSame && base.read !== undefined) return { etag: base.etag, uploaded: base.read, isNew: false };
-  const onlyIf =
-    base === undefined
-      ? { etagDoesNotMatch: "*" }
-      : isSame
-        ? { etagDoesNotMatch: base.etag }
-        : { etagMatches: base.etag };
-  for (let attempt = 0; ; attempt++) {
-    publication.mayArrive = true;
-    try {
-      const object = await c.bucket.put(key, text, {
-        onlyIf,
-        httpMetadata: { contentType: NARINFO.contentType },
-        customMetadata: pushMetadata(push),
-      });
-      // The bucket's own time, so that a catalog that is built anew says the same.
-      if (object !== null) return { etag: object.etag, uploaded: object.uploaded.getTime(), isNew: true };
-    } catch (error) {
-      if (r2Code(error) !== TOO_MANY_WRITES) throw bucketFailure("put", error);
-      // That is an answer: nothing was written.
-      publication.mayArrive = false;
-      if (attempt === MAX_ATTEMPTS) throw bucketFailure("put", error);
-      await c.wait(SECOND_MS);
-      continue;
-    }
-    publication.mayArrive = false;
-    return isSame ? { etag: base.etag, uploaded: c.now(), isNew: false } : undefined;
-  }
 }
 
 /** The first build of a path stays; that another one exists is worth knowing: the path is not reproducible. */

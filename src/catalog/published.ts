@@ -10,12 +10,12 @@ import { type NarInfo, parseNarInfo } from "../nix/narinfo.ts";
 import type { CatalogContext } from "./context.ts";
 import { type Push, pushOf } from "./objects.ts";
 
-export interface Published extends Push {
+export interface Published extends Omit<Push, "lastPush"> {
   readonly info: NarInfo;
   readonly text: string;
   /** R2's, without quotes. */
   readonly etag: string;
-  /** When the object was written, in milliseconds since the epoch. */
+  /** When it was last pushed, in milliseconds since the epoch. */
   readonly uploaded: number;
 }
 
@@ -57,7 +57,8 @@ export async function inspectPublished(
     narKeyOfUrl(info.url);
     if (info.storePath.hash !== hash)
       throw new FormatError(`StorePath ${info.storePath.baseName} is another path`);
-    return { info, text, etag, uploaded: object.uploaded.getTime(), ...pushOf(object) };
+    const { lastPush, ...push } = pushOf(object);
+    return { info, text, etag, uploaded: lastPush, ...push };
   } catch (error) {
     if (!(error instanceof FormatError || error instanceof HttpError)) throw error;
     const unreadable = { unreadable: error.message, etag };

@@ -3,12 +3,14 @@
 import type { Collection } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
 import { isoTime } from "./queries.ts";
+import type { Resigning } from "./resign.ts";
 
 /** What a run of each kind does, in this order. */
 export const PHASES = {
   reindex: ["narinfos", "nars", "references", "companions", "pins"],
   check: ["narinfos", "nars", "references"],
   gc: ["mark", "sweep", "uploads"],
+  resign: ["narinfos"],
 } as const;
 export type RunKind = keyof typeof PHASES;
 export type PhaseOf<K extends RunKind> = (typeof PHASES)[K][number];
@@ -55,6 +57,8 @@ export interface Run {
   readonly counts: Counts;
   /** Of a gc. */
   readonly collection?: Collection;
+  /** Of a resign. */
+  readonly resigning?: Resigning;
   finished: number | undefined;
   /** When a run of this kind was last at its end, this one or an earlier one. */
   completed: number | undefined;
@@ -102,10 +106,15 @@ export function saveRun(c: CatalogContext, run: Run): void {
 }
 
 /** Begins a run from the start of the bucket; what the last one of its kind found is forgotten. */
-export function startRun(c: CatalogContext, kind: RunKind, repair: boolean, collection?: Collection): Run {
+export function startRun(
+  c: CatalogContext,
+  kind: RunKind,
+  repair: boolean,
+  own: Pick<Run, "collection" | "resigning"> = {},
+): Run {
   const run: Run = {
     kind,
-    ...(collection && { collection }),
+    ...own,
     started: c.now(),
     repair,
     counts: { narinfos: 0, nars: 0, indexed: 0, removed: 0 },

@@ -7,6 +7,7 @@ import type { CatalogContext } from "./context.ts";
 import { GC_STEPS } from "./gc-steps.ts";
 import { recover } from "./pending.ts";
 import { REINDEX_STEPS, type ReindexOptions } from "./reindex.ts";
+import { RESIGN_STEPS, type ResignOptions, requestResign } from "./resign.ts";
 import { loadRun, type Phase, type Run, type RunKind, saveRun, startRun } from "./runs.ts";
 
 /**
@@ -19,12 +20,13 @@ const STEPS: Record<RunKind, Partial<Record<Phase, Step>>> = {
   reindex: REINDEX_STEPS,
   check: CHECK_STEPS,
   gc: GC_STEPS,
+  resign: RESIGN_STEPS,
 };
 /**
  * A check of a catalog that is being rebuilt would find little but what the reindex is about to mend, and a collection
  * needs to know the whole bucket.
  */
-const ORDER: readonly RunKind[] = ["reindex", "gc", "check"];
+const ORDER: readonly RunKind[] = ["reindex", "gc", "resign", "check"];
 /** The lock that lets one step run at a time; no path and no NAR is named so. */
 const STEP_LOCK = "step";
 /**
@@ -36,16 +38,15 @@ const SMALL_STEPS = 50;
 export const RETRY_MS = 60_000;
 const MAX_RETRY_MS = 3600_000;
 
+/** Those of all kinds. */
+export type RunOptions = ReindexOptions & CheckOptions & GcOptions & ResignOptions;
+
 /** Begins a run, or goes on with the one under way, as far as one invocation gets. */
-export function requestRun(
-  c: CatalogContext,
-  kind: RunKind,
-  options: ReindexOptions & CheckOptions & GcOptions,
-): Promise<void> {
+export function requestRun(c: CatalogContext, kind: RunKind, options: RunOptions): Promise<void> {
   return c.locks.run(STEP_LOCK, async () => {
-    if (kind === "gc") {
-      await requestCollection(c, options);
-      return collectNow(c);
+    if (kind === "gc" || kind === "resign") {
+      await (kind === "gc" ? requestCollection : requestResign)(c, options);
+      return runNow(c, kind);
     }
     const { restart = false, repair } = options;
     const current = loadRun(c, kind);
@@ -58,9 +59,9 @@ export function requestRun(
   });
 }
 
-/** A collection that finds the bucket not indexed has that done first: a small one is done in one invocation. */
-async function collectNow(c: CatalogContext): Promise<void> {
-  for (let turn = 0; turn < 3 && loadRun(c, "gc")?.finished === undefined; turn++) {
+/** A run that finds the bucket not indexed has that done first: a small one is done in one invocation. */
+async function runNow(c: CatalogContext, kind: RunKind): Promise<void> {
+  for (let turn = 0; turn < 3 && loadRun(c, kind)?.finished === undefined; turn++) {
     const run = underWay(c);
     if (run === undefined) return;
     await doSteps(c, run);

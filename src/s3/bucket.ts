@@ -1,8 +1,9 @@
 // What S3 tools ask of a bucket before they copy it: where it is, and what is in it.
+import { S3Error } from "../http/s3-error.ts";
 import { type ListedObject, listDocument, listDocumentV1, locationDocument } from "../http/xml.ts";
 import type { Handler } from "../routes.ts";
 import { xmlResponse } from "./answer.ts";
-import { type KeyPage, listKeys } from "./list.ts";
+import { listEntries } from "./listing.ts";
 import { numberOf } from "./parameters.ts";
 
 const MAX_KEYS = 1000;
@@ -16,32 +17,50 @@ export const getLocation: Handler = async () => xmlResponse(locationDocument());
 /** Answers `GET /<bucket>?list-type=2`, and the listing of the first version, which some tools still ask for. */
 export const listObjects: Handler = async ({ bucket, config, query }) => {
   const parameters = new URLSearchParams(query);
-  const text = (name: string) => parameters.get(name) ?? "";
-  const [prefix, delimiter, marker] = [text("prefix"), text("delimiter"), text("marker")];
-  const [startAfter, cursor] = [text("start-after"), text("continuation-token")];
-  const isV2 = text("list-type") === "2";
+  const isV2 = parameters.get("list-type") === "2";
+  const marker = parameters.get("marker") ?? "";
+  const cursor = parameters.get("continuation-token") ?? "";
+  const startAfter = parameters.get("start-after") ?? "";
   const maxKeys = Math.min(numberOf(parameters, "max-keys", MAX_KEYS), MAX_KEYS);
-  const after = isV2 ? cursor || startAfter : marker;
-  const page: KeyPage =
-    maxKeys === 0
-      ? { objects: [], prefixes: [] }
-      : await listKeys(bucket, { prefix, delimiter, after }, maxKeys);
+  const prefix = parameters.get("prefix") ?? "";
+  const delimiter = parameters.get("delimiter") ?? "";
+  if (delimiter !== "" && delimiter !== "/") {
+    throw new S3Error(501, "NotImplemented", "the delimiter of a listing can only be /");
+  }
+  const after = isV2 ? (cursor === "" ? startAfter : keyOfToken(cursor)) : marker;
+  const place = { prefix, hasFolders: delimiter === "/", after };
+  const { entries, isTruncated } = await listEntries(bucket, place, maxKeys);
+  const last = isTruncated ? entries.at(-1)?.key : undefined;
   const listing = {
     bucket: config.cacheName,
     prefix,
     delimiter,
     maxKeys,
-    isTruncated: page.next !== undefined,
-    encodeUrl: text("encoding-type") === "url",
-    objects: page.objects.map(listed),
-    commonPrefixes: page.prefixes,
+    isTruncated,
+    encodeUrl: parameters.get("encoding-type") === "url",
+    objects: entries.flatMap(({ object }) => (object === undefined ? [] : listed(object))),
+    commonPrefixes: entries.flatMap(({ key, object }) => (object === undefined ? key : [])),
   };
   return xmlResponse(
     isV2
-      ? listDocument({ ...listing, startAfter, cursor, nextCursor: page.next })
-      : listDocumentV1({ ...listing, marker, nextMarker: page.next }),
+      ? listDocument({ ...listing, startAfter, cursor, nextCursor: last && tokenOf(last) })
+      : listDocumentV1({ ...listing, marker, nextMarker: last }),
   );
 };
+
+/** Keys may have characters that XML has not; to clients a token means nothing. */
+function tokenOf(key: string): string {
+  return new TextEncoder().encode(key).toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+function keyOfToken(token: string): string {
+  try {
+    return new TextDecoder().decode(Uint8Array.fromBase64(token, { alphabet: "base64url" }));
+  } catch {
+    // Not base64: whatever it is, this cache has not given it.
+    throw new S3Error(400, "InvalidArgument", "the continuation-token is none of this cache");
+  }
+}
 
 function listed({ key, size, etag, uploaded }: R2Object): ListedObject {
   return { key, size, etag, lastModified: uploaded };

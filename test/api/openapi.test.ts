@@ -6,16 +6,18 @@ import { SCHEMAS } from "../../src/api/openapi-schemas.ts";
 import type { RoutePermission } from "../../src/auth/authorize.ts";
 import { KINDS } from "../../src/cache/kinds.ts";
 import { matchRoute } from "../../src/http/router.ts";
+import { generateSecretKey } from "../../src/nix/keys.ts";
 import { ROUTES } from "../../src/routes.ts";
 import { ADMIN_TOKEN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
-import { createIssuer } from "../support/oidc-issuer.ts";
+import { createIssuer, KEY_SET } from "../support/oidc-issuer.ts";
 import { apiCache, breakCatalog, call, inCatalog, type Method } from "./api.ts";
 import { APP, DEMO, LIB, narInfoOf, pushRealClosure } from "./real-closure.ts";
 
 /** An id that no token has. */
 const NO_TOKEN = "A".repeat(22);
 const TOKEN_SECRET = "a-secret-that-mints-tokens-and-is-long-enough";
+const { secret: SIGNING_KEY } = await generateSecretKey("cache-1");
 /** A pin that there is, and one that there is not. */
 const PIN = "deployed";
 const NO_PIN = "nothing";
@@ -105,13 +107,8 @@ describe("the description", () => {
 const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Promise<unknown>> = {
   200: async (cache, documented) => {
     switch (documented.operation.operationId) {
-      case "exchangeToken": {
-        const issuer = await createIssuer(inject("oidcServer"));
-        const rule = { issuer: issuer.url, audience: "cache", claims: { repository: "acme/app" } };
-        const OIDC = [{ ...rule, permissions: ["push"], caches: ["nix-cache"] }];
-        const token = await issuer.token({ aud: "cache", sub: "repo:acme/app", repository: "acme/app" });
-        return send(apiCache({ TOKEN_SECRET, OIDC }), documented, { token });
-      }
+      case "exchangeToken":
+        return sendIdentity(documented);
       case "getToken":
       case "revokeToken": {
         const request = { token: ADMIN_TOKEN, body: BODIES.mintToken };
@@ -133,6 +130,8 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
     switch (documented.operation.operationId) {
       case "putPin":
         return send(cache, documented, { body: { store_path: `/nix/store/${"0".repeat(32)}-absent` } });
+      case "resign":
+        return send(cache, documented, { query: "?drop=cache-1" });
       case "gc":
         await call(cache, "POST", "/gc", { token: ADMIN_TOKEN });
         await inCatalog(({ sql }) => void sql.exec("UPDATE runs SET finished = NULL WHERE kind = 'gc'"));
@@ -143,6 +142,7 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
   },
   413: (cache, documented) => send(cache, documented, { body: { paths: Array(20_001).fill(LIB) } }),
   503: async (cache, documented) => {
+    if (routeOf(documented).permission === "none") return sendIdentity(documented, { isDown: true });
     await breakCatalog();
     return send(cache, documented);
   },
@@ -177,6 +177,16 @@ function send(
   return call<unknown>(cache, method, path, { token, ...(operation.requestBody && { body }) });
 }
 
+/** With the token of an issuer, which may be down. */
+async function sendIdentity(documented: Documented, { isDown = false } = {}) {
+  const issuer = await createIssuer(inject("oidcServer"));
+  const rule = { issuer: issuer.url, audience: "cache", claims: { repository: "acme/app" } };
+  const OIDC = [{ ...rule, permissions: ["push"], caches: ["nix-cache"] }];
+  const token = await issuer.token({ aud: "cache", sub: "repo:acme/app", repository: "acme/app" });
+  if (isDown) await issuer.misbehave({ [KEY_SET]: { status: 500 } });
+  return send(apiCache({ TOKEN_SECRET, OIDC }), documented, { token });
+}
+
 const ANSWERS = OPERATIONS.flatMap((documented) =>
   Object.keys(documented.operation.responses)
     .filter((status) => status !== "default")
@@ -185,7 +195,7 @@ const ANSWERS = OPERATIONS.flatMap((documented) =>
 
 describe("every documented answer is given and has the documented shape", () => {
   it.each(ANSWERS)("$method $template: $status", async ({ status, ...documented }) => {
-    const cache = apiCache({ TOKEN_SECRET });
+    const cache = apiCache({ TOKEN_SECRET, SIGNING_KEY });
     await pushRealClosure(cache);
     const { operation, method, template } = documented;
     if (template.includes("{name}")) {

@@ -2,7 +2,8 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import type { CheckReport } from "../../src/catalog/check.ts";
-import { ADMIN_TOKEN } from "../support/cache.ts";
+import { generateSecretKey } from "../../src/nix/keys.ts";
+import { ADMIN_TOKEN, type TestCache } from "../support/cache.ts";
 import { apiCache, ask, inCatalog, refusal } from "./api.ts";
 import { DEMO, narInfoOf, pushRealClosure } from "./real-closure.ts";
 
@@ -103,6 +104,35 @@ describe("POST /api/v1/reindex", () => {
   it("knows nothing of repairing", async () => {
     expect(await refusal(apiCache(), "POST", "/reindex?repair=true", 400, ADMIN)).toBe(
       "unknown parameter 'repair': this takes restart",
+    );
+  });
+});
+
+describe("/api/v1/resign", () => {
+  const signersOf = async (cache: TestCache) =>
+    (await ask<{ signers: string[] }>(cache, "GET", `/paths/${DEMO}`)).signers;
+
+  it("signs what is here with the key of now, and drops the signatures of another", async () => {
+    const [old, fresh] = [await generateSecretKey("old-1"), await generateSecretKey("new-1")];
+    await pushRealClosure(apiCache({ SIGNING_KEY: old.secret }));
+    const cache = apiCache({ SIGNING_KEY: fresh.secret });
+    const before = await signersOf(cache);
+    expect(before).toContain("old-1");
+    let report = await ask<Report>(cache, "POST", "/resign", ADMIN);
+    for (let step = 1; !report.done && step < 20; step++) report = await ask(cache, "POST", "/resign", ADMIN);
+    expect(report).toMatchObject({ paths: 4, resigned: 4, drop: null, keys: ["new-1"] });
+    expect(await signersOf(cache)).toEqual([...before, "new-1"]);
+    expect(await ask(cache, "GET", "/resign", ADMIN)).toEqual(report);
+    const dropped = await ask<Report>(cache, "POST", "/resign?drop=old-1", ADMIN);
+    expect(dropped).toMatchObject({ done: true, resigned: 4, drop: "old-1" });
+    expect(await signersOf(cache)).toEqual([...before.filter((name) => name !== "old-1"), "new-1"]);
+  });
+
+  it("tells of a run only when there is one, and begins none that has nothing to do", async () => {
+    expect(await refusal(apiCache(), "GET", "/resign", 404, ADMIN)).toContain("no resign has been asked for");
+    expect(await refusal(apiCache(), "POST", "/resign", 409, ADMIN)).toContain("no key signs for this cache");
+    expect(await refusal(apiCache(), "POST", "/resign?drop=a:b", 400, ADMIN)).toContain(
+      "'drop' must name a key",
     );
   });
 });

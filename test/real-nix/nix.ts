@@ -3,7 +3,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { describe } from "vitest";
 
 const named = process.env.NIX_BIN || "nix";
@@ -41,6 +41,8 @@ export type Client = {
   root: string;
   /** The client's Nix store directory as store paths name it. */
   storeDir: string;
+  /** The environment of the client's programs. */
+  env: Record<string, string>;
   /** Runs `nix ARGS`; never throws for a failing Nix. */
   run: (...args: string[]) => Promise<Result>;
   /** Runs `nix ARGS` and returns its output; a failing Nix throws with what it said. */
@@ -114,7 +116,7 @@ export function newClient(options: ClientOptions = {}): Client {
   const storeUrl =
     at === undefined ? `local?root=${root}` : `local?store=${at}/store&state=${at}/state&log=${at}/log`;
   const env = {
-    PATH: process.env.PATH ?? "/usr/bin:/bin",
+    PATH: `${named.includes("/") ? `${dirname(nixBin)}:` : ""}${process.env.PATH ?? "/usr/bin:/bin"}`,
     HOME: dir,
     TMPDIR: tmp,
     XDG_CACHE_HOME: join(dir, "cache"),
@@ -135,7 +137,7 @@ export function newClient(options: ClientOptions = {}): Client {
     return join(dir, name);
   };
   const storeDir = at === undefined ? "/nix/store" : `${at}/store`;
-  return { token: options.token, storeUrl, root, storeDir, run, nix, write };
+  return { token: options.token, storeUrl, root, storeDir, env, run, nix, write };
 }
 
 function execute(args: string[], env: Record<string, string>, cwd: string): Promise<Result> {

@@ -1,0 +1,91 @@
+// What is in a cache, in the order of the keys, without what else lies in its bucket: uploads that nobody has verified
+// yet, pins, and the folders of other caches. Those are passed by and never entered: how many of their objects there
+// are would show in the length of a page or in its cost, and where a page ends would be one of their names.
+import { bucketOperation } from "../cache/bucket.ts";
+import { KINDS } from "../cache/kinds.ts";
+
+/** Entries on one page of R2's listing: the most that it gives. Never fewer, for the costs are to tell nothing. */
+const PAGE = 1000;
+
+export interface Entry {
+  /** Of an object, or of a folder (with its slash) where the listing has a delimiter. */
+  readonly key: string;
+  /** Absent for a folder. */
+  readonly object?: R2Object;
+}
+
+export interface Place {
+  readonly prefix: string;
+  /** Whether folders stand for what is in them. */
+  readonly hasFolders: boolean;
+  /** The last entry of the page before, or any key; empty for the beginning. */
+  readonly after: string;
+}
+
+/** The first entries behind a place, and whether there are more. */
+export async function listEntries(
+  bucket: R2Bucket,
+  place: Place,
+  limit: number,
+): Promise<{ readonly entries: readonly Entry[]; readonly isTruncated: boolean }> {
+  const entries: Entry[] = [];
+  if (limit === 0) return { entries, isTruncated: false };
+  for await (const entry of entriesOf(bucket, place)) {
+    if (entries.length === limit) return { entries, isTruncated: true };
+    entries.push(entry);
+  }
+  return { entries, isTruncated: false };
+}
+
+async function* entriesOf(bucket: R2Bucket, place: Place): AsyncGenerator<Entry> {
+  const { prefix, hasFolders, after } = place;
+  const folder = folderOf(prefix);
+  if (folder !== "") {
+    if (FOLDERS.has(folder)) yield* pages(bucket, place);
+    return;
+  }
+  const begun = folderOf(after);
+  if (!hasFolders && FOLDERS.has(begun) && begun.startsWith(prefix)) {
+    yield* pages(bucket, { prefix: begun, hasFolders, after });
+  }
+  const behind = hasFolders || begun === "" ? after : begun;
+  for await (const entry of pages(bucket, { prefix, hasFolders: true, after: behind })) {
+    if (entry.object !== undefined) yield entry;
+    else if (!FOLDERS.has(entry.key)) continue;
+    else if (hasFolders) yield entry;
+    else yield* pages(bucket, { prefix: entry.key, hasFolders, after: "" });
+  }
+}
+
+/** As R2 lists, page after page. */
+async function* pages(bucket: R2Bucket, { prefix, hasFolders, after }: Place): AsyncGenerator<Entry> {
+  // Behind a folder would come what is in it, but "0" is the character after "/".
+  const startAfter = after.replace(/\/$/, "0");
+  let more: R2ListOptions | undefined = startAfter === "" ? {} : { startAfter };
+  while (more !== undefined) {
+    const options: R2ListOptions = { prefix, limit: PAGE, ...(hasFolders && { delimiter: "/" }), ...more };
+    const page: R2Objects = await bucketOperation("list", () => bucket.list(options));
+    const entries: Entry[] = [
+      ...page.objects.filter(({ key }) => isOfCache(key)).map((object) => ({ key: object.key, object })),
+      ...page.delimitedPrefixes.map((key) => ({ key })),
+    ];
+    yield* entries.sort((a, b) => (a.key < b.key ? -1 : 1));
+    more = page.truncated ? { cursor: page.cursor } : undefined;
+  }
+}
+
+function isOfCache(key: string): boolean {
+  return key === "nix-cache-info" || KINDS.some(({ pattern }) => pattern.test(key));
+}
+
+/** The first folders of keys of a cache. */
+const FOLDERS = new Set(
+  KINDS.flatMap(({ pattern }) => /^\^([\w-]+)\\?\//.exec(pattern.source)?.[1] ?? []).map(
+    (name) => `${name}/`,
+  ),
+);
+
+/** The first folder of a key, with its slash; empty for one that is in none. */
+function folderOf(key: string): string {
+  return key.slice(0, key.indexOf("/") + 1);
+}
