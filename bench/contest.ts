@@ -1,0 +1,103 @@
+// Who is compared: this Worker, one of ten lines, and nginx, all running at the same time.
+import { cp, mkdir, symlink } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { newKey } from "../test/real-nix/keys.ts";
+import { ask, newAgent, type Question } from "./load.ts";
+import { startNginx, storeFile } from "./nginx.ts";
+import type { StoredObject } from "./objects.ts";
+import { type Server, startServer } from "./server.ts";
+
+export const NAMES = ["worker", "baseline", "nginx"] as const;
+export type Name = (typeof NAMES)[number];
+
+export interface Contender {
+  readonly name: Name;
+  readonly url: string;
+  /** The process group of its server. */
+  readonly group: number;
+  /** What it has printed. */
+  readonly output: () => string;
+  readonly put: (object: StoredObject) => Promise<void>;
+  /** The directory behind it, where it is nginx. */
+  readonly root?: string;
+}
+
+export interface Contest {
+  /** nginx is absent where this machine has none. */
+  readonly contenders: readonly Contender[];
+  readonly startupMs: Readonly<Record<"worker" | "baseline", number>>;
+  readonly signal: AbortSignal;
+  readonly stop: () => Promise<void>;
+}
+
+const ROOT = resolve(import.meta.dirname, "..");
+/** What the two Workers are made of. */
+const SOURCES = ["wrangler.toml", "tsconfig.json", "src", "bench"];
+
+export const PUSH_TOKEN = "bench";
+/** As a deployed cache has: it signs what is published. */
+const VARIABLES = { PUSH_TOKEN, SIGNING_KEY: newKey("bench-1").secret };
+
+/** `isControl`: the yardstick takes this Worker's place. */
+export async function startContest(dir: string, isControl: boolean, signal: AbortSignal): Promise<Contest> {
+  const project = await copyProject(dir);
+  const baselineConfig = join(project, "bench/baseline.toml");
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    await Promise.all(stops.map((each) => each()));
+  };
+  const directory = async (name: Name) => {
+    await mkdir(join(dir, name));
+    return join(dir, name);
+  };
+  const start = async (name: Name, config: string): Promise<Server> => {
+    const server = await startServer(config, await directory(name), signal, VARIABLES);
+    stops.push(server.stop);
+    return server;
+  };
+  try {
+    const worker = await start("worker", isControl ? baselineConfig : join(project, "wrangler.toml"));
+    const baseline = await start("baseline", baselineConfig);
+    const nginx = await startNginx(await directory("nginx"));
+    if (nginx !== undefined) stops.push(nginx.stop);
+    const contenders: Contender[] = [
+      { name: "worker", ...worker, put: (object) => upload(worker.url, object, signal) },
+      { name: "baseline", ...baseline, put: (object) => upload(baseline.url, object, signal) },
+    ];
+    if (nginx !== undefined) {
+      const put = async (object: StoredObject) => storeFile(nginx.root, object);
+      contenders.push({ name: "nginx", ...nginx, output: () => "", put });
+    }
+    const startupMs = { worker: worker.startupMs, baseline: baseline.startupMs };
+    return { contenders, startupMs, signal, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The same for both Workers, though the ten lines look only at the hash. */
+export function putQuestion({ key, body, sha256 }: StoredObject): Question {
+  const headers = { Authorization: `Bearer ${PUSH_TOKEN}`, "X-Sha256": sha256 };
+  return { method: "PUT", path: `/${key}`, headers, body, status: 201 };
+}
+
+async function upload(url: string, object: StoredObject, signal: AbortSignal): Promise<void> {
+  const agent = newAgent(1);
+  try {
+    await ask(agent, url, putQuestion(object), signal);
+  } finally {
+    agent.destroy();
+  }
+}
+
+/**
+ * Copies the sources: wrangler reloads what is saved while it runs, which would change what is measured, and a
+ * changed configuration closes its port for a moment. The copy has no .dev.vars either.
+ */
+export async function copyProject(dir: string): Promise<string> {
+  const project = join(dir, "project");
+  for (const name of SOURCES) await cp(join(ROOT, name), join(project, name), { recursive: true });
+  await symlink(join(ROOT, "node_modules"), join(project, "node_modules"));
+  return project;
+}
