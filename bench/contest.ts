@@ -36,7 +36,7 @@ const SOURCES = ["wrangler.toml", "tsconfig.json", "src", "bench"];
 
 export const PUSH_TOKEN = "bench";
 /** As a deployed cache has: it signs what is published. */
-const VARIABLES = { PUSH_TOKEN, SIGNING_KEY: newKey("bench-1").secret };
+export const VARIABLES = { PUSH_TOKEN, SIGNING_KEY: newKey("bench-1").secret };
 
 /** `isControl`: the yardstick takes this Worker's place. */
 export async function startContest(dir: string, isControl: boolean, signal: AbortSignal): Promise<Contest> {
