@@ -1,83 +1,77 @@
-// What the buckets hold: real narinfos and a NAR, the same bytes in every bucket.
+// What is asked for and pushed: NARs and narinfos that are real in form and random in content.
 import { createHash, randomBytes } from "node:crypto";
-import { join } from "node:path";
-import { getPlatformProxy } from "wrangler";
 import { encodeNix32 } from "../src/nix/nix32.ts";
 
 export interface StoredObject {
   readonly key: string;
-  readonly body: Uint8Array<ArrayBuffer>;
-  readonly contentType: string;
-}
-
-/** The part of the bucket's binding that filling needs. */
-interface Bucket {
-  put(
-    key: string,
-    body: Uint8Array,
-    options: { sha256?: Uint8Array; httpMetadata: { contentType: string } },
-  ): Promise<unknown>;
+  /** One after the other they are the object. */
+  readonly body: readonly Uint8Array[];
+  readonly bytes: number;
+  /** Of the whole, lower-case hex. */
+  readonly sha256: string;
 }
 
 const STORE_HASH_BYTES = 20;
 const REFERENCES = 6;
+const BLOCK_BYTES = 1_000_000;
+
+/** One block for all NARs: making new random bytes for each would take longer than storing them. */
+const BLOCK = randomBytes(BLOCK_BYTES);
 
 /** A key under which nothing is stored: 160 random bits. */
 export function missingNarInfoKey(): string {
   return `${storeHash()}.narinfo`;
 }
 
-/** A NAR as a narinfo with compression would name it: bytes that do not compress, named by their SHA-256. */
+/** A NAR without compression, named by its SHA-256; no two are the same. `bytes` are rounded up to a block. */
 export function makeNar(bytes: number): StoredObject {
-  const body = new Uint8Array(randomBytes(bytes));
-  return { key: `nar/${encodeNix32(sha256(body))}.nar.xz`, body, contentType: "application/x-nix-nar" };
+  const body: Uint8Array[] = [randomBytes(Math.min(bytes, 32))];
+  for (let left = bytes - 32; left > 0; left -= BLOCK_BYTES) body.push(BLOCK.subarray(0, left));
+  const hash = createHash("sha256");
+  for (const part of body) hash.update(part);
+  const digest = hash.digest();
+  return { key: `nar/${encodeNix32(digest)}.nar`, body, bytes, sha256: digest.toString("hex") };
 }
 
-/** A narinfo of the size that those of nixpkgs have. */
-export function makeNarInfo(): StoredObject {
-  const hash = storeHash();
-  const fileHash = encodeNix32(randomBytes(32));
+/** A narinfo of the size that those of nixpkgs have, of a new path with this NAR. */
+export function makeNarInfo(nar: StoredObject, references: readonly string[] = []): StoredObject {
+  const baseName = `${storeHash()}-example-package-1.2.3`;
   const text = [
-    `StorePath: /nix/store/${hash}-example-package-1.2.3`,
-    `URL: nar/${fileHash}.nar.xz`,
-    "Compression: xz",
-    `FileHash: sha256:${fileHash}`,
-    "FileSize: 123456",
-    `NarHash: sha256:${encodeNix32(randomBytes(32))}`,
-    "NarSize: 654321",
-    `References: ${Array.from({ length: REFERENCES }, () => `${storeHash()}-example-dependency-4.5.6`).join(" ")}`,
+    `StorePath: /nix/store/${baseName}`,
+    `URL: ${nar.key}`,
+    "Compression: none",
+    `FileHash: sha256:${nar.sha256}`,
+    `FileSize: ${nar.bytes}`,
+    `NarHash: sha256:${nar.sha256}`,
+    `NarSize: ${nar.bytes}`,
+    `References: ${references.slice(-REFERENCES).join(" ")}`,
     `Deriver: ${storeHash()}-example-package-1.2.3.drv`,
     `Sig: cache.example.org-1:${randomBytes(64).toString("base64")}`,
     "",
   ].join("\n");
-  return { key: `${hash}.narinfo`, body: new TextEncoder().encode(text), contentType: "text/x-nix-narinfo" };
+  return textObject(`${baseName.slice(0, 32)}.narinfo`, text);
 }
 
-/** Puts objects into the local bucket that `wrangler dev --persist-to stateDir` of this configuration will serve. */
-export async function fillBucket(
-  config: string,
-  stateDir: string,
-  objects: readonly StoredObject[],
-): Promise<void> {
-  const proxy = await getPlatformProxy<{ BUCKET: Bucket }>({
-    configPath: config,
-    persist: { path: join(stateDir, "v3") },
-    remoteBindings: false,
+/** Narinfos of a row of paths with one NAR, each of which refers to the ones before it. */
+export function makeNarInfos(count: number, nar: StoredObject): StoredObject[] {
+  const references: string[] = [];
+  return Array.from({ length: count }, () => {
+    const narInfo = makeNarInfo(nar, references);
+    references.push(`${narInfo.key.slice(0, 32)}-example-package-1.2.3`);
+    return narInfo;
   });
-  try {
-    for (const { key, body, contentType } of objects) {
-      const options = { sha256: sha256(body), httpMetadata: { contentType } };
-      await proxy.env.BUCKET.put(key, body, options);
-    }
-  } finally {
-    await proxy.dispose();
-  }
 }
 
-function storeHash(): string {
+export function textObject(key: string, text: string): StoredObject {
+  const body = new TextEncoder().encode(text);
+  return {
+    key,
+    body: [body],
+    bytes: body.length,
+    sha256: createHash("sha256").update(body).digest("hex"),
+  };
+}
+
+export function storeHash(): string {
   return encodeNix32(randomBytes(STORE_HASH_BYTES));
-}
-
-function sha256(body: Uint8Array): Uint8Array {
-  return createHash("sha256").update(body).digest();
 }

@@ -1,13 +1,14 @@
 // One Worker under `wrangler dev`, in a process group of its own: started, awaited, and stopped with all it started.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 
 export interface Server {
   /** `http://127.0.0.1:PORT`, without a slash at the end. */
   readonly url: string;
-  /** Of the process group that wrangler and all that it starts are in. */
+  /** The process group of wrangler and all that it started. */
   readonly group: number;
   /** From the start of the process to the first answer. */
   readonly startupMs: number;
@@ -23,14 +24,29 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 5_000;
 const POLL_INTERVAL_MS = 20;
 
-/** Starts the Worker of a wrangler configuration; everything that it writes goes to `dir`, its bucket to `dir/state`. */
-export async function startServer(config: string, dir: string, signal: AbortSignal): Promise<Server> {
+/**
+ * Starts the Worker of a wrangler configuration with these variables and secrets; everything that it writes goes to
+ * `dir`, its bucket to `dir/state`.
+ */
+export async function startServer(
+  config: string,
+  dir: string,
+  signal: AbortSignal,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<Server> {
   const startedAt = performance.now();
   signal.throwIfAborted();
+  const envFile = join(dir, "env");
+  writeFileSync(
+    envFile,
+    Object.entries(variables)
+      .map(([name, value]) => `${name}='${value}'\n`)
+      .join(""),
+  );
   const child = spawn(
     process.execPath,
     [
-      ...[WRANGLER, "dev", "--config", config, "--persist-to", join(dir, "state")],
+      ...[WRANGLER, "dev", "--config", config, "--persist-to", join(dir, "state"), "--env-file", envFile],
       // Port 0: the system chooses one, and wrangler tells it over the IPC channel.
       ...["--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"],
       // Above "error" wrangler prints a line for each request, which would be what is measured.

@@ -1,10 +1,9 @@
-// From rounds to figures, and from figures to the Markdown table that is printed.
+// From rounds to figures, and from figures to the Markdown table.
+import { NAMES, type Name } from "./contest.ts";
+import type { Measure } from "./scenarios/scenario.ts";
 
-/** One kind of request in one round, asked of both Workers one right after the other. */
-export interface Round {
-  readonly worker: number;
-  readonly baseline: number;
-}
+/** A value of each contender that was asked, all in one round. */
+export type Values = Partial<Record<Name, number>>;
 
 export interface Spread {
   readonly minimum: number;
@@ -12,57 +11,106 @@ export interface Spread {
   readonly maximum: number;
 }
 
-/** What was measured of one kind of request; rates are in `unit`. */
+type Yardstick = Exclude<Name, "worker">;
+
+/** One row: what was measured of one scenario. */
 export interface Figures {
-  readonly name: string;
-  readonly unit: string;
-  /** `worker / baseline` of each round: 1 is as fast as the ten lines. */
-  readonly ratio: Spread;
-  readonly worker: Spread;
-  readonly baseline: Spread;
-  readonly rounds: readonly Round[];
+  readonly title: string;
+  readonly unit: Measure["unit"];
+  /** The speed of this Worker as a part of the yardstick's in the same round: 1 is as fast, below is slower. */
+  readonly ratios: Partial<Record<Yardstick, Spread>>;
+  readonly values: Partial<Record<Name, Spread>>;
+  /** Milliseconds of processor time that the server took for each request. */
+  readonly cpuMs: Partial<Record<Name, Spread>>;
+  readonly rounds: readonly Values[];
 }
 
-export function figuresOf(name: string, unit: string, rounds: readonly Round[]): Figures {
-  return {
-    name,
-    unit,
-    ratio: spread(rounds.map(({ worker, baseline }) => worker / baseline)),
-    worker: spread(rounds.map(({ worker }) => worker)),
-    baseline: spread(rounds.map(({ baseline }) => baseline)),
-    rounds,
-  };
+export function figuresOf(
+  title: string,
+  unit: Measure["unit"],
+  rounds: readonly Values[],
+  cpuMs: readonly Values[],
+): Figures {
+  const isTime = unit === "ms" || unit === "s";
+  const ratio = (yardstick: Yardstick) =>
+    spreadOfAny(
+      rounds.flatMap(({ worker, [yardstick]: other }) => {
+        if (worker === undefined || other === undefined) return [];
+        return isTime ? other / worker : worker / other;
+      }),
+    );
+  const values = each(NAMES, (name) => spreadOfAny(rounds.flatMap((round) => round[name] ?? [])));
+  const cpu = each(NAMES, (name) => spreadOfAny(cpuMs.flatMap((round) => round[name] ?? [])));
+  return { title, unit, ratios: each(["baseline", "nginx"], ratio), values, cpuMs: cpu, rounds };
+}
+
+function each<K extends string, V>(
+  names: readonly K[],
+  of: (name: K) => V | undefined,
+): Partial<Record<K, V>> {
+  const found = names.map((name) => [name, of(name)] as const).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(found) as Partial<Record<K, V>>;
+}
+
+function spreadOfAny(values: readonly number[]): Spread | undefined {
+  return values.length === 0 ? undefined : spread(values);
 }
 
 /** Throws on an empty list. */
 export function spread(values: readonly number[]): Spread {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (index: number) => {
-    const value = sorted[index];
-    if (value === undefined) throw new Error("no rounds, no figures");
-    return value;
-  };
-  const last = sorted.length - 1;
-  return {
-    minimum: at(0),
-    median: (at(Math.floor(last / 2)) + at(Math.ceil(last / 2))) / 2,
-    maximum: at(last),
-  };
+  if (values.length === 0) throw new Error("no rounds, no figures");
+  return { minimum: Math.min(...values), median: percentile(values, 0.5), maximum: Math.max(...values) };
 }
 
-/** The Markdown table; `names` are those of the Worker and of what it is compared with. */
-export function formatTable(names: Readonly<Record<keyof Round, string>>, all: readonly Figures[]): string {
-  const rows = all.map(({ name, unit, ratio, worker, baseline }) => [
-    name,
-    ...[ratio.minimum, ratio.median, ratio.maximum].map((value) => value.toFixed(2)),
-    ...[worker.median, baseline.median].map((value) => `${value.toFixed(0)} ${unit}`),
+/** Interpolated between the two values that are next to it. */
+export function percentile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const place = (sorted.length - 1) * part;
+  const low = sorted[Math.floor(place)] ?? Number.NaN;
+  const high = sorted[Math.ceil(place)] ?? Number.NaN;
+  return low + (high - low) * (place - Math.floor(place));
+}
+
+/** The Markdown table of all figures. `worker` is the heading of what is in this Worker's place. */
+export function formatFigures(all: readonly Figures[], worker: string): string {
+  const head = ["", "of the ten lines", "of nginx", worker, "ten lines", "nginx", "CPU, ms each"];
+  const rows = all.map(({ title, unit, ratios, values, cpuMs }) => [
+    title,
+    ratioText(ratios.baseline),
+    ratioText(ratios.nginx),
+    ...NAMES.map((name) => valueText(values[name], unit)),
+    Object.keys(cpuMs).length === 0
+      ? "–"
+      : NAMES.map((name) => numberText(cpuMs[name]?.median) ?? "–").join(" / "),
   ]);
-  const head = ["request", "minimum", "median", "maximum", names.worker, names.baseline];
-  const width = (column: number) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0));
+  return formatTable(head, rows);
+}
+
+/** The first column is of words, the others are of numbers. */
+export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((title, column) =>
+    Math.max(3, title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
   const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(width(column)) : cell.padStart(width(column)))).join(" | ")} |`;
-  const rule = head.map((_, column) =>
-    column === 0 ? "-".repeat(width(column)) : `${"-".repeat(width(column) - 1)}:`,
+    `| ${widths.map((width, column) => (cells[column] ?? "")[column === 0 ? "padEnd" : "padStart"](width)).join(" | ")} |`;
+  const rule = widths.map((width, column) =>
+    column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`,
   );
   return [line(head), line(rule), ...rows.map(line)].join("\n");
+}
+
+function ratioText(ratio: Spread | undefined): string {
+  if (ratio === undefined) return "–";
+  const { minimum, median, maximum } = ratio;
+  const text = (value: number) => value.toFixed(value < 0.1 ? 3 : 2);
+  return `${text(minimum)} **${text(median)}** ${text(maximum)}`;
+}
+
+function valueText(value: Spread | undefined, unit: string): string {
+  return value === undefined ? "–" : `${numberText(value.median)} ${unit}`;
+}
+
+function numberText(value: number | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
 }

@@ -10,7 +10,7 @@ import type { EdgePurger } from "./catalog/catalog.ts";
 import { fromCatalog } from "./catalog/result.ts";
 import { configOf, type Env } from "./config.ts";
 import { errorResponse } from "./http/errors.ts";
-import { parsePath, type RequestPath } from "./http/path.ts";
+import { parsePath } from "./http/path.ts";
 import { problemResponse } from "./http/problem.ts";
 import { matchRoute } from "./http/router.ts";
 import { edgePaths, type Located, locate } from "./locate.ts";
@@ -66,18 +66,19 @@ async function purge(ctx: ExecutionContext, paths: readonly string[]): Promise<v
 /** Answers any request; never throws. */
 export async function handle(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
   const deployment = configOf(env);
-  // Until the path says which it is, and for a path that cannot be read.
-  let located: Located = { config: deployment, path: { path: new URL(request.url).pathname, query: "" } };
+  let located: Located | undefined;
   let response: Response;
   try {
     located = locate(deployment, parsePath(request.url));
     response = await answer(request, env, ctx, located);
   } catch (error) {
-    response = refusal(request, located.path, error);
+    // Where the path cannot be read, the URL parser's idea of it says at least which form of refusal is asked for.
+    response = refusal(request, located?.path.path ?? new URL(request.url).pathname, error);
     if (request.method === "HEAD") response = new Response(null, response);
   }
+  const { isPrivate } = located?.config ?? deployment;
   // Whatever it is, a refusal included: the cache in front asks for no token.
-  if (located.config.isPrivate) response.headers.set("Cache-Control", PRIVATE);
+  if (isPrivate) response.headers.set("Cache-Control", PRIVATE);
   return response;
 }
 
@@ -119,7 +120,7 @@ async function answer(
 }
 
 /** In the form that this client reads. */
-function refusal(request: Request, { path }: RequestPath, error: unknown): Response {
+function refusal(request: Request, path: string, error: unknown): Response {
   if (isApi(path)) return problemResponse(error);
   return speaksS3(request) ? s3ErrorResponse(error, path) : errorResponse(error);
 }

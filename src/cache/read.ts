@@ -87,18 +87,19 @@ async function respond(request: Request, kind: Kind, found: Found, isPrivate: bo
   const { object, body } = found;
   const undo = codingToUndo(request, kind, object);
   const current = validators(object, undo !== undefined);
-  const headers = new Headers({
+  // A plain object: each access to a Headers is a call into the runtime.
+  const headers: Record<string, string> = {
     "Content-Type": kind.contentType,
     "Cache-Control": cacheControl(isPrivate, kind.cacheControl),
     ETag: current.etag,
     "Last-Modified": object.uploaded.toUTCString(),
     "Accept-Ranges": undo === undefined ? "bytes" : "none",
-  });
+  };
   const coding = contentEncoding(kind, object);
   if (coding !== undefined) {
-    headers.set("Vary", "Accept-Encoding");
+    headers.Vary = "Accept-Encoding";
     // In front of the Worker that header is always the edge's own: there the answers cannot be told apart.
-    headers.set("Cloudflare-CDN-Cache-Control", "no-store");
+    headers["Cloudflare-CDN-Cache-Control"] = "no-store";
   }
 
   if (hasPreconditions(request.headers)) {
@@ -122,11 +123,11 @@ async function respond(request: Request, kind: Kind, found: Found, isPrivate: bo
     }
     status = 206;
     length = part.length;
-    headers.set("Content-Range", contentRange(part, object.size));
+    headers["Content-Range"] = contentRange(part, object.size);
   }
-  headers.set("Content-Length", String(length));
+  headers["Content-Length"] = String(length);
   if (coding === undefined) return new Response(body, { status, headers });
-  headers.set("Content-Encoding", coding);
+  headers["Content-Encoding"] = coding;
   // It is stored encoded; without "manual" the runtime would encode it once more.
   return new Response(body, { status, headers, encodeBody: "manual" });
 }

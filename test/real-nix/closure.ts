@@ -3,8 +3,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Client, scratchDir } from "./client.ts";
 import { dumpNar } from "./nar.ts";
-import { type Client, scratchDir } from "./nix.ts";
 
 /** A store path that is about to be made. */
 type Plan = { index: number; path: string; references: string[]; deriver: string | undefined };

@@ -1,0 +1,178 @@
+// `npm run cost`: what a month costs three typical users, from what each request takes (test/cache/operations.test.ts
+// counts it) and Cloudflare's prices. Nothing is assumed to be answered by the cache in front, which costs nothing.
+import { formatTable } from "./table.ts";
+
+/** What is paid for. Storage is in GB and month, the rest in numbers. */
+const ITEMS = {
+  requests: "Worker requests",
+  cpuMs: "Worker CPU, ms",
+  classA: "R2 class A",
+  classB: "R2 class B",
+  storage: "R2 storage, GB",
+  calls: "Durable Object requests",
+  rowsWritten: "Durable Object rows written",
+  catalog: "Durable Object storage, GB",
+} as const;
+
+type Item = keyof typeof ITEMS;
+type Amounts = Readonly<Record<Item, number>>;
+
+interface Price {
+  /** In a month of the paid plan. */
+  readonly included: number;
+  /** Dollars for `per` more. */
+  readonly dollars: number;
+  readonly per: number;
+}
+
+const MILLION = 1e6;
+/** Of the paid plan, which is these dollars a month. */
+const BASE_DOLLARS = 5;
+/** https://developers.cloudflare.com/workers/platform/pricing/, /r2/pricing/, /durable-objects/platform/pricing/ */
+const PRICES: Readonly<Record<Item, Price>> = {
+  requests: { included: 10 * MILLION, dollars: 0.3, per: MILLION },
+  cpuMs: { included: 30 * MILLION, dollars: 0.02, per: MILLION },
+  classA: { included: 1 * MILLION, dollars: 4.5, per: MILLION },
+  classB: { included: 10 * MILLION, dollars: 0.36, per: MILLION },
+  storage: { included: 10, dollars: 0.015, per: 1 },
+  calls: { included: 1 * MILLION, dollars: 0.15, per: MILLION },
+  rowsWritten: { included: 50 * MILLION, dollars: 1, per: MILLION },
+  catalog: { included: 5, dollars: 0.2, per: 1 },
+};
+/** What the free plan allows: in a day, storage at all. R2's allowances are the same on both plans. */
+const FREE: Readonly<Partial<Record<Item, number>>> = {
+  requests: 100_000,
+  calls: 100_000,
+  rowsWritten: 100_000,
+  catalog: 5,
+};
+const DAYS = 30;
+
+/** What a client does, and what that takes. */
+type Deed = Readonly<Pick<Amounts, "requests" | "classA" | "classB" | "calls" | "rowsWritten">>;
+const REFERENCES = 5;
+const DEEDS = {
+  /** GET narinfo: 404. */
+  miss: { requests: 1, classA: 0, classB: 1, calls: 0, rowsWritten: 0 },
+  /** GET narinfo and GET NAR. */
+  pull: { requests: 2, classA: 0, classB: 2, calls: 0, rowsWritten: 0 },
+  /** GET narinfo, HEAD NAR, PUT NAR, PUT narinfo. The rows: 6, and 2 for each reference (docs/catalog.md). */
+  push: { requests: 4, classA: 2, classB: 4, calls: 3, rowsWritten: 6 + 2 * REFERENCES },
+} as const satisfies Record<string, Deed>;
+
+/** A guess above what is likely: the Worker's own code takes some 0.01 ms of a read (`npm run bench:handler`). */
+const CPU_MS_PER_REQUEST = 1;
+/** Measured (`npm run bench:catalog`). */
+const CATALOG_BYTES_PER_PATH = 2_456;
+
+interface User {
+  readonly name: string;
+  /** In a month. */
+  readonly deeds: Readonly<Record<keyof typeof DEEDS, number>>;
+  /** GB, on average over the month. */
+  readonly storage: number;
+  /** Paths that are kept. */
+  readonly paths: number;
+}
+
+const USERS: readonly User[] = [
+  {
+    name: "a person",
+    // Two machines, updated twice a week: 2,000 paths looked up each time, 250 of them here. 500 built and pushed.
+    deeds: { miss: 2 * 8 * 1_750, pull: 2 * 8 * 250, push: 500 },
+    storage: 10,
+    paths: 5_000,
+  },
+  {
+    name: "a team's CI",
+    // 50 jobs a day: 1,000 paths that are not here, 400 that are, 60 new ones.
+    deeds: { miss: 50 * DAYS * 1_000, pull: 50 * DAYS * 400, push: 50 * DAYS * 60 },
+    storage: 200,
+    paths: 200_000,
+  },
+  {
+    name: "an organisation",
+    // 1,000 jobs a day, the same, but only 40 new ones in each: they share more.
+    deeds: { miss: 1_000 * DAYS * 1_000, pull: 1_000 * DAYS * 400, push: 1_000 * DAYS * 40 },
+    storage: 3_000,
+    paths: 2_000_000,
+  },
+];
+
+function amountsOf({ deeds, storage, paths }: User): Amounts {
+  const sum = (item: keyof Deed) =>
+    Object.entries(DEEDS).reduce(
+      (total, [name, deed]) => total + deeds[name as keyof typeof DEEDS] * deed[item],
+      0,
+    );
+  const requests = sum("requests");
+  return {
+    requests,
+    cpuMs: requests * CPU_MS_PER_REQUEST,
+    classA: sum("classA"),
+    classB: sum("classB"),
+    storage,
+    calls: sum("calls"),
+    rowsWritten: sum("rowsWritten"),
+    catalog: (paths * CATALOG_BYTES_PER_PATH) / 1e9,
+  };
+}
+
+function cost(item: Item, amount: number): number {
+  const { included, dollars, per } = PRICES[item];
+  return (Math.max(0, amount - included) / per) * dollars;
+}
+
+/** Whether the free plan is enough, on a day like all others. */
+function fitsFree(amounts: Amounts): boolean {
+  return Object.entries(FREE).every(([item, limit]) => {
+    const amount = amounts[item as Item];
+    return (item === "catalog" ? amount : amount / DAYS) <= limit;
+  });
+}
+
+function number(value: number): string {
+  return value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 2 : 0 });
+}
+
+const items = Object.keys(ITEMS) as Item[];
+
+const deedRows = Object.entries(DEEDS).map(([name, deed]) => [name, ...Object.values(deed).map(String)]);
+console.log(
+  formatTable(["each", "requests", "class A", "class B", "catalog calls", "rows written"], deedRows),
+);
+console.log();
+
+const userHead = ["a month", ...Object.keys(DEEDS), "GB stored", "paths kept"];
+console.log(
+  formatTable(
+    userHead,
+    USERS.map(({ name, deeds, storage, paths }) => [
+      name,
+      ...Object.keys(DEEDS).map((deed) => number(deeds[deed as keyof typeof DEEDS])),
+      number(storage),
+      number(paths),
+    ]),
+  ),
+);
+
+for (const user of USERS) {
+  const amounts = amountsOf(user);
+  const isFree = fitsFree(amounts);
+  const rows = items.map((item) => {
+    const { included, dollars, per } = PRICES[item];
+    return [
+      ITEMS[item],
+      number(amounts[item]),
+      number(included),
+      `$${dollars} per ${per === 1 ? "GB" : "million"}`,
+      `$${cost(item, amounts[item]).toFixed(2)}`,
+    ];
+  });
+  const plan = isFree ? 0 : BASE_DOLLARS;
+  const total = items.reduce((sum, item) => sum + cost(item, amounts[item]), plan);
+  rows.push([isFree ? "free plan" : "paid plan", "", "", "", `$${plan.toFixed(2)}`]);
+  rows.push(["**together**", "", "", "", `**$${total.toFixed(2)}**`]);
+  console.log(`\n### ${user.name[0]?.toUpperCase()}${user.name.slice(1)}\n`);
+  console.log(formatTable(["", "amount", "included", "price beyond", "cost"], rows));
+}
