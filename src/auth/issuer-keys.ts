@@ -1,17 +1,10 @@
 // The public keys that an issuer publishes now: its metadata, its key set, and the keys in there that can be used.
-import type { JWK } from "jose";
+import { importJWK, type JWK } from "jose";
 import { type Fetch, FetchError, fetchJson } from "./bounded-fetch.ts";
 
 /** The signatures that are accepted: only such as need the issuer's private key. */
 export const ALGORITHMS = ["RS256", "ES256", "EdDSA"] as const;
 export type Algorithm = (typeof ALGORITHMS)[number];
-
-/** RFC 7518, section 3.1, and RFC 8037 in WebCrypto's words. */
-const PARAMETERS = {
-  RS256: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
-  ES256: { name: "ECDSA", namedCurve: "P-256" },
-  EdDSA: { name: "Ed25519" },
-} as const satisfies Record<Algorithm, object>;
 
 export interface IssuerKey {
   readonly id: string | undefined;
@@ -68,9 +61,8 @@ async function importKey(value: unknown): Promise<IssuerKey | undefined> {
   try {
     // Only what makes a public key, whatever else an issuer may have put in.
     const { kty, crv, n, e, x, y } = jwk;
-    const publicJwk = JSON.parse(JSON.stringify({ kty, crv, n, e, x, y }));
-    const key = await crypto.subtle.importKey("jwk", publicJwk, PARAMETERS[algorithm], false, ["verify"]);
-    if (isShortRsa(key)) return undefined;
+    const key = await importJWK(JSON.parse(JSON.stringify({ kty, crv, n, e, x, y })), algorithm);
+    if (key instanceof Uint8Array || isShortRsa(key)) return undefined;
     return { id: typeof jwk.kid === "string" ? jwk.kid : undefined, algorithm, key };
   } catch {
     // Broken; the others may do.

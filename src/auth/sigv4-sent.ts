@@ -1,4 +1,4 @@
-// The request as its client signed it: what the platform would read differently is put right here.
+// The request as its client signed it: what the platform and aws4fetch would read differently is put right here.
 import { S3Error } from "../http/s3-error.ts";
 import type { Claim } from "./sigv4-claim.ts";
 
@@ -10,7 +10,8 @@ export function urlAsSent(request: Request): URL {
   const { path, query } = target(request);
   const host = request.headers.get("Host") ?? new URL(request.url).host;
   const scheme = host.endsWith(":443") ? "http" : "https";
-  const text = `${scheme}://${host}${path}${query}`.replaceAll("#", "%23");
+  // In a path `+` is a plus; aws4fetch takes it for a space.
+  const text = `${scheme}://${host}${path.replaceAll("+", "%2B")}${query}`.replaceAll("#", "%23");
   // A Host with a slash would let a part of the path pass for a part of the host.
   const url = /^[\w.:[\]-]+$/.test(host) ? URL.parse(text) : null;
   if (url === null) throw new S3Error(400, "InvalidRequest", "the Host header is not a host");
@@ -25,7 +26,7 @@ function target({ url }: Request): { readonly path: string; readonly query: stri
   return { path: text.slice(0, end), query: text.slice(end) };
 }
 
-/** Of equal parameters the handlers read the first; what is signed leaves no doubt. */
+/** aws4fetch signs only the first of equal parameters and none without a name: such would go through unsigned. */
 export function checkQuery(query: URLSearchParams): void {
   const names = [...query.keys()];
   if (names.includes("") || new Set(names).size < names.length) {

@@ -1,10 +1,10 @@
 // AWS Signature Version 4, as S3 clients sign: the received request is signed again with the secret that its access
 // key stands for, and the two signatures are compared.
+import { AwsV4Signer } from "aws4fetch";
 import { S3Error } from "../http/s3-error.ts";
 import { type Claim, parseClaim } from "./sigv4-claim.ts";
 import { type Payload, parsePayload } from "./sigv4-payload.ts";
 import { checkQuery, headersAsSent, spellings, urlAsSent } from "./sigv4-sent.ts";
-import { deriveSigningKey, scopeOf, signatureOf } from "./sigv4-signature.ts";
 
 /** How far the clocks of client and server may be apart: S3's own limit. */
 const MAX_SKEW_MS = 15 * 60 * 1000;
@@ -53,14 +53,30 @@ async function verify(request: Request, secretOf: SecretOf, now: number): Promis
   }
 
   url.searchParams.delete("X-Amz-Signature");
-  const { datetime, signedHeaders, payloadHash, signature } = claim;
-  const scope = scopeOf(datetime, claim.region);
-  const signingKey = await deriveSigningKey(secretAccessKey, scope);
+  const cache = new Map<string, ArrayBuffer>();
   for (const { method, path } of spellings(request, claim)) {
-    const canonical = { method, url, path, headers, signedHeaders, payloadHash };
-    if (!(await isSame(await signatureOf(canonical, signingKey, datetime, scope), signature))) continue;
-    const signing = { seedSignature: signature, signingKey, datetime, scope };
-    return { ok: true, accessKey, sessionToken, payload: parsePayload(payloadHash, signing) };
+    const signer = new AwsV4Signer({
+      method,
+      url: url.href,
+      headers,
+      allHeaders: true,
+      accessKeyId: accessKey,
+      secretAccessKey,
+      service: "s3",
+      region: claim.region,
+      datetime: claim.datetime,
+      signQuery: claim.presigned,
+      cache,
+    });
+    // It would look for the hash in the headers only; a pre-signed URL may have it in the query.
+    signer.hexBodyHash = async () => claim.payloadHash;
+    if (path !== undefined) signer.encodedPath = path;
+    if (!(await isSame(await signer.signature(), claim.signature))) continue;
+    const [signingKey] = cache.values();
+    if (signingKey === undefined) throw new Error("aws4fetch has left no signing key in its cache");
+    const { datetime, signature } = claim;
+    const signing = { seedSignature: signature, signingKey, datetime, scope: signer.credentialString };
+    return { ok: true, accessKey, sessionToken, payload: parsePayload(claim.payloadHash, signing) };
   }
   throw new S3Error(
     403,
