@@ -3,7 +3,7 @@
 import type { Collection } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
 import { isoTime } from "./queries.ts";
-import type { Resigning } from "./resign.ts";
+import type { Resigning } from "./resign-path.ts";
 
 /** What a run of each kind does, in this order. */
 export const PHASES = {

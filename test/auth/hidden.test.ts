@@ -120,10 +120,12 @@ test("everything of a private cache is private, no-store, for its readers, too",
 });
 
 describe("the default cache's listing", () => {
+  /** The document, and how often the bucket was asked. */
   const list = async (query: string) => {
-    const open = cacheWith({ CACHES: { secret: { visibility: "private" } } });
+    const { bucket, operations } = watch(env.BUCKET);
+    const open = cacheWith({ CACHES: { secret: { visibility: "private" } }, BUCKET: bucket });
     const { text } = await open.get(`/?list-type=2&${query}`);
-    return text;
+    return `${text} at the cost of ${operations.length}`;
   };
 
   test.each([
