@@ -32,7 +32,12 @@ describe("refused, and nothing is stored", () => {
 
   test.each([
     ["a wrong secret", { secretAccessKey: "push-tokem" }, "SignatureDoesNotMatch"],
-    ["an unknown access key", { accessKeyId: "pusher" }, "InvalidAccessKeyId"],
+    ["an access key whose token is another", { accessKeyId: "pull" }, "InvalidAccessKeyId"],
+    [
+      "any access key with a wrong secret",
+      { accessKeyId: "nix", secretAccessKey: "x" },
+      "SignatureDoesNotMatch",
+    ],
     ["a stale date", { datetime: amzDate(Date.now() - 16 * 60_000) }, "RequestTimeTooSkewed"],
     ["a date to come", { datetime: amzDate(Date.now() + 16 * 60_000) }, "RequestTimeTooSkewed"],
   ])("%s", async (_, wrong, code) => {
