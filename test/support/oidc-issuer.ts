@@ -12,6 +12,8 @@ export interface TokenOptions {
   readonly algorithm?: "RS256" | "ES256" | "EdDSA";
   /** The key's name in the header; `null` for none. */
   readonly keyId?: string | null;
+  /** More header parameters. */
+  readonly header?: Readonly<Record<string, unknown>>;
 }
 
 export interface TestIssuer {
@@ -59,14 +61,19 @@ export async function createIssuer(server: string): Promise<TestIssuer> {
   return {
     url,
     keySet,
-    async token(claims = {}, { algorithm = "RS256", keyId } = {}) {
+    async token(claims = {}, { algorithm = "RS256", keyId, header } = {}) {
       const pair = keys.get(algorithm);
       if (pair === undefined) throw new Error(`no key for ${algorithm}`);
       const now = Math.floor(Date.now() / 1000);
       const payload = { iss: url, sub: "somebody", iat: now, nbf: now, exp: now + 300, ...claims };
       const kid = keyId === undefined ? pair.jwk.kid : keyId;
       return new SignJWT(payload)
-        .setProtectedHeader({ alg: algorithm, typ: "JWT", ...(typeof kid === "string" && { kid }) })
+        .setProtectedHeader({
+          alg: algorithm,
+          typ: "JWT",
+          ...(typeof kid === "string" && { kid }),
+          ...header,
+        })
         .sign(pair.privateKey);
     },
     async rotate() {
