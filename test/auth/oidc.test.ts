@@ -294,9 +294,6 @@ describe("a forged token is refused", () => {
     const [, payload, signature] = token.split(".");
     const header = encode({ alg: "RS256", kid: "RS256-1", crit: ["b64"], b64: false });
     refused(await verify(`${header}.${payload}.${signature}`), 401);
-    // Nor with one that jose knows, rightly signed.
-    const known = await issuer.token(MAIN, { header: { crit: ["b64"], b64: true } });
-    expect(refused(await verify(known), 401)).toBe("the token's signature is wrong");
   });
 });
 

@@ -12,8 +12,6 @@ export interface TokenOptions {
   readonly algorithm?: "RS256" | "ES256" | "EdDSA";
   /** The key's name in the header; `null` for none. */
   readonly keyId?: string | null;
-  /** More header parameters. */
-  readonly header?: Readonly<Record<string, unknown>>;
 }
 
 export interface TestIssuer {
@@ -61,19 +59,14 @@ export async function createIssuer(server: string): Promise<TestIssuer> {
   return {
     url,
     keySet,
-    async token(claims = {}, { algorithm = "RS256", keyId, header } = {}) {
+    async token(claims = {}, { algorithm = "RS256", keyId } = {}) {
       const pair = keys.get(algorithm);
       if (pair === undefined) throw new Error(`no key for ${algorithm}`);
       const now = Math.floor(Date.now() / 1000);
       const payload = { iss: url, sub: "somebody", iat: now, nbf: now, exp: now + 300, ...claims };
       const kid = keyId === undefined ? pair.jwk.kid : keyId;
       return new SignJWT(payload)
-        .setProtectedHeader({
-          alg: algorithm,
-          typ: "JWT",
-          ...(typeof kid === "string" && { kid }),
-          ...header,
-        })
+        .setProtectedHeader({ alg: algorithm, typ: "JWT", ...(typeof kid === "string" && { kid }) })
         .sign(pair.privateKey);
     },
     async rotate() {
