@@ -224,6 +224,15 @@ describe("a client that dribbles", () => {
   });
 });
 
+test("a NAR that is here already is answered, and the client hears it, however much it is still sending", async () => {
+  const path = newPath(10 * NAR_BYTES);
+  for (let turn = 0; turn < 10; turn++) {
+    expect(await putTo(server.url, path.narPath, path.nar as Buffer<ArrayBuffer>)).toBe(
+      turn === 0 ? 201 : 200,
+    );
+  }
+});
+
 test("requests in a pipeline are answered in their order", async () => {
   const path = newPath();
   const { statuses, text } = await exchange(server.port, [
