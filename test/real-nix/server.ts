@@ -26,6 +26,17 @@ export async function startServer(
   variables: Record<string, string> = {},
   dir = scratchDir(),
 ): Promise<Server> {
+  for (;;) {
+    try {
+      return await tryToStart(variables, dir);
+    } catch (error) {
+      // Between the question for a free port and its use another program has taken it.
+      if (!/address already in use/i.test(String(error))) throw error;
+    }
+  }
+}
+
+async function tryToStart(variables: Record<string, string>, dir: string): Promise<Server> {
   // A named env file takes the place of the developer's own `.dev.vars`.
   const envFile = join(dir, "env");
   writeFileSync(
