@@ -1,6 +1,6 @@
 // The server killed in the middle of uploads and publications, again and again over one bucket and catalog: after each
 // restart everything that was confirmed is there, nothing is wrong, and what was cut off can be pushed again.
-// `KILLS=100` takes some minutes; see docs/reliability.md.
+// `KILLS=100` takes some minutes.
 import { writeSync } from "node:fs";
 import { setTimeout as later } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
