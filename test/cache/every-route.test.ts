@@ -38,11 +38,17 @@ const VARIABLES: Partial<Env> = {
 type At = (operation: Operation) => boolean;
 type Fault = Interference & { readonly settled?: () => Promise<unknown> };
 
-const FAULTS: readonly (readonly [name: string, fault: (at: At) => Fault])[] = [
-  ["fails", failing],
-  ["loses its answer", losingAnswers],
-  ["happens later than its failure", (at) => answeringLate(at, DELAY_MS)],
-  ["breaks off the body", truncating],
+/** Which operations are hit, of those from the one on whose turn it is. */
+const ALONE = (number: number, at: number) => number === at;
+const AND_ALL_AFTER = (number: number, at: number) => number >= at;
+
+const FAULTS: readonly (readonly [name: string, fault: (when: At) => Fault, hits: typeof ALONE])[] = [
+  ["fails", failing, ALONE],
+  ["fails, and all after it", failing, AND_ALL_AFTER],
+  ["loses its answer", losingAnswers, ALONE],
+  ["loses its answer, and all after it", losingAnswers, AND_ALL_AFTER],
+  ["happens later than its failure", (when) => answeringLate(when, DELAY_MS), ALONE],
+  ["breaks off the body", truncating, ALONE],
 ];
 
 test("every route has a scene", () => {
@@ -98,7 +104,7 @@ async function expectConsistent(): Promise<void> {
 describe.each(SCENES.map((scene) => [`${scene.method} ${scene.path}`, scene] as const))("%s", (_, scene) => {
   test.each(FAULTS)(
     "each operation in turn %s",
-    async (_, fault) => {
+    async (_, fault, hits) => {
       const first = await prepared(scene);
       const healthy = illCache({});
       const well = await send(healthy, first);
@@ -106,7 +112,7 @@ describe.each(SCENES.map((scene) => [`${scene.method} ${scene.path}`, scene] as 
       const after = Object.keys(await contents()).length;
       for (let at = 0; at < healthy.operations.length; at++) {
         const request = await prepared(scene);
-        const disturbance = fault((operation) => operation.number === at);
+        const disturbance = fault(({ number }) => hits(number, at));
         const answer = await answerOf(illCache(disturbance), request);
         if (answer !== undefined) expectHonest(scene, answer, well);
         await disturbance.settled?.();
