@@ -10,6 +10,8 @@ export const GB = 1e9;
 const DEFAULT_GRACE_SECONDS = 25 * 3600;
 /** A push takes that long; less is a mistake even in a test. */
 const MIN_GRACE_SECONDS = 10;
+/** Some thirty years: with more, a time from which it is taken would be no date. */
+const MAX_GRACE_SECONDS = 999_999_999;
 /** A hundred years: no time that is counted with leaves the range of dates. */
 const MAX_DAYS = 36_500;
 
@@ -63,9 +65,10 @@ export function graceMsOf(value: unknown, problems: string[]): number {
 function graceSeconds(value: unknown, problems: string[]): number {
   if (value === undefined || value === null || value === "") return DEFAULT_GRACE_SECONDS;
   const number = typeof value === "string" && /^\d{1,9}$/.test(value.trim()) ? Number(value) : value;
-  if (typeof number === "number" && Number.isInteger(number) && number >= MIN_GRACE_SECONDS) return number;
+  const isWhole = typeof number === "number" && Number.isInteger(number);
+  if (isWhole && number >= MIN_GRACE_SECONDS && number <= MAX_GRACE_SECONDS) return number;
   problems.push(
-    `GC_GRACE_SECONDS: must be a whole number of at least ${MIN_GRACE_SECONDS}; using ${DEFAULT_GRACE_SECONDS}`,
+    `GC_GRACE_SECONDS: must be a whole number from ${MIN_GRACE_SECONDS} to ${MAX_GRACE_SECONDS}; using ${DEFAULT_GRACE_SECONDS}`,
   );
   return DEFAULT_GRACE_SECONDS;
 }

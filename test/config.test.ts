@@ -179,6 +179,12 @@ const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
     { GC_GRACE_SECONDS: 9 },
     /^GC_GRACE_SECONDS: must be a whole number/,
   ],
+  // Times that are counted from it would be no dates: found by config.property.test.ts.
+  [
+    "a grace period that never ends",
+    { GC_GRACE_SECONDS: 1e300 },
+    /^GC_GRACE_SECONDS: must be a whole number from 10 to 999999999/,
+  ],
   ["SIGNING_KEY without a name", { SIGNING_KEY: MATERIAL }, /^SIGNING_KEY: key 1: /],
   ["SIGNING_KEY with name and key exchanged", { SIGNING_KEY: `${MATERIAL}:a-1` }, /^SIGNING_KEY: key 1: /],
   ["SIGNING_KEY that is cut", { SIGNING_KEY: SECRET.slice(0, -8) }, /^SIGNING_KEY: key 1: /],

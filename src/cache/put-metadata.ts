@@ -2,7 +2,7 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import { fromCatalog } from "../catalog/result.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
-import { contentCoding, decode } from "../http/encodings.ts";
+import { type Coding, contentCoding, decode } from "../http/encodings.ts";
 import { HttpError, textLine } from "../http/errors.ts";
 import { putSmall } from "./bucket.ts";
 import { ownerOf } from "./companions.ts";
@@ -18,16 +18,25 @@ export async function putMetadata(
 ): Promise<Response> {
   const coding = contentCoding(request.headers.get("Content-Encoding"), kind.compressionSetting);
   const body = await readBody(request, kind.maxBytes);
-  const plain = coding === undefined ? body : await decode(body, coding, kind.maxBytes);
-  const isJson = kind.contentType === "application/json";
-  const text = isJson ? decodeUtf8(plain) : "";
-  if (isJson) checkJsonObject(text, kind);
+  const text = await checkedText(body, coding, kind);
   // First the catalog: from here on it goes with its path, and no deletion takes what arrives now.
   await fromCatalog(() => catalog().expectCompanion(key, ownerOf(key, text)));
   await putSmall(bucket, key, body, {
     httpMetadata: { contentType: kind.contentType, ...(coding && { contentEncoding: coding }) },
   });
   return textLine(201, `stored ${key}`);
+}
+
+/**
+ * The decoded text where it is JSON, empty for a log: that is only held against its limit, and its decoded bytes are in
+ * memory no longer than this takes, or a few compressed logs at once would fill it.
+ */
+async function checkedText(body: Uint8Array, coding: Coding | undefined, kind: Kind): Promise<string> {
+  const plain = coding === undefined ? body : await decode(body, coding, kind.maxBytes);
+  if (kind.contentType !== "application/json") return "";
+  const text = decodeUtf8(plain);
+  checkJsonObject(text, kind);
+  return text;
 }
 
 function checkJsonObject(text: string, kind: Kind): void {

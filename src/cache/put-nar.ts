@@ -32,7 +32,8 @@ export async function putNar(
   await fromCatalog(() => catalog().expectNar({ key, size, sha256 }));
   const stored = await bucketOperation("head", () => bucket.head(key));
   if (stored !== null && sha256Of(stored) === sha256) {
-    await request.body?.cancel();
+    // The body is left to the runtime, which reads it away. Cancelled, it breaks the connection under a client that is
+    // still sending, before it has the answer.
     return alreadyHere(stored);
   }
   // An object without the right checksum was put by another tool and may be damaged: this upload replaces it.

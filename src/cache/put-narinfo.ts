@@ -10,8 +10,8 @@ import { fingerprint } from "../nix/fingerprint.ts";
 import { FormatError } from "../nix/format-error.ts";
 import { equalHash, parseHash } from "../nix/hash.ts";
 import { verify } from "../nix/keys.ts";
-import { compressionOfExtension, narKeyOfUrl } from "../nix/nar-url.ts";
-import { formatNarInfo, type NarInfo, parseNarInfo } from "../nix/narinfo.ts";
+import { formatNarInfo, type NarInfo } from "../nix/narinfo.ts";
+import { parsePublishable } from "../nix/publishable.ts";
 import { NARINFO } from "./kinds.ts";
 
 /** Answers PUT of `<hash>.narinfo`: parsed, trusted, and published by the catalog. */
@@ -50,35 +50,10 @@ async function readUpload(request: Request): Promise<string> {
 /** Strict; the store path must be the one that the key says. Throws {@link HttpError} 400. */
 function parseUpload(text: string, key: string, storeDir: string): NarInfo {
   try {
-    const info = parseNarInfo(text, storeDir);
-    checkConsistency(info, key);
-    return info;
+    return parsePublishable(text, key, storeDir);
   } catch (error) {
     if (error instanceof FormatError) throw new HttpError(400, `narinfo: ${error.message}`);
     throw error;
-  }
-}
-
-/** What a client could not use although every line of it is well-formed. */
-function checkConsistency(info: NarInfo, key: string): void {
-  if (key !== `${info.storePath.hash}.narinfo`) {
-    throw new FormatError(`StorePath ${info.storePath.baseName} does not belong to ${key}`);
-  }
-  const { baseName, hash } = info.storePath;
-  if (info.references.some((reference) => reference.startsWith(hash) && reference !== baseName)) {
-    throw new FormatError(`References: the path's own hash stands there under another name than ${baseName}`);
-  }
-  const narKey = narKeyOfUrl(info.url);
-  const compression = compressionOfExtension(narKey);
-  if (compression !== undefined && compression !== info.compression) {
-    throw new FormatError(`Compression is ${info.compression}, but ${narKey} is named as ${compression}`);
-  }
-  if (info.compression !== "none") return;
-  if (info.fileHash !== undefined && !equalHash(info.fileHash, info.narHash)) {
-    throw new FormatError("without compression FileHash and NarHash must be the same");
-  }
-  if (info.fileSize !== undefined && info.fileSize !== info.narSize) {
-    throw new FormatError("without compression FileSize and NarSize must be the same");
   }
 }
 

@@ -7,7 +7,7 @@ import { encodeNix32 } from "./nix32.ts";
 /** How the hashed bytes were made of the file: of text, of a flat file, of the NAR, of git's objects. */
 type Method = "text" | "flat" | "nar" | "git";
 
-interface ContentAddress {
+export interface ContentAddress {
   method: Method;
   hash: Hash;
 }
@@ -55,7 +55,8 @@ export async function storePathOfContentAddress(
   return makeStorePath("output:out", { algorithm: "sha256", bytes: inner }, name, storeDir);
 }
 
-function parseContentAddress(text: string): ContentAddress | undefined {
+/** `undefined` for what is no content address. */
+export function parseContentAddress(text: string): ContentAddress | undefined {
   const match = /^(text|fixed|fixed:r|fixed:git):([a-z0-9]+:[^:]+)$/.exec(text);
   if (match === null) return undefined;
   try {

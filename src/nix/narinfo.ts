@@ -1,5 +1,6 @@
 /** narinfo, the metadata of one store path: parsed strictly, and written as Nix writes it (libstore/nar-info.cc). */
 
+import { parseContentAddress } from "./content-address.ts";
 import { FormatError, quote } from "./format-error.ts";
 import { formatHash, type Hash, parseHash, parseSha256 } from "./hash.ts";
 import { parseSignature } from "./signature.ts";
@@ -48,32 +49,44 @@ export interface NarInfo {
   extra: [key: string, value: string][];
 }
 
-/** Fields that occur once; of several the last wins, as in Nix. */
-const SCALARS = [
-  "StorePath",
-  "URL",
-  "Compression",
-  "FileHash",
-  "FileSize",
-  "NarHash",
-  "NarSize",
-  "Deriver",
-] as const;
-type Scalar = (typeof SCALARS)[number];
+/** Fields that occur once; of several the last wins, as in Nix. Also as in Nix, each of them must be readable. */
+interface Scalars {
+  StorePath: StorePath;
+  URL: string;
+  Compression: Compression;
+  FileHash: Hash;
+  FileSize: number;
+  NarHash: Hash;
+  NarSize: number;
+  Deriver: string | undefined;
+}
+
+const SCALARS: { [Key in keyof Scalars]: (text: string, storeDir: string) => Scalars[Key] } = {
+  StorePath: parseStorePath,
+  URL: checkUrl,
+  Compression: parseCompression,
+  FileHash: parseHash,
+  FileSize: parseSize,
+  NarHash: parseSha256,
+  NarSize: parseSize,
+  Deriver: parseDeriver,
+};
 
 /**
  * Reads a narinfo whose path must be in `storeDir`. Throws FormatError, naming the field, on whatever makes some
  * Nix version refuse it or read it differently from another.
  */
 export function parseNarInfo(text: string, storeDir: string): NarInfo {
-  const scalars = new Map<Scalar, string>();
+  const scalars: Partial<Scalars> = {};
   const signatures = new Set<string>();
   const extra: [string, string][] = [];
   let references = new Set<string>();
   let ca = "";
   for (const [key, value] of fields(text)) {
     if (isScalar(key)) {
-      scalars.set(key, value);
+      const read = inField(key, () => SCALARS[key](value, storeDir));
+      // An unknown deriver makes none unknown that was named before.
+      if (read !== undefined) Object.assign(scalars, { [key]: read });
     } else if (key === "References") {
       // Nix's test for a duplicate is whether it has references by now: an empty line may come before, not after.
       if (references.size > 0) throw new FormatError("References: given twice");
@@ -89,30 +102,23 @@ export function parseNarInfo(text: string, storeDir: string): NarInfo {
     }
   }
   for (const reference of references) inField("References", () => checkBaseName(reference));
-  if (!/^[!-~]*$/.test(ca)) throw new FormatError(`CA: ${quote(ca)} is not a content address`);
-
-  const required = (key: Scalar): string => {
-    const value = scalars.get(key);
-    if (value === undefined) throw new FormatError(`${key}: missing`);
-    return value;
-  };
-  const fileHash = scalars.get("FileHash");
-  const fileSize = parseSize("FileSize", scalars.get("FileSize") ?? "0");
-  const narSize = parseSize("NarSize", required("NarSize"));
+  if (ca !== "" && parseContentAddress(ca) === undefined) {
+    throw new FormatError(`CA: ${quote(ca)} is not a content address`);
+  }
+  const { FileHash: fileHash, FileSize: fileSize = 0, Deriver: deriver } = scalars;
+  const narSize = required(scalars, "NarSize");
   if (narSize === 0) throw new FormatError("NarSize: must be greater than 0");
-  const deriver = scalars.get("Deriver") ?? NO_DERIVER;
-  if (deriver !== NO_DERIVER) inField("Deriver", () => checkBaseName(deriver));
   return {
-    storePath: inField("StorePath", () => parseStorePath(required("StorePath"), storeDir)),
-    url: inField("URL", () => checkUrl(required("URL"))),
-    compression: inField("Compression", () => parseCompression(scalars.get("Compression") ?? "")),
-    ...(fileHash !== undefined && { fileHash: inField("FileHash", () => parseHash(fileHash)) }),
+    storePath: required(scalars, "StorePath"),
+    url: required(scalars, "URL"),
+    compression: scalars.Compression ?? DEFAULT_COMPRESSION,
+    ...(fileHash !== undefined && { fileHash }),
     // 0 is how Nix writes a size it does not know.
     ...(fileSize !== 0 && { fileSize }),
-    narHash: inField("NarHash", () => parseSha256(required("NarHash"))),
+    narHash: required(scalars, "NarHash"),
     narSize,
     references: [...references],
-    ...(deriver !== NO_DERIVER && { deriver }),
+    ...(deriver !== undefined && { deriver }),
     signatures: [...signatures],
     ...(ca !== "" && { ca }),
     extra,
@@ -141,6 +147,8 @@ export function formatNarInfo(info: NarInfo): string {
 
 /** Stands for a derivation that is not known. */
 const NO_DERIVER = "unknown-deriver";
+/** Nix's, and not none. */
+const DEFAULT_COMPRESSION = "bzip2";
 
 /** The lines, as key and value. Throws FormatError where the text is not lines of `key: value`. */
 function fields(text: string): [key: string, value: string][] {
@@ -162,8 +170,14 @@ function fields(text: string): [key: string, value: string][] {
     });
 }
 
-function isScalar(key: string): key is Scalar {
-  return (SCALARS as readonly string[]).includes(key);
+function isScalar(key: string): key is keyof Scalars {
+  return Object.hasOwn(SCALARS, key);
+}
+
+function required<Key extends keyof Scalars>(scalars: Partial<Scalars>, key: Key): NonNullable<Scalars[Key]> {
+  const value = scalars[key];
+  if (value === undefined || value === null) throw new FormatError(`${key}: missing`);
+  return value;
 }
 
 /** Runs the parser of one field, so that its error names the field. */
@@ -177,20 +191,25 @@ function inField<T>(key: string, parse: () => T): T {
 }
 
 /** Bytes, as an exact number. */
-function parseSize(key: Scalar, text: string): number {
+function parseSize(text: string): number {
   const size = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(size)) throw new FormatError(`${key}: ${quote(text)} is not a number of bytes`);
+  if (!Number.isSafeInteger(size)) throw new FormatError(`${quote(text)} is not a number of bytes`);
   return size;
 }
 
 function parseCompression(text: string): Compression {
-  // Nix's default, and not none.
-  const name = text === "" ? "bzip2" : text;
+  const name = text === "" ? DEFAULT_COMPRESSION : text;
   const compression = COMPRESSIONS.find((known) => known === name);
   if (compression === undefined) {
     throw new FormatError(`${quote(text)} is not a compression Nix knows (${COMPRESSIONS.join(", ")})`);
   }
   return compression;
+}
+
+function parseDeriver(text: string): string | undefined {
+  if (text === NO_DERIVER) return undefined;
+  checkBaseName(text);
+  return text;
 }
 
 /** Only that it can be a URL at all; whether it may be published is narKeyOfUrl's to say. */

@@ -98,6 +98,7 @@ describe("accepted, and written in Nix's form", () => {
     ["the same Sig twice", `${TEXT}Sig: ${SIG}\n`],
     ["an empty CA before the real one", `CA: \n${TEXT}`],
     ["a scalar twice: the last wins", `NarSize: 1\nCompression: br\n${TEXT}`],
+    ["an unknown deriver after a known one", `${TEXT}Deriver: unknown-deriver\n`],
     ["the fields in another order", `${TEXT.trimEnd().split("\n").reverse().join("\n")}\n`],
   ])("%s", (_, text) => {
     expect(text).not.toBe(TEXT);
@@ -178,6 +179,17 @@ describe("refused, naming the field", () => {
     ["empty References after the real ones", `${TEXT}References: \n`, "References"],
     ["an empty Deriver", withLine("Deriver", "Deriver: \n"), "Deriver"],
     ["a Deriver with its directory", TEXT.replace("Deriver: ", `Deriver: ${STORE}/`), "Deriver"],
+    // Nix reads each of several, and refuses (or dies of) a bad one that it would not use: seen with 2.8 to 2.34.
+    ...["StorePath", "URL", "FileHash", "FileSize", "NarHash", "NarSize", "Deriver"].map((key) => [
+      `an empty ${key} before the real one`,
+      `${key}: \n${TEXT}`,
+      key,
+    ]),
+    ...["x", "fixed", "fixed:r:sha256:", "fixed:r:blake3:0", "text:r:x"].map((ca) => [
+      `the CA ${ca}, which Nix cannot read`,
+      withLine("CA", `CA: ${ca}\n`),
+      "CA",
+    ]),
     ["CA twice", `${TEXT}CA: text:sha256:0\n`, "CA"],
     ["an empty Sig", withLine("Sig", "Sig: \n"), "Sig"],
     ["a Sig without name", withLine("Sig", `Sig: ${SIG.slice(SIG.indexOf(":"))}\n`), "Sig"],

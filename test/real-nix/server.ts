@@ -18,9 +18,25 @@ const WATCH = '{ "$@"; kill -KILL 0; } & cat >/dev/null; kill -KILL 0';
 
 export type Server = { url: string; port: number; stop: () => Promise<void> };
 
-/** Starts a server with these variables (PUSH_TOKEN, SIGNING_KEY...) and nothing from `.dev.vars`. */
-export async function startServer(variables: Record<string, string> = {}): Promise<Server> {
-  const dir = scratchDir();
+/**
+ * Starts a server with these variables (PUSH_TOKEN, SIGNING_KEY...) and nothing from `.dev.vars`. In `dir` it keeps its
+ * bucket and catalog: another server may go on with them when this one has stopped, which is by SIGKILL.
+ */
+export async function startServer(
+  variables: Record<string, string> = {},
+  dir = scratchDir(),
+): Promise<Server> {
+  for (;;) {
+    try {
+      return await tryToStart(variables, dir);
+    } catch (error) {
+      // Between the question for a free port and its use another program has taken it.
+      if (!/address already in use/i.test(String(error))) throw error;
+    }
+  }
+}
+
+async function tryToStart(variables: Record<string, string>, dir: string): Promise<Server> {
   // A named env file takes the place of the developer's own `.dev.vars`.
   const envFile = join(dir, "env");
   writeFileSync(

@@ -40,6 +40,10 @@ export interface Interference {
   readonly before?: Hook;
   /** After the operation: if it throws, it has happened, but its answer is lost. */
   readonly after?: (operation: Operation, answer: unknown) => unknown;
+  /** In the place of the operation: what it gives is the answer, and whether and when the operation happens its choice. */
+  readonly instead?: (operation: Operation, run: () => unknown) => unknown;
+  /** Of an object that the operation gave, the body. */
+  readonly body?: (operation: Operation, object: R2ObjectBody) => ReadableStream;
 }
 
 export interface WatchedBucket {
@@ -58,14 +62,19 @@ export function watch(bucket: R2Bucket, interference: Interference = {}): Watche
     const operation = { number: operations.length, name, key };
     operations.push(operation);
     await interference.before?.(operation);
-    const result = await run();
+    const result = await (interference.instead ?? perfectly)(operation, run);
     await interference.after?.(operation, result);
-    return isObject(result) ? watched(result, key) : result;
+    return isObject(result) ? watched(result, key, operation) : result;
   }
 
-  function watched<T extends object>(target: T, ownKey: string): T {
+  function watched<T extends object>(target: T, ownKey: string, origin?: Operation): T {
+    let body: ReadableStream | undefined;
     return new Proxy(target, {
       get(_, property) {
+        if (property === "body" && origin !== undefined && interference.body !== undefined) {
+          body ??= interference.body(origin, target as unknown as R2ObjectBody);
+          return body;
+        }
         // Native getters and methods want the native object as `this`.
         const value: unknown = Reflect.get(target, property, target);
         if (typeof value !== "function") return value;
@@ -90,6 +99,8 @@ export function watch(bucket: R2Bucket, interference: Interference = {}): Watche
     }),
   };
 }
+
+const perfectly: NonNullable<Interference["instead"]> = (_, run) => run();
 
 /** An error as the binding throws it: the code only at the end of the message. */
 export function r2Error(name: string, message: string, code: number): Error {
@@ -117,6 +128,66 @@ export function losingAnswers(when: (operation: Operation) => boolean): Interfer
       throw new Error("Network connection lost.");
     },
   };
+}
+
+/** A slow bucket: every operation for which `when` holds takes this much longer. */
+export function delaying(when: (operation: Operation) => boolean, ms: number): Interference {
+  const wait = (operation: Operation) => (when(operation) ? scheduler.wait(ms) : undefined);
+  return { before: wait, after: wait };
+}
+
+/** A write that nobody hears of again: it fails for whoever waits, and happens some time later all the same. */
+export function answeringLate(
+  when: (operation: Operation) => boolean,
+  ms: number,
+): Interference & { readonly settled: () => Promise<unknown> } {
+  const late: Promise<unknown>[] = [];
+  return {
+    instead: (operation, run) => {
+      if (!when(operation) || CLASS[operation.name] === "B") return run();
+      // Whatever comes of it, nobody is there any more.
+      late.push(
+        scheduler
+          .wait(ms)
+          .then(run)
+          .catch(() => undefined),
+      );
+      throw new Error("Network connection lost.");
+    },
+    settled: () => Promise.all(late),
+  };
+}
+
+/** A connection that breaks in the middle of a body: half of it comes, then an error, however it is read. */
+export function truncating(when: (operation: Operation) => boolean): Interference {
+  const broken = () => new Error("Network connection lost.");
+  return {
+    before: (operation) => {
+      if (CLASS[operation.name] === "free" && isReading(operation.name) && when(operation)) throw broken();
+    },
+    body: (operation, object) => {
+      if (!when(operation) || object.size < 2) return object.body;
+      const length =
+        "range" in object && object.range && "length" in object.range ? object.range.length : undefined;
+      const { readable, writable } = new FixedLengthStream(length ?? object.size);
+      const cut = async () => {
+        const writer = writable.getWriter();
+        writer.closed.catch(() => undefined);
+        const whole = new Uint8Array(await object.arrayBuffer());
+        await writer.write(whole.slice(0, whole.length / 2));
+        await writer.abort(broken());
+      };
+      // Whoever reads gives up, too; the error is theirs.
+      cut().catch(() => undefined);
+      return readable;
+    },
+  };
+}
+
+const READING = ["arrayBuffer", "bytes", "text", "json", "blob"] as const;
+
+function isReading(name: OperationName): boolean {
+  return (READING as readonly string[]).includes(name);
 }
 
 /** Runs `action` once, before the first operation for which `when` holds: what others do at that moment. */

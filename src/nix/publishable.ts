@@ -1,0 +1,36 @@
+/** Which narinfos may be published: those that every client can use. */
+
+import { FormatError } from "./format-error.ts";
+import { equalHash } from "./hash.ts";
+import { compressionOfExtension, narKeyOfUrl } from "./nar-url.ts";
+import { type NarInfo, parseNarInfo } from "./narinfo.ts";
+
+/** Reads the narinfo that is to have the key `<hash>.narinfo`. Throws FormatError, naming the field. */
+export function parsePublishable(text: string, key: string, storeDir: string): NarInfo {
+  const info = parseNarInfo(text, storeDir);
+  checkConsistency(info, key);
+  return info;
+}
+
+/** What a client could not use although every line of it is well-formed. */
+function checkConsistency(info: NarInfo, key: string): void {
+  if (key !== `${info.storePath.hash}.narinfo`) {
+    throw new FormatError(`StorePath ${info.storePath.baseName} does not belong to ${key}`);
+  }
+  const { baseName, hash } = info.storePath;
+  if (info.references.some((reference) => reference.startsWith(hash) && reference !== baseName)) {
+    throw new FormatError(`References: the path's own hash stands there under another name than ${baseName}`);
+  }
+  const narKey = narKeyOfUrl(info.url);
+  const compression = compressionOfExtension(narKey);
+  if (compression !== undefined && compression !== info.compression) {
+    throw new FormatError(`Compression is ${info.compression}, but ${narKey} is named as ${compression}`);
+  }
+  if (info.compression !== "none") return;
+  if (info.fileHash !== undefined && !equalHash(info.fileHash, info.narHash)) {
+    throw new FormatError("without compression FileHash and NarHash must be the same");
+  }
+  if (info.fileSize !== undefined && info.fileSize !== info.narSize) {
+    throw new FormatError("without compression FileSize and NarSize must be the same");
+  }
+}

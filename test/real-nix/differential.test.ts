@@ -1,0 +1,125 @@
+// Whether what we accept and refuse as a narinfo is what a real Nix accepts and refuses, and whether both read the same
+// in it. `MUTANTS=10000 SEED=...` looks further than the few hundred of every run.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseContentAddress } from "../../src/nix/content-address.ts";
+import { FormatError } from "../../src/nix/format-error.ts";
+import { equalHash, parseHash } from "../../src/nix/hash.ts";
+import type { NarInfo } from "../../src/nix/narinfo.ts";
+import { parsePublishable } from "../../src/nix/publishable.ts";
+import { type Difference, ONLY_NIX_ACCEPTS, ONLY_WE_ACCEPT } from "./differences.ts";
+import { type Mutant, mutants } from "./mutants.ts";
+import { describeNix, removeScratch } from "./nix.ts";
+import { type NixCache, showToNix, type Understood } from "./verdicts.ts";
+
+const STORE = "/nix/store";
+const SEED = Number(process.env.SEED ?? 1);
+const MUTANTS = Number(process.env.MUTANTS ?? 500);
+
+/** What we make of a mutant: the narinfo, or why not. */
+function ours({ text, hash }: Mutant): NarInfo | string {
+  try {
+    return parsePublishable(text, `${hash}.narinfo`, STORE);
+  } catch (error) {
+    if (error instanceof FormatError) return error.message;
+    throw error;
+  }
+}
+
+describeNix("narinfos that were tampered with", () => {
+  const all = mutants(SEED, MUTANTS);
+  let nix: NixCache;
+  beforeAll(async () => {
+    nix = await showToNix(all);
+  });
+  afterAll(removeScratch);
+
+  const weRefuse = () =>
+    all.flatMap((mutant) => {
+      const verdict = ours(mutant);
+      return typeof verdict === "string" ? [{ mutant, refusal: verdict }] : [];
+    });
+  const weAccept = () =>
+    all.flatMap((mutant) => {
+      const verdict = ours(mutant);
+      return typeof verdict === "string" ? [] : [{ mutant, info: verdict }];
+    });
+
+  test("some are accepted and some refused, by either", () => {
+    expect(weAccept().length).toBeGreaterThan(100);
+    expect(weRefuse().length).toBeGreaterThan(100);
+    expect(all.filter((mutant) => nix.verdictOf(mutant) === "accepts").length).toBeGreaterThan(100);
+    expect(all.filter((mutant) => nix.verdictOf(mutant) === "refuses").length).toBeGreaterThan(100);
+  });
+
+  test("what we refuse, Nix refuses, or the table says why", () => {
+    const found = weRefuse().filter(({ mutant }) => nix.verdictOf(mutant) === "accepts");
+    const unknown = found.filter(({ refusal }) => !isIn(ONLY_NIX_ACCEPTS, refusal));
+    expect(unknown.map(({ mutant, refusal }) => [mutant.name, refusal])).toEqual([]);
+  });
+
+  test("what we accept, Nix accepts, or the table says why", () => {
+    const found = weAccept().filter(({ mutant }) => nix.verdictOf(mutant) !== "accepts");
+    const unknown = found.filter(({ mutant }) => !isIn(ONLY_WE_ACCEPT, mutant.name));
+    expect(unknown.map(({ mutant }) => [mutant.name, nix.verdictOf(mutant), mutant.text])).toEqual([]);
+  });
+
+  describe("each difference in the table is one, and none with a Nix that agrees with us", () => {
+    test.each(ONLY_NIX_ACCEPTS)("Nix accepts: $when", (row) => {
+      const found = weRefuse().filter(
+        ({ mutant, refusal }) => row.when.test(refusal) && nix.verdictOf(mutant) === "accepts",
+      );
+      expect(found.length > 0).toBe(isExpected(row) ?? found.length > 0);
+    });
+
+    test.each(ONLY_WE_ACCEPT)("we accept: $when", (row) => {
+      const found = weAccept().filter(
+        ({ mutant }) => row.when.test(mutant.name) && nix.verdictOf(mutant) !== "accepts",
+      );
+      expect(found.length > 0).toBe(isExpected(row) ?? found.length > 0);
+    });
+  });
+
+  test("what both accept, both read alike", async () => {
+    const both = weAccept().filter(({ mutant }) => nix.verdictOf(mutant) === "accepts");
+    const understood = await nix.understood(both.map(({ mutant }) => mutant));
+    expect(understood.size).toBe(both.length);
+    for (const { mutant, info } of both) {
+      const theirs = understood.get(mutant.hash);
+      if (theirs === undefined) throw new Error(`Nix has understood nothing of: ${mutant.name}`);
+      expect(facts(theirs), mutant.name).toEqual(factsOfOurs(info));
+      expect(equalHash(parseHash(theirs.narHash), info.narHash), mutant.name).toBe(true);
+    }
+  });
+});
+
+function isIn(table: readonly Difference[], what: string): boolean {
+  return table.some((row) => row.when.test(what) && isExpected(row) !== false);
+}
+
+function isExpected({ isIn }: Difference): boolean | undefined {
+  return isIn === undefined ? true : isIn();
+}
+
+function facts(info: Understood) {
+  return {
+    narSize: info.narSize,
+    references: [...info.references].sort(),
+    deriver: info.deriver ?? undefined,
+    signatures: [...(info.signatures ?? [])].sort(),
+    ca: info.ca ? parseContentAddress(info.ca) : undefined,
+    url: info.url,
+    downloadSize: info.downloadSize ?? 0,
+  };
+}
+
+function factsOfOurs(info: NarInfo): ReturnType<typeof facts> {
+  return {
+    narSize: info.narSize,
+    references: info.references.map((reference) => `${STORE}/${reference}`).sort(),
+    deriver: info.deriver && `${STORE}/${info.deriver}`,
+    signatures: [...info.signatures].sort(),
+    ca: info.ca === undefined ? undefined : parseContentAddress(info.ca),
+    url: info.url,
+    downloadSize: info.fileSize ?? 0,
+  };
+}
