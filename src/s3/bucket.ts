@@ -25,7 +25,7 @@ export const listObjects: Handler = async ({ bucket, config, query }) => {
   const prefix = parameters.get("prefix") ?? "";
   const delimiter = parameters.get("delimiter") ?? "";
   if (delimiter !== "" && delimiter !== "/") {
-    throw new S3Error(501, "NotImplemented", "the delimiter of a listing can only be /");
+    throw new S3Error(400, "InvalidArgument", "the delimiter of a listing can only be /");
   }
   const after = isV2 ? (cursor === "" ? startAfter : keyOfToken(cursor)) : marker;
   const place = { prefix, hasFolders: delimiter === "/", after };

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Env } from "../../src/config.ts";
 import { parsePath } from "../../src/http/path.ts";
 import { matchRoute } from "../../src/http/router.ts";
+import { generateSecretKey } from "../../src/nix/keys.ts";
 import { ROUTES } from "../../src/routes.ts";
 import {
   answeringLate,
@@ -33,6 +34,7 @@ const VARIABLES: Partial<Env> = {
   TOKEN_SECRET: "a secret of more than thirty-two characters".replaceAll(" ", "-"),
   // So that reads by pushers are noted.
   CACHES: { "nix-cache": { retention_days: 30 } },
+  SIGNING_KEY: (await generateSecretKey("faults-1")).secret,
 };
 
 type At = (operation: Operation) => boolean;

@@ -1,5 +1,13 @@
 /** For every route a request that goes well, and what must be there for it: what the tests of all routes at once send. */
-import { ADMIN_TOKEN, type Answer, type HeaderList, PUSH_TOKEN, store, type TestCache } from "./cache.ts";
+import {
+  ADMIN_TOKEN,
+  type Answer,
+  cacheWith,
+  type HeaderList,
+  PUSH_TOKEN,
+  store,
+  type TestCache,
+} from "./cache.ts";
 import { METADATA } from "./objects.ts";
 import { compressedPath, push, testPath } from "./store-paths.ts";
 import { begin, largeNar, sendAll } from "./upload.ts";
@@ -31,6 +39,11 @@ const PIN = { store_path: `/nix/store/${library.info.storePath.baseName}` };
 async function pushed(well: TestCache): Promise<undefined> {
   await push(well, library);
   await push(well, app);
+}
+
+/** As before there was a key. */
+function unsigned(): Promise<undefined> {
+  return pushed(cacheWith());
 }
 
 async function pinned(well: TestCache): Promise<undefined> {
@@ -159,6 +172,8 @@ const OF_THE_API: readonly Scene[] = [
   { method: "POST", path: "/check", prepare: pushed },
   { method: "POST", path: "/check?repair=true", prepare: pushed },
   { method: "GET", path: "/check", prepare: ran("check") },
+  { method: "POST", path: "/resign", prepare: unsigned },
+  { method: "GET", path: "/resign", prepare: ran("resign") },
   { method: "GET", path: "/whoami" },
   { method: "POST", path: "/tokens", body: MINT },
   { method: "GET", path: "/tokens" },
