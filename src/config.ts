@@ -123,7 +123,9 @@ export function undeclared(deployment: Deployment, name: string): Config {
  */
 export async function allProblems({ problems, keyProblems, hidesNames }: Config): Promise<string[]> {
   const all = [...problems, ...(await keyProblems())];
-  const shown = all.map((problem) => (hidesNames && problem.startsWith("CACHES") ? HIDDEN_PROBLEM : problem));
+  const shown = all.map((problem) =>
+    hidesNames && /^CACHES(\.|: the name)/.test(problem) ? HIDDEN_PROBLEM : problem,
+  );
   return [...new Set(shown)];
 }
 
@@ -136,9 +138,10 @@ export function parseConfig(env: Env): Deployment {
   const staticTokens = tokens(env, problems);
   const defaultName = cacheName(env.CACHE_NAME, problems);
   const defaultPriority = priority("PRIORITY", env.PRIORITY, DEFAULT_PRIORITY, problems);
-  const { [defaultName]: own, ...others } = Object.fromEntries(
-    parseCaches(env.CACHES, defaultPriority, problems),
-  );
+  const caches = parseCaches(env.CACHES, defaultPriority, problems);
+  // With another name the default cache would be without the entry that may say that it is private.
+  const isUnclear = caches.isUnclear || (isSet(env.CACHE_NAME) && env.CACHE_NAME !== defaultName);
+  const { [defaultName]: own, ...others } = Object.fromEntries(caches.entries);
   const tokenSecrets = parseTokenSecret(env.TOKEN_SECRET, problems);
   const oidc = parseOidc(env.OIDC, problems);
   const signingKeys = once(() => importSigningKeys(env.SIGNING_KEY));
@@ -158,15 +161,15 @@ export function parseConfig(env: Env): Deployment {
       const keys = await Promise.all([ownCache, ...otherCaches].map((cache) => cache.keys()));
       return [...new Set(keys.flatMap((each) => each.problems))];
     }),
-    hidesNames: otherCaches.some(({ isPrivate }) => isPrivate),
+    hidesNames: isUnclear || otherCaches.some(({ isPrivate }) => isPrivate),
   };
   return {
     ...shared,
     ...ownCache,
     priority: own?.priority ?? defaultPriority,
     folder: "",
-    // A PULL_TOKEN that is set but unusable still means that its operator wanted a private cache.
-    isPrivate: ownCache.isPrivate || isSet(env.PULL_TOKEN),
+    // Until a mistake is mended it is private: a PULL_TOKEN that is set but unusable, or a table that may have said so.
+    isPrivate: ownCache.isPrivate || isSet(env.PULL_TOKEN) || isUnclear,
     named: new Map(
       otherCaches.map((cache) => [cache.cacheName, { ...shared, ...cache, folder: `${cache.cacheName}/` }]),
     ),
@@ -194,6 +197,7 @@ function cacheOf(
   };
 }
 
+/** An ADMIN_TOKEN that others have as well does not count. Nobody writes until such a mistake is mended, anyway. */
 function tokens(env: Env, problems: string[]): Pick<Shared, "adminToken" | "pushToken" | "pullToken"> {
   const pushToken = token("PUSH_TOKEN", env.PUSH_TOKEN, problems);
   const pullToken = token("PULL_TOKEN", env.PULL_TOKEN, problems);
@@ -208,7 +212,11 @@ function tokens(env: Env, problems: string[]): Pick<Shared, "adminToken" | "push
       "PULL_TOKEN: is the same as PUSH_TOKEN or ADMIN_TOKEN, so that every reader could write; choose another",
     );
   }
-  return { adminToken, pushToken, pullToken };
+  return {
+    adminToken: [pushToken, pullToken].includes(adminToken) ? undefined : adminToken,
+    pushToken,
+    pullToken,
+  };
 }
 
 function cacheName(value: unknown, problems: string[]): string {

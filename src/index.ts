@@ -9,7 +9,7 @@ import { PRIVATE } from "./cache/kinds.ts";
 import type { EdgePurger } from "./catalog/catalog.ts";
 import { fromCatalog } from "./catalog/result.ts";
 import { configOf, type Env } from "./config.ts";
-import { errorResponse } from "./http/errors.ts";
+import { errorResponse, HttpError } from "./http/errors.ts";
 import { parsePath } from "./http/path.ts";
 import { problemResponse } from "./http/problem.ts";
 import { matchRoute } from "./http/router.ts";
@@ -51,13 +51,14 @@ export default class NixCache extends WorkerEntrypoint<Env> implements EdgePurge
 
 /**
  * What the edge still holds is only older, and its max-age ends it: a purge that fails is logged and no reason to
- * fail a write.
+ * fail a write. One call in any case, because the platform takes five a minute: what is too much for one is all.
  */
 async function purge(ctx: ExecutionContext, paths: readonly string[]): Promise<void> {
+  if (paths.length === 0) return;
   try {
-    for (let start = 0; start < paths.length; start += PURGE_BATCH) {
-      await ctx.cache?.purge({ pathPrefixes: paths.slice(start, start + PURGE_BATCH) });
-    }
+    await ctx.cache?.purge(
+      paths.length > PURGE_BATCH ? { purgeEverything: true } : { pathPrefixes: [...paths] },
+    );
   } catch (error) {
     console.warn(`the cache in front did not drop ${paths.length} paths`, error);
   }
@@ -89,6 +90,7 @@ async function answer(
   { config, path }: Located,
 ): Promise<Response> {
   const { route, groups } = matchRoute(ROUTES, request.method, path);
+  refuseCrossSite(request);
   const tokens = () => env.CATALOG.getByName(config.defaultName);
   const authority: Authority = {
     config,
@@ -117,6 +119,12 @@ async function answer(
   } catch (error) {
     throw verified.failure() ?? error;
   }
+}
+
+/** A browser sends the password that it remembers with a form of any site, too: such a form must change nothing. */
+function refuseCrossSite({ method, headers }: Request): void {
+  if (method === "GET" || method === "HEAD" || headers.get("Sec-Fetch-Site") !== "cross-site") return;
+  throw new HttpError(403, "another site's page has sent this request; changes are made from none");
 }
 
 /** In the form that this client reads. */

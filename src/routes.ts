@@ -2,7 +2,7 @@
 import { API_ROUTES } from "./api/routes.ts";
 import type { RoutePermission } from "./auth/authorize.ts";
 import type { Identity } from "./auth/grants.ts";
-import { hasCredential, type Identified } from "./auth/identify.ts";
+import type { Identified } from "./auth/identify.ts";
 import { getCacheInfo, getFrontPage, getHealth, putCacheInfo } from "./cache/info.ts";
 import { KINDS, type Kind, keyOf, NAR, NARINFO } from "./cache/kinds.ts";
 import { narKeySha256 } from "./cache/nar-object.ts";
@@ -83,7 +83,10 @@ export const ROUTES: readonly Route[] = [
   { ...FRONT, query: ["location"], handler: getLocation },
   { ...FRONT, query: LIST_PARAMETERS, handler: listObjects },
   { ...FRONT, handler: ({ request, config }) => getFrontPage(request, config) },
-  ...API_ROUTES,
+  // An administrator can still revoke a token, or look.
+  ...API_ROUTES.map((route) =>
+    route.changes === true ? { ...route, handler: writing(route.handler) } : route,
+  ),
 ];
 
 function under(kind: Kind): RegExp {
@@ -136,20 +139,18 @@ async function logged(work: Promise<unknown>): Promise<void> {
   try {
     await work;
   } catch (error) {
-    console.warn("a path that a pusher asked for could not be noted", error);
+    console.warn("what a pusher asked for could not be noted", error);
   }
 }
 
-/** Before uploading a NAR a pusher asks with HEAD whether it is here, and relies on the answer: it must stay. */
+/**
+ * Before uploading a NAR a pusher asks with HEAD whether it is here, and relies on the answer: it must stay. Told
+ * before the read, so that what is found is not about to go. The cache in front makes a GET of a HEAD.
+ */
 function noticingPushers(read: Handler): Handler {
-  return (context) => {
-    const { request, path, catalog } = context;
-    if (request.method === "HEAD" && hasCredential(request)) {
-      const notice = async () => {
-        if (await context.isPusher()) await catalog().narSeen(path);
-      };
-      context.afterwards(notice());
-    }
+  return async (context) => {
+    const { path, catalog } = context;
+    if (await context.isPusher()) await logged(fromCatalog(() => catalog().narSeen(path)));
     return read(context);
   };
 }

@@ -85,7 +85,6 @@ describe("what each variable may be", () => {
     ["a list in TOML", SECRETS, ["a-1", "b-1", "c-1"]],
     ["a list in JSON text", ` ${JSON.stringify(SECRETS)}\n`, ["a-1", "b-1", "c-1"]],
     ["none", "", []],
-    ["white space", " \n", []],
     ["an empty list", [], []],
     ["an empty list in JSON text", "[]", []],
   ])("SIGNING_KEY: %s", async (_, value, names) => {
@@ -161,8 +160,10 @@ const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
     { SIGNING_KEY: SECRET, CACHES: { team: { signing_keys: ["other-1"] } } },
     /^CACHES\.team\.signing_keys: SIGNING_KEY has no usable key other-1/,
   ],
-  ["a name in upper case", { CACHES: { Team: {} } }, /^CACHES: the name "Team" must be/],
-  ["a name that shadows a route", { CACHES: { nar: {} } }, /^CACHES: the name "nar" would shadow \/nar/],
+  ["a name in upper case", { CACHES: { Team: {} } }, /^CACHES: has a mistake; the log/],
+  ["a name that shadows a route", { CACHES: { nar: {} } }, /^CACHES: has a mistake; the log/],
+  ["a blank SIGNING_KEY", { SIGNING_KEY: " \n" }, /^SIGNING_KEY: is set, but blank/],
+  ["blank TRUSTED_PUBLIC_KEYS", { TRUSTED_PUBLIC_KEYS: "\n" }, /^TRUSTED_PUBLIC_KEYS: is set, but blank/],
   ["a default cache that shadows a route", { CACHE_NAME: "api" }, /^CACHE_NAME: would shadow \/api/],
   ...["90", 0, -1, Number.NaN, null, true, 36_501].map((days): [string, Partial<Env>, RegExp] => [
     `retention_days = ${JSON.stringify(days)}`,
@@ -213,6 +214,40 @@ const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
   ["TRUSTED_PUBLIC_KEYS that is no list", { TRUSTED_PUBLIC_KEYS: 7 }, /^TRUSTED_PUBLIC_KEYS: must be keys/],
 ];
 
+describe("a mistake in what may have said that a cache is private makes it private", () => {
+  test.each<[string, Record<string, unknown>]>([
+    ["broken JSON", { CACHES: '{"nix-cache": {"visibility": "private"},}' }],
+    ["no table", { CACHES: { "nix-cache": "private" } }],
+    ["a misspelt setting", { CACHES: { "nix-cache": { visibilty: "private" } } }],
+    ["a name that is refused", { CACHE_NAME: "acme_", CACHES: { acme_: { visibility: "private" } } }],
+    ["a refused name of the default cache", { CACHE_NAME: "ACME", CACHES: { acme: {} } }],
+  ])("%s", async (_, values) => {
+    await store("nar/x", "secret");
+    const cache = cacheWith(variables({ PUSH_TOKEN, ...values }));
+    expect((await cache.get("/nar/x")).status).toBe(401);
+    expect((await cache.get("/health")).text).not.toContain("acme");
+  });
+
+  test.each([
+    ["no table", "private"],
+    ["a misspelt setting", { visibilty: "private" }],
+  ] as const)("of a named cache: %s", (_, entry) => {
+    const { named, isPrivate } = parseConfig(variables({ CACHES: { team: entry } }));
+    expect([named.get("team")?.isPrivate, isPrivate]).toEqual([true, false]);
+  });
+
+  test("an ADMIN_TOKEN that pushers or readers have is none", () => {
+    expect(parseConfig(variables({ PUSH_TOKEN, ADMIN_TOKEN: PUSH_TOKEN })).adminToken).toBeUndefined();
+    expect(parseConfig(variables({ PULL_TOKEN, ADMIN_TOKEN: PULL_TOKEN })).adminToken).toBeUndefined();
+  });
+
+  test("null is as if it were not there", async () => {
+    const values = { TRUSTED_PUBLIC_KEYS: PUBLIC, CACHES: { team: { trusted_public_keys: null } } };
+    const keys = await parseConfig(variables(values)).named.get("team")?.keys();
+    expect(keys?.trusted.map(({ name }) => name)).toEqual(["a-1"]);
+  });
+});
+
 describe.each(MISTAKES)("a mistake: %s", (_, values, message) => {
   const bad = variables({ PUSH_TOKEN, ...values });
   const cache = cacheWith(bad);
@@ -242,6 +277,7 @@ describe.each(MISTAKES)("a mistake: %s", (_, values, message) => {
     const { isPrivate, pushToken } = parseConfig(bad);
     // A cache that was meant to be private does not become public by a mistake: the push token still reads.
     const headers = isPrivate && pushToken ? { Authorization: `Bearer ${PUSH_TOKEN}` } : undefined;
+    // With a refused CACHE_NAME the tokens are for a cache of another name.
     expect(await cache.get("/nar/x", headers)).toMatchObject({ status: 200, text: "it" });
   });
 

@@ -152,17 +152,27 @@ describe("the cache in front of the Worker (ctx.cache, which is not there locall
     return new NixCache(Object.assign(createExecutionContext(), { cache: { purge } }), env);
   }
 
-  test("drops the paths that the catalog names, a hundred a call", async () => {
+  test("drops the paths that the catalog names, and all where they are too many for one call", async () => {
     const purged: unknown[] = [];
     const paths = Array.from({ length: 101 }, (_, index) => `/${index}`);
-    await purger(async (options) => purged.push(options)).purgeEdge(paths);
-    expect(purged).toEqual([{ pathPrefixes: paths.slice(0, 100) }, { pathPrefixes: ["/100"] }]);
+    const { purgeEdge } = NixCache.prototype;
+    const worker = purger(async (options) => purged.push(options));
+    for (const count of [0, 100, 101]) await purgeEdge.call(worker, paths.slice(0, count));
+    expect(purged).toEqual([{ pathPrefixes: paths.slice(0, 100) }, { purgeEverything: true }]);
   });
 
   test("that fails does not fail the write, which has happened", async () => {
     const failing = () => Promise.reject(new Error("too many purges"));
     await expect(purger(failing).purgeEdge(["/x"])).resolves.toBeUndefined();
   });
+});
+
+test("another site's page changes nothing with a password that the browser remembers", async () => {
+  const headers = { Authorization: `Bearer ${PUSH_TOKEN}`, "Sec-Fetch-Site": "cross-site" };
+  const path = await testPath();
+  const answer = await cacheWith().put(`/${path.narKey}`, path.nar, headers);
+  expect([answer.status, await keys()]).toEqual([403, []]);
+  expect((await cacheWith().get("/nix-cache-info", headers)).status).toBe(200);
 });
 
 test("every route is anchored, and its pattern stays linear", () => {

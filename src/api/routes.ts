@@ -15,7 +15,18 @@ import { getCheck, getReindex, getResign, postCheck, postReindex, postResign } f
 import { getStats } from "./stats.ts";
 import { deleteToken, getToken, getTokens, getWhoAmI, postExchange, postToken } from "./tokens.ts";
 
-type ApiRoute = Route<RoutePermission, Handler>;
+interface ApiRoute extends Route<RoutePermission, Handler> {
+  /** Refused while the configuration has a mistake: nobody knows what was meant. */
+  readonly changes?: boolean;
+}
+
+const CHANGES = [
+  "POST /tokens",
+  "POST /tokens/exchange",
+  "DELETE /paths/{hash}",
+  "PUT /pins/{name}",
+  "DELETE /pins/{name}",
+];
 
 const OPERATIONS: readonly [
   method: ApiRoute["method"],
@@ -54,6 +65,7 @@ export const API_ROUTES: readonly ApiRoute[] = OPERATIONS.map(([method, path, pe
   pattern: new RegExp(`^/api/v1${patternOf(path)}$`),
   permission,
   handler,
+  changes: CHANGES.includes(`${method} ${path}`),
 }));
 
 /** Of a path's parameters: the hash part of a store path, the name of a pin, the id of a minted token. */

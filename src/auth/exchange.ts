@@ -1,13 +1,13 @@
 // POST /api/v1/tokens/exchange: an identity token, which ends within minutes, becomes a token for a job that outlives it.
 import { HttpError } from "../http/errors.ts";
 import type { Identity } from "./grants.ts";
-import { parseBody, parseExpiresIn, refuseOthers } from "./mint-request.ts";
+import { MAX_BY_OIDC_S, parseBody, parseExpiresIn, refuseOthers } from "./mint-request.ts";
 import type { TokenContent } from "./minted.ts";
 
 /** Seconds. */
 export const DEFAULT_EXCHANGE_S = 60 * 60;
 /** Seconds: the longest that a job of GitHub's own runners lasts. What is proven is that a job runs, and no more. */
-export const MAX_EXCHANGE_S = 6 * 60 * 60;
+export const MAX_EXCHANGE_S = MAX_BY_OIDC_S;
 
 /** A minted token's name has room for no more. */
 const MAX_NAME_LENGTH = 128;

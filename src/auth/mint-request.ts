@@ -11,6 +11,8 @@ export const MIN_EXPIRES_IN = 60;
  * must be remembered until it expires, so an unbounded one would be remembered for ever.
  */
 export const MAX_EXPIRES_IN = 366 * 24 * 60 * 60;
+/** Seconds: what a job's identity token proves is a job, and none lasts longer (see exchange.ts). */
+export const MAX_BY_OIDC_S = 6 * 60 * 60;
 /** The token has to fit into a line of a netrc. */
 const MAX_CACHES = 16;
 
@@ -20,6 +22,10 @@ const SHAPE = '{"name": "ci", "permissions": ["push"], "caches": ["nix-cache"], 
 export function parseMintRequest(text: string): TokenContent {
   const { name, permissions, caches, expires_in, ...rest } = parseBody(text, SHAPE);
   refuseOthers(rest, "name, permissions, caches and expires_in");
+  // Else it could pass for an exchanged one in "pushed by".
+  if (typeof name === "string" && name.startsWith("oidc:")) {
+    throw new HttpError(400, "name: must not begin with oidc:, as the names of exchanged tokens do");
+  }
   if (typeof name !== "string" || !TOKEN_NAME.test(name)) {
     throw new HttpError(
       400,
@@ -66,6 +72,12 @@ export function checkMinter({ grants, expiresIn }: TokenContent, minter: Identit
         `${minter.name} may not grant ${permission} on ${cache}: it does not hold that`,
       );
     }
+  }
+  if (minter.how === "oidc" && expiresIn > MAX_BY_OIDC_S) {
+    throw new HttpError(
+      403,
+      `expires_in: with an identity token ${MAX_BY_OIDC_S} seconds at most; whoever stole one could else keep what it gives`,
+    );
   }
   if (minter.how !== "minted" || minter.expiresAt === undefined) return;
   const left = Math.floor((minter.expiresAt - now) / 1000);

@@ -199,12 +199,14 @@ export interface Swept {
 export async function sweepNars(c: CatalogContext, graceMs: number = c.config.graceMs): Promise<Swept> {
   await recover(c);
   const needed = pendingNars(c);
+  const cutoff = c.now() - graceMs;
   const due = c.sql
     .exec<{ key: string }>(
-      `SELECT key FROM nars WHERE released IS NOT NULL AND max(released, uploaded, seen) <= ?
+      // That `released` itself is due follows from the rest; by it the index finds what is.
+      `SELECT key FROM nars WHERE released <= ?1 AND max(released, uploaded, seen) <= ?1
        AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)
-       AND key NOT IN (SELECT value FROM json_each(?)) LIMIT ?`,
-      c.now() - graceMs,
+       AND key NOT IN (SELECT value FROM json_each(?2)) LIMIT ?3`,
+      cutoff,
       JSON.stringify([...needed]),
       DELETE_BATCH,
     )
@@ -213,15 +215,25 @@ export async function sweepNars(c: CatalogContext, graceMs: number = c.config.gr
     .filter((key) => !c.locks.isHeld(key));
   // All of them are free: it begins at once, with nothing in between that could need one of them.
   if (due.length > 0) await c.locks.runAll(due, () => deleteNars(c, due));
-  const next = c.sql
-    .exec<{ at: number | null }>(
-      "SELECT min(max(released, uploaded, seen)) AS at FROM nars WHERE released IS NOT NULL",
-    )
-    .one().at;
-  if (next === null) return { deletedNars: due.length };
+  if (due.length === DELETE_BATCH) return { deletedNars: due.length, next: c.now() };
+  const next = nextDue(c, cutoff);
+  if (next === undefined) return { deletedNars: due.length };
   // What is due and could not go now is needed by something under way.
   const earliest = due.length > 0 ? c.now() : c.now() + BUSY_MS;
   return { deletedNars: due.length, next: Math.max(next + graceMs, earliest) };
+}
+
+/** The time from which the grace of the next NAR counts. Of those released later only the first is looked at. */
+function nextDue(c: CatalogContext, cutoff: number): number | undefined {
+  const { waiting, later } = c.sql
+    .exec<{ waiting: number | null; later: number | null }>(
+      `SELECT (SELECT min(max(released, uploaded, seen)) FROM nars WHERE released <= ?1) AS waiting,
+         (SELECT min(released) FROM nars WHERE released > ?1) AS later`,
+      cutoff,
+    )
+    .one();
+  const times = [waiting, later].filter((time) => time !== null);
+  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 async function deleteNars(c: CatalogContext, keys: readonly string[]): Promise<void> {

@@ -1,7 +1,7 @@
 // The rows of NARs: what is known of the archives, and when a pusher last cared for them.
 import { sha256Of } from "../cache/nar-object.ts";
 import type { CatalogContext } from "./context.ts";
-import { settleKey } from "./pending.ts";
+import { isBeingDeleted, settleKey } from "./pending.ts";
 
 export interface NarFacts {
   readonly key: string;
@@ -31,9 +31,18 @@ export async function expectNar(c: CatalogContext, nar: NarFacts): Promise<void>
   });
 }
 
-/** A pusher asked whether a NAR is here and will rely on the answer. */
-export function narSeen(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET seen = ? WHERE key = ?", c.now(), key);
+/**
+ * A pusher is about to be told whether a NAR is here, and will rely on it. A deletion of it that is under way is over
+ * before. Of a NAR that has a path nothing is written: its grace counts from when it loses the last.
+ */
+export async function narSeen(c: CatalogContext, key: string): Promise<void> {
+  if (isBeingDeleted(c, key) || c.locks.isHeld(key)) await c.locks.run(key, () => settleKey(c, key));
+  c.sql.exec(
+    `UPDATE nars SET seen = ? WHERE key = ?
+     AND (released IS NOT NULL OR NOT EXISTS (SELECT 1 FROM paths WHERE nar = nars.key))`,
+    c.now(),
+    key,
+  );
 }
 
 /**

@@ -82,9 +82,14 @@ export function end(c: CatalogContext, sequence: number): void {
   c.sql.exec("DELETE FROM pending WHERE sequence = ?", sequence);
 }
 
-/** An intention's operation has failed: if the bucket has said so, it can be settled at once. */
+/** A publication's put has failed: if the bucket has said so, it can be settled at once. */
 export function fail(c: CatalogContext, sequence: number, error: unknown): void {
-  if (isAnswered(error)) c.sql.exec("UPDATE pending SET begun = 0 WHERE sequence = ?", sequence);
+  if (isAnswered(error)) renew(c, sequence, 0);
+}
+
+/** Counts the time in which the bucket may still do it from `begun` (milliseconds since the epoch). */
+export function renew(c: CatalogContext, sequence: number, begun: number): void {
+  c.sql.exec("UPDATE pending SET begun = ? WHERE sequence = ?", begun, sequence);
 }
 
 /** What is being deleted, or was when a process died, and takes this object with it. */
@@ -265,10 +270,12 @@ export async function carryOutDeletions(c: CatalogContext, keys: readonly string
   const going = rows.filter((row) => !isNeeded(row));
   const companions = new Set(going.flatMap((row): string[] => JSON.parse(row.objects)));
   const objects = [...new Set([...going.map(objectKey), ...companions])];
+  attempted(c, rows);
   try {
     if (objects.length > 0) await deleteObjects(c, objects);
   } catch (error) {
-    for (const row of rows) fail(c, row.sequence, error);
+    // This attempt is over if the bucket has said so; one before it that got no answer may still happen.
+    if (isAnswered(error)) for (const row of rows) renew(c, row.sequence, isFresh(c, row) ? 0 : row.begun);
     throw error;
   }
   // Of what is needed again, too: an earlier attempt may have deleted it.
@@ -281,6 +288,16 @@ export async function carryOutDeletions(c: CatalogContext, keys: readonly string
     }
     forgetCompanions(c, [...companions]);
   });
+}
+
+/** From here on the bucket may do it at any time: what waits for it has to wait from now. */
+function attempted(c: CatalogContext, rows: readonly PendingRow[]): void {
+  for (const row of rows) if (!isFresh(c, row)) renew(c, row.sequence, c.now());
+}
+
+/** Written down in this very turn, so that the bucket has not been asked yet. */
+function isFresh(c: CatalogContext, { begun }: PendingRow): boolean {
+  return begun === c.now();
 }
 
 function objectKey({ kind, key }: PendingRow): string {

@@ -146,6 +146,8 @@ async function decide(
   }
   const state = await narState(c.bucket, incoming, true);
   if (state.kind === "broken") {
+    // The edge may still have it, and would tell the next push that it need not be sent.
+    await c.purge([`/${state.key}`]);
     throw new HttpError(
       409,
       `${incoming.storePath.baseName}: the NAR ${state.key} ${state.reason}; push the path again`,

@@ -57,47 +57,53 @@ export function nameProblem(name: unknown): string | undefined {
   return isReserved(name) ? `would shadow /${name}; choose another name` : undefined;
 }
 
-/** Every cache of the table by its name; one with a bad name is left out. */
-export function parseCaches(
-  value: unknown,
-  defaultPriority: number,
-  problems: string[],
-): ReadonlyMap<string, CacheEntry> {
+export interface Caches {
+  /** By name; one with a name that is refused is left out. */
+  readonly entries: ReadonlyMap<string, CacheEntry>;
+  /** Nobody knows which caches were meant, and which of them were to be private. */
+  readonly isUnclear: boolean;
+}
+
+export function parseCaches(value: unknown, defaultPriority: number, problems: string[]): Caches {
   const entries = new Map<string, CacheEntry>();
   const table = jsonOrValue(value);
-  if (!isSet(table)) return entries;
+  if (!isSet(table)) return { entries, isUnclear: false };
   if (!isTable(table)) {
     problems.push('CACHES: must be a table, such as { team = { visibility = "private" } }');
-    return entries;
+    return { entries, isUnclear: true };
   }
+  let isUnclear = false;
   for (const [name, entry] of Object.entries(table)) {
     const problem = nameProblem(name);
     if (problem === undefined) {
       entries.set(name, parseEntry(`CACHES.${name}`, entry, defaultPriority, problems));
     } else {
+      isUnclear = true;
       problems.push(`CACHES: the name ${JSON.stringify(name.slice(0, 70))} ${problem}`);
     }
   }
-  return entries;
+  return { entries, isUnclear };
 }
 
 function parseEntry(label: string, value: unknown, defaultPriority: number, problems: string[]): CacheEntry {
   const entry = isTable(value) ? value : {};
-  if (!isTable(value)) problems.push(`${label}: must be a table`);
-  for (const name of Object.keys(entry).filter((key) => !SETTINGS.includes(key))) {
+  if (!isTable(value)) problems.push(`${label}: must be a table; the cache is private until this is mended`);
+  const unknown = Object.keys(entry).filter((key) => !SETTINGS.includes(key));
+  for (const name of unknown) {
     problems.push(
       `${label}.${name.slice(0, 40)}: there is no such setting; there are ${SETTINGS.join(", ")}`,
     );
   }
+  // What is not understood may have been meant to hide the cache, a misspelt `visibility` for one.
+  const mayBePrivate = !isTable(value) || unknown.length > 0;
   return {
-    isPrivate: visibility(label, entry.visibility, problems),
+    isPrivate: visibility(label, entry.visibility, problems) ?? (mayBePrivate ? true : undefined),
     isOpen: open(label, entry.open, problems),
     priority: priority(`${label}.priority`, entry.priority, defaultPriority, problems),
-    signingKeys:
-      entry.signing_keys === undefined
-        ? undefined
-        : words(`${label}.signing_keys`, entry.signing_keys, problems),
-    trustedPublicKeys: entry.trusted_public_keys,
+    signingKeys: isSet(entry.signing_keys)
+      ? words(`${label}.signing_keys`, entry.signing_keys, problems)
+      : undefined,
+    trustedPublicKeys: isSet(entry.trusted_public_keys) ? entry.trusted_public_keys : undefined,
     retention: retentionOf(label, entry, problems),
   };
 }

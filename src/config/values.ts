@@ -47,7 +47,7 @@ export function storeDir(value: unknown, absent: string, problems: string[]): st
   return absent;
 }
 
-/** Words of a text, or a list of texts (TOML, or JSON text). */
+/** Words of a text, or a list of texts (TOML, or JSON text). Only an empty list means that there are to be none. */
 export function words(name: string, value: unknown, problems: string[]): string[] {
   if (!isSet(value)) return [];
   const list = typeof value === "string" && value.trim().startsWith("[") ? jsonOrValue(value) : value;
@@ -60,5 +60,7 @@ export function words(name: string, value: unknown, problems: string[]): string[
     problems.push(`${name}: must be keys separated by white space, or a list of them`);
     return [];
   }
-  return texts.flatMap((text) => text.split(/\s+/)).filter((text) => text !== "");
+  const found = texts.flatMap((text) => text.split(/\s+/)).filter((text) => text !== "");
+  if (found.length === 0 && texts.length > 0) problems.push(`${name}: is set, but blank`);
+  return found;
 }

@@ -25,6 +25,9 @@ export const completeUpload: Handler = async (context) => {
   const upload = parseUploadId(new URLSearchParams(query).get("uploadId") ?? "");
   const requested = readCompleteRequest(decodeUtf8(await readBody(request, MAX_LIST_BYTES)));
   const known = await fromCatalog(() => catalog().uploadParts(upload.id, path));
+  if (known !== undefined) checkParts(requested, known);
+  // Before the look: from here on the key is not deleted, so that what is found stays.
+  await announce(context, requested, known, sha256);
   const stored = await bucketOperation("head", () => bucket.head(path));
   const isStored = stored !== null && sha256Of(stored) === sha256;
   if (known === undefined) {
@@ -32,7 +35,6 @@ export const completeUpload: Handler = async (context) => {
     // Completed before, and the answer was lost.
     return completed(context, stored.etag);
   }
-  checkParts(requested, known);
   if (isStored) {
     await abortInBucket(bucket, upload, path);
     await fromCatalog(() => catalog().endUpload(upload.id));
@@ -49,6 +51,19 @@ export const completeUpload: Handler = async (context) => {
   context.afterwards(discardStaged(context, upload));
   return completed(context, etag);
 };
+
+/** Of an upload that is over already its client is told that the NAR is here, as any pusher who asks. */
+async function announce(
+  { catalog, path }: Context,
+  requested: readonly RequestedPart[],
+  known: readonly UploadedPart[] | undefined,
+  sha256: string,
+): Promise<void> {
+  if (known === undefined) return fromCatalog(() => catalog().narSeen(path));
+  const numbers = new Set(requested.map(({ number }) => number));
+  const size = known.reduce((sum, part) => sum + (numbers.has(part.number) ? part.size : 0), 0);
+  return fromCatalog(() => catalog().expectNar({ key: path, size, sha256 }));
+}
 
 function completed({ request, config, path }: Context, etag: string): Response {
   return xmlResponse(completeDocument(request.url.replace(/\?.*$/, ""), config.cacheName, path, etag));
@@ -87,11 +102,9 @@ async function assemble(
 
 /** Returns the NAR's ETag. */
 async function promoteStaged(context: Context, upload: UploadId, sha256: string): Promise<string> {
-  const { bucket, catalog, path } = context;
+  const { bucket, path } = context;
   const staged = await bucketOperation("get", () => bucket.get(stagingKey(upload.id, path)));
   if (staged === null) throw noSuchUpload();
-  // From here on the key is not deleted.
-  await fromCatalog(() => catalog().expectNar({ key: path, size: staged.size, sha256 }));
   try {
     return await promote(bucket, staged, path, sha256);
   } catch (error) {

@@ -192,10 +192,12 @@ const WRITES: Case[] = [
     request: (on) => on.head(`/${path.key}`, asPusher),
   },
   {
+    // What the cache in front makes of a HEAD.
     name: "GET nar by a pusher",
     status: 404,
     A: 0,
     B: 1,
+    calls: 1,
     request: (on) => on.get(`/${path.narKey}`, asPusher),
   },
   {

@@ -83,14 +83,6 @@ describe("the default entrypoint", () => {
     return Object.assign(Object.create(NixCache.prototype), { ctx: { cache: { purge } } });
   }
 
-  it("purges a hundred paths in a call", async () => {
-    const calls: number[] = [];
-    await entrypoint(async ({ pathPrefixes }) => calls.push(pathPrefixes.length)).purgeEdge(
-      Array.from({ length: 250 }, (_, n) => `/${n}`),
-    );
-    expect(calls).toEqual([100, 100, 50]);
-  });
-
   it("never fails", async () => {
     await entrypoint(() => Promise.reject(new Error("rate limited"))).purgeEdge(["/a"]);
   });

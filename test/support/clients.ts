@@ -66,8 +66,8 @@ export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
   }
 
   async function uploadIfAbsent(client: Client, build: Build): Promise<void> {
+    await fromCatalog(() => client.catalog.narSeen(build.narKey));
     if ((await client.bucket.head(build.narKey)) === null) await upload(client, build);
-    else await fromCatalog(() => client.catalog.narSeen(build.narKey));
   }
 
   async function copy(client: Client, closure: readonly Build[], narsFirst: boolean): Promise<void> {

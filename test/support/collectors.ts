@@ -47,10 +47,8 @@ export function collectorsOf(world: World, oracle: Oracle, ledger: Ledger): Coll
   }
 
   async function upload(client: Client, build: Build): Promise<void> {
-    if ((await client.bucket.head(build.narKey)) !== null) {
-      await fromCatalog(() => client.catalog.narSeen(build.narKey));
-      return;
-    }
+    await fromCatalog(() => client.catalog.narSeen(build.narKey));
+    if ((await client.bucket.head(build.narKey)) !== null) return;
     const request = new Request(`https://cache.example.org/${build.narKey}`, {
       method: "PUT",
       body: build.nar,
