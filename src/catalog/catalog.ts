@@ -10,6 +10,7 @@ import { type GcOptions, type GcReport, gcReport } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
 import { type Deleted, deletePath, sweepNars } from "./delete.ts";
 import { type PathDetail, pathDetail } from "./detail.ts";
+import { requireHome } from "./home.ts";
 import { isIndexed, requireIndex } from "./indexed.ts";
 import { Locks } from "./locks.ts";
 import { expectNar, type NarFacts, narSeen } from "./nars.ts";
@@ -64,6 +65,7 @@ export class Catalog extends DurableObject<Env> {
     // The Worker asks for it by the name of the cache.
     const name = ctx.id.name ?? deployment.cacheName;
     const config = cacheNamed(deployment, name) ?? undeclared(deployment, name);
+    requireHome(ctx.storage, name, config.folder);
     const edge = (ctx.exports as { default?: unknown }).default as EdgePurger;
     this.context = {
       sql: ctx.storage.sql,

@@ -1,0 +1,16 @@
+// A catalog belongs to one folder of the bucket for ever. Caches are found by their names, and a name that is given to
+// another cache would show it the former one's paths, and let it delete by them.
+
+/** Throws where the catalog is that of another folder: everything that asks it is refused until that is mended. */
+export function requireHome(storage: DurableObjectStorage, name: string, folder: string): void {
+  const home = storage.kv.get<string>("folder");
+  if (home === undefined) storage.kv.put("folder", folder);
+  if (home === undefined || home === folder) return;
+  throw new Error(
+    `the catalog ${name} is that of ${where(home)} in the bucket, and the configuration wants it for ${where(folder)}: give the cache a name that none has had before`,
+  );
+}
+
+function where(folder: string): string {
+  return folder === "" ? "the top level" : `the folder ${folder}`;
+}
