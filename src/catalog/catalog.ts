@@ -77,6 +77,7 @@ export class Catalog extends DurableObject<Env> {
       purge: (paths) => edge.purgeEdge(edgePaths(config, paths)),
       locks: new Locks(),
       publications: new Map(),
+      unasked: new Set(),
       deletions: { count: 0 },
     };
   }

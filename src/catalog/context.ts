@@ -19,6 +19,8 @@ export interface CatalogContext {
   readonly locks: Locks;
   /** Publications that this process is at work on, by the sequence number of their intention. None rejects. */
   readonly publications: Map<number, Promise<unknown>>;
+  /** Intentions of this process for which the bucket has not been asked yet, by their sequence numbers. */
+  readonly unasked: Set<number>;
   /** Counts the beginnings and ends of deletions: what was read from the bucket meanwhile may be gone. */
   readonly deletions: { count: number };
 }

@@ -55,7 +55,7 @@ const MAX_PUBLICATIONS = 20;
  */
 export function begin(c: CatalogContext, intention: Intention): number {
   const { nars = [], references = [], objects = [] } = intention;
-  return c.sql
+  const { sequence } = c.sql
     .exec<{ sequence: number }>(
       "INSERT INTO pending (key, kind, nars, refs, begun, objects) VALUES (?, ?, ?, ?, ?, ?) RETURNING sequence",
       intention.key,
@@ -65,7 +65,9 @@ export function begin(c: CatalogContext, intention: Intention): number {
       c.now(),
       JSON.stringify(objects),
     )
-    .one().sequence;
+    .one();
+  c.unasked.add(sequence);
+  return sequence;
 }
 
 /** Makes an intention protect other NARs and paths than before. */
@@ -79,6 +81,7 @@ export function protect(c: CatalogContext, sequence: number, needs: Needs): void
 }
 
 export function end(c: CatalogContext, sequence: number): void {
+  c.unasked.delete(sequence);
   c.sql.exec("DELETE FROM pending WHERE sequence = ?", sequence);
 }
 
@@ -270,12 +273,12 @@ export async function carryOutDeletions(c: CatalogContext, keys: readonly string
   const going = rows.filter((row) => !isNeeded(row));
   const companions = new Set(going.flatMap((row): string[] => JSON.parse(row.objects)));
   const objects = [...new Set([...going.map(objectKey), ...companions])];
-  attempted(c, rows);
+  const before = attempted(c, rows);
   try {
     if (objects.length > 0) await deleteObjects(c, objects);
   } catch (error) {
     // This attempt is over if the bucket has said so; one before it that got no answer may still happen.
-    if (isAnswered(error)) for (const row of rows) renew(c, row.sequence, isFresh(c, row) ? 0 : row.begun);
+    if (isAnswered(error)) for (const [sequence, begun] of before) renew(c, sequence, begun);
     throw error;
   }
   // Of what is needed again, too: an earlier attempt may have deleted it.
@@ -290,14 +293,19 @@ export async function carryOutDeletions(c: CatalogContext, keys: readonly string
   });
 }
 
-/** From here on the bucket may do it at any time: what waits for it has to wait from now. */
-function attempted(c: CatalogContext, rows: readonly PendingRow[]): void {
-  for (const row of rows) if (!isFresh(c, row)) renew(c, row.sequence, c.now());
-}
-
-/** Written down in this very turn, so that the bucket has not been asked yet. */
-function isFresh(c: CatalogContext, { begun }: PendingRow): boolean {
-  return begun === c.now();
+/**
+ * From here on the bucket may do it at any time: what waits for it has to wait from now. Returns from when it had to
+ * be waited for before, by sequence number; 0 where the bucket had not been asked yet.
+ */
+function attempted(c: CatalogContext, rows: readonly PendingRow[]): Map<number, number> {
+  const before = new Map<number, number>();
+  for (const { sequence, begun } of rows) {
+    // Its intention says already when it begins. What a dead process has written may have been asked for.
+    const isFirst = c.unasked.delete(sequence);
+    before.set(sequence, isFirst ? 0 : begun);
+    if (!isFirst) renew(c, sequence, c.now());
+  }
+  return before;
 }
 
 function objectKey({ kind, key }: PendingRow): string {

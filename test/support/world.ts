@@ -268,6 +268,7 @@ export class World {
       locks: new Locks(),
       deletions: { count: 0 },
       publications: new Map(),
+      unasked: new Set(),
     };
   }
 
