@@ -5,12 +5,20 @@ import { afterEach, describe, expect, it } from "vitest";
 import { gcReport } from "../../src/catalog/collection.ts";
 import { sweepNars } from "../../src/catalog/delete.ts";
 import { publish } from "../../src/catalog/publish.ts";
-import { requestRun } from "../../src/catalog/steps.ts";
+import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
 import { expectCompanion, wantPath, wantPaths } from "../../src/catalog/wants.ts";
+import { failing } from "../support/bucket.ts";
 import { keys } from "../support/cache.ts";
 import { recorded } from "../support/catalog.ts";
 import { baseNameOf, closure, hashOf, publishClosure } from "../support/closure.ts";
-import { beginRetention, collect, collectAfter, configWith, daysLater } from "../support/collecting.ts";
+import {
+  beginRetention,
+  collect,
+  collectAfter,
+  configWith,
+  cronUntil,
+  daysLater,
+} from "../support/collecting.ts";
 import { captureLog } from "../support/log.ts";
 import { catalog, HOUR_MS, inCatalog, publishPath, value } from "../support/runs.ts";
 import { type TestPath, testPath } from "../support/store-paths.ts";
@@ -111,6 +119,48 @@ describe("retention_days", () => {
     expect(await collectAfter(62, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
   });
 
+  it("is counted anew where it was not configured for a while: nobody noted then what was asked for", async () => {
+    const [path] = (await published("asked-for-1.0")) as [TestPath];
+    await beginRetention(MONTH);
+    await collectAfter(10, MONTH);
+    await inCatalog((c) => wantPath(c, hashOf(path)), daysLater(69, {}));
+    const again = await inCatalog((c) => collect(c, FORCE), daysLater(70, MONTH));
+    expect(again).toMatchObject({ dead: { paths: 0 }, removed: { paths: 0 } });
+    expect(await collectAfter(100, MONTH, FORCE)).toMatchObject({ removed: { paths: 0 } });
+    expect(await collectAfter(101, MONTH, FORCE)).toMatchObject({ removed: { paths: 1 } });
+  });
+
+  it.each([
+    ["neither is set", configWith({})],
+    ["retention_days is a mistake", configWith({ retention_days: -1 })],
+  ])("is counted anew after a collection that saw that %s", async (_, config) => {
+    await published("asked-for-1.0");
+    await beginRetention(MONTH);
+    await cronUntil(39);
+    const later = daysLater(40, MONTH);
+    await recorded(
+      (c) => requestRun(c, "gc", FORCE),
+      failing(({ name }) => name === "delete"),
+      later,
+    );
+    await inCatalog((c) => continueRuns(c), { ...daysLater(40.1, MONTH), config });
+    expect(await inCatalog((c) => gcReport(c))).toMatchObject({ stopped: expect.stringMatching(/changed/) });
+    await publishPath(await testPath("asked-for-1.0", "contents of asked-for-1.0"));
+    await inCatalog(({ sql }) => sql.exec("UPDATE paths SET wanted = 1000"));
+    expect(await collectAfter(41, MONTH, FORCE)).toMatchObject({ dead: { paths: 0 } });
+  });
+
+  it.each([
+    [2.9, 1],
+    [3.1, 0],
+  ])("goes on where the cron has failed for %d days: %d go", async (days, removed) => {
+    await published("old-1.0");
+    await beginRetention(MONTH);
+    await cronUntil(40);
+    const report = await inCatalog((c) => collect(c, FORCE), daysLater(40 + days, MONTH));
+    expect(report).toMatchObject({ removed: { paths: removed } });
+  });
+
   it("never is shorter than the grace period", async () => {
     await publishClosure();
     await beginRetention({ retention_days: 0.001 });
@@ -125,6 +175,7 @@ describe("what is removed", () => {
   it("goes level by level, and costs one call of the bucket for each", async () => {
     await publishClosure();
     await beginRetention(MONTH);
+    await cronUntil(39);
     const { operations, billed, result } = await recorded((c) => collect(c, FORCE), {}, daysLater(40, MONTH));
     expect(operations.map((operation) => operation.split(" ")[0])).toEqual(["delete", "delete", "delete"]);
     expect(billed).toEqual({ A: 0, B: 0 });
@@ -218,6 +269,7 @@ describe("a mistake in the configuration", () => {
   it("that appears while a collection is under way stops it until it is mended", async () => {
     const { all } = await publishClosure();
     await beginRetention(MONTH);
+    await cronUntil(39);
     const later = daysLater(40, MONTH);
     await inCatalog(async (c) => {
       const bad = { ...c, config: configWith({ retention_days: 30 }, { PRIORITY: "high" }) };

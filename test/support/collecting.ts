@@ -39,12 +39,21 @@ export async function beginRetention(settings: Settings): Promise<GcReport> {
   return await inCatalog((c) => collect(c), daysLater(0, settings));
 }
 
-/** A collection so many days from now. */
+/** As if the cron had begun a collection every day until then. */
+export async function cronUntil(days: number): Promise<void> {
+  const time = Date.now() + days * DAY_MS;
+  await inCatalog(({ sql }) =>
+    sql.exec("UPDATE runs SET started = ?1, finished = ?1 WHERE kind = 'gc' AND finished NOTNULL", time),
+  );
+}
+
+/** A collection so many days from now, after one on every day before. */
 export async function collectAfter(
   days: number,
   settings: Settings,
   options: GcOptions = {},
 ): Promise<GcReport> {
+  await cronUntil(days - 1);
   return await inCatalog((c) => collect(c, options), daysLater(days, settings));
 }
 
