@@ -4,6 +4,7 @@ import { HttpError } from "../http/errors.ts";
 import { collects, GB, retentionMs } from "../retention.ts";
 import { type Amount, type Collection, type GcOptions, rulesOf } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
+import { isIndexed } from "./indexed.ts";
 import { NOTHING_SPENT } from "./meter.ts";
 import { writePins } from "./pins.ts";
 import { loadRun, type Run, saveRun, startRun } from "./runs.ts";
@@ -62,7 +63,8 @@ async function writePinsIfPossible(c: CatalogContext): Promise<void> {
 
 function start(c: CatalogContext, dryRun: boolean, force: boolean): Run {
   const isConfigured = collects(c.config);
-  const since = isConfigured ? (earlierSince(c) ?? c.now()) : null;
+  // Of paths that the catalog does not know yet it cannot note that they are asked for.
+  const since = isConfigured && isIndexed(c) ? (earlierSince(c) ?? c.now()) : null;
   const before = (age: number) => {
     const time = c.now() - age - wantSlackMs(c);
     return since === null || since > time ? 0 : time;

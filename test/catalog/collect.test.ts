@@ -108,15 +108,16 @@ describe("retention_days", () => {
     expect(lost).toBeDefined();
   });
 
-  it("is counted from the first collection of a catalog that was built anew", async () => {
+  it("is counted from the first collection after a catalog was built anew", async () => {
     await publishClosure();
     await beginRetention(MONTH);
     await inCatalog(({ sql }) => {
       for (const table of ["paths", "refs", "nars", "runs"]) sql.exec(`DELETE FROM ${table}`);
     });
     expect(await collectAfter(31, MONTH, FORCE)).toMatchObject({ paths: 3, removed: { paths: 0 } });
-    expect(await collectAfter(60, MONTH, FORCE)).toMatchObject({ paths: 3, removed: { paths: 0 } });
-    expect(await collectAfter(62, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
+    expect(await collectAfter(32, MONTH, FORCE)).toMatchObject({ paths: 3, removed: { paths: 0 } });
+    expect(await collectAfter(62, MONTH, FORCE)).toMatchObject({ paths: 3, removed: { paths: 0 } });
+    expect(await collectAfter(63, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
   });
 
   it("is counted anew where it was not configured for a while: nobody noted then what was asked for", async () => {
@@ -292,8 +293,11 @@ it("without a reindex builds the catalog first", async () => {
     await env.BUCKET.put(path.narKey, path.nar);
     await env.BUCKET.put(path.key, path.text);
   }
-  expect(await beginRetention(MONTH)).toMatchObject({ done: true });
+  expect(await collectAfter(0, MONTH)).toMatchObject({ done: true });
   expect(await inCatalog(({ sql }) => sql.exec("SELECT count(*) AS n FROM paths").one())).toEqual({ n: 3 });
-  expect(await collectAfter(40, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
+  // Whoever asked before it was built could not be noted: the next collection is the first that counts.
+  expect(await collectAfter(1, MONTH, FORCE)).toMatchObject({ removed: { paths: 0 } });
+  expect(await collectAfter(31, MONTH, FORCE)).toMatchObject({ removed: { paths: 0 } });
+  expect(await collectAfter(32, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
   expect(HOUR_MS).toBe(3600_000);
 });
