@@ -20,7 +20,7 @@ import {
   daysLater,
 } from "../support/collecting.ts";
 import { captureLog } from "../support/log.ts";
-import { catalog, HOUR_MS, inCatalog, publishPath, value } from "../support/runs.ts";
+import { catalog, HOUR_MS, inCatalog, publishPath, storePath, value } from "../support/runs.ts";
 import { type TestPath, testPath } from "../support/store-paths.ts";
 
 captureLog();
@@ -285,6 +285,24 @@ describe("a mistake in the configuration", () => {
       expect(await collect(c)).toMatchObject({ removed: { paths: 3 } });
     }, later);
   });
+});
+
+it.each([
+  ["the same narinfo", "contents of stored-1.0"],
+  ["another build of it", "another build"],
+])("a push of %s counts where the bucket has had one that the catalog did not know", async (_, contents) => {
+  const [stored, pushed] = [
+    await testPath("stored-1.0", "contents of stored-1.0"),
+    await testPath("stored-1.0", contents),
+  ];
+  await storePath(stored);
+  await env.BUCKET.put(pushed.narKey, pushed.nar);
+  const later = daysLater(20, MONTH);
+  await inCatalog((c) => publish(c, pushed.text, "tester"), later);
+  const { wanted } = await inCatalog(({ sql }) =>
+    sql.exec<{ wanted: number }>("SELECT wanted FROM paths").one(),
+  );
+  expect(wanted).toBeGreaterThan(Date.now() + 19 * 24 * HOUR_MS);
 });
 
 it("without a reindex builds the catalog first", async () => {
