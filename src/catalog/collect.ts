@@ -4,12 +4,19 @@ import { HttpError } from "../http/errors.ts";
 import { collects, GB, retentionMs } from "../retention.ts";
 import { type Amount, type Collection, type GcOptions, rulesOf } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
+import { isIndexed } from "./indexed.ts";
 import { NOTHING_SPENT } from "./meter.ts";
 import { writePins } from "./pins.ts";
 import { loadRun, type Run, saveRun, startRun } from "./runs.ts";
 import { wantSlackMs } from "./wants.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
+/**
+ * Milliseconds after a collection for which its `since` holds. The cron begins one a day wherever there are rules, so
+ * that a longer silence may be a time without rules, in which wants were not noted and nothing tells the catalog so. A
+ * cron that has failed twice is forgiven; after more failures too much is kept for a period, never too little.
+ */
+const SINCE_HOLDS_MS = 3 * DAY_MS;
 
 /**
  * Begins a collection, or gives the one under way. Throws {@link HttpError} 403 while the configuration has a
@@ -56,9 +63,8 @@ async function writePinsIfPossible(c: CatalogContext): Promise<void> {
 
 function start(c: CatalogContext, dryRun: boolean, force: boolean): Run {
   const isConfigured = collects(c.config);
-  // Counted from the first collection of this catalog: before it, and in a catalog that was lost, nobody noted what
-  // pushers asked for.
-  const since = isConfigured ? (loadRun(c, "gc")?.collection?.since ?? c.now()) : null;
+  // Of paths that the catalog does not know yet it cannot note that they are asked for.
+  const since = isConfigured && isIndexed(c) ? (earlierSince(c) ?? c.now()) : null;
   const before = (age: number) => {
     const time = c.now() - age - wantSlackMs(c);
     return since === null || since > time ? 0 : time;
@@ -91,6 +97,18 @@ function start(c: CatalogContext, dryRun: boolean, force: boolean): Run {
     );
   }
   return run;
+}
+
+/**
+ * Since when the collections before this one have counted; null where they say nothing of what pushers asked for until
+ * now: in a catalog that is new or was lost, and after a time without rules.
+ */
+function earlierSince(c: CatalogContext): number | null {
+  const earlier = loadRun(c, "gc");
+  if (earlier?.collection === undefined) return null;
+  // Every step looks whether its rules still hold.
+  const last = earlier.finished ?? earlier.started;
+  return c.now() - last <= SINCE_HOLDS_MS ? earlier.collection.since : null;
 }
 
 /** All that is here; only after a reindex is it all that the bucket has. */

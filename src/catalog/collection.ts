@@ -23,8 +23,8 @@ export interface Collection {
   force: boolean;
   /** As configured when it began. */
   readonly rules: Rules;
-  /** Since when the catalog has noted what pushers want; null where nothing is collected. Milliseconds. */
-  readonly since: number | null;
+  /** Since when the catalog has noted what pushers want, in milliseconds; null where it does not, or not of all paths. */
+  since: number | null;
   /** Paths last wanted before this are no roots; 0: by their age all are. Milliseconds since the epoch. */
   readonly expiredBefore: number;
   /** While the cache is too large, the oldest that were last wanted before this cease to be roots. */

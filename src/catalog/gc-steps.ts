@@ -1,5 +1,6 @@
 // The steps of a collection: marking, then the sweep level by level, then uploads that nobody has published.
 
+import { collects } from "../retention.ts";
 import { finish, requireSoundConfig, stop } from "./collect.ts";
 import { type Collection, rulesOf } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
@@ -33,11 +34,13 @@ function step(work: GcStep): Step {
   return async (c, run) => {
     const { collection } = run;
     if (collection === undefined) throw new Error("a gc without a collection");
-    await requireSoundConfig(c);
+    // Before the look for mistakes: with one in its rules a cache has none, and wants are not noted until it is mended.
     if (JSON.stringify(rulesOf(c)) !== JSON.stringify(collection.rules)) {
+      if (!collects(c.config)) collection.since = null;
       stop(c, run, "the configuration was changed meanwhile; the next collection goes by the new rules");
       return 0;
     }
+    await requireSoundConfig(c);
     if (c.now() < run.started) {
       // What is wanted now would be noted as older than what it has passed.
       stop(c, run, "the clock was set back meanwhile; the next collection begins anew");

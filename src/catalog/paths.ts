@@ -23,6 +23,8 @@ export interface IndexedPath {
   readonly etag: string;
   /** When it was written, in milliseconds since the epoch. */
   readonly uploaded: number;
+  /** When a pusher last relied on it, where that is later than it was written. Milliseconds since the epoch. */
+  readonly wanted?: number;
   /** In milliseconds since the epoch. */
   readonly firstPush: number;
   readonly pushedBy: string;
@@ -125,7 +127,7 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
     path.firstPush,
     path.uploaded,
     path.pushedBy,
-    path.uploaded,
+    path.wanted ?? path.uploaded,
   );
   // Only what differs is written: rows written are what the platform counts and limits.
   const references = JSON.stringify(referenceHashes(info));

@@ -61,6 +61,8 @@ export interface Written {
   readonly etag: string;
   /** Milliseconds since the epoch. */
   readonly uploaded: number;
+  /** Set where that is long ago, and the path is pushed now all the same. Milliseconds since the epoch. */
+  readonly wanted?: number;
   /** False where the bucket held it already. */
   readonly isNew: boolean;
 }
@@ -78,7 +80,9 @@ export async function writeNarInfo(
   push: Push,
 ): Promise<Written | undefined> {
   const isSame = base !== undefined && text === base.text;
-  if (isSame && base.read !== undefined) return { etag: base.etag, uploaded: base.read, isNew: false };
+  if (isSame && base.read !== undefined) {
+    return { etag: base.etag, uploaded: base.read, wanted: c.now(), isNew: false };
+  }
   const onlyIf =
     base === undefined
       ? { etagDoesNotMatch: "*" }

@@ -5,14 +5,22 @@ import { afterEach, describe, expect, it } from "vitest";
 import { gcReport } from "../../src/catalog/collection.ts";
 import { sweepNars } from "../../src/catalog/delete.ts";
 import { publish } from "../../src/catalog/publish.ts";
-import { requestRun } from "../../src/catalog/steps.ts";
+import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
 import { expectCompanion, wantPath, wantPaths } from "../../src/catalog/wants.ts";
+import { failing } from "../support/bucket.ts";
 import { keys } from "../support/cache.ts";
 import { recorded } from "../support/catalog.ts";
 import { baseNameOf, closure, hashOf, publishClosure } from "../support/closure.ts";
-import { beginRetention, collect, collectAfter, configWith, daysLater } from "../support/collecting.ts";
+import {
+  beginRetention,
+  collect,
+  collectAfter,
+  configWith,
+  cronUntil,
+  daysLater,
+} from "../support/collecting.ts";
 import { captureLog } from "../support/log.ts";
-import { catalog, HOUR_MS, inCatalog, publishPath, value } from "../support/runs.ts";
+import { catalog, HOUR_MS, inCatalog, publishPath, storePath, value } from "../support/runs.ts";
 import { type TestPath, testPath } from "../support/store-paths.ts";
 
 captureLog();
@@ -100,15 +108,58 @@ describe("retention_days", () => {
     expect(lost).toBeDefined();
   });
 
-  it("is counted from the first collection of a catalog that was built anew", async () => {
+  it("is counted from the first collection after a catalog was built anew", async () => {
     await publishClosure();
     await beginRetention(MONTH);
     await inCatalog(({ sql }) => {
       for (const table of ["paths", "refs", "nars", "runs"]) sql.exec(`DELETE FROM ${table}`);
     });
     expect(await collectAfter(31, MONTH, FORCE)).toMatchObject({ paths: 3, removed: { paths: 0 } });
-    expect(await collectAfter(60, MONTH, FORCE)).toMatchObject({ paths: 3, removed: { paths: 0 } });
-    expect(await collectAfter(62, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
+    expect(await collectAfter(32, MONTH, FORCE)).toMatchObject({ paths: 3, removed: { paths: 0 } });
+    expect(await collectAfter(62, MONTH, FORCE)).toMatchObject({ paths: 3, removed: { paths: 0 } });
+    expect(await collectAfter(63, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
+  });
+
+  it("is counted anew where it was not configured for a while: nobody noted then what was asked for", async () => {
+    const [path] = (await published("asked-for-1.0")) as [TestPath];
+    await beginRetention(MONTH);
+    await collectAfter(10, MONTH);
+    await inCatalog((c) => wantPath(c, hashOf(path)), daysLater(69, {}));
+    const again = await inCatalog((c) => collect(c, FORCE), daysLater(70, MONTH));
+    expect(again).toMatchObject({ dead: { paths: 0 }, removed: { paths: 0 } });
+    expect(await collectAfter(100, MONTH, FORCE)).toMatchObject({ removed: { paths: 0 } });
+    expect(await collectAfter(101, MONTH, FORCE)).toMatchObject({ removed: { paths: 1 } });
+  });
+
+  it.each([
+    ["neither is set", configWith({})],
+    ["retention_days is a mistake", configWith({ retention_days: -1 })],
+  ])("is counted anew after a collection that saw that %s", async (_, config) => {
+    await published("asked-for-1.0");
+    await beginRetention(MONTH);
+    await cronUntil(39);
+    const later = daysLater(40, MONTH);
+    await recorded(
+      (c) => requestRun(c, "gc", FORCE),
+      failing(({ name }) => name === "delete"),
+      later,
+    );
+    await inCatalog((c) => continueRuns(c), { ...daysLater(40.1, MONTH), config });
+    expect(await inCatalog((c) => gcReport(c))).toMatchObject({ stopped: expect.stringMatching(/changed/) });
+    await publishPath(await testPath("asked-for-1.0", "contents of asked-for-1.0"));
+    await inCatalog(({ sql }) => sql.exec("UPDATE paths SET wanted = 1000"));
+    expect(await collectAfter(41, MONTH, FORCE)).toMatchObject({ dead: { paths: 0 } });
+  });
+
+  it.each([
+    [2.9, 1],
+    [3.1, 0],
+  ])("goes on where the cron has failed for %d days: %d go", async (days, removed) => {
+    await published("old-1.0");
+    await beginRetention(MONTH);
+    await cronUntil(40);
+    const report = await inCatalog((c) => collect(c, FORCE), daysLater(40 + days, MONTH));
+    expect(report).toMatchObject({ removed: { paths: removed } });
   });
 
   it("never is shorter than the grace period", async () => {
@@ -125,6 +176,7 @@ describe("what is removed", () => {
   it("goes level by level, and costs one call of the bucket for each", async () => {
     await publishClosure();
     await beginRetention(MONTH);
+    await cronUntil(39);
     const { operations, billed, result } = await recorded((c) => collect(c, FORCE), {}, daysLater(40, MONTH));
     expect(operations.map((operation) => operation.split(" ")[0])).toEqual(["delete", "delete", "delete"]);
     expect(billed).toEqual({ A: 0, B: 0 });
@@ -218,6 +270,7 @@ describe("a mistake in the configuration", () => {
   it("that appears while a collection is under way stops it until it is mended", async () => {
     const { all } = await publishClosure();
     await beginRetention(MONTH);
+    await cronUntil(39);
     const later = daysLater(40, MONTH);
     await inCatalog(async (c) => {
       const bad = { ...c, config: configWith({ retention_days: 30 }, { PRIORITY: "high" }) };
@@ -234,14 +287,35 @@ describe("a mistake in the configuration", () => {
   });
 });
 
+it.each([
+  ["the same narinfo", "contents of stored-1.0"],
+  ["another build of it", "another build"],
+])("a push of %s counts where the bucket has had one that the catalog did not know", async (_, contents) => {
+  const [stored, pushed] = [
+    await testPath("stored-1.0", "contents of stored-1.0"),
+    await testPath("stored-1.0", contents),
+  ];
+  await storePath(stored);
+  await env.BUCKET.put(pushed.narKey, pushed.nar);
+  const later = daysLater(20, MONTH);
+  await inCatalog((c) => publish(c, pushed.text, "tester"), later);
+  const { wanted } = await inCatalog(({ sql }) =>
+    sql.exec<{ wanted: number }>("SELECT wanted FROM paths").one(),
+  );
+  expect(wanted).toBeGreaterThan(Date.now() + 19 * 24 * HOUR_MS);
+});
+
 it("without a reindex builds the catalog first", async () => {
   const { all } = await closure();
   for (const path of all) {
     await env.BUCKET.put(path.narKey, path.nar);
     await env.BUCKET.put(path.key, path.text);
   }
-  expect(await beginRetention(MONTH)).toMatchObject({ done: true });
+  expect(await collectAfter(0, MONTH)).toMatchObject({ done: true });
   expect(await inCatalog(({ sql }) => sql.exec("SELECT count(*) AS n FROM paths").one())).toEqual({ n: 3 });
-  expect(await collectAfter(40, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
+  // Whoever asked before it was built could not be noted: the next collection is the first that counts.
+  expect(await collectAfter(1, MONTH, FORCE)).toMatchObject({ removed: { paths: 0 } });
+  expect(await collectAfter(31, MONTH, FORCE)).toMatchObject({ removed: { paths: 0 } });
+  expect(await collectAfter(32, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
   expect(HOUR_MS).toBe(3600_000);
 });

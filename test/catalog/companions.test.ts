@@ -9,7 +9,7 @@ import { failing } from "../support/bucket.ts";
 import { cacheWith, keys } from "../support/cache.ts";
 import { recorded } from "../support/catalog.ts";
 import { baseNameOf, hashOf, withInfo } from "../support/closure.ts";
-import { beginRetention, collect, collectAfter, daysLater } from "../support/collecting.ts";
+import { beginRetention, collect, collectAfter, cronUntil, daysLater } from "../support/collecting.ts";
 import { captureLog } from "../support/log.ts";
 import { inCatalog, publishPath, reindex } from "../support/runs.ts";
 import { type TestPath, testPath } from "../support/store-paths.ts";
@@ -79,6 +79,7 @@ describe.each(["told by their PUTs", "found by a reindex"])("companions, %s,", (
     await publishPath(path);
     const companions = await put(path);
     await beginRetention(MONTH);
+    await cronUntil(39);
     const { purged } = await recorded((c) => collect(c, { force: true }), {}, daysLater(40, MONTH));
     expect(await keys()).toEqual([`debuginfo/${BUILD_ID}.debug`, path.narKey].sort());
     const swept = await recorded((c) => sweepNars(c), {}, daysLater(42, MONTH));
@@ -109,6 +110,7 @@ describe("a companion that is put while its path is being deleted", () => {
     const path = await helloFrom(DRV);
     await publishPath(path);
     await beginRetention(MONTH);
+    await cronUntil(39);
     const outage = failing(({ name }) => name === "delete");
     const later = daysLater(40, MONTH);
     await expect(recorded((c) => collect(c, { force: true }), outage, later)).rejects.toThrow(

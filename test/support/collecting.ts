@@ -5,7 +5,7 @@ import type { CatalogContext } from "../../src/catalog/context.ts";
 import { putPin } from "../../src/catalog/pins.ts";
 import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
 import { type Config, type Env, parseConfig } from "../../src/config.ts";
-import { HOUR_MS, inCatalog } from "./runs.ts";
+import { HOUR_MS, inCatalog, reindex } from "./runs.ts";
 import type { TestPath } from "./store-paths.ts";
 
 export const DAY_MS = 24 * HOUR_MS;
@@ -34,17 +34,27 @@ export async function collect(c: CatalogContext, options: GcOptions = {}): Promi
   throw new Error("the collection does not end");
 }
 
-/** The first collection, from which retention is counted: it finds nothing. */
+/** The first collection of a catalog that knows its bucket, from which retention is counted: it finds nothing. */
 export async function beginRetention(settings: Settings): Promise<GcReport> {
+  await inCatalog((c) => reindex(c));
   return await inCatalog((c) => collect(c), daysLater(0, settings));
 }
 
-/** A collection so many days from now. */
+/** As if the cron had begun a collection every day until then. */
+export async function cronUntil(days: number): Promise<void> {
+  const time = Date.now() + days * DAY_MS;
+  await inCatalog(({ sql }) =>
+    sql.exec("UPDATE runs SET started = ?1, finished = ?1 WHERE kind = 'gc' AND finished NOTNULL", time),
+  );
+}
+
+/** A collection so many days from now, after one on every day before. */
 export async function collectAfter(
   days: number,
   settings: Settings,
   options: GcOptions = {},
 ): Promise<GcReport> {
+  await cronUntil(days - 1);
   return await inCatalog((c) => collect(c, options), daysLater(days, settings));
 }
 
