@@ -9,10 +9,11 @@ import { recover } from "./pending.ts";
 import { REINDEX_STEPS, type ReindexOptions } from "./reindex.ts";
 import { RESIGN_STEPS, type ResignOptions, requestResign } from "./resign.ts";
 import { loadRun, type Phase, type Run, type RunKind, saveRun, startRun } from "./runs.ts";
+import { WAITS } from "./scan.ts";
 
 /**
  * Does a part of a phase and writes it with the run's new position in one transaction, or so that doing it again
- * changes nothing. Returns how many bucket operations it may have taken, at most MAX_OPERATIONS.
+ * changes nothing. Returns how many bucket operations it may have taken, at most MAX_OPERATIONS; or WAITS.
  */
 export type Step = (c: CatalogContext, run: Run) => Promise<number>;
 
@@ -61,11 +62,12 @@ export function requestRun(c: CatalogContext, kind: RunKind, options: RunOptions
 
 /** A run that finds the bucket not indexed has that done first: a small one is done in one invocation. */
 async function runNow(c: CatalogContext, kind: RunKind): Promise<void> {
-  for (let turn = 0; turn < 3 && loadRun(c, kind)?.finished === undefined; turn++) {
+  let spent = 0;
+  for (let turn = 0; turn < 3 && spent < SMALL_STEPS && loadRun(c, kind)?.finished === undefined; turn++) {
     // Whoever asks does not wait for the time of the next try.
     const run = underWay(c).find((run) => run.kind === kind || run.kind === "reindex");
     if (run === undefined) return;
-    await doSteps(c, run);
+    spent += await doSteps(c, run);
     if (loadRun(c, run.kind)?.problem !== undefined) return;
   }
 }
@@ -105,16 +107,19 @@ function underWay(c: CatalogContext): Run[] {
 
 /**
  * Several steps where they are small, as over a bucket that is known. What stops one is noted for the operator: a run
- * is never given up, and never stops what else the alarm does.
+ * is never given up, and never stops what else the alarm does. Returns the bucket operations that it may have taken.
  */
-async function doSteps(c: CatalogContext, run: Run): Promise<void> {
+async function doSteps(c: CatalogContext, run: Run): Promise<number> {
+  let spent = 0;
   run.problem = undefined;
   run.retryAt = undefined;
   try {
     await recover(c);
-    for (let spent = 0; run.finished === undefined && spent < SMALL_STEPS; ) {
+    while (run.finished === undefined && spent < SMALL_STEPS) {
       run.steps++;
-      spent += (await STEPS[run.kind][run.phase]?.(c, run)) ?? 0;
+      const cost = (await STEPS[run.kind][run.phase]?.(c, run)) ?? 0;
+      if (cost === WAITS) break;
+      spent += cost;
     }
   } catch (error) {
     if (!(error instanceof HttpError)) console.error(`a step of ${run.kind} failed`, error);
@@ -126,4 +131,5 @@ async function doSteps(c: CatalogContext, run: Run): Promise<void> {
     written.problem = error instanceof HttpError ? error.message : "internal error; the Worker's log has it";
     saveRun(c, written);
   }
+  return spent;
 }
