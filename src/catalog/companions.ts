@@ -31,6 +31,21 @@ export function companionsOfPath(c: CatalogContext, hash: string): string[] {
   return [`${hash}.ls`, ...logs, ...ownedBy(c, hash)];
 }
 
+/** Those of these keys that are logs whose deriver a path has: published, perhaps, since a deletion was to take them. */
+export function logsStillNeeded(c: CatalogContext, keys: readonly string[]): Set<string> {
+  return new Set(
+    c.sql
+      .exec<{ key: string }>(
+        `SELECT value AS key FROM json_each(?1) WHERE substr(value, 1, length(?2)) = ?2
+         AND EXISTS (SELECT 1 FROM paths WHERE deriver = substr(value, length(?2) + 1))`,
+        JSON.stringify(keys),
+        LOG_FOLDER,
+      )
+      .toArray()
+      .map(({ key }) => key),
+  );
+}
+
 /** Keys of the debug info that names a NAR. */
 export function companionsOfNar(c: CatalogContext, nar: string): string[] {
   return ownedBy(c, nar);

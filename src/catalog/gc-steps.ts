@@ -11,7 +11,7 @@ import { addSpent, metered } from "./meter.ts";
 import { carryOutDeletions, pendingNars, pendingPaths, settleKey, vanishingReferrers } from "./pending.ts";
 import { pinnedOf } from "./pins.ts";
 import { loadRun, moveTo, type PhaseOf, type Run, saveRun, startRun } from "./runs.ts";
-import { MAX_OPERATIONS } from "./scan.ts";
+import { WAITS } from "./scan.ts";
 import type { Step } from "./steps.ts";
 
 /** Paths that go in one call of the bucket, with a listing, a log and a realisation each. */
@@ -51,7 +51,7 @@ function step(work: GcStep): Step {
       if (loadRun(c, "reindex")?.finished !== undefined || loadRun(c, "reindex") === undefined) {
         startRun(c, "reindex", false);
       }
-      return MAX_OPERATIONS;
+      return WAITS;
     }
     const { context, spent } = metered(c);
     try {

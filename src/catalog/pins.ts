@@ -13,6 +13,9 @@ const MAX_ATTEMPTS = 4;
 /** R2 takes one write a second to a key. */
 const SECOND_MS = 1100;
 
+/** Pins that one call of {@link writePins} writes: an invocation has only so many bucket operations. */
+export const MAX_WRITTEN = 50;
+
 export interface PinRequest extends Keep {
   readonly hash: string;
   /** Of the store path, after the dash. */
@@ -138,10 +141,13 @@ export function savePin(c: CatalogContext, name: string, keep: Keep, revisions: 
   }
 }
 
-/** Brings what failed, or died, into the bucket. */
-export async function writePins(c: CatalogContext): Promise<void> {
-  const names = c.sql.exec<{ name: string }>("SELECT name FROM pins WHERE is_written = 0").toArray();
+/** Brings what failed, or died, into the bucket: {@link MAX_WRITTEN} of them at most. How many. */
+export async function writePins(c: CatalogContext): Promise<number> {
+  const names = c.sql
+    .exec<{ name: string }>("SELECT name FROM pins WHERE is_written = 0 LIMIT ?", MAX_WRITTEN)
+    .toArray();
   for (const { name } of names) await c.locks.run(PIN_FOLDER + name, () => writePin(c, name));
+  return names.length;
 }
 
 /** Makes the bucket say what the rows say, by one who holds the lock. */

@@ -9,7 +9,7 @@ import { learnCompanion } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";
 import { note } from "./findings.ts";
 import { PIN_FOLDER, parsePin } from "./pin-object.ts";
-import { pinRow, savePin, writePins } from "./pins.ts";
+import { MAX_WRITTEN, pinRow, savePin, writePins } from "./pins.ts";
 import { type Run, saveRun } from "./runs.ts";
 import { doItems, type Item, LAST, listPage } from "./scan.ts";
 
@@ -62,13 +62,19 @@ export async function reindexPins(c: CatalogContext, run: Run): Promise<number> 
     page.end,
     JSON.stringify(page.objects.map(({ key }) => key)),
   );
+  // While there are more, the next step comes here again.
+  const written = await writePins(c);
+  if (written === MAX_WRITTEN) {
+    run.failures = 0;
+    saveRun(c, run);
+    return 1 + 2 * written;
+  }
   const items = page.objects
     .filter(({ key, etag }) => pinRow(c, key.slice(PIN_FOLDER.length))?.etag !== etag)
     .map(({ key }): Item => ({ key, cost: 1, work: () => c.locks.run(key, () => readPin(c, key)) }));
   const { cost } = await doItems(c, run, items, page.end);
-  await writePins(c);
   saveRun(c, run);
-  return cost;
+  return cost + 2 * written;
 }
 
 async function readPin(c: CatalogContext, key: string): Promise<void> {

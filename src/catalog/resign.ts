@@ -7,7 +7,7 @@ import { type Findings, findingsOf } from "./findings.ts";
 import { isIndexed } from "./indexed.ts";
 import { COST, resigned, resigningOf, resignPath } from "./resign-path.ts";
 import { loadRun, type PhaseOf, type Progress, progress, type Run, saveRun, startRun } from "./runs.ts";
-import { doItems, type Item, LAST, MAX_OPERATIONS } from "./scan.ts";
+import { doItems, type Item, LAST, WAITS } from "./scan.ts";
 import { signerOf } from "./signatures.ts";
 import type { Step } from "./steps.ts";
 
@@ -83,7 +83,7 @@ async function resignNarInfos(c: CatalogContext, run: Run): Promise<number> {
     // What the catalog does not know would keep its signatures. The reindex is done first; then this goes on.
     const reindex = loadRun(c, "reindex");
     if (reindex === undefined || reindex.finished !== undefined) startRun(c, "reindex", false);
-    return MAX_OPERATIONS;
+    return WAITS;
   }
   const keys = await publicKeys(c);
   if (JSON.stringify(keys) !== JSON.stringify(resigning.keys)) {

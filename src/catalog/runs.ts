@@ -69,6 +69,8 @@ export interface Run {
   /** Steps in a row that failed. */
   failures: number;
   problem: string | undefined;
+  /** Of a run whose last step failed: when the next is due. Milliseconds since the epoch. */
+  retryAt?: number | undefined;
 }
 
 type State = Omit<Run, "kind" | "started" | "finished">;

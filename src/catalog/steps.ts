@@ -9,10 +9,11 @@ import { recover } from "./pending.ts";
 import { REINDEX_STEPS, type ReindexOptions } from "./reindex.ts";
 import { RESIGN_STEPS, type ResignOptions, requestResign } from "./resign.ts";
 import { loadRun, type Phase, type Run, type RunKind, saveRun, startRun } from "./runs.ts";
+import { WAITS } from "./scan.ts";
 
 /**
  * Does a part of a phase and writes it with the run's new position in one transaction, or so that doing it again
- * changes nothing. Returns how many bucket operations it may have taken, at most MAX_OPERATIONS.
+ * changes nothing. Returns how many bucket operations it may have taken, at most MAX_OPERATIONS; or WAITS.
  */
 export type Step = (c: CatalogContext, run: Run) => Promise<number>;
 
@@ -61,10 +62,12 @@ export function requestRun(c: CatalogContext, kind: RunKind, options: RunOptions
 
 /** A run that finds the bucket not indexed has that done first: a small one is done in one invocation. */
 async function runNow(c: CatalogContext, kind: RunKind): Promise<void> {
-  for (let turn = 0; turn < 3 && loadRun(c, kind)?.finished === undefined; turn++) {
-    const run = underWay(c);
+  let spent = 0;
+  for (let turn = 0; turn < 3 && spent < SMALL_STEPS && loadRun(c, kind)?.finished === undefined; turn++) {
+    // Whoever asks does not wait for the time of the next try.
+    const run = underWay(c).find((run) => run.kind === kind || run.kind === "reindex");
     if (run === undefined) return;
-    await doSteps(c, run);
+    spent += await doSteps(c, run);
     if (loadRun(c, run.kind)?.problem !== undefined) return;
   }
 }
@@ -72,33 +75,51 @@ async function runNow(c: CatalogContext, kind: RunKind): Promise<void> {
 /** Goes on with what is under way. The time of the next one, in milliseconds since the epoch, if there is any. */
 export function continueRuns(c: CatalogContext): Promise<number | undefined> {
   return c.locks.run(STEP_LOCK, async () => {
-    const run = underWay(c);
+    const runs = underWay(c);
+    // An alarm that comes early, for another reason, may find that all of them wait: then it is the first one's try.
+    const run = runs.find((run) => dueTime(c, run) <= c.now()) ?? runs[0];
     if (run !== undefined) await doSteps(c, run);
     return nextStepTime(c);
   });
 }
 
+/** The earliest of all runs. */
 export function nextStepTime(c: CatalogContext): number | undefined {
-  const run = underWay(c);
-  if (run === undefined) return undefined;
-  return run.failures === 0 ? c.now() : c.now() + Math.min(RETRY_MS * 2 ** (run.failures - 1), MAX_RETRY_MS);
+  const times = underWay(c).map((run) => dueTime(c, run));
+  return times.length === 0 ? undefined : Math.min(...times);
 }
 
-function underWay(c: CatalogContext): Run | undefined {
-  return ORDER.map((kind) => loadRun(c, kind)).find((run) => run !== undefined && run.finished === undefined);
+/** Now, or when a run whose last step failed is tried again. In milliseconds since the epoch. */
+function dueTime(c: CatalogContext, { retryAt = 0 }: Run): number {
+  // A time that is further away than any wait was noted before the clock was set back.
+  return retryAt > c.now() + MAX_RETRY_MS ? c.now() : Math.max(retryAt, c.now());
+}
+
+/** In the order in which they go on. */
+function underWay(c: CatalogContext): Run[] {
+  const runs = ORDER.map((kind) => loadRun(c, kind)).filter(
+    (run): run is Run => run !== undefined && run.finished === undefined,
+  );
+  // What needs to know the whole bucket has nothing to do until the first reindex has ended.
+  const isFirst = runs[0]?.kind === "reindex" && runs[0].completed === undefined;
+  return isFirst ? runs.slice(0, 1) : runs;
 }
 
 /**
  * Several steps where they are small, as over a bucket that is known. What stops one is noted for the operator: a run
- * is never given up, and never stops what else the alarm does.
+ * is never given up, and never stops what else the alarm does. Returns the bucket operations that it may have taken.
  */
-async function doSteps(c: CatalogContext, run: Run): Promise<void> {
+async function doSteps(c: CatalogContext, run: Run): Promise<number> {
+  let spent = 0;
   run.problem = undefined;
+  run.retryAt = undefined;
   try {
     await recover(c);
-    for (let spent = 0; run.finished === undefined && spent < SMALL_STEPS; ) {
+    while (run.finished === undefined && spent < SMALL_STEPS) {
       run.steps++;
-      spent += (await STEPS[run.kind][run.phase]?.(c, run)) ?? 0;
+      const cost = (await STEPS[run.kind][run.phase]?.(c, run)) ?? 0;
+      if (cost === WAITS) break;
+      spent += cost;
     }
   } catch (error) {
     if (!(error instanceof HttpError)) console.error(`a step of ${run.kind} failed`, error);
@@ -106,7 +127,9 @@ async function doSteps(c: CatalogContext, run: Run): Promise<void> {
     const written = loadRun(c, run.kind) ?? run;
     written.steps = run.steps;
     written.failures++;
+    written.retryAt = c.now() + Math.min(RETRY_MS * 2 ** (written.failures - 1), MAX_RETRY_MS);
     written.problem = error instanceof HttpError ? error.message : "internal error; the Worker's log has it";
     saveRun(c, written);
   }
+  return spent;
 }

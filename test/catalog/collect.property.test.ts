@@ -199,7 +199,10 @@ async function play(storage: DurableObjectStorage, script: Script): Promise<void
   };
 
   try {
-    await world.run([clients.collect({ dryRun: false, force: true })]);
+    // The first makes the catalog know its bucket, the second begins to count retention.
+    for (let time = 0; time < 2; time++) {
+      await world.run([clients.collect({ dryRun: false, force: true })]);
+    }
     for (const [build] of graph.slice(0, script.pushed)) {
       await world.run([clients.copy(closureOf(graph, build), true)]);
     }
@@ -221,7 +224,7 @@ async function play(storage: DurableObjectStorage, script: Script): Promise<void
     await world.run([{ label: "recover", run: () => recover(world.context) }]);
     await world.advance(30 * DAY);
     // After so long without a collection retention is counted anew.
-    for (let time = 0; time < 3; time++) {
+    for (let time = 0; time < 4; time++) {
       await world.run([clients.collect({ dryRun: false, force: true })]);
       await world.advance(DAY);
       await world.run([clients.sweep()]);

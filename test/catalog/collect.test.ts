@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { gcReport } from "../../src/catalog/collection.ts";
 import { sweepNars } from "../../src/catalog/delete.ts";
 import { publish } from "../../src/catalog/publish.ts";
+import { loadRun } from "../../src/catalog/runs.ts";
 import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
 import { expectCompanion, wantPath, wantPaths } from "../../src/catalog/wants.ts";
 import { failing } from "../support/bucket.ts";
@@ -303,6 +304,13 @@ it.each([
     sql.exec<{ wanted: number }>("SELECT wanted FROM paths").one(),
   );
   expect(wanted).toBeGreaterThan(Date.now() + 19 * 24 * HOUR_MS);
+});
+
+it("in one invocation goes no further after a reindex that took long", async () => {
+  for (let number = 0; number < 60; number++) await storePath(await testPath(`path-${number}`));
+  const { operations } = await recorded((c) => requestRun(c, "gc", {}), {}, daysLater(0, MONTH));
+  expect(operations.length).toBeGreaterThan(60);
+  await inCatalog((c) => expect(loadRun(c, "reindex")?.finished).toBeUndefined());
 });
 
 it("without a reindex builds the catalog first", async () => {

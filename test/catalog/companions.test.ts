@@ -3,6 +3,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { ownerOf } from "../../src/cache/companions.ts";
+import { logsStillNeeded } from "../../src/catalog/companions.ts";
 import { sweepNars } from "../../src/catalog/delete.ts";
 import { expectCompanion } from "../../src/catalog/wants.ts";
 import { failing } from "../support/bucket.ts";
@@ -103,6 +104,14 @@ describe("a log", () => {
     await collectAfter(60, MONTH, { force: true });
     expect(await keys()).toEqual([dev.narKey, out.narKey].sort());
   });
+});
+
+it("a log is still needed while a row has its deriver", async () => {
+  await publishPath(await helloFrom(DRV));
+  const other = `log/${"1".repeat(32)}-hello.drv`;
+  const keys = [`log/${DRV}`, other, `${"0".repeat(32)}.ls`, DRV];
+  expect(await inCatalog((c) => logsStillNeeded(c, keys))).toEqual(new Set([`log/${DRV}`]));
+  expect(await inCatalog((c) => logsStillNeeded(c, []))).toEqual(new Set());
 });
 
 describe("a companion that is put while its path is being deleted", () => {

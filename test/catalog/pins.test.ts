@@ -153,6 +153,25 @@ describe("the bucket", () => {
     },
   );
 
+  it("gets fifty at a time in one invocation, and all of them in the end", async () => {
+    const [one] = (await three()) as [TestPath];
+    await pinPath("p", one);
+    await inCatalog(({ sql }) => {
+      for (let number = 0; number < 120; number++) {
+        sql.exec("INSERT INTO pins VALUES (?, NULL, NULL, NULL, 0)", `q${number}`);
+        sql.exec(
+          `INSERT INTO pin_revisions SELECT ?, number, hash, path_name, pinned, pinned_by, until
+           FROM pin_revisions WHERE pin = 'p'`,
+          `q${number}`,
+        );
+      }
+    });
+    const { operations, result } = await recorded((c) => writePins(c));
+    expect({ operations: operations.length, result }).toEqual({ operations: 50, result: 50 });
+    await inCatalog((c) => reindex(c));
+    expect((await keys()).filter((key) => key.startsWith("pins/"))).toHaveLength(121);
+  });
+
   it("keeps the newer of two puts when the older arrives late", async () => {
     const [one, two] = (await three()) as [TestPath, TestPath];
     await pinPath("p", one);
