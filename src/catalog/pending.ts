@@ -2,7 +2,7 @@
 // deletion, and what an operation left pending that died or got no answer is settled by looking into the bucket.
 import { isAnswered } from "../cache/bucket.ts";
 import { HttpError } from "../http/errors.ts";
-import { forgetCompanions } from "./companions.ts";
+import { forgetCompanions, logsStillNeeded } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";
 import { deleteObjects } from "./objects.ts";
 import { deletePathRow, indexPath, isIncomplete, pathRow, postponeRelease } from "./paths.ts";
@@ -271,7 +271,10 @@ export async function carryOutDeletions(c: CatalogContext, keys: readonly string
   const isNeeded = ({ kind, key }: PendingRow) =>
     kind === "delete-nar" && (isNarPending(c, key) || isNarReferred(c, key));
   const going = rows.filter((row) => !isNeeded(row));
-  const companions = new Set(going.flatMap((row): string[] => JSON.parse(row.objects)));
+  // A path with the same deriver may have been published since: the log is its log, too.
+  const listed = going.flatMap((row): string[] => JSON.parse(row.objects));
+  const needed = logsStillNeeded(c, listed);
+  const companions = new Set(listed.filter((key) => !needed.has(key)));
   const objects = [...new Set([...going.map(objectKey), ...companions])];
   const before = attempted(c, rows);
   try {

@@ -1,11 +1,13 @@
 /** Deletions that got no answer and may still happen: nothing is put under their key before that is over. */
 import { reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { deletePath } from "../../src/catalog/delete.ts";
 import { recover } from "../../src/catalog/pending.ts";
 import { failing, losingAnswers, type Operation } from "../support/bucket.ts";
+import { keys } from "../support/cache.ts";
 import { publishing, recorded, rowsOf, storeNar } from "../support/catalog.ts";
-import { hashOf } from "../support/closure.ts";
+import { hashOf, withInfo } from "../support/closure.ts";
 import { captureLog } from "../support/log.ts";
 import { publishPath } from "../support/runs.ts";
 import { testPath } from "../support/store-paths.ts";
@@ -50,6 +52,21 @@ describe("a deletion that was attempted again", () => {
     const { result, waited } = await publishing(path.text, {}, at(15_000));
     expect([result, waited]).toEqual(["created", [25_000]]);
   });
+});
+
+it("takes no log along that another path has by then", async () => {
+  const deriver = `${"0".repeat(32)}-hello.drv`;
+  const [one, two] = await Promise.all(
+    ["hello", "hello-dev"].map(async (name) => withInfo(await testPath(name, name), { deriver })),
+  );
+  if (one === undefined || two === undefined) throw new Error("there are two");
+  await publishPath(one);
+  await env.BUCKET.put(`log/${deriver}`, "building");
+  await recorded((c) => deletePath(c, hashOf(one), false), failing(isDelete), at(0));
+  await publishPath(two);
+  await recorded((c) => recover(c), {}, at(60_000));
+  expect(await keys()).toEqual(expect.arrayContaining([`log/${deriver}`, two.key]));
+  expect(await keys()).not.toContain(one.key);
 });
 
 describe("a push whose NAR has gone", () => {
