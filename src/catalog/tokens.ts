@@ -50,12 +50,31 @@ export interface TokenReport {
   readonly revoked?: string;
 }
 
-/** Notes a token before its owner gets it. Throws {@link HttpError} 403 if the one it is minted with is revoked. */
+/** A job exchanges its token once or twice; one that does it in a loop would use up the rows of the plan for all. */
+const MAX_LIVE_OF_A_NAME = 100;
+
+/**
+ * Notes a token before its owner gets it. Throws {@link HttpError} 403 if the one it is minted with is revoked, 429
+ * where too many of its name are good already.
+ */
 export function insertToken(c: TokenContext, token: NewToken): void {
   purgeExpired(c);
   // Whoever asked was checked before, but the revocation may have come in between.
   if (token.parent !== undefined && revokedAt(c, token.parent) !== null) {
     throw new HttpError(403, "the token to mint with has been revoked");
+  }
+  const { live } = c.sql
+    .exec<{ live: number }>(
+      "SELECT count(*) AS live FROM tokens WHERE name = ? AND revoked IS NULL",
+      token.name,
+    )
+    .one();
+  if (live >= MAX_LIVE_OF_A_NAME) {
+    throw new HttpError(
+      429,
+      `${live} tokens of the name ${token.name} are good already: use one of them, revoke some, or wait until they expire`,
+      { "Retry-After": "60" },
+    );
   }
   c.sql.exec(
     "INSERT INTO tokens (id, name, grants, minted_by, parent, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -54,6 +54,18 @@ function status(run: () => unknown): number {
   return 200;
 }
 
+test("of one name a hundred are good at once: who mints in a loop uses up no plan", () =>
+  withTokens((c, setClock) => {
+    for (let number = 0; number < 100; number++) insertToken(c, token(`t${number}`, { name: "job" }));
+    const more = () => insertToken(c, token("more", { name: "job" }));
+    expect(status(more)).toBe(429);
+    expect(status(() => insertToken(c, token("other")))).toBe(200);
+    revokeToken(c, "t0");
+    expect(status(more)).toBe(200);
+    setClock(NOW + 2 * HOUR);
+    expect(status(() => insertToken(c, token("later", { name: "job" })))).toBe(200);
+  }));
+
 test("a token is listed with what it holds, the newest first", () =>
   withTokens((c) => {
     insertToken(c, token("a"));
