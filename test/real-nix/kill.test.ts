@@ -1,5 +1,6 @@
-// The server killed in the middle of uploads and publications, again and again over one bucket and catalog: after each
-// restart everything that was confirmed is there, nothing is wrong, and what was cut off can be pushed again.
+// The server killed in the middle of uploads, publications and collections, again and again over one bucket and
+// catalog: after each restart everything that was confirmed within the grace period is there, nothing is wrong, and what
+// was cut off can be pushed again.
 // `KILLS=100` takes some minutes.
 import { writeSync } from "node:fs";
 import { setTimeout as later } from "node:timers/promises";
@@ -17,7 +18,16 @@ const PART_BYTES = 5 * 1024 * 1024;
 const MAX_LIFE_MS = 1500;
 const SECONDS_OF_A_KILL = 60;
 const STDERR = 2;
-const VARIABLES = { PUSH_TOKEN: "push", ADMIN_TOKEN: "admin" };
+/** As long as a turn of this test may take (a deletion that was cut off is waited for, 30 s): what is older may go. */
+const GRACE_MS = 60_000;
+/** With fewer turns nothing grows old. */
+const KILLS_TO_COLLECT = 60;
+const VARIABLES = {
+  PUSH_TOKEN: "push",
+  ADMIN_TOKEN: "admin",
+  GC_GRACE_SECONDS: String(GRACE_MS / 1000),
+  CACHES: JSON.stringify({ "nix-cache": { retention_days: 0.0001 } }),
+};
 const PUSH = { Authorization: "Bearer push" };
 
 /** A path under way; `isConfirmed` when a client was told that it is published. */
@@ -40,22 +50,25 @@ afterAll(async () => {
 test(
   `${KILLS} kills`,
   async () => {
-    const figures = { confirmed: 0, "cut off": 0, "cut off, but there": 0, "large ones": 0 };
+    const figures = { collected: 0, confirmed: 0, "cut off": 0, "cut off, but there": 0, "large ones": 0 };
     let names = 0;
     for (let kill = 0; kill < KILLS; kill++) {
       const pushes: Push[] = [];
       const name = () => `path-${++names}`;
+      const begun = Date.now();
       const pushers = Array.from({ length: PUSHERS }, (_, index) => pushOn(pushes, name, index === 0));
+      const collector = collectOn();
       const life = Math.random() * MAX_LIFE_MS;
       await later(life);
       await server.stop();
-      await Promise.all(pushers);
+      await Promise.all([...pushers, collector]);
 
       server = await startServer(VARIABLES, dir);
       const where = `kill ${kill} after ${life} ms`;
       expect(await check(server.url), where).toEqual({});
       for (const push of pushes) {
         const isThere = await isServed(push.path);
+        expect(Date.now() - begun, "this machine is too slow for the grace period").toBeLessThan(GRACE_MS);
         if (push.isConfirmed) expect(isThere, `${where}: ${push.path.baseName}`).toBe(true);
         figures["large ones"] += push.isLarge ? 1 : 0;
         figures.confirmed += push.isConfirmed ? 1 : 0;
@@ -67,11 +80,13 @@ test(
       }
       expect(await check(server.url), where).toEqual({});
     }
+    figures.collected = figures.confirmed + figures["cut off"] - (await countPaths());
     const told = Object.entries(figures).map(([what, count]) => `${count} ${what}`);
     writeSync(STDERR, `${KILLS} kills; of the paths pushed: ${told.join(", ")}\n`);
     // Else no kill has hit anything.
     expect(figures.confirmed).toBeGreaterThan(KILLS);
     expect(figures["cut off"]).toBeGreaterThan(KILLS);
+    if (KILLS >= KILLS_TO_COLLECT) expect(figures.collected).toBeGreaterThan(KILLS);
   },
   KILLS * SECONDS_OF_A_KILL * 1000,
 );
@@ -93,6 +108,31 @@ async function pushOn(pushes: Push[], name: () => string, isLarge: boolean): Pro
     }
     references = [push.path];
   }
+}
+
+/** Asks for collection after collection, until the server is gone. */
+async function collectOn(): Promise<void> {
+  for (;;) {
+    try {
+      const headers = { Authorization: "Bearer admin" };
+      const response = await fetch(`${server.url}/api/v1/gc`, {
+        method: "POST",
+        headers,
+        body: '{"force": true}',
+      });
+      expect(response.status, await response.text()).toBe(200);
+    } catch (error) {
+      if (error instanceof TypeError) return;
+      throw error;
+    }
+  }
+}
+
+/** Paths that are here. */
+async function countPaths(): Promise<number> {
+  const headers = { Authorization: "Bearer admin" };
+  const stats = (await (await fetch(`${server.url}/api/v1/stats`, { headers })).json()) as { paths: number };
+  return stats.paths;
 }
 
 async function pushAgain({ path, isLarge }: Push): Promise<void> {
