@@ -2,6 +2,7 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { isApi } from "./api/routes.ts";
 import { authorize } from "./auth/authorize.ts";
+import { may } from "./auth/grants.ts";
 import { type Authority, identify, mayPush } from "./auth/identify.ts";
 import { verifiedRequest } from "./auth/sigv4-body.ts";
 import { bucketFolder } from "./cache/folder.ts";
@@ -106,7 +107,9 @@ async function answer(
     tokens,
     identity,
     identify: () => identify(request, authority),
-    isPusher: () => mayPush(request, authority),
+    // The gate may have asked already; a public read it lets pass unasked.
+    isPusher: async () =>
+      identity.how === "none" ? mayPush(request, authority) : may(identity, "push", config.cacheName),
     afterwards: (work) => ctx.waitUntil(logged(work)),
     purge: (paths) => ctx.waitUntil(purge(ctx, edgePaths(config, paths))),
     path: key,
