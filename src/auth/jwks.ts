@@ -1,4 +1,5 @@
 // Which key a token is signed with: an issuer's keys, kept in this isolate's memory, fetched as seldom as can be.
+import { waitUntil } from "cloudflare:workers";
 import { FETCH_TIMEOUT_MS, type Fetch, FetchError } from "./bounded-fetch.ts";
 import { type Algorithm, fetchIssuerKeys, type IssuerKey } from "./issuer-keys.ts";
 
@@ -13,7 +14,7 @@ export const STALE_MS = 6 * 60 * 60 * 1000;
 export const COOL_DOWN_MS = 30 * 1000;
 /** Milliseconds after a failure. Shorter: until then whoever needs a key that is not here is refused. */
 export const FAILURE_COOL_DOWN_MS = 5 * 1000;
-/** Two requests, and some time to spare: a fetch that is older has died with its request. */
+/** Two requests, and some time to spare: a fetch that is older has died. */
 const FETCH_MS = 2 * FETCH_TIMEOUT_MS + 1000;
 /** Milliseconds between two looks at whether another request's fetch has ended. */
 const LOOK_MS = 20;
@@ -46,6 +47,8 @@ export interface KeySourceOptions {
   readonly fetcher?: Fetch;
   readonly now?: () => number;
   readonly wait?: (ms: number) => Promise<unknown>;
+  /** Lets work go on although its request ends before. */
+  readonly keepAlive?: (work: Promise<void>) => void;
 }
 
 /** A memory of keys. One for an isolate: it holds results only, so that any request may use it. */
@@ -53,12 +56,13 @@ export function createKeySource({
   fetcher = (url, init) => fetch(url, init),
   now = () => Date.now(),
   wait = (ms) => new Promise((done) => setTimeout(done, ms)),
+  keepAlive = waitUntil,
 }: KeySourceOptions = {}): KeySource {
   const states = new Map<string, State>();
 
   /**
    * Fetches, or waits until another request's fetch has ended. It looks for the end again and again, in the place of
-   * awaiting the other's promise: a request that ends early takes its I/O with it, and a promise for that never
+   * awaiting the other's promise: the I/O of a request that is killed dies with it, and a promise for that never
    * settles, for nobody (tried with workerd of 2026-11).
    */
   async function refresh(issuer: string, state: State): Promise<void> {
@@ -67,6 +71,13 @@ export function createKeySource({
       // Else it has died, and the first to notice takes its place.
       if (!state.fetching) return;
     }
+    const fetching = fetchKeys(issuer, state);
+    // The others wait for it, too: whose request began it may go.
+    keepAlive(fetching);
+    await fetching;
+  }
+
+  async function fetchKeys(issuer: string, state: State): Promise<void> {
     const begun = now();
     state.asked = begun;
     state.fetching = true;

@@ -156,12 +156,24 @@ describe("at one time", () => {
     await slow;
   });
 
-  test("a fetch whose request was cancelled keeps the others out no longer than it may last", async () => {
+  test("a fetch goes on after the request that began it", async () => {
+    const kept: Promise<void>[] = [];
+    const from = source({ keepAlive: (work) => kept.push(work) });
+    await issuer.misbehave({ [KEY_SET]: { body: JSON.stringify(issuer.keySet()), delay: 200 } });
+    // Whoever asked is gone: nobody but the runtime awaits this.
+    void find("RS256-1", from);
+    expect(kept).toHaveLength(1);
+    await kept[0];
+    expect(await find("RS256-1", from)).toBe("key");
+    expect(await fetches()).toBe(1);
+  });
+
+  test("a fetch whose request was killed keeps the others out no longer than it may last", async () => {
     let begun = 0;
     const dying = source({
       fetcher: (url, init) => {
         begun += 1;
-        // Never settles, as what a cancelled request has begun.
+        // Never settles, as what a killed request has begun.
         return begun === 1 ? new Promise(() => {}) : fetch(url, init);
       },
       // Time goes by as somebody waits.
