@@ -34,6 +34,12 @@ export async function postExchange(context: Context): Promise<Response> {
   const asker = await context.identify();
   if (asker.kind !== "known")
     throw unauthorized("this needs the identity token of a trusted issuer (OIDC)", asker);
+  if (asker.payload !== undefined) {
+    throw new HttpError(
+      400,
+      "send the identity token as 'Authorization: Bearer TOKEN'; nothing is signed with it here",
+    );
+  }
   return minted(context, parseExchange(await bodyOf(context), asker.identity), asker.identity);
 }
 

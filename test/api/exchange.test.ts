@@ -1,6 +1,7 @@
 /** Identity tokens over the API: what they are exchanged for, and what each credential is worth. */
 import { reset } from "cloudflare:test";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
+import { HOST, sha256, signed } from "../auth/sigv4-signer.ts";
 import { TOKEN_SECRET } from "../auth/wallet.ts";
 import { ADMIN_TOKEN, ORIGIN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
@@ -69,6 +70,17 @@ it("nothing is to be had by whoever has none, or one that no rule lets in", asyn
     body: { expires_in: 21_601 },
   });
   expect(await ask(cache, "GET", "/tokens", ADMIN)).toEqual({ tokens: [] });
+});
+
+it("a signature is not taken for the token: its body would have to be checked against it", async () => {
+  const token = await identity();
+  const path = "/api/v1/tokens/exchange";
+  const { headers } = signed(
+    { method: "POST", host: HOST, path, payloadHash: sha256("what was signed") },
+    { time: Date.now(), secret: token, sessionToken: token },
+  );
+  const { status, text } = await cache.fetch(path, { method: "POST", headers, body: "{}" });
+  expect([status, text]).toEqual([400, expect.stringContaining("'Authorization: Bearer TOKEN'")]);
 });
 
 it("whoami tells what each credential is worth", async () => {
