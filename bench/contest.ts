@@ -35,10 +35,16 @@ export const PUSH_TOKEN = "bench";
 /** As a deployed cache has: it signs what is published. */
 export const VARIABLES = { PUSH_TOKEN, SIGNING_KEY: newKey("bench-1").secret };
 
-/** `isControl`: the yardstick takes this Worker's place. */
-export async function startContest(dir: string, isControl: boolean, signal: AbortSignal): Promise<Contest> {
+/** Who may stand in this Worker's place: the yardstick itself, or the yardstick with this Worker's answers. */
+export const SUBJECTS = {
+  worker: { title: "nix-cache", config: "wrangler.toml" },
+  control: { title: "ten lines again", config: "bench/baseline.toml" },
+  answers: { title: "ten lines, our answers", config: "bench/answers.toml" },
+} as const;
+export type Subject = keyof typeof SUBJECTS;
+
+export async function startContest(dir: string, subject: Subject, signal: AbortSignal): Promise<Contest> {
   const project = await copyProject(dir);
-  const baselineConfig = join(project, "bench/baseline.toml");
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     await Promise.all(stops.map((each) => each()));
@@ -53,8 +59,8 @@ export async function startContest(dir: string, isControl: boolean, signal: Abor
     return server;
   };
   try {
-    const worker = await start("worker", isControl ? baselineConfig : join(project, "wrangler.toml"));
-    const baseline = await start("baseline", baselineConfig);
+    const worker = await start("worker", join(project, SUBJECTS[subject].config));
+    const baseline = await start("baseline", join(project, SUBJECTS.control.config));
     const nginx = await startNginx(await directory("nginx"));
     if (nginx !== undefined) stops.push(nginx.stop);
     const contenders: Contender[] = [

@@ -4,7 +4,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { NAMES, startContest } from "./contest.ts";
+import { NAMES, SUBJECTS, type Subject, startContest } from "./contest.ts";
 import { measure } from "./measure.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
@@ -19,6 +19,7 @@ const USAGE = `usage: npm run bench -- [options]
   --markdown FILE    write the table to FILE
   --json FILE        write all figures to FILE
   --control          the ten lines against themselves: what the machine's noise alone makes of the ratios
+  --answers          the ten lines with this Worker's headers and texts in its place: what those alone cost
 `;
 
 const MAX_ROUNDS = 100;
@@ -30,7 +31,7 @@ interface Options {
   readonly scenarios: readonly Scenario[];
   readonly markdown: string | undefined;
   readonly json: string | undefined;
-  readonly isControl: boolean;
+  readonly subject: Subject;
 }
 
 process.exitCode = await main(process.argv.slice(2));
@@ -73,6 +74,7 @@ function readOptions(args: string[]): Options | undefined {
       markdown: { type: "string" },
       json: { type: "string" },
       control: { type: "boolean", default: false },
+      answers: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -82,6 +84,7 @@ function readOptions(args: string[]): Options | undefined {
     if (value > 0 && value <= maximum && (name === "seconds" || Number.isInteger(value))) return value;
     throw new Error(`--${name}: must be a number from 1 to ${maximum}`);
   };
+  if (values.control && values.answers) throw new Error("--control and --answers: one of the two");
   const only = values.only?.split(",");
   for (const name of only ?? []) {
     if (!SCENARIOS.some(({ id }) => id === name)) throw new Error(`--only: there is no scenario ${name}`);
@@ -92,29 +95,29 @@ function readOptions(args: string[]): Options | undefined {
     scenarios: SCENARIOS.filter(({ id }) => only?.includes(id) ?? true),
     markdown: values.markdown,
     json: values.json,
-    isControl: values.control,
+    subject: values.control ? "control" : values.answers ? "answers" : "worker",
   };
 }
 
 async function bench(options: Options, dir: string, signal: AbortSignal): Promise<void> {
-  const { rounds, seconds, isControl } = options;
+  const { rounds, seconds, subject } = options;
   const loadBefore = loadavg()[0] ?? 0;
-  const contest = await startContest(dir, isControl, signal);
+  const contest = await startContest(dir, subject, signal);
   try {
     const notes: string[] = [];
     const present = new Set(contest.contenders.map(({ name }) => name));
     if (!present.has("nginx")) notes.push("There is no nginx on this machine: not compared with it.");
     const scenarios = options.scenarios.filter(({ title, impossible, contenders }) => {
       if (impossible !== undefined) notes.push(`Left out: ${title}, because ${impossible}.`);
-      // The ten lines in the place of this Worker have no API.
-      return impossible === undefined && !(isControl && contenders.length === 1);
+      // Whoever stands in the place of this Worker has no API.
+      return impossible === undefined && (subject === "worker" || contenders.length > 1);
     });
     const tell = (what: string) => process.stderr.write(`${what}\n`);
     const figures = await measure(scenarios, contest, { rounds, seconds }, tell);
     tell("startup");
-    const startup = isControl ? undefined : await startupOf(join(dir, "project"), dir);
+    const startup = subject === "worker" ? await startupOf(join(dir, "project"), dir) : undefined;
     const machine = { cpu: cpus()[0]?.model ?? "unknown", cores: cpus().length, node: process.version };
-    const worker = isControl ? "ten lines again" : "nix-cache";
+    const worker = SUBJECTS[subject].title;
     const text = [
       formatFigures(figures, worker),
       "",
@@ -130,7 +133,7 @@ async function bench(options: Options, dir: string, signal: AbortSignal): Promis
     if (options.json === undefined) return;
     const { startupMs } = contest;
     const date = new Date().toISOString();
-    const json = { date, machine, loadBefore, rounds, seconds, isControl, startup, startupMs, figures };
+    const json = { date, machine, loadBefore, rounds, seconds, subject, startup, startupMs, figures };
     await writeFile(options.json, `${JSON.stringify(json, undefined, 2)}\n`);
   } finally {
     await contest.stop();
