@@ -16,7 +16,7 @@ import { allProblems, type Config } from "./config.ts";
 import { HttpError } from "./http/errors.ts";
 import type { Route as RouteOf } from "./http/router.ts";
 import { collects } from "./retention.ts";
-import { getLocation, LIST_PARAMETERS, listObjects } from "./s3/bucket.ts";
+import { asksForBuckets, getLocation, LIST_PARAMETERS, listBuckets, listObjects } from "./s3/bucket.ts";
 import { completeUpload } from "./s3/complete.ts";
 import { abortUpload, createUpload, listParts, uploadPart } from "./s3/multipart.ts";
 
@@ -82,7 +82,11 @@ export const ROUTES: readonly Route[] = [
   },
   { ...FRONT, query: ["location"], handler: getLocation },
   { ...FRONT, query: LIST_PARAMETERS, handler: listObjects },
-  { ...FRONT, handler: ({ request, config }) => getFrontPage(request, config) },
+  {
+    ...FRONT,
+    handler: (context) =>
+      asksForBuckets(context.request) ? listBuckets(context) : getFrontPage(context.request, context.config),
+  },
   // An administrator can still revoke a token, or look.
   ...API_ROUTES.map((route) =>
     route.changes === true ? { ...route, handler: writing(route.handler) } : route,

@@ -57,10 +57,15 @@ const UNAUTHORIZED = "No credential, or a wrong one.";
 /** Refusals that an operation has because of its permission. */
 const REFUSALS: Record<keyof typeof SECURITY, Readonly<Record<number, string>>> = {
   none: {},
-  pull: { 401: `Of a private cache: ${UNAUTHORIZED}` },
+  pull: {
+    401: `Of a private cache: ${UNAUTHORIZED}`,
+    403: "Of a private cache: the credential may not read it.",
+  },
   push: { 401: UNAUTHORIZED, 403: "The credential may not push, or none is configured that may." },
   admin: { 401: UNAUTHORIZED, 403: "The credential is not an administrator's, or none is configured." },
 };
+const TOO_LARGE = { 413: "The body is too large." };
+
 interface Described {
   readonly id: string;
   readonly summary: string;
@@ -68,6 +73,8 @@ interface Described {
   readonly permission: keyof typeof SECURITY;
   readonly parameters?: readonly Parameter[];
   readonly body?: Schema;
+  /** The request may come without one. */
+  readonly isBodyOptional?: boolean;
   readonly answer: Schema;
   readonly errors: Readonly<Record<number, string>>;
 }
@@ -78,18 +85,21 @@ export function operation({
   permission,
   parameters = [],
   body,
+  isBodyOptional = false,
   answer,
   errors,
   ...texts
 }: Described): Operation {
-  const refusals = Object.entries({ ...REFUSALS[permission], ...errors });
+  const refusals = Object.entries({ ...REFUSALS[permission], ...(body && TOO_LARGE), ...errors });
   const problem = { "application/problem+json": { schema: ref("Problem") } };
   return {
     operationId: id,
     ...texts,
     security: SECURITY[permission],
     parameters,
-    ...(body && { requestBody: { required: true, content: { "application/json": { schema: body } } } }),
+    ...(body && {
+      requestBody: { required: !isBodyOptional, content: { "application/json": { schema: body } } },
+    }),
     responses: {
       200: { description: "Done.", content: { "application/json": { schema: answer } } },
       ...Object.fromEntries(

@@ -162,7 +162,7 @@ export const SCHEMAS = {
   Token: object(
     {
       ...TOKEN,
-      minted_by: STRING,
+      mintedBy: STRING,
       created: TIME,
       expires: TIME,
       revoked: described("When; absent where it is not.", TIME),

@@ -7,6 +7,7 @@ const BAD_REQUEST = { 400: "A parameter or the body is malformed; the detail say
 const UNAVAILABLE = { 503: "The catalog did not answer. Reading paths goes on; try again." };
 const UNCHECKED = { 503: "Whether the credential is good cannot be told now; try again." };
 const NO_TOKEN = "There is no such token, it has expired, or it may do more than the credential that asks.";
+const TOO_MANY = { 429: "There are as many good tokens of this name as there may be." };
 const MINTING_OFF = "No TOKEN_SECRET is configured";
 
 const ID: Parameter = {
@@ -40,6 +41,7 @@ export const TOKEN_PATHS: OpenApi["paths"] = {
       errors: {
         ...BAD_REQUEST,
         403: `${MINTING_OFF}, or the token would be worth more than the credential that asks.`,
+        ...TOO_MANY,
         ...UNAVAILABLE,
       },
     }),
@@ -58,11 +60,13 @@ export const TOKEN_PATHS: OpenApi["paths"] = {
       description: `For a job that outlives its identity token: an hour unless expires_in says otherwise, ${MAX_EXCHANGE_S / 3600} hours at most.`,
       permission: "none",
       body: ref("ExchangeRequest"),
+      isBodyOptional: true,
       answer: ref("MintedToken"),
       errors: {
         ...BAD_REQUEST,
         401: "No credential, or a wrong one.",
         403: `${MINTING_OFF}, or the credential is no identity token.`,
+        ...TOO_MANY,
         ...UNCHECKED,
       },
     }),

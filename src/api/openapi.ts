@@ -228,6 +228,7 @@ export const OPENAPI: OpenApi = {
         description: `${STEPWISE} A run that would remove more than half of the cache stops, unless it is told to go on with force.`,
         permission: "admin",
         body: ref("GcRequest"),
+        isBodyOptional: true,
         answer: ref("GcReport"),
         errors: {
           400: "A parameter or the body is malformed; the detail says how.",

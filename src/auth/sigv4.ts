@@ -81,7 +81,7 @@ async function verify(request: Request, secretOf: SecretOf, now: number): Promis
   throw new S3Error(
     403,
     "SignatureDoesNotMatch",
-    `the signature does not match: check the secret access key, and that the client signs for the host ${url.host}`,
+    `the signature does not match: check the secret access key (a minted or identity token is to be the session token, too), and that the client signs for the host ${url.host}`,
   );
 }
 

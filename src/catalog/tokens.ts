@@ -43,7 +43,7 @@ export interface TokenReport {
   readonly id: string;
   readonly name: string;
   readonly grants: readonly Grant[];
-  readonly minted_by: string;
+  readonly mintedBy: string;
   readonly created: string;
   readonly expires: string;
   /** Absent where it is not. */
@@ -51,7 +51,7 @@ export interface TokenReport {
 }
 
 /** A job exchanges its token once or twice; one that does it in a loop would use up the rows of the plan for all. */
-const MAX_LIVE_OF_A_NAME = 100;
+export const MAX_LIVE_OF_A_NAME = 100;
 
 /**
  * Notes a token before its owner gets it. Throws {@link HttpError} 403 if the one it is minted with is revoked, 429
@@ -148,7 +148,7 @@ function reportOf({ id, name, grants, minted_by, created, expires, revoked }: Ro
     id,
     name,
     grants: JSON.parse(grants) as Grant[],
-    minted_by,
+    mintedBy: minted_by,
     created: isoTime(created),
     expires: isoTime(expires),
     ...(revoked !== null && { revoked: isoTime(revoked) }),

@@ -40,7 +40,10 @@ export function matchRoute<R extends Route<unknown, unknown>>(
     if (route.method === "GET") allowed.add("HEAD");
   }
   if (allowed.size === 0) {
-    throw new HttpError(404, "no such path in a binary cache; see / for what this server is");
+    throw new HttpError(
+      404,
+      "no such path in a binary cache; see / for what this server is, /api/v1/openapi.json for its API",
+    );
   }
   const allow = [...allowed].sort().join(", ");
   throw new HttpError(405, `this path answers ${allow} only`, { Allow: allow });

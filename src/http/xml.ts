@@ -180,6 +180,15 @@ export function locationDocument(): string {
   return document("LocationConstraint", "auto");
 }
 
+/** The answer to `GET /`: the one bucket. S3 clients insist on a date of its making, which nobody knows. */
+export function bucketsDocument(bucket: string): string {
+  const entry: Content = [
+    ["Name", bucket],
+    ["CreationDate", new Date(0).toISOString()],
+  ];
+  return document("ListAllMyBucketsResult", [["Buckets", [["Bucket", entry]]]]);
+}
+
 function document(name: string, content: Content, namespace = NAMESPACE): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<${name}${namespace}>${markup(content)}</${name}>`;
 }

@@ -1,6 +1,13 @@
 // What S3 tools ask of a bucket before they copy it: where it is, and what is in it.
+import { carriesSigV4 } from "../auth/sigv4-detect.ts";
 import { S3Error } from "../http/s3-error.ts";
-import { type ListedObject, listDocument, listDocumentV1, locationDocument } from "../http/xml.ts";
+import {
+  bucketsDocument,
+  type ListedObject,
+  listDocument,
+  listDocumentV1,
+  locationDocument,
+} from "../http/xml.ts";
 import type { Handler } from "../routes.ts";
 import { xmlResponse } from "./answer.ts";
 import { listEntries } from "./listing.ts";
@@ -10,6 +17,14 @@ const MAX_KEYS = 1000;
 
 /** Parameters by which a listing is told from the front page. */
 export const LIST_PARAMETERS = ["list-type", "prefix", "delimiter", "max-keys", "marker", "encoding-type"];
+
+/** Whether a request for the front page is S3's question for the buckets. */
+export function asksForBuckets(request: Request): boolean {
+  return request.method === "GET" && carriesSigV4(request) && new URL(request.url).pathname === "/";
+}
+
+/** Answers `GET /` of an S3 client. Which other caches there are is nobody's business. */
+export const listBuckets: Handler = async ({ config }) => xmlResponse(bucketsDocument(config.cacheName));
 
 /** Answers `GET /<bucket>?location`. */
 export const getLocation: Handler = async () => xmlResponse(locationDocument());

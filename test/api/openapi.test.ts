@@ -5,6 +5,7 @@ import type { Operation } from "../../src/api/openapi-operation.ts";
 import { SCHEMAS } from "../../src/api/openapi-schemas.ts";
 import type { RoutePermission } from "../../src/auth/authorize.ts";
 import { KINDS } from "../../src/cache/kinds.ts";
+import { MAX_LIVE_OF_A_NAME } from "../../src/catalog/tokens.ts";
 import { matchRoute } from "../../src/http/router.ts";
 import { generateSecretKey } from "../../src/nix/keys.ts";
 import { ROUTES } from "../../src/routes.ts";
@@ -121,10 +122,20 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
   },
   400: (cache, documented) => send(cache, documented, { query: "?nonsense=1" }),
   401: (_, documented) => send(apiCache({ PULL_TOKEN }), documented, { token: "wrong" }),
-  403: (cache, documented) =>
-    ["push", "none"].includes(routeOf(documented).permission)
-      ? send(apiCache({ PULL_TOKEN }), documented, { token: PULL_TOKEN })
-      : send(cache, documented, { token: PUSH_TOKEN }),
+  403: async (cache, documented) => {
+    switch (routeOf(documented).permission) {
+      case "admin":
+        return send(cache, documented, { token: PUSH_TOKEN });
+      case "pull": {
+        const elsewhere = { ...BODIES.mintToken, permissions: ["pull"], caches: ["another"] };
+        const request = { token: ADMIN_TOKEN, body: elsewhere };
+        const { body } = await call<{ token: string }>(cache, "POST", "/tokens", request);
+        return send(apiCache({ TOKEN_SECRET, PULL_TOKEN }), documented, { token: body.token });
+      }
+      default:
+        return send(apiCache({ PULL_TOKEN }), documented, { token: PULL_TOKEN });
+    }
+  },
   404: (cache, documented) => send(cache, documented, { hash: "0".repeat(32), name: NO_PIN, id: NO_TOKEN }),
   409: async (cache, documented) => {
     switch (documented.operation.operationId) {
@@ -140,7 +151,15 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
         return send(cache, documented, { hash: APP });
     }
   },
-  413: (cache, documented) => send(cache, documented, { body: { paths: Array(20_001).fill(LIB) } }),
+  413: (cache, documented) =>
+    routeOf(documented).permission === "none"
+      ? sendIdentity(documented, { body: TOO_LARGE })
+      : send(cache, documented, { body: TOO_LARGE }),
+  429: async (cache, documented) => {
+    const isExchange = documented.operation.operationId === "exchangeToken";
+    await fillTokens(isExchange ? IDENTITY_NAME : BODIES.mintToken.name);
+    return isExchange ? sendIdentity(documented) : send(cache, documented);
+  },
   503: async (cache, documented) => {
     if (routeOf(documented).permission === "none") return sendIdentity(documented, { isDown: true });
     await breakCatalog();
@@ -151,13 +170,15 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
 const LIB_PATH = /^StorePath: (.*)$/m.exec(narInfoOf(LIB))?.[1];
 
 /** Valid bodies. */
-const BODIES: Record<string, unknown> = {
+const BODIES = {
   missing: { paths: [LIB] },
   putPin: { store_path: LIB_PATH, keep_revisions: 3 },
   gc: {},
   mintToken: { name: "ci", permissions: ["push"], caches: ["nix-cache"], expires_in: 3600 },
   exchangeToken: {},
 };
+/** More than any operation takes. */
+const TOO_LARGE = { paths: Array(20_001).fill(LIB) };
 
 /** A valid request of an operation, changed. `call` holds the answer against the description. */
 function send(
@@ -169,7 +190,7 @@ function send(
     name = PIN,
     id = NO_TOKEN,
     token = ADMIN_TOKEN,
-    body = BODIES[operation.operationId],
+    body = (BODIES as Record<string, unknown>)[operation.operationId],
   } = {},
 ) {
   const ending = template.replace("/api/v1", "");
@@ -178,13 +199,31 @@ function send(
 }
 
 /** With the token of an issuer, which may be down. */
-async function sendIdentity(documented: Documented, { isDown = false } = {}) {
+async function sendIdentity(
+  documented: Documented,
+  { isDown = false, body = BODIES.exchangeToken }: { isDown?: boolean; body?: object } = {},
+) {
   const issuer = await createIssuer(inject("oidcServer"));
   const rule = { issuer: issuer.url, audience: "cache", claims: { repository: "acme/app" } };
   const OIDC = [{ ...rule, permissions: ["push"], caches: ["nix-cache"] }];
   const token = await issuer.token({ aud: "cache", sub: "repo:acme/app", repository: "acme/app" });
   if (isDown) await issuer.misbehave({ [KEY_SET]: { status: 500 } });
-  return send(apiCache({ TOKEN_SECRET, OIDC }), documented, { token });
+  return send(apiCache({ TOKEN_SECRET, OIDC }), documented, { token, body });
+}
+
+/** What {@link sendIdentity} mints is called this. */
+const IDENTITY_NAME = "oidc:repo:acme/app";
+
+/** As many good tokens of a name as there may be. */
+async function fillTokens(name: string): Promise<void> {
+  await inCatalog(({ sql }) => {
+    for (let index = 0; index < MAX_LIVE_OF_A_NAME; index++) {
+      sql.exec(
+        "INSERT INTO tokens (id, name, grants, minted_by, created, expires) VALUES (?, ?, '[]', '', 0, ?)",
+        ...[`${index}`, name, Date.now() + 3_600_000],
+      );
+    }
+  });
 }
 
 const ANSWERS = OPERATIONS.flatMap((documented) =>

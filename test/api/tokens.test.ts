@@ -65,7 +65,7 @@ describe("minting", () => {
       id,
       name: "ci",
       grants: [{ permissions: ["push"], caches: ["nix-cache"] }],
-      minted_by: "ADMIN_TOKEN",
+      mintedBy: "ADMIN_TOKEN",
       created: expect.any(String),
       expires,
     });

@@ -31,6 +31,7 @@ aws.describe("the AWS CLI", () => {
     const file = join(scratchDir(), "noise");
     await writeFile(file, noise.stream());
     await run("s3", "cp", "--no-progress", file, `s3://nix-cache/${noise.key}`);
+    expect(await run("s3", "ls")).toMatch(/ nix-cache\n$/);
     expect(await run("s3", "ls", "s3://nix-cache/")).toMatch(/PRE nar\/\n/);
     expect(await run("s3", "ls", "s3://nix-cache/nar/")).toContain(
       `${LARGE_BYTES} ${noise.key.slice("nar/".length)}\n`,

@@ -32,6 +32,7 @@ rclone.describe("rclone", () => {
   test("copies a cache in: NARs in parts, then the narinfos, layer by layer", async () => {
     await run("copy", ...NARS, "--retries=1", join(cache.dir, "nar"), "cache:nix-cache/nar");
     await run("copy", ...NARINFOS, "--retries=100", cache.dir, "cache:nix-cache");
+    expect(lines(await run("lsf", "cache:"))).toEqual(["nix-cache/"]);
     expect(lines(await run("lsf", "cache:nix-cache"))).toEqual([...cache.narInfos.toSorted(), "nar/"]);
     expect(lines(await run("lsf", "-R", "--files-only", "cache:nix-cache"))).toEqual(
       [...cache.narInfos, ...cache.nars].sort(),

@@ -43,6 +43,16 @@ describe("under its own name", () => {
     expect(text).toContain(">auto</LocationConstraint>");
   });
 
+  test("it is the bucket of this address, to whom asks as S3 clients do", async () => {
+    const asking = { Authorization: "AWS4-HMAC-SHA256 Credential=push/20261122/auto/s3/aws4_request" };
+    const { text, headers } = await cache.get("/", asking);
+    expect([elementsOf(text, "Name"), headers.get("Content-Type")]).toEqual([
+      ["nix-cache"],
+      "application/xml",
+    ]);
+    expect((await cache.get("/")).headers.get("Content-Type")).toMatch(/^text\/plain/);
+  });
+
   test("a name is stripped once", async () => {
     const [object] = OBJECTS;
     await store(object?.key ?? "", "x");
