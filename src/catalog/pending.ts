@@ -8,7 +8,7 @@ import { deleteObjects } from "./objects.ts";
 import { deletePathRow, indexPath, isIncomplete, pathRow, postponeRelease } from "./paths.ts";
 import { readPublished } from "./published.ts";
 
-export type PendingKind = "publish" | "delete-path" | "delete-nar";
+export type PendingKind = "publish" | "delete-path" | "delete-nar" | "delete-pin";
 
 interface PendingRow extends Record<string, SqlStorageValue> {
   /** Grows with every intention; it names the row. */
@@ -32,7 +32,7 @@ export interface Needs {
 
 export interface Intention extends Partial<Needs> {
   readonly kind: PendingKind;
-  /** The hash part of a path, or the key of a NAR. */
+  /** The hash part of a path, or the key of a NAR or a pin. */
   readonly key: string;
   /** Of a deletion: keys of other objects that go with it. */
   readonly objects?: readonly string[];
@@ -285,7 +285,9 @@ export async function carryOutDeletions(c: CatalogContext, keys: readonly string
     throw error;
   }
   // Of what is needed again, too: an earlier attempt may have deleted it.
-  await c.purge([...new Set([...rows.map(objectKey), ...companions])].map((key) => `/${key}`));
+  const served = rows.filter(({ kind }) => kind !== "delete-pin").map(objectKey);
+  const dropped = [...new Set([...served, ...companions])].map((key) => `/${key}`);
+  if (dropped.length > 0) await c.purge(dropped);
   c.transaction(() => {
     for (const row of rows) {
       end(c, row.sequence);
@@ -312,7 +314,7 @@ function attempted(c: CatalogContext, rows: readonly PendingRow[]): Map<number, 
 }
 
 function objectKey({ kind, key }: PendingRow): string {
-  return kind === "delete-nar" ? key : `${key}.narinfo`;
+  return kind === "delete-path" ? `${key}.narinfo` : key;
 }
 
 function deletionsOf(c: CatalogContext, keys: readonly string[]): PendingRow[] {
