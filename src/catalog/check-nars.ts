@@ -123,7 +123,9 @@ function checkStoredNar(
   if (row?.released || lastCare > c.now() - c.config.graceMs) return;
   note(c, run.kind, "unreferenced-nar", key, `nothing refers to it; ${object.size} bytes`, run.repair);
   // Not deleted here: somebody may be about to publish it, and the sweep leaves time for that.
-  if (run.repair) c.sql.exec("UPDATE nars SET released = ? WHERE key = ?", c.now(), key);
+  if (!run.repair) return;
+  c.sql.exec("UPDATE nars SET released = ? WHERE key = ?", c.now(), key);
+  c.wakeForSweep();
 }
 
 interface NarRow extends Record<string, SqlStorageValue> {
