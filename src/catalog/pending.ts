@@ -153,9 +153,17 @@ export function isNarPending(c: CatalogContext, nar: string): boolean {
 
 /** NARs of publications, and of narinfos whose deletion has not ended: until then clients may read them. */
 export function pendingNars(c: CatalogContext): Set<string> {
+  return narsOf(c, "publish", "delete-path");
+}
+
+function narsOf(c: CatalogContext, ...kinds: readonly PendingKind[]): Set<string> {
   return new Set(
     c.sql
-      .exec<{ nar: string }>("SELECT DISTINCT value AS nar FROM pending, json_each(pending.nars)")
+      .exec<{ nar: string }>(
+        `SELECT DISTINCT value AS nar FROM pending, json_each(pending.nars)
+         WHERE kind IN (SELECT value FROM json_each(?))`,
+        JSON.stringify(kinds),
+      )
       .toArray()
       .map((row) => row.nar),
   );
@@ -267,9 +275,11 @@ async function settleDeletion(c: CatalogContext, key: string): Promise<void> {
 export async function carryOutDeletions(c: CatalogContext, keys: readonly string[]): Promise<void> {
   const rows = deletionsOf(c, keys);
   if (rows.length === 0) return;
-  // A deletion that failed may have been followed by a publication that relies on this NAR.
+  // A deletion that failed may have been followed by a publication that relies on this NAR. Asked once for all of
+  // them, because it looks at every intention.
+  const published = narsOf(c, "publish");
   const isNeeded = ({ kind, key }: PendingRow) =>
-    kind === "delete-nar" && (isNarPending(c, key) || isNarReferred(c, key));
+    kind === "delete-nar" && (published.has(key) || isNarReferred(c, key));
   const going = rows.filter((row) => !isNeeded(row));
   // A path with the same deriver may have been published since: the log is its log, too.
   const listed = going.flatMap((row): string[] => JSON.parse(row.objects));
