@@ -2,6 +2,8 @@
 // at sizes that would take hours to push.
 import { Catalog } from "../src/catalog/catalog.ts";
 import { type GcOptions, type GcReport, gcReport } from "../src/catalog/collection.ts";
+import { sweepNars } from "../src/catalog/delete.ts";
+import { metered, type Spent } from "../src/catalog/meter.ts";
 import { indexPath } from "../src/catalog/paths.ts";
 import { saveRun, startRun } from "../src/catalog/runs.ts";
 import { continueRuns, requestRun } from "../src/catalog/steps.ts";
@@ -15,6 +17,11 @@ import { narInfoOf } from "./narinfo.ts";
 const GROUP = 100;
 const REFERENCES = 5;
 const OLD_MS = 60 * 24 * 3600 * 1000;
+
+export interface Sweep {
+  readonly deletedNars: number;
+  readonly spent: Spent;
+}
 
 export class CollectedCatalog extends Catalog {
   /** Indexes the paths `from` up to `to`: every second group is old, and dead. */
@@ -52,6 +59,15 @@ export class CollectedCatalog extends Catalog {
     else await continueRuns(c);
     return gcReport(c);
   }
+
+  /** What one alarm does with the NARs that a collection has released, when their grace has ended. */
+  async sweep(): Promise<Sweep> {
+    const { context: c } = this;
+    const later = { now: () => c.now() + 2 * c.config.graceMs, purge: async () => {} };
+    const { context, spent } = metered({ ...c, ...later });
+    const { deletedNars } = await sweepNars(context);
+    return { deletedNars, spent: spent() };
+  }
 }
 
 export default {
@@ -68,6 +84,8 @@ export default {
         return new Response();
       case "/collect":
         return Response.json(await catalog.collect({ dryRun: isSet("dry"), force: true }, isSet("first")));
+      case "/sweep":
+        return Response.json(await catalog.sweep());
       default:
         return handle(request, env, ctx);
     }

@@ -1,4 +1,4 @@
-// `npm run bench:gc`: what a collection takes of which half of the cache is dead, at three sizes. Needs Linux.
+// `npm run bench:gc`: what a collection of a cache takes half of which is dead, and the sweep of the NARs after it, at three sizes. Needs Linux.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,13 +9,20 @@ const SIZES = [10_000, 50_000, 200_000];
 /** Paths that are indexed in one call. */
 const FILL = 5_000;
 
+type Spent = Record<"classA" | "classB" | "deletes" | "rowsRead" | "rowsWritten", number>;
+
+interface Sweep {
+  readonly deletedNars: number;
+  readonly spent: Spent;
+}
+
 interface Report {
   readonly done: boolean;
   readonly problem?: string;
   readonly phase: string;
   readonly dead: { readonly paths: number };
   readonly removed: { readonly paths: number };
-  readonly spent: Record<"classA" | "classB" | "deletes" | "rowsRead" | "rowsWritten", number>;
+  readonly spent: Spent;
 }
 
 const interrupt = new AbortController();
@@ -36,6 +43,7 @@ async function measure(size: number): Promise<void> {
       for (let from = 0; from < size; from += FILL) await ask(server, `/fill?from=${from}&to=${from + FILL}`);
       await collect(server, size, true);
       await collect(server, size, false);
+      await sweepNars(server, size);
     } finally {
       await server.stop();
     }
@@ -46,24 +54,51 @@ async function measure(size: number): Promise<void> {
 
 /** A dry run only marks; the other one marks again, and sweeps. */
 async function collect(server: Server, size: number, isDry: boolean): Promise<void> {
+  let report: Report | undefined;
+  await measured(server, size, isDry ? "mark (dry run)" : "mark and sweep", async (isFirst) => {
+    report = (await (await ask(server, `/collect?dry=${isDry}&first=${isFirst}`)).json()) as Report;
+    if (report.problem !== undefined) throw new Error(report.problem);
+    // It counts from its beginning.
+    return report.done ? report.spent : undefined;
+  });
+  const went = isDry ? report?.dead.paths : report?.removed.paths;
+  if (went !== size / 2) throw new Error(`${went} of ${size} paths are dead, not half`);
+}
+
+/** The NARs of what has gone, a grace period later. */
+async function sweepNars(server: Server, size: number): Promise<void> {
+  const total: Spent = { classA: 0, classB: 0, deletes: 0, rowsRead: 0, rowsWritten: 0 };
+  let went = 0;
+  await measured(server, size, "sweep of NARs", async () => {
+    const { deletedNars, spent } = (await (await ask(server, "/sweep")).json()) as Sweep;
+    for (const name of Object.keys(total) as (keyof Spent)[]) total[name] += spent[name];
+    went += deletedNars;
+    return deletedNars === 0 ? total : undefined;
+  });
+  if (went !== size / 2) throw new Error(`${went} NARs of ${size} paths are gone, not half`);
+}
+
+/** Does steps until one tells what all of them have spent, and prints their row. */
+async function measured(
+  server: Server,
+  size: number,
+  name: string,
+  step: (isFirst: boolean) => Promise<Spent | undefined>,
+): Promise<void> {
   const pids = workerds(server.group);
   resetPeak(pids);
   const before = memory(pids, "now");
   const times: number[] = [];
-  let report: Report | undefined;
-  for (let isFirst = true; !report?.done; isFirst = false) {
+  let spent: Spent | undefined;
+  for (let isFirst = true; spent === undefined; isFirst = false) {
     const began = performance.now();
-    report = (await (await ask(server, `/collect?dry=${isDry}&first=${isFirst}`)).json()) as Report;
+    spent = await step(isFirst);
     times.push(performance.now() - began);
-    if (report.problem !== undefined) throw new Error(report.problem);
   }
-  const went = isDry ? report.dead.paths : report.removed.paths;
-  if (went !== size / 2) throw new Error(`${went} of ${size} paths are dead, not half`);
   const seconds = times.reduce((sum, time) => sum + time, 0) / 1000;
-  const { spent } = report;
   const cells = [
     size.toLocaleString("en"),
-    isDry ? "mark (dry run)" : "mark and sweep",
+    name,
     seconds.toFixed(1),
     Math.max(...times).toFixed(0),
     ((seconds * 1e6) / size).toFixed(0),

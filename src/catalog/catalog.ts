@@ -4,7 +4,6 @@ import { DurableObject } from "cloudflare:workers";
 import { bucketFolder } from "../cache/folder.ts";
 import { cacheNamed, configOf, type Env, undeclared } from "../config.ts";
 import { edgePaths } from "../locate.ts";
-import { collects } from "../retention.ts";
 import { type CheckOptions, type CheckReport, checkReport } from "./check.ts";
 import { type GcOptions, type GcReport, gcReport } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
@@ -12,6 +11,7 @@ import { type Deleted, deletePath, sweepNars } from "./delete.ts";
 import { type PathDetail, pathDetail } from "./detail.ts";
 import { requireHome } from "./home.ts";
 import { isIndexed, requireIndex } from "./indexed.ts";
+import { sweepLateCompanions } from "./late-companions.ts";
 import { Locks } from "./locks.ts";
 import { expectNar, type NarFacts, narSeen } from "./nars.ts";
 import { missingPaths } from "./paths.ts";
@@ -57,6 +57,8 @@ export interface EdgePurger {
 export class Catalog extends DurableObject<Env> {
   readonly context: CatalogContext;
   readonly #stats = new RecentStats();
+  /** When the alarm is due, in milliseconds since the epoch; `null` where none is set. */
+  #alarm: number | null = null;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -79,16 +81,13 @@ export class Catalog extends DurableObject<Env> {
       publications: new Map(),
       unasked: new Set(),
       deletions: { count: 0 },
+      wakeForSweep: () => this.#wake(this.context.now() + config.graceMs),
     };
+    void ctx.blockConcurrencyWhile(() => this.#readAlarm());
   }
 
   publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>> {
-    return toResult(async () => {
-      const outcome = await publish(this.context, narinfo, pushedBy);
-      // Healing releases the NAR that it replaces.
-      if (outcome === "updated") await this.#wakeForSweep();
-      return outcome;
-    });
+    return toResult(() => publish(this.context, narinfo, pushedBy));
   }
 
   expectNar(nar: NarFacts): Promise<Result<void>> {
@@ -100,8 +99,8 @@ export class Catalog extends DurableObject<Env> {
   }
 
   beginUpload(upload: NewUpload): Promise<Result<void>> {
-    return toResult(async () => {
-      await this.#wake(this.context.now() + MAX_UPLOAD_AGE_MS);
+    return toResult(() => {
+      this.#wake(this.context.now() + MAX_UPLOAD_AGE_MS);
       beginUpload(this.context, upload);
     });
   }
@@ -169,8 +168,6 @@ export class Catalog extends DurableObject<Env> {
   deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted>> {
     return toResult(async () => {
       await this.#index();
-      // Before the deletion: whatever ends it, what it has released is swept.
-      await this.#wakeForSweep();
       return deletePath(this.context, hash, withReferrers);
     });
   }
@@ -204,8 +201,6 @@ export class Catalog extends DurableObject<Env> {
   /** Collects what no root holds, or only says what would go: a few steps now, the rest by alarms. */
   gc(options: GcOptions): Promise<Result<GcReport>> {
     return toResult(async () => {
-      // Before it: whatever ends it, what it has released is swept.
-      if (collects(this.context.config)) await this.#wakeForSweep();
       await this.#run("gc", options);
       return gcReport(this.context) as GcReport;
     });
@@ -247,13 +242,15 @@ export class Catalog extends DurableObject<Env> {
 
   async #run(kind: RunKind, options: RunOptions): Promise<void> {
     // Before the step: whatever ends it, the run goes on.
-    await this.#wake(this.context.now() + RETRY_MS);
+    this.#wake(this.context.now() + RETRY_MS);
     await requestRun(this.context, kind, options);
     const next = nextStepTime(this.context);
-    if (next !== undefined) await this.#wake(next);
+    if (next !== undefined) this.#wake(next);
   }
 
   override async alarm(): Promise<void> {
+    // None, because this is it; what others release from here on sets the next.
+    await this.#readAlarm();
     // In this order: the sweep tells when it is due for what a run has released.
     await this.#again(() => continueRuns(this.context));
     await this.#again(async () => {
@@ -261,6 +258,7 @@ export class Catalog extends DurableObject<Env> {
       // Its end is an alarm, too, and sweeps.
       return isIndexed(this.context) ? (await sweepNars(this.context)).next : nextStepTime(this.context);
     });
+    await this.#again(() => sweepLateCompanions(this.context));
     await this.#again(() => sweepUploads(this.context));
   }
 
@@ -270,7 +268,7 @@ export class Catalog extends DurableObject<Env> {
       await requireIndex(this.context);
     } finally {
       const next = nextStepTime(this.context);
-      if (next !== undefined) await this.#wake(next);
+      if (next !== undefined) this.#wake(next);
     }
   }
 
@@ -286,21 +284,21 @@ export class Catalog extends DurableObject<Env> {
       console.error("work of the catalog's alarm failed", error);
       next = this.context.now() + RETRY_MS;
     }
-    if (next !== undefined) await this.#wake(next);
+    if (next !== undefined) this.#wake(next);
   }
 
-  /** Runs the alarm when the grace period of what is released now has ended; the sweep then tells of the next. */
-  #wakeForSweep(): Promise<void> {
-    return this.#wake(this.context.now() + this.context.config.graceMs);
+  async #readAlarm(): Promise<void> {
+    this.#alarm = await this.ctx.storage.getAlarm();
   }
 
-  /** Runs the alarm at `time` (milliseconds since the epoch) or earlier. */
-  #wake(time: number): Promise<void> {
-    const { storage } = this.ctx;
-    // One at a time: between the look and the write another could set an earlier one.
-    return this.context.locks.run("alarm", async () => {
-      const current = await storage.getAlarm();
-      if (current === null || current > time) await storage.setAlarm(time);
-    });
+  /**
+   * Runs the alarm at `time` (milliseconds since the epoch) or earlier. It is written with the rows that are written
+   * in the same turn, so that they never come without it.
+   */
+  #wake(time: number): void {
+    if (this.#alarm !== null && this.#alarm <= time) return;
+    this.#alarm = time;
+    // Whoever waits for an answer waits for it, too: that is what the object's output gate does.
+    void this.ctx.storage.setAlarm(time);
   }
 }

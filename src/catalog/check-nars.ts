@@ -8,7 +8,7 @@ import { forgetVanishedNar, learnNars } from "./nars.ts";
 import { isNarPending, isNarReferred } from "./pending.ts";
 import { type Run, saveRun } from "./runs.ts";
 import { doItems, type Item, type Page } from "./scan.ts";
-import { isNarOfUnindexed } from "./unindexed.ts";
+import { isAnyNarUnknown, isNarOfUnindexed } from "./unindexed.ts";
 import { differingNars, listNars } from "./walk.ts";
 
 /** Between the parts of a place in the walk: sorts before whatever a longer key has there, and is in no key. */
@@ -121,9 +121,12 @@ function checkStoredNar(
   // Pushers upload first and publish later: until the grace period ends nothing is wrong with it.
   const lastCare = Math.max(object.uploaded.getTime(), row?.uploaded ?? 0, row?.seen ?? 0);
   if (row?.released || lastCare > c.now() - c.config.graceMs) return;
-  note(c, run.kind, "unreferenced-nar", key, `nothing refers to it; ${object.size} bytes`, run.repair);
+  const isReleased = run.repair && !isAnyNarUnknown(c);
+  note(c, run.kind, "unreferenced-nar", key, `nothing refers to it; ${object.size} bytes`, isReleased);
   // Not deleted here: somebody may be about to publish it, and the sweep leaves time for that.
-  if (run.repair) c.sql.exec("UPDATE nars SET released = ? WHERE key = ?", c.now(), key);
+  if (!isReleased) return;
+  c.sql.exec("UPDATE nars SET released = ? WHERE key = ?", c.now(), key);
+  c.wakeForSweep();
 }
 
 interface NarRow extends Record<string, SqlStorageValue> {

@@ -23,4 +23,6 @@ export interface CatalogContext {
   readonly unasked: Set<number>;
   /** Counts the beginnings and ends of deletions: what was read from the bucket meanwhile may be gone. */
   readonly deletions: { count: number };
+  /** Call it in the turn in which a NAR is released: an alarm sweeps when the grace that begins now has ended. */
+  readonly wakeForSweep: () => void;
 }

@@ -160,7 +160,7 @@ async function releaseUploads(c: CatalogContext, run: Run, collection: Collectio
       )
       .one();
     if (end === null) return finish(c, run);
-    collection.uploads += c.sql
+    const released = c.sql
       .exec(
         `UPDATE nars SET released = ?1 WHERE key > ?2 AND key <= ?3 AND released IS NULL
          AND max(uploaded, seen) <= ?4 AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)
@@ -172,6 +172,8 @@ async function releaseUploads(c: CatalogContext, run: Run, collection: Collectio
         JSON.stringify([...pendingNars(c)]),
       )
       .toArray().length;
+    if (released > 0) c.wakeForSweep();
+    collection.uploads += released;
     moveTo(c, run, end);
     saveRun(c, run);
   });

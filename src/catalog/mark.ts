@@ -9,7 +9,7 @@ import { countAll, finish, stop, suspicion } from "./collect.ts";
 import { type Collection, oldestDead } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
 import { unreadablePin } from "./reindex-pins.ts";
-import { moveTo, type Run, saveRun } from "./runs.ts";
+import { loadRun, moveTo, type Run, saveRun } from "./runs.ts";
 
 /** Paths that are passed, and dead ones whose references are looked at, in one statement. */
 const BATCH = 500;
@@ -29,6 +29,12 @@ export async function mark(c: CatalogContext, run: Run, collection: Collection):
   if (unreadable !== undefined) {
     const why = `pins/${unreadable} in the bucket cannot be read, so that nobody knows what it keeps`;
     stop(c, run, `${why}: PUT that pin again, or delete the object and POST /api/v1/reindex`);
+    return STEP_COST;
+  }
+  const obscure = loadRun(c, "reindex")?.obscure;
+  if (obscure !== undefined) {
+    const why = `${obscure}.narinfo in the bucket cannot be read here and may be sound, so that nobody knows what it needs`;
+    stop(c, run, `${why}: push that path again, or delete the object, then POST /api/v1/reindex`);
     return STEP_COST;
   }
   c.transaction(() => {

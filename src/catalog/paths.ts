@@ -169,11 +169,14 @@ export function deletePathRow(c: CatalogContext, hash: string): void {
 
 /** Marks when a NAR lost its last path: the grace period is counted from then. */
 function releaseNar(c: CatalogContext, nar: string): void {
-  c.sql.exec(
-    "UPDATE nars SET released = ? WHERE key = ? AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)",
-    c.now(),
-    nar,
-  );
+  const released = c.sql
+    .exec(
+      "UPDATE nars SET released = ? WHERE key = ? AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key) RETURNING key",
+      c.now(),
+      nar,
+    )
+    .toArray();
+  if (released.length > 0) c.wakeForSweep();
 }
 
 /** Counts the grace period of those of these NARs that have no path from now on. */

@@ -8,7 +8,7 @@ import { deleteObjects } from "./objects.ts";
 import { deletePathRow, indexPath, isIncomplete, pathRow, postponeRelease } from "./paths.ts";
 import { readPublished } from "./published.ts";
 
-export type PendingKind = "publish" | "delete-path" | "delete-nar";
+export type PendingKind = "publish" | "delete-path" | "delete-nar" | "delete-pin" | "delete-companions";
 
 interface PendingRow extends Record<string, SqlStorageValue> {
   /** Grows with every intention; it names the row. */
@@ -32,7 +32,7 @@ export interface Needs {
 
 export interface Intention extends Partial<Needs> {
   readonly kind: PendingKind;
-  /** The hash part of a path, or the key of a NAR. */
+  /** The hash part of a path, or the key of a NAR or a pin. */
   readonly key: string;
   /** Of a deletion: keys of other objects that go with it. */
   readonly objects?: readonly string[];
@@ -153,9 +153,17 @@ export function isNarPending(c: CatalogContext, nar: string): boolean {
 
 /** NARs of publications, and of narinfos whose deletion has not ended: until then clients may read them. */
 export function pendingNars(c: CatalogContext): Set<string> {
+  return narsOf(c, "publish", "delete-path");
+}
+
+function narsOf(c: CatalogContext, ...kinds: readonly PendingKind[]): Set<string> {
   return new Set(
     c.sql
-      .exec<{ nar: string }>("SELECT DISTINCT value AS nar FROM pending, json_each(pending.nars)")
+      .exec<{ nar: string }>(
+        `SELECT DISTINCT value AS nar FROM pending, json_each(pending.nars)
+         WHERE kind IN (SELECT value FROM json_each(?))`,
+        JSON.stringify(kinds),
+      )
       .toArray()
       .map((row) => row.nar),
   );
@@ -267,15 +275,17 @@ async function settleDeletion(c: CatalogContext, key: string): Promise<void> {
 export async function carryOutDeletions(c: CatalogContext, keys: readonly string[]): Promise<void> {
   const rows = deletionsOf(c, keys);
   if (rows.length === 0) return;
-  // A deletion that failed may have been followed by a publication that relies on this NAR.
+  // A deletion that failed may have been followed by a publication that relies on this NAR. Asked once for all of
+  // them, because it looks at every intention.
+  const published = narsOf(c, "publish");
   const isNeeded = ({ kind, key }: PendingRow) =>
-    kind === "delete-nar" && (isNarPending(c, key) || isNarReferred(c, key));
+    kind === "delete-nar" && (published.has(key) || isNarReferred(c, key));
   const going = rows.filter((row) => !isNeeded(row));
   // A path with the same deriver may have been published since: the log is its log, too.
   const listed = going.flatMap((row): string[] => JSON.parse(row.objects));
   const needed = logsStillNeeded(c, listed);
   const companions = new Set(listed.filter((key) => !needed.has(key)));
-  const objects = [...new Set([...going.map(objectKey), ...companions])];
+  const objects = [...new Set([...going.flatMap(ownObject), ...companions])];
   const before = attempted(c, rows);
   try {
     if (objects.length > 0) await deleteObjects(c, objects);
@@ -285,7 +295,9 @@ export async function carryOutDeletions(c: CatalogContext, keys: readonly string
     throw error;
   }
   // Of what is needed again, too: an earlier attempt may have deleted it.
-  await c.purge([...new Set([...rows.map(objectKey), ...companions])].map((key) => `/${key}`));
+  const served = rows.filter(({ kind }) => kind !== "delete-pin").flatMap(ownObject);
+  const dropped = [...new Set([...served, ...companions])].map((key) => `/${key}`);
+  if (dropped.length > 0) await c.purge(dropped);
   c.transaction(() => {
     for (const row of rows) {
       end(c, row.sequence);
@@ -311,8 +323,10 @@ function attempted(c: CatalogContext, rows: readonly PendingRow[]): Map<number, 
   return before;
 }
 
-function objectKey({ kind, key }: PendingRow): string {
-  return kind === "delete-nar" ? key : `${key}.narinfo`;
+/** The key of the object that a deletion is about, if it is about one. */
+function ownObject({ kind, key }: PendingRow): string[] {
+  if (kind === "delete-companions") return [];
+  return [kind === "delete-path" ? `${key}.narinfo` : key];
 }
 
 function deletionsOf(c: CatalogContext, keys: readonly string[]): PendingRow[] {

@@ -4,6 +4,7 @@ import { bucketFailure, bucketOperation, r2Code, TOO_MANY_WRITES } from "../cach
 import { HttpError } from "../http/errors.ts";
 import type { CatalogContext } from "./context.ts";
 import { pathRow } from "./paths.ts";
+import { begin, carryOutDeletions, isPending, settleKey } from "./pending.ts";
 import { formatPin, type Keep, PIN_FOLDER, type Revision, untilOf } from "./pin-object.ts";
 import { learnPath } from "./publish.ts";
 import { isoTime } from "./queries.ts";
@@ -67,10 +68,11 @@ export function putPin(c: CatalogContext, name: string, request: PinRequest, by:
 
 /** Throws {@link HttpError} 404 or 503. */
 export function deletePin(c: CatalogContext, name: string): Promise<void> {
-  return c.locks.run(PIN_FOLDER + name, async () => {
-    if (c.sql.exec("SELECT 1 FROM pins WHERE name = ?", name).toArray().length === 0) throw noPin(name);
-    c.transaction(() => savePin(c, name, {}, []));
-    await writePin(c, name);
+  const key = PIN_FOLDER + name;
+  return c.locks.run(key, async () => {
+    // One whose deletion got no answer has no row any more.
+    if (pinRow(c, name) === undefined && !isPending(c, key)) throw noPin(name);
+    await removePin(c, name);
   });
 }
 
@@ -119,7 +121,7 @@ export function pinnedOf(c: CatalogContext, hashes: readonly string[]): Set<stri
   );
 }
 
-/** Writes the rows of a pin; without revisions it is one that is to go. Call it in a transaction. */
+/** Writes the rows of a pin. Call it in a transaction. */
 export function savePin(c: CatalogContext, name: string, keep: Keep, revisions: readonly Revision[]): void {
   c.sql.exec(
     `INSERT INTO pins VALUES (?, ?, ?, NULL, 0) ON CONFLICT (name) DO UPDATE SET
@@ -150,17 +152,27 @@ export async function writePins(c: CatalogContext): Promise<number> {
   return names.length;
 }
 
+/** Removes a pin, by one who holds the lock. The intention outlives a deletion without an answer: {@link settleKey}. */
+async function removePin(c: CatalogContext, name: string): Promise<void> {
+  const key = PIN_FOLDER + name;
+  c.transaction(() => {
+    c.sql.exec("DELETE FROM pin_revisions WHERE pin = ?", name);
+    const rows = c.sql.exec("DELETE FROM pins WHERE name = ? RETURNING name", name).toArray();
+    if (rows.length > 0) begin(c, { kind: "delete-pin", key });
+  });
+  await carryOutDeletions(c, [key]);
+}
+
 /** Makes the bucket say what the rows say, by one who holds the lock. */
 async function writePin(c: CatalogContext, name: string): Promise<void> {
   const key = PIN_FOLDER + name;
+  // An earlier deletion whose answer was lost must not take what is put now.
+  await settleKey(c, key);
   let row = pinRow(c, name);
   if (row === undefined || row.is_written === 1) return;
   const revisions = revisionsOf(c, name);
-  if (revisions.length === 0) {
-    await bucketOperation("delete", () => c.bucket.delete(key));
-    c.sql.exec("DELETE FROM pins WHERE name = ?", name);
-    return;
-  }
+  // So an earlier version left a pin whose deletion had failed.
+  if (revisions.length === 0) return removePin(c, name);
   const text = formatPin(keepOf(row), revisions, c.config.storeDir);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     // Only over what is known: an earlier put whose answer was lost may arrive now, and must not win.
@@ -225,7 +237,7 @@ function revisionsOf(c: CatalogContext, name: string): (Revision & { readonly un
     }));
 }
 
-/** `undefined` for one that is not there, or on its way out. */
+/** `undefined` for one that is not there. */
 function pinOf(c: CatalogContext, name: string): Pin | undefined {
   const row = pinRow(c, name);
   const revisions = revisionsOf(c, name).map(({ hash, name, pinned, pinnedBy, until }) => ({

@@ -4,14 +4,13 @@
 import { mergeNarInfo } from "../cache/merge-narinfo.ts";
 import { narState } from "../cache/stored-nar.ts";
 import { HttpError } from "../http/errors.ts";
-import { FormatError } from "../nix/format-error.ts";
 import { formatHash, type Hash } from "../nix/hash.ts";
 import { narKeyOfUrl } from "../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../nix/narinfo.ts";
 import type { CatalogContext } from "./context.ts";
 import { indexPath, isIncomplete, missingNames, missingPaths, pathRow, referenceHashes } from "./paths.ts";
 import { earlierPublications, isBeingDeleted, type Needs, protect, recover, settleKey } from "./pending.ts";
-import { inspectPublished, readPublished } from "./published.ts";
+import { inspectPublished, readable, readPublished } from "./published.ts";
 import { textOf, withSignatures } from "./signatures.ts";
 import { wantPaths } from "./wants.ts";
 import { type Publication, publishing, type StoredNarInfo, writeNarInfo } from "./write-narinfo.ts";
@@ -170,18 +169,6 @@ async function decide(
 /** With FileHash and FileSize, which Nix up to 2.34 asserts, whatever the client or another tool has left out. */
 function complete(info: NarInfo, { fileHash, fileSize }: { fileHash?: Hash; fileSize: number }): NarInfo {
   return { ...info, fileHash: fileHash ?? info.fileHash ?? info.narHash, fileSize };
-}
-
-/** `undefined` for a text that no client of this cache can read: it is broken, and a push replaces it. */
-function readable(text: string, storeDir: string): NarInfo | undefined {
-  try {
-    const info = parseNarInfo(text, storeDir);
-    narKeyOfUrl(info.url);
-    return info;
-  } catch (error) {
-    if (error instanceof FormatError) return undefined;
-    throw error;
-  }
 }
 
 /**

@@ -66,7 +66,8 @@ export async function inspectPublished(
     if (text === undefined)
       return { ...unreadable, mayBeSound: encoding !== undefined && coding === undefined };
     const nar = narOf(text);
-    const mayBeSound = isOfAnotherStore(text, hash, c.config.storeDir);
+    const { storeDir } = c.config;
+    const mayBeSound = isOfAnotherStore(text, hash, storeDir) || isOfNewerNix(text, hash, storeDir);
     return { ...unreadable, mayBeSound, ...(nar !== undefined && { nar }) };
   }
 }
@@ -75,6 +76,23 @@ export async function inspectPublished(
 function isOfAnotherStore(text: string, hash: string, storeDir: string): boolean {
   const [, dir, name] = /^StorePath: (\/.*)\/([^/\n]+)$/m.exec(text) ?? [];
   return name?.startsWith(`${hash}-`) === true && dir !== storeDir;
+}
+
+/** Right but for what newer versions of Nix may say in ways of their own. */
+function isOfNewerNix(text: string, hash: string, storeDir: string): boolean {
+  return readable(text.replace(/^(CA|Compression|Sig): .*\n/gm, ""), storeDir)?.storePath.hash === hash;
+}
+
+/** `undefined` for a text that no client of this cache can read: it is broken, and a push replaces it. */
+export function readable(text: string, storeDir: string): NarInfo | undefined {
+  try {
+    const info = parseNarInfo(text, storeDir);
+    narKeyOfUrl(info.url);
+    return info;
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
 }
 
 function narOf(text: string): string | undefined {

@@ -8,6 +8,7 @@ import { HttpError } from "../http/errors.ts";
 import { learnCompanion } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";
 import { note } from "./findings.ts";
+import { settleKey } from "./pending.ts";
 import { PIN_FOLDER, parsePin } from "./pin-object.ts";
 import { MAX_WRITTEN, pinRow, savePin, writePins } from "./pins.ts";
 import { type Run, saveRun } from "./runs.ts";
@@ -79,6 +80,8 @@ export async function reindexPins(c: CatalogContext, run: Run): Promise<number> 
 
 async function readPin(c: CatalogContext, key: string): Promise<void> {
   const name = key.slice(PIN_FOLDER.length);
+  // Otherwise a pin that is being deleted would come back.
+  await settleKey(c, key);
   const object = await bucketOperation("get", () => c.bucket.get(key));
   if (object === null) return;
   const pin = parsePin(await bucketOperation("get", () => object.text()), c.config.storeDir);

@@ -89,6 +89,7 @@ function reindexPath(c: CatalogContext, run: Run, hash: string): Promise<void> {
           break;
         case "unreadable":
           note(c, run.kind, "unreadable-narinfo", hash, state.found.unreadable);
+          if (state.found.mayBeSound) run.obscure = hash;
           // A path that nobody can read is missing, so that the next push of it heals. But what may be sound keeps
           // its row, and with it its NAR.
           if (state.row === undefined || state.found.mayBeSound) return;

@@ -1,5 +1,5 @@
 // Resigning one path: written like a publication of it, under the path's lock, with an intention, over nothing but what
-// the catalog knows, purged from the edge. So a push or a deletion comes before or after it. It is nobody's push: when
+// the catalog knows. So a push or a deletion comes before or after it. It is nobody's push: when
 // the path was pushed and by whom, and when it was last wanted, stays as it is.
 import { HttpError } from "../http/errors.ts";
 import { FormatError } from "../nix/format-error.ts";
@@ -27,6 +27,8 @@ export interface Resigning {
   paths: number;
   /** Narinfos written so far. */
   resigned: number;
+  /** Hash parts of those that the edge has not been told of yet. Written with the rows: a death does not lose them. */
+  unpurged?: readonly string[];
 }
 
 /** The count of it is written with it, so that a step that is done again counts nothing twice. */
@@ -87,10 +89,11 @@ function rewrite(c: CatalogContext, run: Run, row: SignedRow, text: string): Pro
         signersOf(parseNarInfo(text, c.config.storeDir)),
         hash,
       );
-      resigningOf(run).resigned++;
+      const resigning = resigningOf(run);
+      resigning.resigned++;
+      resigning.unpurged = [...(resigning.unpurged ?? []), hash];
       saveRun(c, run);
     });
-    await c.purge([`/${hash}.narinfo`]);
     publication.mayArrive = false;
     return true;
   });

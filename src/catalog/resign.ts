@@ -40,9 +40,9 @@ export interface ResignReport extends Progress {
 export function resignReport(c: CatalogContext): ResignReport | undefined {
   const run = loadRun(c, "resign");
   if (run?.resigning === undefined) return undefined;
-  const { keys, ...rest } = run.resigning;
+  const { drop, keys, paths, resigned } = run.resigning;
   const unreadable = findingsOf(c, "resign", "unreadable-narinfo", MAX_NAMED);
-  return { ...progress(run), ...rest, keys: keys.map(signerOf), unreadable };
+  return { ...progress(run), drop, keys: keys.map(signerOf), paths, resigned, unreadable };
 }
 
 /**
@@ -72,7 +72,9 @@ export async function requestResign(c: CatalogContext, options: ResignOptions): 
     );
   }
   if (current !== undefined && underWay?.drop === drop && !restart) return current;
-  return startRun(c, "resign", false, { resigning: { drop, keys, paths: 0, resigned: 0 } });
+  // Of the one that this replaces.
+  const { unpurged = [] } = current?.resigning ?? {};
+  return startRun(c, "resign", false, { resigning: { drop, keys, paths: 0, resigned: 0, unpurged } });
 }
 
 export const RESIGN_STEPS: Record<PhaseOf<"resign">, Step> = { narinfos: resignNarInfos };
@@ -105,6 +107,10 @@ async function resignNarInfos(c: CatalogContext, run: Run): Promise<number> {
   }
   const end = rows.length < BATCH ? LAST : (rows.at(-1)?.hash ?? LAST);
   const { done, cost } = await doItems(c, run, items, end);
+  // Once for all of the step: the platform takes five purges a minute.
+  const { unpurged = [] } = resigning;
+  if (unpurged.length > 0) await c.purge(unpurged.map((hash) => `/${hash}.narinfo`));
+  resigning.unpurged = [];
   resigning.paths += rows.filter(({ hash }) => hash <= done).length;
   saveRun(c, run);
   return cost + BATCH_COST;

@@ -59,6 +59,8 @@ export interface Run {
   readonly collection?: Collection;
   /** Of a resign. */
   readonly resigning?: Resigning;
+  /** Of a reindex: the hash part of a path that may be sound and cannot be read here, if there is any. */
+  obscure?: string;
   finished: number | undefined;
   /** When a run of this kind was last at its end, this one or an earlier one. */
   completed: number | undefined;

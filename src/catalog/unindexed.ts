@@ -40,6 +40,11 @@ export function isNarOfUnindexed(c: CatalogContext, nar: string): boolean {
   return c.sql.exec("SELECT 1 FROM unindexed WHERE nar = ? LIMIT 1", nar).toArray().length > 0;
 }
 
+/** Whether one has been met that may have any NAR, because nobody here can read which. */
+export function isAnyNarUnknown(c: CatalogContext): boolean {
+  return c.sql.exec("SELECT 1 FROM unindexed WHERE nar IS NULL LIMIT 1").toArray().length > 0;
+}
+
 /** Base names of unindexed paths that refer to a path. */
 export function unindexedReferrers(c: CatalogContext, hash: string): string[] {
   return c.sql

@@ -269,6 +269,8 @@ export class World {
       deletions: { count: 0 },
       publications: new Map(),
       unasked: new Set(),
+      // The histories sweep by themselves.
+      wakeForSweep: () => undefined,
     };
   }
 

@@ -1,0 +1,58 @@
+// The alarm: whatever releases a NAR sets it for the end of the grace period, and nothing sets it later than it is.
+import { evictDurableObject, reset, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it } from "vitest";
+import { losingAnswers } from "../support/bucket.ts";
+import { publishing } from "../support/catalog.ts";
+import { hashOf } from "../support/closure.ts";
+import { captureLog } from "../support/log.ts";
+import { catalog, inCatalog, NAR_GRACE_MS, publishPath, value } from "../support/runs.ts";
+import { type TestPath, testPath } from "../support/store-paths.ts";
+
+captureLog();
+afterEach(() => reset());
+
+const alarm = () => runInDurableObject(catalog(), (_, { storage }) => storage.getAlarm());
+const inGrace = () => expect.closeTo(Date.now() + NAR_GRACE_MS, -4);
+
+/** A path that has been healed by another build, without an answer of the bucket: its row still has the old NAR. */
+async function halfHealed(): Promise<TestPath> {
+  const [broken, whole] = [await testPath(), await testPath("hello-1.0", "another build")];
+  await publishPath(broken);
+  await env.BUCKET.put(broken.narKey, "damaged");
+  await env.BUCKET.put(whole.narKey, whole.nar, {
+    sha256: await crypto.subtle.digest("SHA-256", whole.nar),
+  });
+  const lost = losingAnswers(({ name, key }) => name === "put" && key === broken.key);
+  expect((await publishing(whole.text, lost)).result).toMatchObject({ status: 503 });
+  expect(await alarm()).toBeNull();
+  return whole;
+}
+
+describe("a NAR that is released by what settles a publication without an answer is swept in time, when it is", () => {
+  it("a pusher who looks for the path", async () => {
+    await value(catalog().wantPath(hashOf(await halfHealed())));
+    expect(await alarm()).toEqual(inGrace());
+  });
+
+  it("a push of the path", async () => {
+    const { text } = await halfHealed();
+    expect(await value(catalog().publish(text, "tester"))).toBe("unchanged");
+    expect(await alarm()).toEqual(inGrace());
+  });
+});
+
+describe("the alarm", () => {
+  it.each([
+    ["stays where it is earlier", 3600_000, 3600_000],
+    ["comes earlier where it is later", 2 * NAR_GRACE_MS, NAR_GRACE_MS],
+  ])("%s, also for a process that has not set it", async (_, before, after) => {
+    const path = await testPath();
+    await publishPath(path);
+    await value(catalog().reindex({}));
+    await inCatalog((_, { storage }) => storage.setAlarm(Date.now() + before));
+    await evictDurableObject(catalog());
+    await value(catalog().deletePath(hashOf(path), false));
+    expect(await alarm()).toEqual(expect.closeTo(Date.now() + after, -4));
+  });
+});
