@@ -11,7 +11,6 @@ import { type Deleted, deletePath, sweepNars } from "./delete.ts";
 import { type PathDetail, pathDetail } from "./detail.ts";
 import { requireHome } from "./home.ts";
 import { isIndexed, requireIndex } from "./indexed.ts";
-import { sweepLateCompanions } from "./late-companions.ts";
 import { Locks } from "./locks.ts";
 import { expectNar, type NarFacts, narSeen } from "./nars.ts";
 import { missingPaths } from "./paths.ts";
@@ -258,7 +257,6 @@ export class Catalog extends DurableObject<Env> {
       // Its end is an alarm, too, and sweeps.
       return isIndexed(this.context) ? (await sweepNars(this.context)).next : nextStepTime(this.context);
     });
-    await this.#again(() => sweepLateCompanions(this.context));
     await this.#again(() => sweepUploads(this.context));
   }
 

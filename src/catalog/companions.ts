@@ -55,8 +55,7 @@ export function forgetCompanions(c: CatalogContext, keys: readonly string[]): vo
   c.sql.exec("DELETE FROM companions WHERE key IN (SELECT value FROM json_each(?))", JSON.stringify(keys));
 }
 
-/** Keys of what has rows that say that it belongs to this. */
-export function ownedBy(c: CatalogContext, owner: string): string[] {
+function ownedBy(c: CatalogContext, owner: string): string[] {
   return c.sql
     .exec<{ key: string }>("SELECT key FROM companions WHERE owner = ? ORDER BY key", owner)
     .toArray()

@@ -3,7 +3,6 @@
 import { HttpError } from "../http/errors.ts";
 import { companionsOfNar, companionsOfPath } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";
-import { lookAgainForPath } from "./late-companions.ts";
 import { DELETE_BATCH } from "./objects.ts";
 import { deletePathRow, pathRow, referencesOf, referrersOf } from "./paths.ts";
 import {
@@ -128,10 +127,7 @@ async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promis
     if (pinned !== undefined) return { isReferred: false, refusal: pinnedRefusal(c, pinned) };
     const rows = hashes.flatMap((hash) => pathRow(c, hash) ?? []);
     c.transaction(() => {
-      for (const { hash } of rows) {
-        lookAgainForPath(c, hash);
-        beginPathDeletion(c, hash);
-      }
+      for (const { hash } of rows) beginPathDeletion(c, hash);
     });
     await carryOutDeletions(c, hashes);
     return { names: rows.map(({ hash, name }) => `${hash}-${name}`) };
@@ -160,7 +156,6 @@ export async function deleteNarInfo(
   alongside: () => void = () => {},
 ): Promise<void> {
   c.transaction(() => {
-    lookAgainForPath(c, hash);
     beginPathDeletion(c, hash);
     alongside();
   });

@@ -8,7 +8,7 @@ import { deleteObjects } from "./objects.ts";
 import { deletePathRow, indexPath, isIncomplete, pathRow, postponeRelease } from "./paths.ts";
 import { readPublished } from "./published.ts";
 
-export type PendingKind = "publish" | "delete-path" | "delete-nar" | "delete-pin" | "delete-companions";
+export type PendingKind = "publish" | "delete-path" | "delete-nar" | "delete-pin";
 
 interface PendingRow extends Record<string, SqlStorageValue> {
   /** Grows with every intention; it names the row. */
@@ -285,7 +285,7 @@ export async function carryOutDeletions(c: CatalogContext, keys: readonly string
   const listed = going.flatMap((row): string[] => JSON.parse(row.objects));
   const needed = logsStillNeeded(c, listed);
   const companions = new Set(listed.filter((key) => !needed.has(key)));
-  const objects = [...new Set([...going.flatMap(ownObject), ...companions])];
+  const objects = [...new Set([...going.map(objectKey), ...companions])];
   const before = attempted(c, rows);
   try {
     if (objects.length > 0) await deleteObjects(c, objects);
@@ -295,7 +295,7 @@ export async function carryOutDeletions(c: CatalogContext, keys: readonly string
     throw error;
   }
   // Of what is needed again, too: an earlier attempt may have deleted it.
-  const served = rows.filter(({ kind }) => kind !== "delete-pin").flatMap(ownObject);
+  const served = rows.filter(({ kind }) => kind !== "delete-pin").map(objectKey);
   const dropped = [...new Set([...served, ...companions])].map((key) => `/${key}`);
   if (dropped.length > 0) await c.purge(dropped);
   c.transaction(() => {
@@ -323,10 +323,8 @@ function attempted(c: CatalogContext, rows: readonly PendingRow[]): Map<number, 
   return before;
 }
 
-/** The key of the object that a deletion is about, if it is about one. */
-function ownObject({ kind, key }: PendingRow): string[] {
-  if (kind === "delete-companions") return [];
-  return [kind === "delete-path" ? `${key}.narinfo` : key];
+function objectKey({ kind, key }: PendingRow): string {
+  return kind === "delete-path" ? `${key}.narinfo` : key;
 }
 
 function deletionsOf(c: CatalogContext, keys: readonly string[]): PendingRow[] {

@@ -155,13 +155,6 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX marks_fresh ON marks (level) WHERE state = 'fresh';
   CREATE INDEX marks_dead ON marks (level) WHERE state = 'dead';
   `,
-  `
-  CREATE TABLE deleted_owners (
-    owner TEXT PRIMARY KEY,
-    objects TEXT NOT NULL,
-    deleted INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  `,
 ];
 
 /** Brings the tables to the newest version. Synchronous and atomic: nothing can look in between. */

@@ -2,7 +2,6 @@
 import { collects } from "../retention.ts";
 import { learnCompanion } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";
-import { lookAgainFor } from "./late-companions.ts";
 import { deletionWith, isPending, settleKey } from "./pending.ts";
 
 /**
@@ -38,18 +37,14 @@ export async function expectCompanion(
   key: string,
   owner: string | undefined,
 ): Promise<void> {
-  let wasDeleted = false;
   for (let name = deletionWith(c, key); name !== undefined; name = deletionWith(c, key)) {
     const deletion = name;
     await c.locks.run(deletion, () => settleKey(c, deletion));
-    wasDeleted = true;
   }
   // No await from here on: a deletion that begins later knows of it.
   c.transaction(() => {
+    if (owner !== undefined) for (const column of OWNERS) noteWants(c, `${column} = ?`, owner);
     learnCompanion(c, key, owner);
-    if (owner === undefined) return;
-    for (const column of OWNERS) noteWants(c, `${column} = ?`, owner);
-    lookAgainFor(c, owner, key, wasDeleted);
   });
 }
 

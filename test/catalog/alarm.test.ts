@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { losingAnswers } from "../support/bucket.ts";
 import { publishing } from "../support/catalog.ts";
-import { hashOf } from "../support/closure.ts";
+import { hashOf, withInfo } from "../support/closure.ts";
 import { captureLog } from "../support/log.ts";
 import { catalog, inCatalog, NAR_GRACE_MS, publishPath, value } from "../support/runs.ts";
 import { type TestPath, testPath } from "../support/store-paths.ts";
@@ -29,6 +29,18 @@ async function halfHealed(): Promise<TestPath> {
   return whole;
 }
 
+/** Another path with the same NAR. */
+async function sharing(path: TestPath): Promise<TestPath> {
+  const other = await testPath("other-1.0");
+  const { url, narHash, narSize } = path.info;
+  const { fileHash = narHash, fileSize = narSize } = path.info;
+  return {
+    ...withInfo(other, { url, narHash, narSize, fileHash, fileSize }),
+    nar: path.nar,
+    narKey: path.narKey,
+  };
+}
+
 describe("a NAR that is released by what settles a publication without an answer is swept in time, when it is", () => {
   it("a pusher who looks for the path", async () => {
     await value(catalog().wantPath(hashOf(await halfHealed())));
@@ -43,6 +55,16 @@ describe("a NAR that is released by what settles a publication without an answer
 });
 
 describe("the alarm", () => {
+  it("is not set where a deletion releases no NAR", async () => {
+    const path = await testPath();
+    await value(catalog().reindex({}));
+    await inCatalog((_, { storage }) => storage.deleteAlarm());
+    await evictDurableObject(catalog());
+    for (const one of [path, await sharing(path)]) await publishPath(one);
+    await value(catalog().deletePath(hashOf(path), false));
+    expect(await alarm()).toBeNull();
+  });
+
   it.each([
     ["stays where it is earlier", 3600_000, 3600_000],
     ["comes earlier where it is later", 2 * NAR_GRACE_MS, NAR_GRACE_MS],

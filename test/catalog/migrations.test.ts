@@ -40,7 +40,6 @@ const ROWS: readonly string[][] = [
      VALUES ('p', 1, 'h', 'hello', 1000, 'PUSH_TOKEN', NULL)`,
     "INSERT INTO marks (key, living, level, state) VALUES ('h', 0, 0, 'dead')",
   ],
-  [`INSERT INTO deleted_owners (owner, objects, deleted) VALUES ('h', '["h.ls"]', 1000)`],
 ];
 
 function inEmptyDatabase<T>(run: (storage: DurableObjectStorage) => T): Promise<T> {

@@ -7,7 +7,6 @@ import { gcReport } from "../../src/catalog/collection.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
 import { requireIndex } from "../../src/catalog/indexed.ts";
-import { sweepLateCompanions } from "../../src/catalog/late-companions.ts";
 import { missingPaths } from "../../src/catalog/paths.ts";
 import { deletePin, putPin } from "../../src/catalog/pins.ts";
 import { fromCatalog, toResult } from "../../src/catalog/result.ts";
@@ -168,7 +167,6 @@ export function collectorsOf(world: World, oracle: Oracle, ledger: Ledger): Coll
         await call(client, async (c) => {
           await requireIndex(c);
           await sweepNars(c);
-          await sweepLateCompanions(c);
         });
       }),
     reindex: () =>
