@@ -17,6 +17,9 @@ export const HOUR_MS = 3600_000;
 /** The grace period of a cache that says nothing else. */
 export const NAR_GRACE_MS = 25 * HOUR_MS;
 
+/** The context as if so many milliseconds had passed since everything that has happened so far. */
+export const later = (ms = HOUR_MS): { readonly now: () => number } => ({ now: () => Date.now() + ms });
+
 export function catalog() {
   return env.CATALOG.getByName("nix-cache");
 }
