@@ -211,6 +211,17 @@ export function meanwhile(when: (operation: Operation) => boolean, action: () =>
   };
 }
 
+/** A bucket whose listing has at most `limit` entries a page, so that a few objects make many pages. */
+export function inSmallPages(bucket: R2Bucket, limit: number): R2Bucket {
+  return new Proxy(bucket, {
+    get: (target, property) => {
+      if (property === "list") return (options: R2ListOptions) => target.list({ ...options, limit });
+      const method: unknown = Reflect.get(target, property, target);
+      return typeof method === "function" ? method.bind(target) : method;
+    },
+  });
+}
+
 export const isPut = ({ name }: Operation): boolean => name === "put";
 export const isDelete = ({ name }: Operation): boolean => name === "delete";
 

@@ -1,6 +1,6 @@
 /** Store paths that refer to each other, for tests of the catalog. */
 import { formatNarInfo } from "../../src/nix/narinfo.ts";
-import { publishPath } from "./runs.ts";
+import { publishPath, storePath } from "./runs.ts";
 import { compressedPath, type TestPath, testPath } from "./store-paths.ts";
 
 export interface Closure {
@@ -26,6 +26,13 @@ export async function closure(): Promise<Closure> {
 export async function publishClosure(): Promise<Closure> {
   const paths = await closure();
   for (const path of paths.all) await publishPath(path);
+  return paths;
+}
+
+/** The same, put there by another tool: the catalog knows nothing of them. */
+export async function storeClosure(): Promise<Closure> {
+  const paths = await closure();
+  for (const path of paths.all) await storePath(path);
   return paths;
 }
 

@@ -3,9 +3,9 @@ import { env } from "cloudflare:workers";
 import { type GcOptions, type GcReport, gcReport } from "../../src/catalog/collection.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { putPin } from "../../src/catalog/pins.ts";
-import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
+import { requestRun } from "../../src/catalog/steps.ts";
 import { type Config, type Env, parseConfig } from "../../src/config.ts";
-import { HOUR_MS, inCatalog, reindex } from "./runs.ts";
+import { HOUR_MS, inCatalog, reindex, toEnd } from "./runs.ts";
 import type { TestPath } from "./store-paths.ts";
 
 export const DAY_MS = 24 * HOUR_MS;
@@ -25,13 +25,7 @@ export function daysLater(days: number, settings: Settings): Partial<CatalogCont
 /** A whole collection, within the object. Throws what stops a step. */
 export async function collect(c: CatalogContext, options: GcOptions = {}): Promise<GcReport> {
   await requestRun(c, "gc", options);
-  for (let turn = 0; turn < 1000; turn++) {
-    const report = gcReport(c);
-    if (report?.problem !== undefined) throw new Error(report.problem);
-    if (report?.done) return report;
-    await continueRuns(c);
-  }
-  throw new Error("the collection does not end");
+  return toEnd(c, () => gcReport(c));
 }
 
 /** The first collection of a catalog that knows its bucket, from which retention is counted: it finds nothing. */
