@@ -157,9 +157,9 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
       case "copy":
         return clients.copy(closureOf(graph, build), action.narsFirst);
       case "delete":
-        return clients.remove(build.hash, false);
+        return clients.remove(build, false);
       case "delete-all":
-        return clients.remove(build.hash, true);
+        return clients.remove(build, true);
       case "sweep":
         return clients.sweep(script.graceMs);
       case "reindex":
