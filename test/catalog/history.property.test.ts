@@ -1,9 +1,11 @@
 // Every history of uploading, publishing, signing and deleting, with crashes and failures between any two steps: at
-// every point at which a client could look, nothing is served whose NAR or references are not there.
+// every point at which a client could look, nothing is served whose NAR or references are not there. The cache's own
+// keys change: after a resign every narinfo has the signatures of those of now.
 import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { recover } from "../../src/catalog/pending.ts";
+import { loadRun } from "../../src/catalog/runs.ts";
 import { expectAgreement } from "../support/agreement.ts";
 import { type Choices, choices } from "../support/choices.ts";
 import { clientsOf, tolerant } from "../support/clients.ts";
@@ -12,6 +14,7 @@ import { clear, playAll, RUNS, rows, TEST_TIMEOUT_MS, telling, weighted } from "
 import { captureLog } from "../support/log.ts";
 import { memoryBucket } from "../support/memory-bucket.ts";
 import { Oracle } from "../support/oracle.ts";
+import { expectSigned, OWN_KEYS, type OwnKey, signingKey } from "../support/own-keys.ts";
 import { type Operation, World } from "../support/world.ts";
 
 const HOUR = 3600_000;
@@ -29,6 +32,7 @@ const KINDS = {
   reindex: 1,
   check: 1,
   repair: 1,
+  resign: 2,
 } as const;
 
 interface Action {
@@ -51,6 +55,8 @@ interface Damage {
 interface Round {
   readonly actions: readonly Action[];
   readonly choices: Choices;
+  /** Which of its own keys the cache signs with from now on. */
+  readonly keys: readonly OwnKey[];
   /** Milliseconds that pass afterwards. */
   readonly pause: number;
   readonly restart: boolean;
@@ -81,6 +87,7 @@ const damage: fc.Arbitrary<Damage> = fc.record({ kind: fc.constantFrom(...DAMAGE
 const round: fc.Arbitrary<Round> = fc.record({
   actions: fc.array(action, { minLength: 1, maxLength: 6 }),
   choices,
+  keys: fc.subarray([...OWN_KEYS]),
   pause: fc.constantFrom(0, 30_000, HOUR / 4, HOUR, 26 * HOUR),
   restart: fc.boolean(),
   damages: fc.array(damage, { minLength: 1, maxLength: 3 }),
@@ -168,6 +175,8 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
         return clients.run("check", false);
       case "repair":
         return clients.run("check", true);
+      case "resign":
+        return clients.resign(OWN_KEYS[action.signer]?.name);
     }
   };
 
@@ -189,7 +198,10 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
       await world.interfere(key, (bucket) => bucket.put(key, text));
     }
     for (const [build] of graph.slice(0, script.pushed)) await world.run([clients.push(build)]);
-    for (const { actions, choices, pause, restart, damages: done } of script.rounds) {
+    let keys: readonly OwnKey[] = [];
+    for (const { actions, choices, pause, restart, damages: done, ...round } of script.rounds) {
+      if (signingKey(round.keys) !== signingKey(keys)) world.deploy({ SIGNING_KEY: signingKey(round.keys) });
+      keys = round.keys;
       await world.run(
         actions.map((action) => tolerant(operationOf(action))),
         choices,
@@ -215,10 +227,19 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
       await world.run([clients.run("check", false)]);
       expect(findings(storage, isOpen)).toEqual([]);
       for (const build of finalBuilds) await world.run([clients.push(build)]);
-      expect([...oracle.stale]).toEqual([]);
     }
+    const dropped = OWN_KEYS.find((key) => !keys.includes(key))?.name;
+    // What a resign drops that is under way, the next one drops, too, unless it says otherwise.
+    await world.run([clients.finishRuns()]);
+    await world.run([clients.resign(dropped)]);
+    expect(loadRun(world.context, "resign")).toMatchObject({
+      finished: expect.any(Number),
+      resigning: { drop: dropped ?? null },
+    });
+    await expectSigned(bucket, keys, dropped);
     for (const [{ hash }] of graph) expect(oracle.served.has(hash)).toBe(true);
     await expectAgreement(storage, bucket, kind);
+    if (!isDamaged) expect([...oracle.stale]).toEqual([]);
   });
 }
 

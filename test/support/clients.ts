@@ -6,7 +6,7 @@ import { requestRun } from "../../src/catalog/steps.ts";
 import { HttpError } from "../../src/http/errors.ts";
 import { affectedBy, type Build, type Graph, signed } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
-import { call, remove, sweep, upload, uploadIfAbsent } from "./requests.ts";
+import { call, finishRuns, remove, runToEnd, sweep, upload, uploadIfAbsent } from "./requests.ts";
 import type { Client, Operation, World } from "./world.ts";
 
 export interface Clients {
@@ -23,6 +23,10 @@ export interface Clients {
   /** `nix copy` up to 2.34: path by path; from 2.35: all NARs first. */
   readonly copy: (builds: readonly Build[], narsFirst: boolean) => Operation;
   readonly remove: (build: Build, withReferrers: boolean) => Operation;
+  /** Signs all narinfos with the keys that are configured; the signatures of the key `drop` go. */
+  readonly resign: (drop: string | undefined) => Operation;
+  /** All that is under way, by alarms. */
+  readonly finishRuns: () => Operation;
   readonly sweep: (graceMs: number) => Operation;
   /** A reindex or a check, from the start of the bucket. */
   readonly run: (kind: RunKind, repair: boolean) => Operation;
@@ -35,7 +39,8 @@ export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
     const began = world.steps;
     const outcome = await fromCatalog(() => catalog.publish(text, "tester"));
     if (outcome !== "first-build-stays") {
-      const signatures = [...text.matchAll(/^Sig: (.*)$/gm)].map(([, value = ""]) => value);
+      // Those of the cache's own keys come and go with its configuration.
+      const signatures = [...text.matchAll(/^Sig: (signer-.*)$/gm)].map(([, value = ""]) => value);
       oracle.acknowledged(build, signatures, began);
     }
     return outcome;
@@ -100,6 +105,11 @@ export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
       operation(`${kind}${repair ? " and repair" : ""}`, (client) =>
         call(client, (c) => requestRun(c, kind, { repair, restart: true })),
       ),
+    resign: (drop) =>
+      operation(`resign${drop === undefined ? "" : ` without ${drop}`}`, (client) =>
+        runToEnd(client, "resign", { restart: true, ...(drop !== undefined && { drop }) }),
+      ),
+    finishRuns: () => operation("finish runs", finishRuns),
     sweep: (graceMs) => operation("sweep", (client) => sweep(client, graceMs)),
   };
 }

@@ -2,18 +2,17 @@
 
 import { KINDS } from "../../src/cache/kinds.ts";
 import { putMetadata } from "../../src/cache/put-metadata.ts";
-import { gcReport } from "../../src/catalog/collection.ts";
 import { missingPaths } from "../../src/catalog/paths.ts";
 import { deletePin, putPin } from "../../src/catalog/pins.ts";
 import { fromCatalog } from "../../src/catalog/result.ts";
-import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
+import { requestRun } from "../../src/catalog/steps.ts";
 import { wantPaths } from "../../src/catalog/wants.ts";
 import { HttpError } from "../../src/http/errors.ts";
 import { operation } from "./clients.ts";
 import type { Build } from "./graph.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Oracle } from "./oracle.ts";
-import { call, remove, sweep, uploadIfAbsent } from "./requests.ts";
+import { call, remove, runToEnd, sweep, uploadIfAbsent } from "./requests.ts";
 import type { Client, Operation, World } from "./world.ts";
 
 export interface Collectors {
@@ -113,19 +112,6 @@ export function collectorsOf(world: World, oracle: Oracle, ledger: Ledger): Coll
     }
   }
 
-  async function collect(client: Client, options: { dryRun: boolean; force: boolean }): Promise<void> {
-    await call(client, (c) => requestRun(c, "gc", options));
-    for (let alarm = 0; alarm < 20; alarm++) {
-      const isDone = await call(client, async (c) => {
-        const report = gcReport(c);
-        if (report === undefined || report.done || report.problem !== undefined) return true;
-        await continueRuns(c);
-        return false;
-      });
-      if (isDone) return;
-    }
-  }
-
   return {
     copy: (closure, isAlone) =>
       operation(`copy ${closure.map(({ hash }) => hash)}`, (client) => copy(client, closure, isAlone)),
@@ -140,7 +126,7 @@ export function collectorsOf(world: World, oracle: Oracle, ledger: Ledger): Coll
     remove: (build, withReferrers, affected) =>
       operation(`delete ${build.hash}`, (client) => removeAll(client, build, withReferrers, affected)),
     collect: (options) =>
-      operation(`collect ${JSON.stringify(options)}`, (client) => collect(client, options)),
+      operation(`collect ${JSON.stringify(options)}`, (client) => runToEnd(client, "gc", options)),
     sweep: () => operation("sweep", (client) => sweep(client)),
     reindex: () =>
       operation("reindex", (client) => call(client, (c) => requestRun(c, "reindex", { restart: true }))),

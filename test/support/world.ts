@@ -45,7 +45,7 @@ export class World {
   /** Steps so far. */
   steps = 0;
   readonly #options: WorldOptions;
-  readonly #config: Config;
+  #config: Config;
   readonly #turns = new Turns();
   #catalog = new Process();
   #context: CatalogContext;
@@ -55,7 +55,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
-    this.#config = parseConfig({ BUCKET: options.bucket, ...options.variables } as Env);
+    this.#config = configOf(options);
     this.#context = this.#newContext();
   }
 
@@ -104,6 +104,13 @@ export class World {
       if (this.steps - first > MAX_STEPS) throw new Error("the history does not end");
     }
     if (open > 0) throw new Error(`deadlock: ${open} operations wait for each other`);
+  }
+
+  /** Other variables are deployed while nothing is under way: another process of the catalog begins with them. */
+  deploy(variables: Partial<Env>): void {
+    this.history.push(`deployed: ${Object.keys(variables)}`);
+    this.#config = configOf(this.#options, variables);
+    this.restart();
   }
 
   /** The catalog's process dies while nothing is under way, and another one begins. */
@@ -240,6 +247,10 @@ export class World {
       ...(key.endsWith(".narinfo") && { text: new TextDecoder().decode(bytes) }),
     };
   }
+}
+
+function configOf({ bucket, variables }: WorldOptions, others: Partial<Env> = {}): Config {
+  return parseConfig({ BUCKET: bucket, ...variables, ...others } as Env);
 }
 
 export interface Client {
