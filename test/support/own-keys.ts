@@ -23,7 +23,7 @@ export function signingKey(keys: readonly OwnKey[]): string {
 export async function expectSigned(
   bucket: R2Bucket,
   keys: readonly OwnKey[],
-  dropped: string | undefined,
+  dropped?: string,
 ): Promise<void> {
   const { objects } = await bucket.list();
   for (const { key } of objects.filter(({ key }) => key.endsWith(".narinfo"))) {

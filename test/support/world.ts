@@ -3,7 +3,6 @@
  * a clock. Every bucket operation stops before it happens and before its answer arrives; which of those that wait
  * goes on next, and what befalls it, is decided by numbers. Nothing here is left to chance or real time.
  */
-import { createHash } from "node:crypto";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { Locks } from "../../src/catalog/locks.ts";
@@ -13,6 +12,7 @@ import { type Result, toResult } from "../../src/catalog/result.ts";
 import { expectCompanion, wantPath } from "../../src/catalog/wants.ts";
 import { type Config, type Env, parseConfig } from "../../src/config.ts";
 import { type Choices, type Fault, NO_CHOICES } from "./choices.ts";
+import { type Snapshot, snapshotOf } from "./snapshot.ts";
 import { stoppingBucket } from "./stopping-bucket.ts";
 import { Process, Turns, type Waiting } from "./turns.ts";
 
@@ -29,16 +29,6 @@ export interface WorldOptions {
   /** Called when an object has been written or deleted; `undefined` for a deleted one. */
   readonly onChange?: (key: string, object: Snapshot | undefined) => void;
   readonly onPurge?: (paths: readonly string[]) => void;
-}
-
-/** What a client would see. */
-export interface Snapshot {
-  /** Bytes. */
-  readonly size: number;
-  /** Of the content, in lower-case hex. */
-  readonly sha256: string;
-  /** Of a narinfo. */
-  readonly text?: string;
 }
 
 export class World {
@@ -229,23 +219,12 @@ export class World {
 
   /** What must not be is kept from whoever made it: for them it would be a bucket that fails. */
   async #observe(key: string): Promise<void> {
-    const object = await this.#look(key);
+    const object = await snapshotOf(this.#options.bucket, key);
     try {
       this.#options.onChange?.(key, object);
     } catch (error) {
       this.#failures.push(error);
     }
-  }
-
-  async #look(key: string): Promise<Snapshot | undefined> {
-    const object = await this.#options.bucket.get(key);
-    if (object === null) return undefined;
-    const bytes = await object.bytes();
-    return {
-      size: object.size,
-      sha256: createHash("sha256").update(bytes).digest("hex"),
-      ...(key.endsWith(".narinfo") && { text: new TextDecoder().decode(bytes) }),
-    };
   }
 }
 
