@@ -1,3 +1,4 @@
+/** Signed requests and pre-signed URLs that somebody has changed are refused. */
 import { describe, expect, test } from "vitest";
 import { verifySigV4 } from "../../src/auth/sigv4.ts";
 import {

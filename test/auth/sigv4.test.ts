@@ -1,3 +1,4 @@
+/** Requests that are signed rightly in S3's way are let in, whatever the platform changes on the way. */
 import { AwsClient } from "aws4fetch";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

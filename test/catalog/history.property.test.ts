@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { recover } from "../../src/catalog/pending.ts";
 import { loadRun } from "../../src/catalog/runs.ts";
-import { expectAgreement } from "../support/agreement.ts";
+import { expectAgreement, wronglyFound } from "../support/agreement.ts";
 import { type Choices, choices } from "../support/choices.ts";
 import { clientsOf, tolerant } from "../support/clients.ts";
 import { type Build, buildAt, closureOf, graphOf, graphShape, type NodeShape } from "../support/graph.ts";
@@ -225,7 +225,7 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
       if (script.foreign > 0) await world.run([clients.run("reindex", false)]);
       await expectAgreement(storage, bucket, kind);
       await world.run([clients.run("check", false)]);
-      expect(findings(storage, isOpen)).toEqual([]);
+      expect(wronglyFound(storage, isOpen)).toEqual([]);
       for (const build of finalBuilds) await world.run([clients.push(build)]);
     }
     const dropped = OWN_KEYS.find((key) => !keys.includes(key))?.name;
@@ -243,15 +243,6 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     await expectAgreement(storage, bucket, kind);
     if (!isDamaged) expect([...oracle.stale]).toEqual([]);
   });
-}
-
-/** What the last check has found and should not: uploads that nobody published are nothing wrong. */
-function findings(storage: DurableObjectStorage, isOpen: boolean) {
-  const allowed = ["unreferenced-nar", "unindexed-nar", ...(isOpen ? ["missing-reference"] : [])];
-  return rows<{ kind: string }>(
-    storage,
-    "SELECT kind, name, detail FROM findings WHERE run = 'check'",
-  ).filter(({ kind }) => !allowed.includes(kind));
 }
 
 async function emptyBucket(): Promise<R2Bucket> {

@@ -1,3 +1,4 @@
+/** Sweeps: a NAR goes when nothing has needed it for its grace period, and not before. */
 import { reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

@@ -37,3 +37,12 @@ export async function expectAgreement(
     expect(nars.has(key)).toBe(true);
   }
 }
+
+/** What the last check has found and should not: uploads that nobody published are nothing wrong. */
+export function wronglyFound(storage: DurableObjectStorage, isOpen: boolean) {
+  const allowed = ["unreferenced-nar", "unindexed-nar", ...(isOpen ? ["missing-reference"] : [])];
+  return rows<{ kind: string }>(
+    storage,
+    "SELECT kind, name, detail FROM findings WHERE run = 'check'",
+  ).filter(({ kind }) => !allowed.includes(kind));
+}
