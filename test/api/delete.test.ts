@@ -1,3 +1,4 @@
+/** DELETE of a path by the API: what goes, what stays, and what is told. */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

@@ -1,3 +1,4 @@
+/** Which of these paths are missing: what a client asks before it pushes. */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

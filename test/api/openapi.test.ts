@@ -1,3 +1,4 @@
+/** The API's description says what the routes do, and every answer has the shape that it documents. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, inject, it } from "vitest";
 import { OPENAPI } from "../../src/api/openapi.ts";

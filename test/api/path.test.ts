@@ -1,3 +1,4 @@
+/** What the API tells of one path. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import type { PathDetail } from "../../src/catalog/detail.ts";

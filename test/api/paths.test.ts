@@ -1,3 +1,4 @@
+/** The API's list of paths: its pages, filters and cursors. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { formatCursor, parseCursor } from "../../src/api/cursor.ts";

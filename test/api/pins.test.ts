@@ -1,3 +1,4 @@
+/** Pins by the API: who may put, read and delete them, and that one request resolves them. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Pin } from "../../src/catalog/pins.ts";

@@ -1,3 +1,4 @@
+/** What every route of the API refuses alike: permissions, methods, a catalog that fails. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Problem } from "../../src/http/problem.ts";

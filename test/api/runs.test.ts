@@ -1,3 +1,4 @@
+/** Reindexes, checks and resigns by the API: begun by a POST, told of by a GET. */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

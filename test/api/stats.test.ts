@@ -1,3 +1,4 @@
+/** The numbers of a cache: its size, its growth, and how old they may be. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { countStats, RecentStats, STATS_AGE_MS, type Stats } from "../../src/catalog/stats.ts";

@@ -1,3 +1,4 @@
+/** The token of a request, in whatever header it comes. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { tokenOf } from "../../src/auth/credentials.ts";

@@ -1,3 +1,4 @@
+/** The body of a request that is signed in S3's way: unwrapped, and held against what was signed. */
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { verifiedRequest } from "../../src/auth/sigv4-body.ts";

@@ -1,3 +1,4 @@
+/** Whatever claims to be a signature in S3's way, checking it gives an answer. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { verifySigV4 } from "../../src/auth/sigv4.ts";

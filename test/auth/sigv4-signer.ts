@@ -50,6 +50,11 @@ export async function verified(request: Request, now = NOW): Promise<string> {
   return codeOf(await verifySigV4(request, secretOf, now));
 }
 
+/** The whole outcome, at the time of the signature. */
+export function verifyNow(request: Request): Promise<SigV4Outcome> {
+  return verifySigV4(request, secretOf, NOW);
+}
+
 export function secretOf(accessKey: string): string | undefined {
   return accessKey === ACCESS_KEY ? SECRET : undefined;
 }

@@ -1,34 +1,26 @@
+/** Checks: what is wrong with the bucket or the catalog is found, and what is safe to repair is repaired. */
 import { evictDurableObject, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { checkReport } from "../../src/catalog/check.ts";
-import type { CatalogContext } from "../../src/catalog/context.ts";
-import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
-import { expectNar, narSeen } from "../../src/catalog/nars.ts";
-import { begin, recover } from "../../src/catalog/pending.ts";
-import { publish } from "../../src/catalog/publish.ts";
 import { MAX_OPERATIONS } from "../../src/catalog/scan.ts";
-import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
-import { failing, meanwhile, type Operation, watch } from "../support/bucket.ts";
+import { watch } from "../support/bucket.ts";
 import { cacheWith, contents, keys, PUSH_TOKEN } from "../support/cache.ts";
 import { baseNameOf, closure, hashOf, publishClosure } from "../support/closure.ts";
 import { captureLog } from "../support/log.ts";
 import {
   catalog,
   check,
-  dyingAtEveryOperation,
   inCatalog,
-  inSmallPages,
+  later,
   NAR_GRACE_MS,
   namesOf,
-  publishPath,
   reindex,
   rows,
   storePath,
   untilDone,
   value,
 } from "../support/runs.ts";
-import { compressedPath, type TestPath, testPath } from "../support/store-paths.ts";
+import { testPath } from "../support/store-paths.ts";
 import { DAMAGES, type Found } from "./damage.ts";
 
 captureLog();
@@ -39,9 +31,6 @@ function union(...founds: readonly (Found | undefined)[]): Found {
   const all = Object.assign({}, ...founds) as Found;
   return Object.fromEntries(Object.entries(all).filter(([, names]) => names.length > 0));
 }
-
-/** As if the grace period had passed since everything that has happened so far. */
-const later = { now: () => Date.now() + NAR_GRACE_MS };
 
 describe("a check", () => {
   it.each(DAMAGES)("finds, and changes nothing: $name", async ({ damage }) => {
@@ -146,7 +135,7 @@ describe("a check", () => {
     const { library, app } = await closure();
     await storePath(library);
     await storePath(app);
-    expect(namesOf(await inCatalog((c) => check(c), later))).toEqual({
+    expect(namesOf(await inCatalog((c) => check(c), later(NAR_GRACE_MS)))).toEqual({
       "unindexed-narinfo": [baseNameOf(library), baseNameOf(app)].sort(),
       "unindexed-nar": [library.narKey, app.narKey].sort(),
     });
@@ -163,264 +152,4 @@ describe("a check", () => {
     expect(report).toMatchObject({ done: true, narinfos: count, nars: count, clean: false });
     expect(report.findings["unindexed-narinfo"]).toMatchObject({ count, repaired: count });
   }, 60_000);
-});
-
-describe("an upload that never arrived", () => {
-  it("is no finding, and a repair forgets it after the grace period", async () => {
-    await value(catalog().expectNar({ key: "nar/announced.nar", size: 5 }));
-    const left = async () => (await inCatalog(rows)).nars.length;
-    expect(namesOf(await inCatalog((c) => check(c, { repair: true })))).toEqual({});
-    expect(namesOf(await inCatalog((c) => check(c), later))).toEqual({});
-    expect(await left()).toBe(1);
-    expect(namesOf(await inCatalog((c) => check(c, { repair: true }), later))).toEqual({});
-    expect(await left()).toBe(0);
-  });
-});
-
-describe("a NAR that nothing refers to", () => {
-  const nar = "nar/00000000000000000000000000000000000000000000.nar";
-
-  it("is found after the grace period; the repair leaves it to the sweep, which leaves it another one", async () => {
-    await env.BUCKET.put(nar, "of nobody");
-    await inCatalog(reindex);
-    expect(namesOf(await inCatalog((c) => check(c, { repair: true })))).toEqual({});
-    expect(namesOf(await inCatalog((c) => check(c), later))).toEqual({ "unreferenced-nar": [nar] });
-    const { findings } = await inCatalog((c) => check(c, { repair: true }), later);
-    expect(findings["unreferenced-nar"]).toMatchObject({ count: 1, repaired: 1 });
-    expect(await keys()).toEqual([nar]);
-    // It is seen to.
-    expect(namesOf(await inCatalog((c) => check(c), later))).toEqual({});
-    const sweep = (ms: number) => inCatalog((c) => sweepNars(c), { now: () => Date.now() + ms });
-    expect(await sweep(2 * NAR_GRACE_MS - 60_000)).toMatchObject({ deletedNars: 0 });
-    expect(await sweep(2 * NAR_GRACE_MS + 60_000)).toMatchObject({ deletedNars: 1 });
-    expect(await keys()).toEqual([]);
-  });
-
-  it("wakes the sweep", async () => {
-    await env.BUCKET.put(nar, "of nobody");
-    await inCatalog(({ sql }) =>
-      sql.exec("INSERT INTO nars VALUES (?, 9, NULL, 1, 0, 0, ?)", nar, Date.now() - NAR_GRACE_MS),
-    );
-    expect(await value(catalog().check({ repair: true }))).toMatchObject({ clean: true });
-    await inCatalog((_, { storage }) => storage.setAlarm(Date.now()));
-    for (let turn = 0; turn < 100 && (await keys()).length > 0; turn++) await scheduler.wait(20);
-    expect(await keys()).toEqual([]);
-  });
-
-  it.each<[string, (path: TestPath, c: CatalogContext) => Promise<unknown> | unknown]>([
-    ["has been announced again", (path, c) => expectNar(c, { key: path.narKey, size: path.nar.length })],
-    ["a pusher has asked for again", (path, c) => narSeen(c, path.narKey)],
-    [
-      "is being published",
-      (path, c) => begin(c, { kind: "publish", key: hashOf(path), nars: [path.narKey], references: [] }),
-    ],
-  ])("is left alone that %s", async (_, care) => {
-    const path = await testPath();
-    await env.BUCKET.put(path.narKey, path.nar);
-    await inCatalog(reindex);
-    const names = await inCatalog(async (c) => {
-      // Within the run: what a dead process had begun would be settled first.
-      const cares = meanwhile(
-        ({ name }) => name === "list",
-        () => care(path, c),
-      );
-      return namesOf(await check({ ...c, bucket: watch(c.bucket, cares).bucket }, { repair: true }));
-    }, later);
-    expect(names).toEqual({});
-  });
-});
-
-describe("a repair", () => {
-  it("takes nothing from under a publication that refers to it", async () => {
-    const { library } = await publishClosure();
-    await env.BUCKET.delete(library.narKey);
-    const report = await inCatalog(async (c) => {
-      // Its process is alive: it holds the lock of its path.
-      const publication = { kind: "publish", key: "f".repeat(32), references: [hashOf(library)] } as const;
-      let finish = () => {};
-      void c.locks.run(publication.key, () => new Promise<void>((resolve) => (finish = resolve)));
-      begin(c, publication);
-      const report = await check(c, { repair: true });
-      finish();
-      return report;
-    });
-    expect(report.findings["missing-nar"]).toMatchObject({ count: 1, repaired: 0 });
-    expect(await keys()).toContain(library.key);
-  });
-
-  it("leaves a damaged NAR that somebody is about to replace", async () => {
-    const path = await testPath();
-    await publishPath(path);
-    await env.BUCKET.put(path.narKey, "cut");
-    await scheduler.wait(5);
-    await value(catalog().expectNar({ key: path.narKey, size: path.nar.length }));
-    await inCatalog((c) => check(c, { repair: true }));
-    expect(await keys()).toEqual([path.narKey]);
-  });
-
-  it("is asked for anew where a check without one is under way", async () => {
-    await inCatalog(async (c) => {
-      const broken = {
-        ...c,
-        bucket: watch(
-          c.bucket,
-          failing(() => true),
-        ).bucket,
-      };
-      const repairs = async (options: { repair?: boolean }) => {
-        await requestRun(broken, "check", options);
-        return checkReport(c)?.repair;
-      };
-      expect(await repairs({})).toBe(false);
-      expect(await repairs({ repair: true })).toBe(true);
-      expect(await repairs({})).toBe(true);
-      expect(await repairs({ repair: false })).toBe(false);
-    });
-  });
-
-  it.each(["before", "after"] as const)(
-    "that dies %s any operation repairs and tells the same",
-    async (when) => {
-      const { library, app, packed } = await publishClosure();
-      const broken = await testPath("broken-1.0");
-      const other = await testPath("other-1.0");
-      const gone = await compressedPath("gone-1.0");
-      await publishPath(gone);
-      await storePath(other);
-      await env.BUCKET.put(broken.key, "broken");
-      await env.BUCKET.put(packed.narKey, "cut");
-      await env.BUCKET.delete([library.narKey, gone.key]);
-      const { deaths, report } = await inCatalog(async (c) => {
-        const small = { ...c, bucket: inSmallPages(c.bucket, 2) };
-        await requestRun(
-          {
-            ...c,
-            bucket: watch(
-              c.bucket,
-              failing(() => true),
-            ).bucket,
-          },
-          "check",
-          { repair: true },
-        );
-        const deaths = await dyingAtEveryOperation(
-          small,
-          async (alive) => {
-            for (let n = 0; n < 20; n++) await continueRuns(alive);
-          },
-          when,
-        );
-        return { deaths, report: checkReport(c) };
-      });
-      expect(deaths).toBeGreaterThan(4);
-      expect(report).toMatchObject({ done: true });
-      expect(report && namesOf(report)).toEqual({
-        "unreadable-narinfo": [hashOf(broken)],
-        "unindexed-narinfo": [baseNameOf(other)],
-        "vanished-narinfo": [baseNameOf(gone)],
-        "missing-nar": [baseNameOf(library)],
-        "damaged-nar": [baseNameOf(packed)],
-        "vanished-nar": [library.narKey],
-        "missing-reference": [baseNameOf(library)],
-      });
-      expect(await keys()).toEqual([app.key, other.key, app.narKey, other.narKey, gone.narKey].sort());
-      expect((await inCatalog(rows)).pending).toEqual([]);
-    },
-  );
-});
-
-describe("what happens during a check", () => {
-  const EVENTS: readonly [string, (c: CatalogContext, paths: readonly TestPath[]) => Promise<unknown>][] = [
-    [
-      "a path is pushed",
-      async (c) => {
-        const path = await testPath("new-1.0");
-        await expectNar(c, { key: path.narKey, size: path.nar.length });
-        await c.bucket.put(path.narKey, path.nar);
-        await publish(c, path.text, "meanwhile");
-      },
-    ],
-    [
-      "a NAR is uploaded",
-      async (c) => {
-        const path = await testPath("new-1.0");
-        await expectNar(c, { key: path.narKey, size: path.nar.length });
-        await c.bucket.put(path.narKey, path.nar);
-      },
-    ],
-    [
-      "a path is signed",
-      (c, [library]) => publish(c, `${library?.text}Sig: s:${new Uint8Array(64).toBase64()}\n`, "meanwhile"),
-    ],
-    [
-      "paths are deleted, and their NARs swept",
-      async (c, paths) => {
-        for (const path of [...paths].reverse()) await deletePath(c, hashOf(path), false);
-        await sweepNars({ ...c, now: () => Date.now() + 1000 }, 0);
-      },
-    ],
-    [
-      "a deletion fails, and is finished later",
-      async (c, paths) => {
-        const { bucket } = watch(
-          c.bucket,
-          failing(({ name }) => name === "delete"),
-        );
-        await deletePath({ ...c, bucket }, hashOf(paths.at(-1) as TestPath), false).catch(() => {});
-      },
-    ],
-    [
-      "a path is deleted and pushed again",
-      async (c, paths) => {
-        const path = paths.at(-1) as TestPath;
-        await deletePath(c, hashOf(path), false);
-        await publish(c, path.text, "meanwhile");
-      },
-    ],
-  ];
-
-  it.each(EVENTS)(
-    "is no finding, and not undone by a repair: at any operation %s",
-    async (_, event) => {
-      for (let at = 0; ; at++) {
-        await reset();
-        const { all: paths } = await publishClosure();
-        // Something to look at closely, for operations besides the listing.
-        const odd = await testPath("odd-1.0");
-        await storePath(odd);
-        const { happened, report, found } = await inCatalog(async (c) => {
-          let happening: Promise<unknown> | undefined;
-          const after = async ({ number }: Operation) => {
-            if (number !== at) return;
-            happening = event(c, paths);
-            // It may wait for a lock that this very operation's holder has: then it comes right after.
-            await Promise.race([happening, scheduler.wait(50)]);
-          };
-          const { bucket } = watch(inSmallPages(c.bucket, 2), { after });
-          const report = await check({ ...c, bucket }, { repair: true });
-          await happening;
-          await recover(c);
-          return { happened: happening !== undefined, report, found: rows(c) };
-        });
-        expect({ at, names: namesOf(report) }).toEqual({
-          at,
-          names: { "unindexed-narinfo": [baseNameOf(odd)] },
-        });
-        const again = await inCatalog(async (c) => ({ report: await check(c), rows: rows(c) }));
-        expect({ at, names: namesOf(again.report) }).toEqual({ at, names: {} });
-        expect({ at, rows: found }).toEqual({ at, rows: again.rows });
-        if (!happened) break;
-      }
-    },
-    60_000,
-  );
-
-  it("goes on beside a reindex", async () => {
-    for (const path of (await closure()).all) await storePath(path);
-    await inCatalog(async (c) => {
-      const small = { ...c, bucket: inSmallPages(c.bucket, 1) };
-      await Promise.all([check(small), reindex(small)]);
-    });
-    expect(namesOf(await inCatalog((c) => check(c)))).toEqual({});
-  });
 });

@@ -2,21 +2,14 @@
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { wantPaths } from "../../src/catalog/wants.ts";
-import { keys } from "../support/cache.ts";
 import { hashOf } from "../support/closure.ts";
-import { beginRetention, collectAfter, daysLater, pinPath } from "../support/collecting.ts";
+import { beginRetention, collectAfter, daysLater, FORCE, narinfos, pinPath } from "../support/collecting.ts";
 import { captureLog } from "../support/log.ts";
 import { inCatalog, publishPath } from "../support/runs.ts";
 import { type TestPath, testPath } from "../support/store-paths.ts";
 
 captureLog();
 afterEach(() => reset());
-
-const FORCE = { force: true };
-
-async function narinfos(): Promise<string[]> {
-  return (await keys()).filter((key) => key.endsWith(".narinfo"));
-}
 
 describe("max_size_gb", () => {
   /** Three paths of 1,000 bytes, pushed on three days, the first one wanted again. */

@@ -1,33 +1,20 @@
 // Every history of pushes, pins and collections, with crashes, failures of the bucket and jumps of the clock between
 // any two steps: after every step all pins and all that pushers were told is here are served with their closures; at
 // the end nothing is left that nothing keeps, and nothing is lost that something does.
-import { runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
-import { beforeEach, expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { recover } from "../../src/catalog/pending.ts";
+import { type Choices, choices } from "../support/choices.ts";
 import { tolerant } from "../support/clients.ts";
 import { collectorsOf } from "../support/collectors.ts";
-import {
-  affectedBy,
-  type Build,
-  type Builds,
-  closureOf,
-  type Graph,
-  graphOf,
-  graphShape,
-  type NodeShape,
-} from "../support/graph.ts";
+import { affectedBy, buildAt, closureOf, graphOf, graphShape, type NodeShape } from "../support/graph.ts";
+import { playAll, rows, TEST_TIMEOUT_MS, telling, weighted } from "../support/histories.ts";
 import { Ledger } from "../support/ledger.ts";
+import { captureLog } from "../support/log.ts";
 import { memoryBucket } from "../support/memory-bucket.ts";
 import { Oracle } from "../support/oracle.ts";
-import { FAULTS, type FaultAt, type Operation, World } from "../support/world.ts";
+import { type Operation, World } from "../support/world.ts";
 
-/** More find more: VITE_PROPERTY_RUNS=20000 vitest run --project worker test/catalog/collect.property.test.ts */
-const RUNS = Number(import.meta.env.VITE_PROPERTY_RUNS ?? 200);
-const SEED: string | undefined = import.meta.env.VITE_PROPERTY_SEED;
-/** Milliseconds after which a property is given up. */
-const TIME_LIMIT = 3600_000;
 const HOUR = 3600_000;
 const DAY = 24 * HOUR;
 const GRACE_MS = HOUR;
@@ -55,8 +42,7 @@ interface Action {
 
 interface Round {
   readonly actions: readonly Action[];
-  readonly picks: readonly number[];
-  readonly faults: readonly FaultAt[];
+  readonly choices: Choices;
   /** Milliseconds by which the clock moves afterwards; it may be set back. */
   readonly pause: number;
   readonly restart: boolean;
@@ -75,22 +61,12 @@ interface Script {
 }
 
 const action: fc.Arbitrary<Action> = fc.record({
-  kind: fc.oneof(
-    ...(Object.keys(KINDS) as (keyof typeof KINDS)[]).map((kind) => ({
-      arbitrary: fc.constant(kind),
-      weight: KINDS[kind],
-    })),
-  ),
+  kind: weighted(KINDS),
   path: fc.nat(7),
   build: fc.nat(2),
   name: fc.constantFrom("production", "staging"),
   flag: fc.boolean(),
 });
-
-const fault: fc.Arbitrary<FaultAt> = fc.oneof(
-  fc.record({ fault: fc.constantFrom(...FAULTS), step: fc.nat(60), ofChanges: fc.constant(false) }),
-  fc.record({ fault: fc.constantFrom(...FAULTS), step: fc.nat(8), ofChanges: fc.constant(true) }),
-);
 
 const script: fc.Arbitrary<Script> = fc
   .record({
@@ -99,8 +75,7 @@ const script: fc.Arbitrary<Script> = fc
     rounds: fc.array(
       fc.record({
         actions: fc.array(action, { minLength: 1, maxLength: 6 }),
-        picks: fc.array(fc.nat(20), { maxLength: 150 }),
-        faults: fc.array(fault, { maxLength: 3 }),
+        choices,
         pause: fc.constantFrom(0, 30_000, HOUR / 4, 2 * HOUR, 4 * HOUR, DAY, -HOUR / 2, -3 * HOUR, -2 * DAY),
         restart: fc.boolean(),
       }),
@@ -113,30 +88,15 @@ const script: fc.Arbitrary<Script> = fc
   .filter(({ retention, maxSize }) => retention !== undefined || maxSize !== undefined);
 
 // Every injected failure would be logged for the operator.
-beforeEach(() => {
-  vi.spyOn(console, "error").mockImplementation(() => undefined);
-  vi.spyOn(console, "warn").mockImplementation(() => undefined);
-});
+captureLog();
 
 it(
   "no history breaks a pin or loses what a pusher relies on, and nothing dead stays",
-  () =>
-    runInDurableObject(env.CATALOG.getByName("property"), (_, { storage }) =>
-      fc.assert(
-        fc.asyncProperty(script, (script) => play(storage, script)),
-        {
-          numRuns: RUNS,
-          interruptAfterTimeLimit: TIME_LIMIT,
-          markInterruptAsFailure: true,
-          ...(SEED !== undefined && { seed: Number(SEED) }),
-        },
-      ),
-    ),
-  TIME_LIMIT + 60_000,
+  () => playAll(script, play),
+  TEST_TIMEOUT_MS,
 );
 
 async function play(storage: DurableObjectStorage, script: Script): Promise<void> {
-  clear(storage.sql);
   const graph = graphOf(script.shapes);
   const bucket = memoryBucket(() => world.now);
   // By size alone a path may go as soon as no push under way can need it.
@@ -172,7 +132,7 @@ async function play(storage: DurableObjectStorage, script: Script): Promise<void
   });
   const clients = collectorsOf(world, oracle, ledger);
   const operationOf = ({ kind, path, build: number, name, flag }: Action): Operation => {
-    const build = at(at(graph, path), number);
+    const build = buildAt(graph, path, number);
     switch (kind) {
       case "copy":
         return clients.copy(closureOf(graph, build), !script.deletes);
@@ -198,7 +158,7 @@ async function play(storage: DurableObjectStorage, script: Script): Promise<void
     }
   };
 
-  try {
+  await telling(world, async () => {
     // The first makes the catalog know its bucket, the second begins to count retention.
     for (let time = 0; time < 2; time++) {
       await world.run([clients.collect({ dryRun: false, force: true })]);
@@ -206,9 +166,9 @@ async function play(storage: DurableObjectStorage, script: Script): Promise<void
     for (const [build] of graph.slice(0, script.pushed)) {
       await world.run([clients.copy(closureOf(graph, build), true)]);
     }
-    for (const { actions, picks, faults, pause, restart } of script.rounds) {
+    for (const { actions, choices, pause, restart } of script.rounds) {
       const operations = actions.map((action) => tolerant(operationOf(action)));
-      await world.run(operations, { picks, faults });
+      await world.run(operations, choices);
       ledger.roundEnds();
       // What is over by now is over, also where the clock is set back.
       ledger.check(oracle);
@@ -233,11 +193,7 @@ async function play(storage: DurableObjectStorage, script: Script): Promise<void
     await checkNothingDead(storage, bucket, script, ledger.companions.keys());
     // No route serves a pin's object.
     expect([...oracle.stale].filter((path) => !path.startsWith("/pins/"))).toEqual([]);
-  } catch (error) {
-    throw new Error(`${error instanceof Error ? error.message : error}\n${world.history.join("\n")}`, {
-      cause: error,
-    });
-  }
+  });
 }
 
 /** What the bucket holds in the end is what the catalog's pins hold, and what was wanted too lately. */
@@ -279,21 +235,4 @@ async function checkNothingDead(
   const owners = new Set(owned.map(({ key }) => key));
   for (const key of keys) if (/^(debuginfo|realisations)\//.test(key)) expect([...owners]).toContain(key);
   for (const key of companions) expect(keys).toContain(key);
-}
-
-function at(builds: Builds, index: number): Build;
-function at(graph: Graph, index: number): Builds;
-function at<T>(list: readonly T[], index: number): T {
-  return list[index % list.length] as T;
-}
-
-function clear(sql: SqlStorage): void {
-  const names = sql.exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'").toArray();
-  for (const { name } of names) {
-    if (!/^(_cf_|sqlite_|schema_version)/.test(name)) sql.exec(`DELETE FROM ${name}`);
-  }
-}
-
-function rows<T extends Record<string, SqlStorageValue>>({ sql }: DurableObjectStorage, query: string): T[] {
-  return sql.exec<T>(query).toArray();
 }

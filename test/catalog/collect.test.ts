@@ -3,15 +3,12 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { gcReport } from "../../src/catalog/collection.ts";
-import { sweepNars } from "../../src/catalog/delete.ts";
 import { publish } from "../../src/catalog/publish.ts";
-import { loadRun } from "../../src/catalog/runs.ts";
 import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
 import { expectCompanion, wantPath, wantPaths } from "../../src/catalog/wants.ts";
 import { failing } from "../support/bucket.ts";
-import { keys } from "../support/cache.ts";
 import { recorded } from "../support/catalog.ts";
-import { baseNameOf, closure, hashOf, publishClosure } from "../support/closure.ts";
+import { baseNameOf, hashOf, publishClosure } from "../support/closure.ts";
 import {
   beginRetention,
   collect,
@@ -19,26 +16,17 @@ import {
   configWith,
   cronUntil,
   daysLater,
+  FORCE,
+  MONTH,
+  narinfos,
+  published,
 } from "../support/collecting.ts";
 import { captureLog } from "../support/log.ts";
-import { catalog, HOUR_MS, inCatalog, publishPath, storePath, value } from "../support/runs.ts";
+import { inCatalog, publishPath } from "../support/runs.ts";
 import { type TestPath, testPath } from "../support/store-paths.ts";
 
 captureLog();
 afterEach(() => reset());
-
-const MONTH = { retention_days: 30 };
-const FORCE = { force: true };
-
-async function narinfos(): Promise<string[]> {
-  return (await keys()).filter((key) => key.endsWith(".narinfo"));
-}
-
-async function published(...names: string[]): Promise<TestPath[]> {
-  const paths = await Promise.all(names.map((name) => testPath(name, `contents of ${name}`)));
-  for (const path of paths) await publishPath(path);
-  return paths;
-}
 
 describe("with neither retention_days nor max_size_gb", () => {
   it("nothing is ever collected, and the report says so", async () => {
@@ -171,159 +159,4 @@ describe("retention_days", () => {
       removed: { paths: 3 },
     });
   });
-});
-
-describe("what is removed", () => {
-  it("goes level by level, and costs one call of the bucket for each", async () => {
-    await publishClosure();
-    await beginRetention(MONTH);
-    await cronUntil(39);
-    const { operations, billed, result } = await recorded((c) => collect(c, FORCE), {}, daysLater(40, MONTH));
-    expect(operations.map((operation) => operation.split(" ")[0])).toEqual(["delete", "delete", "delete"]);
-    expect(billed).toEqual({ A: 0, B: 0 });
-    expect(result).toMatchObject({ spent: { classA: 0, classB: 0, deletes: 3 } });
-  });
-
-  it("leaves its NARs for a grace period, then they go, too", async () => {
-    const { all } = await publishClosure();
-    await beginRetention(MONTH);
-    const { removed } = await collectAfter(40, MONTH, FORCE);
-    expect(removed.bytes).toBe(all.reduce((sum, { nar }) => sum + nar.length, 0));
-    expect(await keys()).toHaveLength(3);
-    const later = daysLater(42, MONTH);
-    expect(await inCatalog((c) => sweepNars(c), later)).toMatchObject({ deletedNars: 3 });
-    expect(await keys()).toEqual([]);
-    expect(await inCatalog(({ sql }) => sql.exec("SELECT * FROM marks").toArray())).toEqual([]);
-  });
-
-  it("are also NARs that were uploaded and never published", async () => {
-    const [, path] = [await publishClosure(), await testPath("never-1.0")];
-    await value(catalog().expectNar({ key: path.narKey, size: path.nar.length }));
-    await env.BUCKET.put(path.narKey, path.nar);
-    await beginRetention(MONTH);
-    expect(await collectAfter(2, MONTH)).toMatchObject({ unpublishedNars: 1, dead: { paths: 0 } });
-    await inCatalog((c) => sweepNars(c), daysLater(4, MONTH));
-    expect(await keys()).not.toContain(path.narKey);
-  });
-
-  it("is only told by a dry run", async () => {
-    await publishClosure();
-    await published("other-1.0", "other-2.0", "other-3.0", "other-4.0");
-    await beginRetention(MONTH);
-    await inCatalog(
-      (c) =>
-        wantPaths(
-          c,
-          c.sql
-            .exec<{ hash: string }>("SELECT hash FROM paths WHERE name LIKE 'other%'")
-            .toArray()
-            .map(({ hash }) => hash),
-        ),
-      daysLater(20, MONTH),
-    );
-    const report = await collectAfter(40, MONTH, { dryRun: true });
-    expect(report).toMatchObject({ done: true, dryRun: true, dead: { paths: 3 }, removed: { paths: 0 } });
-    expect(report.oldest.map(({ storePath }) => storePath.slice(44)).sort()).toEqual([
-      "app-1.0",
-      "library-1.0",
-      "packed-1.0",
-    ]);
-    expect(report.stopped).toBeUndefined();
-    expect(await narinfos()).toHaveLength(7);
-    expect(await collectAfter(40, MONTH)).toMatchObject({ removed: { paths: 3 } });
-  });
-});
-
-describe("a collection that would remove more than half", () => {
-  it("stops and asks whether CI is still pushing", async () => {
-    await publishClosure();
-    await beginRetention(MONTH);
-    const { stopped, removed } = await collectAfter(40, MONTH);
-    expect(removed.paths).toBe(0);
-    expect(stopped).toMatch(
-      /^3 of 3 paths, \d+ of \d+ bytes would go, more than half of the cache; nothing is pinned, and nothing has been pushed for 40 days: is CI still pushing\? .*"force": true/,
-    );
-    expect(await narinfos()).toHaveLength(3);
-    expect(await collectAfter(40, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
-  });
-
-  it("names the rule where something has been pushed", async () => {
-    const [one] = await published("a", "b", "c", "d");
-    await beginRetention(MONTH);
-    await inCatalog((c) => wantPaths(c, [hashOf(one as TestPath)]), daysLater(39, MONTH));
-    expect((await collectAfter(40, MONTH)).stopped).toMatch(/older than retention_days = 30: is it right/);
-    const size = { max_size_gb: 1e-9 };
-    expect((await collectAfter(40, size)).stopped).toMatch(/max_size_gb = 1e-9 is less than half/);
-  });
-});
-
-describe("a mistake in the configuration", () => {
-  it("keeps everything, and is named", async () => {
-    await publishClosure();
-    const config = configWith({ retention_days: 30 }, { PRIORITY: "high" });
-    const refused = await recorded((c) => requestRun(c, "gc", FORCE), {}, { config });
-    expect(refused.result).toMatchObject({
-      status: 403,
-      message: expect.stringMatching(/^nothing is collected .* PRIORITY/),
-    });
-  });
-
-  it("that appears while a collection is under way stops it until it is mended", async () => {
-    const { all } = await publishClosure();
-    await beginRetention(MONTH);
-    await cronUntil(39);
-    const later = daysLater(40, MONTH);
-    await inCatalog(async (c) => {
-      const bad = { ...c, config: configWith({ retention_days: 30 }, { PRIORITY: "high" }) };
-      let asked = 0;
-      // The mistake is deployed after the first look.
-      const turning = new Proxy(c.config, {
-        get: (config, property) => Reflect.get(asked++ < 3 ? config : bad.config, property),
-      });
-      await requestRun({ ...c, config: turning }, "gc", FORCE);
-      expect(gcReport(c)).toMatchObject({ done: false, problem: expect.stringMatching(/PRIORITY/) });
-      expect(await narinfos()).toEqual(all.map(({ key }) => key).sort());
-      expect(await collect(c)).toMatchObject({ removed: { paths: 3 } });
-    }, later);
-  });
-});
-
-it.each([
-  ["the same narinfo", "contents of stored-1.0"],
-  ["another build of it", "another build"],
-])("a push of %s counts where the bucket has had one that the catalog did not know", async (_, contents) => {
-  const [stored, pushed] = [
-    await testPath("stored-1.0", "contents of stored-1.0"),
-    await testPath("stored-1.0", contents),
-  ];
-  await storePath(stored);
-  await env.BUCKET.put(pushed.narKey, pushed.nar);
-  const later = daysLater(20, MONTH);
-  await inCatalog((c) => publish(c, pushed.text, "tester"), later);
-  const { wanted } = await inCatalog(({ sql }) =>
-    sql.exec<{ wanted: number }>("SELECT wanted FROM paths").one(),
-  );
-  expect(wanted).toBeGreaterThan(Date.now() + 19 * 24 * HOUR_MS);
-});
-
-it("in one invocation goes no further after a reindex that took long", async () => {
-  for (let number = 0; number < 60; number++) await storePath(await testPath(`path-${number}`));
-  const { operations } = await recorded((c) => requestRun(c, "gc", {}), {}, daysLater(0, MONTH));
-  expect(operations.length).toBeGreaterThan(60);
-  await inCatalog((c) => expect(loadRun(c, "reindex")?.finished).toBeUndefined());
-});
-
-it("without a reindex builds the catalog first", async () => {
-  const { all } = await closure();
-  for (const path of all) {
-    await env.BUCKET.put(path.narKey, path.nar);
-    await env.BUCKET.put(path.key, path.text);
-  }
-  expect(await collectAfter(0, MONTH)).toMatchObject({ done: true });
-  expect(await inCatalog(({ sql }) => sql.exec("SELECT count(*) AS n FROM paths").one())).toEqual({ n: 3 });
-  // Whoever asked before it was built could not be noted: the next collection is the first that counts.
-  expect(await collectAfter(1, MONTH, FORCE)).toMatchObject({ removed: { paths: 0 } });
-  expect(await collectAfter(31, MONTH, FORCE)).toMatchObject({ removed: { paths: 0 } });
-  expect(await collectAfter(32, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
-  expect(HOUR_MS).toBe(3600_000);
 });

@@ -10,7 +10,7 @@ import { failing } from "../support/bucket.ts";
 import { cacheWith, keys } from "../support/cache.ts";
 import { recorded } from "../support/catalog.ts";
 import { baseNameOf, hashOf, withInfo } from "../support/closure.ts";
-import { beginRetention, collect, collectAfter, cronUntil, daysLater } from "../support/collecting.ts";
+import { beginRetention, collect, collectAfter, cronUntil, daysLater, MONTH } from "../support/collecting.ts";
 import { captureLog } from "../support/log.ts";
 import { inCatalog, publishPath, reindex } from "../support/runs.ts";
 import { type TestPath, testPath } from "../support/store-paths.ts";
@@ -18,7 +18,6 @@ import { type TestPath, testPath } from "../support/store-paths.ts";
 captureLog();
 afterEach(() => reset());
 
-const MONTH = { retention_days: 30 };
 const DRV = `${"0".repeat(32)}-hello.drv`;
 const BUILD_ID = "0123456789abcdef0123456789abcdef01234567";
 

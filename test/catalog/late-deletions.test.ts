@@ -2,12 +2,11 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { deletePath } from "../../src/catalog/delete.ts";
 import { recover } from "../../src/catalog/pending.ts";
-import { failing, losingAnswers, type Operation } from "../support/bucket.ts";
+import { failing, isDelete, losingAnswers, losingRequests } from "../support/bucket.ts";
 import { keys } from "../support/cache.ts";
-import { publishing, recorded, rowsOf, storeNar } from "../support/catalog.ts";
-import { hashOf, withInfo } from "../support/closure.ts";
+import { deleting, publishing, recorded, rowsOf, storeNar } from "../support/catalog.ts";
+import { withInfo } from "../support/closure.ts";
 import { captureLog } from "../support/log.ts";
 import { publishPath } from "../support/runs.ts";
 import { testPath } from "../support/store-paths.ts";
@@ -16,7 +15,6 @@ captureLog();
 afterEach(() => reset());
 
 const START = Date.now();
-const isDelete = ({ name }: Operation) => name === "delete";
 const at = (ms: number) => ({ now: () => START + ms });
 const begun = async () =>
   (await rowsOf<{ begun: number }>("SELECT begun FROM pending")).map((row) => row.begun - START);
@@ -25,7 +23,7 @@ describe("a deletion that was attempted again", () => {
   it("is waited for from its last attempt", async () => {
     const path = await testPath();
     await publishPath(path);
-    await recorded((c) => deletePath(c, hashOf(path), false), losingAnswers(isDelete), at(0));
+    await deleting(path, false, losingAnswers(isDelete), at(0));
     await recorded((c) => recover(c), losingAnswers(isDelete), at(60_000));
     expect(await begun()).toEqual([60_000]);
     await storeNar(path);
@@ -36,17 +34,17 @@ describe("a deletion that was attempted again", () => {
   it("and failed for certain is waited for from the attempt before", async () => {
     const path = await testPath();
     await publishPath(path);
-    await recorded((c) => deletePath(c, hashOf(path), false), losingAnswers(isDelete), at(0));
+    await deleting(path, false, losingAnswers(isDelete), at(0));
     await recorded((c) => recover(c), failing(isDelete), at(40_000));
     expect(await begun()).toEqual([0]);
-    await recorded((c) => deletePath(c, hashOf(path), false), failing(isDelete), at(20_000));
+    await deleting(path, false, failing(isDelete), at(20_000));
     expect(await begun()).toEqual([0]);
   });
 
   it("failed for certain, and then got no answer, is waited for", async () => {
     const path = await testPath();
     await publishPath(path);
-    await recorded((c) => deletePath(c, hashOf(path), false), failing(isDelete), at(0));
+    await deleting(path, false, failing(isDelete), at(0));
     await recorded((c) => recover(c), losingAnswers(isDelete), at(10_000));
     await storeNar(path);
     const { result, waited } = await publishing(path.text, {}, at(15_000));
@@ -62,12 +60,7 @@ it("takes no log along that another path has by then", async () => {
   if (one === undefined || two === undefined) throw new Error("there are two");
   await publishPath(one);
   await env.BUCKET.put(`log/${deriver}`, "building");
-  const unreachable = {
-    before: (operation: Operation) => {
-      if (isDelete(operation)) throw new Error("Network connection lost.");
-    },
-  };
-  await recorded((c) => deletePath(c, hashOf(one), false), unreachable, at(0));
+  await deleting(one, false, losingRequests(isDelete), at(0));
   await publishPath(two);
   await recorded((c) => recover(c), {}, at(60_000));
   expect(await keys()).toEqual(expect.arrayContaining([`log/${deriver}`, two.key]));

@@ -1,3 +1,4 @@
+/** Locks: operations of one name come one after the other, in their order. */
 import { describe, expect, it } from "vitest";
 import { Locks } from "../../src/catalog/locks.ts";
 

@@ -1,3 +1,4 @@
+/** Migrations: a catalog of any earlier version becomes one of now. */
 import { reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

@@ -6,7 +6,7 @@ import { deletePath } from "../../src/catalog/delete.ts";
 import { deletePin, getPin, listPins, putPin, writePins } from "../../src/catalog/pins.ts";
 import { failing, losingAnswers } from "../support/bucket.ts";
 import { keys } from "../support/cache.ts";
-import { recorded } from "../support/catalog.ts";
+import { deleting, recorded } from "../support/catalog.ts";
 import { baseNameOf, hashOf, publishClosure } from "../support/closure.ts";
 import { beginRetention, collectAfter, daysLater, pinPath } from "../support/collecting.ts";
 import { captureLog } from "../support/log.ts";
@@ -143,7 +143,7 @@ describe("the bucket", () => {
       const [one] = (await three()) as [TestPath];
       const { result } = await recorded((c) => putPin(c, "p", requestOf(one), "tester"), outage);
       expect(result).toMatchObject({ status: 503 });
-      const refused = await recorded((c) => deletePath(c, hashOf(one), false));
+      const refused = await deleting(one);
       expect(refused.result).toMatchObject({ status: 409 });
       await inCatalog((c) => writePins(c));
       expect(await keys()).toContain("pins/p");

@@ -7,10 +7,10 @@ import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
 import { recover } from "../../src/catalog/pending.ts";
 import NixCache, { handle } from "../../src/index.ts";
 import { ORIGIN, PUSH_TOKEN } from "../support/cache.ts";
-import { publishing, recorded, storeNar, withSignature } from "../support/catalog.ts";
+import { deleting, publishing, recorded, storeNar, withSignature } from "../support/catalog.ts";
 import { hashOf, publishClosure } from "../support/closure.ts";
 import { captureLog } from "../support/log.ts";
-import { catalog, publishPath, value } from "../support/runs.ts";
+import { catalog, later, publishPath, value } from "../support/runs.ts";
 import { testPath } from "../support/store-paths.ts";
 
 captureLog();
@@ -68,10 +68,9 @@ describe("the catalog", () => {
     await publishPath(path);
     const purge = () => Promise.reject(new Error("the entrypoint could not be reached"));
     await expect(publishing(withSignature(path.text, "a"), {}, { purge })).rejects.toThrow();
-    const later = { now: () => Date.now() + 3600_000 };
-    expect((await recorded((c) => recover(c), {}, later)).purged).toEqual([[`/${path.key}`]]);
-    await expect(recorded((c) => deletePath(c, hashOf(path), false), {}, { purge })).rejects.toThrow();
-    expect((await recorded((c) => recover(c), {}, later)).purged).toEqual([
+    expect((await recorded((c) => recover(c), {}, later())).purged).toEqual([[`/${path.key}`]]);
+    await expect(deleting(path, false, {}, { purge })).rejects.toThrow();
+    expect((await recorded((c) => recover(c), {}, later())).purged).toEqual([
       [`/${path.key}`, `/${hashOf(path)}.ls`],
     ]);
   });

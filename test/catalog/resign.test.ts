@@ -2,10 +2,9 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import type { CatalogContext } from "../../src/catalog/context.ts";
 import { deletePath } from "../../src/catalog/delete.ts";
 import { type ResignOptions, type ResignReport, resignReport } from "../../src/catalog/resign.ts";
-import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
+import { requestRun } from "../../src/catalog/steps.ts";
 import { type Config, parseConfig } from "../../src/config.ts";
 import { fingerprint } from "../../src/nix/fingerprint.ts";
 import { generateSecretKey, parsePublicKey, verify } from "../../src/nix/keys.ts";
@@ -13,8 +12,9 @@ import { parseNarInfo } from "../../src/nix/narinfo.ts";
 import { failing, meanwhile } from "../support/bucket.ts";
 import { recorded, signatureBy, withSignature } from "../support/catalog.ts";
 import { type Closure, closure, hashOf, publishClosure } from "../support/closure.ts";
+import { dyingAtEveryOperation } from "../support/dying.ts";
 import { captureLog } from "../support/log.ts";
-import { dyingAtEveryOperation, inCatalog, publishPath, reindex, rows, storePath } from "../support/runs.ts";
+import { inCatalog, publishPath, reindex, resign, rows, storePath } from "../support/runs.ts";
 import { type TestPath, testPath } from "../support/store-paths.ts";
 
 afterEach(reset);
@@ -36,7 +36,7 @@ async function signedClosure(): Promise<Closure> {
     await reindex(c);
   });
   const paths = await publishClosure();
-  await resign(configWith(OLD));
+  await resigning(configWith(OLD));
   await inCatalog(
     ({ sql }) =>
       void sql.exec(
@@ -46,19 +46,8 @@ async function signedClosure(): Promise<Closure> {
   return paths;
 }
 
-async function toEnd(c: CatalogContext, options: ResignOptions = {}): Promise<ResignReport> {
-  await requestRun(c, "resign", options);
-  for (let turn = 0; turn < 50; turn++) {
-    const report = resignReport(c);
-    if (report?.problem !== undefined) throw new Error(report.problem);
-    if (report?.done) return report;
-    await continueRuns(c);
-  }
-  throw new Error("the run does not end");
-}
-
-function resign(config: Config, options: ResignOptions = {}) {
-  return recorded((c) => toEnd(c, options), {}, { config });
+function resigning(config: Config, options: ResignOptions = {}) {
+  return recorded((c) => resign(c, options), {}, { config });
 }
 
 /** Names of the keys whose signatures are there and right, and those of the others with a `?`. */
@@ -107,7 +96,7 @@ describe("every narinfo", () => {
   test("is signed by a new key and stays signed by the old, with one write each and nothing else", async () => {
     const { all } = await signedClosure();
     const before = await pushes();
-    const { result, operations, billed, purged } = await resign(configWith(NEW, OLD));
+    const { result, operations, billed, purged } = await resigning(configWith(NEW, OLD));
     expect(result).toMatchObject({ kind: "resign", done: true, drop: null, keys: ["new-1", "old-1"] });
     expect(result).toMatchObject({ paths: 3, resigned: 3, unreadable: { count: 0 } });
     for (const path of all) expect(await signers(path)).toEqual(["new-1", "old-1"]);
@@ -125,8 +114,8 @@ describe("every narinfo", () => {
     const fresh = await testPath("fresh");
     await publishPath(fresh);
     const config = configWith(OLD);
-    expect((await resign(config)).operations).toEqual([`put ${fresh.key}`]);
-    const again = await resign(config);
+    expect((await resigning(config)).operations).toEqual([`put ${fresh.key}`]);
+    const again = await resigning(config);
     expect([again.operations, again.purged, again.result]).toEqual([
       [],
       [],
@@ -136,14 +125,17 @@ describe("every narinfo", () => {
 
   test("keeps signatures by keys that are not configured any more, unless they are to go", async () => {
     const { all } = await signedClosure();
-    await resign(configWith(NEW));
+    await resigning(configWith(NEW));
     for (const path of all) expect(await signers(path)).toEqual(["new-1", "old-1"]);
-    expect((await resign(configWith(NEW), { drop: "old-1" })).result).toMatchObject({
+    expect((await resigning(configWith(NEW), { drop: "old-1" })).result).toMatchObject({
       resigned: 3,
       drop: "old-1",
     });
     for (const path of all) expect(await signers(path)).toEqual(["new-1"]);
-    expect((await resign(configWith(), { drop: "new-1" })).result).toMatchObject({ resigned: 3, keys: [] });
+    expect((await resigning(configWith(), { drop: "new-1" })).result).toMatchObject({
+      resigned: 3,
+      keys: [],
+    });
     for (const path of all) expect(await signers(path)).toEqual([]);
     await expectSound();
   });
@@ -151,7 +143,7 @@ describe("every narinfo", () => {
   test("loses what claims to be by a configured key and is not, and keeps a stranger's", async () => {
     const path = await testPath();
     await publishPath({ ...path, text: withSignature(withSignature(path.text, "new-1"), "stranger-1") });
-    await resign(configWith(NEW));
+    await resigning(configWith(NEW));
     expect(await signers(path)).toEqual(["new-1", "stranger-1?"]);
     const { text } = path;
     expect((await (await env.BUCKET.get(path.key))?.text())?.startsWith(text)).toBe(true);
@@ -161,7 +153,7 @@ describe("every narinfo", () => {
   test("that only the bucket knows is learnt first", async () => {
     const path = await testPath();
     await storePath(path);
-    expect((await resign(configWith(NEW))).result).toMatchObject({ paths: 1, resigned: 1 });
+    expect((await resigning(configWith(NEW))).result).toMatchObject({ paths: 1, resigned: 1 });
     expect(await signers(path)).toEqual(["new-1"]);
   });
 });
@@ -185,7 +177,7 @@ describe("a resign is refused", () => {
     ],
   ])("%s", async (_, config, options, status, message) => {
     const { all } = await signedClosure();
-    const { result, operations } = await resign(config(), options);
+    const { result, operations } = await resigning(config(), options);
     expect([result, operations]).toEqual([{ status, message: expect.stringMatching(message) }, []]);
     for (const path of all) expect(await signers(path)).toEqual(["old-1"]);
   });
@@ -199,12 +191,12 @@ describe("whatever happens meanwhile", () => {
       const before = await pushes();
       const config = configWith(NEW, OLD);
       const deaths = await inCatalog((c) =>
-        dyingAtEveryOperation({ ...c, config }, (alive) => toEnd(alive), when),
+        dyingAtEveryOperation({ ...c, config }, (alive) => resign(alive), when),
       );
       expect(deaths).toBeGreaterThanOrEqual(3);
       for (const path of all) expect(await signers(path)).toEqual(["new-1", "old-1"]);
       // Settled when its time has come.
-      await inCatalog((c) => toEnd({ ...c, config, now: () => c.now() + 3600_000 }, { restart: true }));
+      await inCatalog((c) => resign({ ...c, config, now: () => c.now() + 3600_000 }, { restart: true }));
       expect(await pushes()).toEqual(before);
       await expectSound();
     },
@@ -222,7 +214,7 @@ describe("whatever happens meanwhile", () => {
       { config },
     );
     expect(stopped.result).toMatchObject({ done: false, problem: expect.any(String), resigned: 2 });
-    expect((await resign(config)).result).toMatchObject({ done: true, resigned: 3 });
+    expect((await resigning(config)).result).toMatchObject({ done: true, resigned: 3 });
     for (const path of all) expect(await signers(path)).toEqual(["new-1", "old-1"]);
   });
 
@@ -235,7 +227,7 @@ describe("whatever happens meanwhile", () => {
         config: configWith(NEW),
       },
     );
-    expect((await resign(configWith(OTHER))).result).toMatchObject({ keys: ["other-1"], paths: 3 });
+    expect((await resigning(configWith(OTHER))).result).toMatchObject({ keys: ["other-1"], paths: 3 });
     for (const path of all) expect(await signers(path)).toContain("other-1");
   });
 
@@ -243,7 +235,7 @@ describe("whatever happens meanwhile", () => {
     const { app } = await signedClosure();
     const changed = withSignature(app.text, "tool-1");
     const { result } = await recorded(
-      (c) => toEnd(c),
+      (c) => resign(c),
       meanwhile(
         ({ name, key }) => name === "put" && key === app.key,
         () => env.BUCKET.put(app.key, changed),
@@ -258,7 +250,7 @@ describe("whatever happens meanwhile", () => {
     const { app, packed, library } = await signedClosure();
     await env.BUCKET.delete(app.key);
     await env.BUCKET.put(packed.key, "nonsense");
-    const { result } = await resign(configWith(NEW));
+    const { result } = await resigning(configWith(NEW));
     const names = [hashOf(app), hashOf(packed)].sort();
     expect(result).toMatchObject({ done: true, resigned: 1, unreadable: { count: 2 } });
     expect((result as ResignReport).unreadable.first.map(({ name }) => name)).toEqual(names);
@@ -272,7 +264,7 @@ describe("whatever happens meanwhile", () => {
     const config = configWith(NEW);
     await inCatalog(async (c) => {
       const context = { ...c, config };
-      const run = toEnd(context);
+      const run = resign(context);
       const deleted = deletePath(context, hashOf(packed), false);
       await Promise.all([run, deleted]);
     });

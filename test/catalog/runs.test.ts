@@ -6,14 +6,12 @@ import { continueRuns, nextStepTime, requestRun } from "../../src/catalog/steps.
 import { failing } from "../support/bucket.ts";
 import { recorded } from "../support/catalog.ts";
 import { publishClosure } from "../support/closure.ts";
-import { beginRetention, cronUntil, daysLater } from "../support/collecting.ts";
+import { beginRetention, cronUntil, daysLater, MONTH } from "../support/collecting.ts";
 import { captureLog } from "../support/log.ts";
 import { inCatalog } from "../support/runs.ts";
 
 captureLog();
 afterEach(() => reset());
-
-const MONTH = { retention_days: 30 };
 
 it("a collection that waits for its next try lets a check go on, and is tried again in time", async () => {
   await publishClosure();

@@ -1,3 +1,4 @@
+/** Sweeps: a NAR goes when nothing has needed it for its grace period, and not before. */
 import { reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
@@ -5,18 +6,16 @@ import { deletePath, type Swept, sweepNars } from "../../src/catalog/delete.ts";
 import { expectNar, narSeen } from "../../src/catalog/nars.ts";
 import { recover } from "../../src/catalog/pending.ts";
 import { publish } from "../../src/catalog/publish.ts";
-import { failing, type Interference, losingAnswers } from "../support/bucket.ts";
+import { failing, type Interference, isDelete, losingAnswers, losingRequests } from "../support/bucket.ts";
 import { keys } from "../support/cache.ts";
 import { publishing, type Recorded, recorded, rowsOf, storeNar } from "../support/catalog.ts";
 import { hashOf, withInfo } from "../support/closure.ts";
 import { captureLog } from "../support/log.ts";
-import { catalog, inCatalog, NAR_GRACE_MS, publishPath, value } from "../support/runs.ts";
+import { catalog, inCatalog, later, NAR_GRACE_MS, publishPath, value } from "../support/runs.ts";
 import { type TestPath, testPath } from "../support/store-paths.ts";
 
 captureLog();
 afterEach(() => reset());
-
-const isDelete = ({ name }: { name: string }) => name === "delete";
 
 /** A sweep without a grace period, a moment after everything else. */
 function sweeping(interference: Interference = {}): Promise<Recorded<Swept>> {
@@ -172,8 +171,7 @@ describe("a sweep", () => {
     );
     expect((await sweeping()).result).toMatchObject({ deletedNars: 0 });
     expect(await keys()).toEqual([path.key, path.narKey]);
-    const later = { now: () => Date.now() + 3600_000 };
-    expect((await recorded((c) => sweepNars(c, 0), {}, later)).result).toEqual({ deletedNars: 0 });
+    expect((await recorded((c) => sweepNars(c, 0), {}, later())).result).toEqual({ deletedNars: 0 });
     expect(await rowsOf("SELECT nar FROM paths")).toEqual([{ nar: path.narKey }]);
   });
 });
@@ -226,14 +224,10 @@ describe("a NAR that is being deleted", () => {
 
   it("and whose deletion never arrived is kept where a publication relies on it", async () => {
     const path = await deletedPath();
-    await sweeping({
-      before: (operation) => {
-        if (isDelete(operation)) throw new Error("Network connection lost.");
-      },
-    });
+    await sweeping(losingRequests(isDelete));
     expect(await rowsOf("SELECT * FROM nars")).toEqual([]);
     expect(await publishing(path.text)).toMatchObject({ result: "created" });
-    await recorded((c) => recover(c), {}, { now: () => Date.now() + 3600_000 });
+    await recorded((c) => recover(c), {}, later());
     expect(await keys()).toEqual([path.key, path.narKey]);
     expect(await rowsOf("SELECT key, released FROM nars")).toEqual([{ key: path.narKey, released: null }]);
   });

@@ -1,3 +1,4 @@
+/** The arguments of `npm start`: what wrangler gets, and what the program reads itself. */
 import { describe, expect, test } from "vitest";
 import { readArguments } from "../../src/cli/arguments.ts";
 

@@ -1,3 +1,4 @@
+/** The variables of a local cache: made at the first start, and where they come from afterwards. */
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

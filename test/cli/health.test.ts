@@ -1,3 +1,4 @@
+/** What `npm start` tells of the configuration's mistakes, which it asks the server for. */
 import { createServer, type Server } from "node:http";
 import { afterEach, expect, test } from "vitest";
 import { problemsOf } from "../../src/cli/health.ts";

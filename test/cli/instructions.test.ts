@@ -1,3 +1,4 @@
+/** What `npm start` prints to be pasted. */
 import { describe, expect, test } from "vitest";
 import { instructions, netrcLine, type RunningCache, urlOf } from "../../src/cli/instructions.ts";
 

@@ -1,3 +1,4 @@
+/** `npm run keygen`: a pair of keys that Nix takes. */
 import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { parseSecretKey } from "../../src/nix/keys.ts";

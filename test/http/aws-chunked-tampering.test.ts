@@ -1,3 +1,4 @@
+/** Bodies in aws-chunked form that are damaged or were changed are refused. */
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

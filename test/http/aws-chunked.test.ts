@@ -1,3 +1,4 @@
+/** Bodies in aws-chunked form: what was sent comes out, in whatever pieces it arrives. */
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

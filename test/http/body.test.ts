@@ -1,3 +1,4 @@
+/** Reading a body: its length, its limit, and text that has to be UTF-8. */
 import { describe, expect, test } from "vitest";
 import { contentLength, decodeUtf8, readBody } from "../../src/http/body.ts";
 

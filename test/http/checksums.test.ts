@@ -1,3 +1,4 @@
+/** Checksums as S3 clients name them, against published check values. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checksumOf } from "../../src/http/checksums.ts";

@@ -1,3 +1,4 @@
+/** Content codings: which a client accepts, and which are undone for it. */
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** What is thrown becomes an answer of one line. */
 import { describe, expect, test } from "vitest";
 import { errorResponse, HttpError, textLine } from "../../src/http/errors.ts";
 import { read } from "../support/cache.ts";

@@ -1,3 +1,4 @@
+/** The path of a request: decoded once, and nothing that can name no object. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { HttpError } from "../../src/http/errors.ts";

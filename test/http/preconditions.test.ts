@@ -1,3 +1,4 @@
+/** Conditional requests, as RFC 9110 has them. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { evaluatePreconditions, hasPreconditions, ifRangeHolds } from "../../src/http/preconditions.ts";

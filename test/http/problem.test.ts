@@ -1,3 +1,4 @@
+/** Problem details, as RFC 9457 has them. */
 import { describe, expect, it } from "vitest";
 import { HttpError } from "../../src/http/errors.ts";
 import { problemResponse } from "../../src/http/problem.ts";

@@ -1,3 +1,4 @@
+/** Ranges of bytes, as RFC 9110 has them. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { contentRange, parseRange, rangeNotSatisfiable, resolveRange } from "../../src/http/ranges.ts";

@@ -1,3 +1,4 @@
+/** The route table: which route a request gets, and what is said where there is none. */
 import { describe, expect, test } from "vitest";
 import { matchRoute, type Route } from "../../src/http/router.ts";
 

@@ -1,3 +1,4 @@
+/** Reading the XML that S3 clients send: as much of it as they need, and nothing dangerous. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { S3Error } from "../../src/http/s3-error.ts";

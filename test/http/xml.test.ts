@@ -1,3 +1,4 @@
+/** The XML documents that S3 clients get. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { S3Error } from "../../src/http/s3-error.ts";

@@ -1,3 +1,4 @@
+/** nix-cache-info: as Nix reads and writes it. */
 import { expect, test } from "vitest";
 import { formatCacheInfo, parseCacheInfo } from "../../src/nix/cache-info.ts";
 import { FormatError } from "../../src/nix/format-error.ts";

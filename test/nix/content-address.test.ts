@@ -1,3 +1,4 @@
+/** Content addresses: each belongs to the path that Nix made of it, and to no other. */
 import { describe, expect, test } from "vitest";
 import { storePathOfContentAddress } from "../../src/nix/content-address.ts";
 import { parseNarInfo } from "../../src/nix/narinfo.ts";

@@ -1,3 +1,4 @@
+/** Hashes in all the forms in which Nix writes them. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FormatError } from "../../src/nix/format-error.ts";

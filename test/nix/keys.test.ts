@@ -1,3 +1,4 @@
+/** Keys and signatures: those that Nix has made are right here, and ours are the same. */
 import { describe, expect, test } from "vitest";
 import { fingerprint } from "../../src/nix/fingerprint.ts";
 import { FormatError } from "../../src/nix/format-error.ts";

@@ -1,3 +1,4 @@
+/** The URL of a narinfo names an object of the cache, or it is refused. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FormatError } from "../../src/nix/format-error.ts";

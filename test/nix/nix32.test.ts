@@ -1,3 +1,4 @@
+/** Nix's base 32. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FormatError } from "../../src/nix/format-error.ts";

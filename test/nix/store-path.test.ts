@@ -1,3 +1,4 @@
+/** Store paths and their names. */
 import { describe, expect, test } from "vitest";
 import { FormatError } from "../../src/nix/format-error.ts";
 import { checkBaseName, formatStorePath, parseStorePath } from "../../src/nix/store-path.ts";

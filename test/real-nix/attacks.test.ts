@@ -1,21 +1,13 @@
 // The attacks against the real server: each is refused, nothing is stored, and the server goes on.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { CONTENT_ATTACKS } from "./attacks-content.ts";
 import { HTTP_ATTACKS } from "./attacks-http.ts";
-import { removeScratch } from "./nix.ts";
 import { exchange } from "./raw.ts";
-import { type Server, startServer } from "./server.ts";
+import { serve } from "./serve.ts";
 
 const ATTACKS = [...HTTP_ATTACKS, ...CONTENT_ATTACKS];
 
-let server: Server;
-beforeAll(async () => {
-  server = await startServer({ PUSH_TOKEN: "push", ADMIN_TOKEN: "admin", TOKEN_SECRET: "s".repeat(43) });
-});
-afterAll(async () => {
-  await server.stop();
-  removeScratch();
-});
+const server = serve({ PUSH_TOKEN: "push", ADMIN_TOKEN: "admin", TOKEN_SECRET: "s".repeat(43) });
 
 /** What is in the bucket, as its clients see it. */
 async function listing(): Promise<string[]> {

@@ -1,9 +1,10 @@
 // Runs one real Nix (`NIX_BIN`, else `nix` on PATH) as a client that knows nothing of this machine:
 // its own store, configuration, netrc, home and narinfo cache.
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { execute, type Result } from "./execute.ts";
 
 const named = process.env.NIX_BIN || "nix";
 const nixBin = named.includes("/") ? resolve(named) : named;
@@ -24,9 +25,6 @@ export function nixAtLeast(major: number, minor: number): boolean {
   const [a = 0, b = 0] = (nixVersion ?? "0.0").split(".").map(Number);
   return a > major || (a === major && b >= minor);
 }
-
-/** `code` is the exit status or the signal that ended Nix. */
-export type Result = { code: number | NodeJS.Signals; stdout: string; stderr: string };
 
 /** One user of Nix with a store of their own. */
 export type Client = {
@@ -122,7 +120,7 @@ export function newClient(options: ClientOptions = {}): Client {
     NIX_REMOTE: storeUrl,
     ...(at === undefined ? {} : { NIX_STORE_DIR: `${at}/store` }),
   };
-  const run = (...args: string[]) => execute(args, env, tmp);
+  const run = (...args: string[]) => execute(nixBin, args, { env, cwd: tmp });
   const nix = async (...args: string[]) => {
     const { code, stdout, stderr } = await run(...args);
     if (code !== 0) throw new Error(`nix ${args.join(" ")}: exit ${code}\n${stderr}`);
@@ -134,20 +132,4 @@ export function newClient(options: ClientOptions = {}): Client {
   };
   const storeDir = at === undefined ? "/nix/store" : `${at}/store`;
   return { token: options.token, storeUrl, root, storeDir, env, run, nix, write };
-}
-
-function execute(args: string[], env: Record<string, string>, cwd: string): Promise<Result> {
-  return new Promise((done, fail) => {
-    const child = spawn(nixBin, args, { env, cwd, stdio: ["ignore", "pipe", "pipe"] });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr += text;
-    });
-    child.on("error", fail);
-    child.on("close", (code, signal) => done({ code: code ?? signal ?? -1, stdout, stderr }));
-  });
 }

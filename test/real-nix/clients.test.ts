@@ -2,24 +2,16 @@
 // and whoever comes after them succeeds.
 import { once } from "node:events";
 import { setTimeout as later } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { removeScratch } from "./nix.ts";
+import { describe, expect, test } from "vitest";
 import { check, type PushedPath, putTo, randomPath } from "./pushed.ts";
 import { exchange, head, open } from "./raw.ts";
-import { type Server, startServer } from "./server.ts";
+import { serve } from "./serve.ts";
 
 const PUSH = { Authorization: "Bearer push" };
 const NAR_BYTES = 1_000_000;
 const HASH = "4crvrnhdg1r8sqc1hblbviqj0iqdajdv";
 
-let server: Server;
-beforeAll(async () => {
-  server = await startServer({ PUSH_TOKEN: "push", ADMIN_TOKEN: "admin" });
-});
-afterAll(async () => {
-  await server.stop();
-  removeScratch();
-});
+const server = serve({ PUSH_TOKEN: "push", ADMIN_TOKEN: "admin" });
 
 let names = 0;
 const newPath = (bytes = NAR_BYTES): PushedPath => randomPath(`path-${++names}`, bytes);

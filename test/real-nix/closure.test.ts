@@ -1,28 +1,23 @@
 // The product in one test: a closure goes in with `nix copy` and comes out identical, signed.
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { generateClosure } from "./closure.ts";
 import { expectSameClosure } from "./compare.ts";
 import { newKey } from "./keys.ts";
-import { type Client, describeNix, newClient, removeScratch } from "./nix.ts";
-import { type Server, startServer } from "./server.ts";
+import { type Client, describeNix, newClient } from "./nix.ts";
+import { serve } from "./serve.ts";
 
 const SIZE = 300;
 
 describeNix("a closure of 300 paths", () => {
   const key = newKey("cache.test-1");
-  let server: Server;
+  const server = serve({ PUSH_TOKEN: "push", SIGNING_KEY: key.secret });
   let pusher: Client;
   let top: string;
 
   beforeAll(async () => {
-    server = await startServer({ PUSH_TOKEN: "push", SIGNING_KEY: key.secret });
     pusher = newClient({ token: "push" });
     top = await generateClosure(pusher, SIZE);
     await pusher.nix("copy", "--to", server.url, top);
-  });
-  afterAll(async () => {
-    await server.stop();
-    removeScratch();
   });
 
   test("comes out identical by nix copy, signatures required", async () => {

@@ -1,9 +1,9 @@
 // Nix pushes without pause while collections run back to back, with the shortest grace there is: no push fails, and
 // all that a pusher was told is stored can be pulled.
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { newKey } from "./keys.ts";
-import { type Client, describeNix, newClient, removeScratch } from "./nix.ts";
-import { type Server, startServer } from "./server.ts";
+import { type Client, describeNix, newClient } from "./nix.ts";
+import { serve } from "./serve.ts";
 
 /** The shortest that the Worker takes. */
 const GRACE_SECONDS = 10;
@@ -22,20 +22,12 @@ interface GcReport {
 
 describeNix("pushing while collections run back to back", () => {
   const key = newKey("cache.test-1");
-  let server: Server;
-
-  beforeAll(async () => {
-    server = await startServer({
-      PUSH_TOKEN: "push",
-      ADMIN_TOKEN: "admin",
-      SIGNING_KEY: key.secret,
-      CACHES: JSON.stringify({ "nix-cache": { retention_days: 0.0001 } }),
-      GC_GRACE_SECONDS: String(GRACE_SECONDS),
-    });
-  });
-  afterAll(async () => {
-    await server.stop();
-    removeScratch();
+  const server = serve({
+    PUSH_TOKEN: "push",
+    ADMIN_TOKEN: "admin",
+    SIGNING_KEY: key.secret,
+    CACHES: JSON.stringify({ "nix-cache": { retention_days: 0.0001 } }),
+    GC_GRACE_SECONDS: String(GRACE_SECONDS),
   });
 
   /** A text that refers to others, added to a client's store. */

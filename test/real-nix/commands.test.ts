@@ -1,13 +1,13 @@
 // The commands that look into a cache or change its metadata.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { generateClosure } from "./closure.ts";
 import { facts, pathInfos } from "./compare.ts";
 import { newKey } from "./keys.ts";
-import { type Client, describeNix, newClient, removeScratch, scratchDir } from "./nix.ts";
+import { type Client, describeNix, newClient, scratchDir } from "./nix.ts";
 import { startProxy } from "./proxy.ts";
-import { type Server, startServer } from "./server.ts";
+import { serve } from "./serve.ts";
 import { addPath, hashPart } from "./store-object.ts";
 
 const SIZE = 45;
@@ -15,22 +15,17 @@ const BUILD_ID = "c0ffee".padEnd(40, "0");
 
 describeNix("commands", () => {
   const key = newKey("cache.test-1");
-  let server: Server;
+  const server = serve({ PUSH_TOKEN: "push", SIGNING_KEY: key.secret });
   let pusher: Client;
   let top: string;
   /** A directory with `bin/hello` and separate debug info. */
   let tree: string;
 
   beforeAll(async () => {
-    server = await startServer({ PUSH_TOKEN: "push", SIGNING_KEY: key.secret });
     pusher = newClient({ token: "push" });
     top = await generateClosure(pusher, SIZE);
     tree = await addTree(pusher);
     await pusher.nix("copy", "--to", `${server.url}?write-nar-listing=true&index-debug-info=true`, top, tree);
-  });
-  afterAll(async () => {
-    await server.stop();
-    removeScratch();
   });
 
   test("path-info", async () => {

@@ -1,10 +1,10 @@
 // Every compression that a client can write, of NARs and of metadata.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { generateClosure } from "./closure.ts";
 import { expectSameClosure } from "./compare.ts";
 import { newKey } from "./keys.ts";
-import { type Client, describeNix, newClient, nixAtLeast, removeScratch } from "./nix.ts";
-import { type Server, startServer } from "./server.ts";
+import { type Client, describeNix, newClient, nixAtLeast } from "./nix.ts";
+import { serve } from "./serve.ts";
 import { hashPart } from "./store-object.ts";
 
 const SIZE = 42;
@@ -16,15 +16,7 @@ if (nixAtLeast(2, 26)) COMPRESSIONS.push("lzma");
 
 describeNix("compression", () => {
   const key = newKey("cache.test-1");
-  let server: Server;
-
-  beforeAll(async () => {
-    server = await startServer({ PUSH_TOKEN: "push", SIGNING_KEY: key.secret });
-  });
-  afterAll(async () => {
-    await server.stop();
-    removeScratch();
-  });
+  const server = serve({ PUSH_TOKEN: "push", SIGNING_KEY: key.secret });
 
   async function push(query: string): Promise<{ pusher: Client; top: string }> {
     const pusher = newClient({ token: "push" });

@@ -2,6 +2,7 @@
 import {
   type ClientRequest,
   createServer,
+  type Server as HttpServer,
   type IncomingMessage,
   request,
   type ServerResponse,
@@ -50,6 +51,12 @@ export async function startProxy(
     if (what !== undefined && "shorten" in what) shorten(incoming, upstream, what.shorten);
     else incoming.pipe(upstream);
   });
+  const { port, stop } = await listen(proxy);
+  return { url: `http://127.0.0.1:${port}`, seen, stop };
+}
+
+/** Serves at a free port; to stop ends the connections, too. */
+export async function listen(proxy: HttpServer): Promise<{ port: number; stop: () => Promise<void> }> {
   await new Promise<void>((done) => proxy.listen(0, "127.0.0.1", done));
   const address = proxy.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
@@ -58,7 +65,7 @@ export async function startProxy(
       proxy.close(() => done());
       proxy.closeAllConnections();
     });
-  return { url: `http://127.0.0.1:${port}`, seen, stop };
+  return { port, stop };
 }
 
 function relay(answer: IncomingMessage, outgoing: ServerResponse, cutAfter: number | undefined): void {

@@ -4,13 +4,13 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { generateClosure } from "./closure.ts";
 import { expectSameClosure } from "./compare.ts";
 import { newKey } from "./keys.ts";
-import { type Client, newClient, nixAtLeast, nixVersion, removeScratch, scratchDir } from "./nix.ts";
+import { type Client, newClient, nixAtLeast, nixVersion, scratchDir } from "./nix.ts";
 import { startProxy } from "./proxy.ts";
-import { type Server, startServer } from "./server.ts";
+import { serve } from "./serve.ts";
 import { startSigningProxy } from "./signing-proxy.ts";
 import { addPath } from "./store-object.ts";
 
@@ -23,15 +23,7 @@ const hasS3 = nixVersion !== undefined && nixAtLeast(2, 33);
 
 describe.skipIf(!hasS3)("Nix's S3 store", () => {
   const key = newKey("cache.test-1");
-  let server: Server;
-
-  beforeAll(async () => {
-    server = await startServer({ PUSH_TOKEN: "push", SIGNING_KEY: key.secret });
-  });
-  afterAll(async () => {
-    await server.stop();
-    removeScratch();
-  });
+  const server = serve({ PUSH_TOKEN: "push", SIGNING_KEY: key.secret });
 
   const newPuller = () => newClient({ conf: [`trusted-public-keys = ${key.public}`] });
 

@@ -1,6 +1,7 @@
 // A proxy that signs what passes: for a client that knows the S3 protocol but has no credentials.
 import { createServer, type IncomingHttpHeaders, request } from "node:http";
 import { AwsV4Signer } from "aws4fetch";
+import { listen } from "./proxy.ts";
 import type { Server } from "./server.ts";
 
 export type Credentials = { accessKeyId: string; secretAccessKey: string };
@@ -38,15 +39,7 @@ export async function startSigningProxy(server: Server, credentials: Credentials
     upstream.on("error", () => outgoing.destroy());
     incoming.pipe(upstream);
   });
-  await new Promise<void>((done) => proxy.listen(0, "127.0.0.1", done));
-  const address = proxy.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  const stop = () =>
-    new Promise<void>((done) => {
-      proxy.close(() => done());
-      proxy.closeAllConnections();
-    });
-  return { port, passed, stop };
+  return { ...(await listen(proxy)), passed };
 }
 
 async function signed(

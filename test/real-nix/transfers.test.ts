@@ -1,16 +1,16 @@
 // Transfers that break or race: nothing half is ever visible, and the next try works.
-
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { generateClosure } from "./closure.ts";
 import { expectSameClosure } from "./compare.ts";
 import { newKey } from "./keys.ts";
-import { type Client, describeNix, newClient, nixAtLeast, removeScratch, scratchDir } from "./nix.ts";
+import { type Client, describeNix, newClient, nixAtLeast, scratchDir } from "./nix.ts";
 import { startProxy } from "./proxy.ts";
-import { type Server, startServer } from "./server.ts";
+import { serve } from "./serve.ts";
+import type { Server } from "./server.ts";
 import { addPath } from "./store-object.ts";
 
 const SIZE = 60;
@@ -18,15 +18,7 @@ const BIG_BYTES = 4_000_000;
 
 describeNix("transfers", () => {
   const key = newKey("cache.test-1");
-  let server: Server;
-
-  beforeAll(async () => {
-    server = await startServer({ PUSH_TOKEN: "push", SIGNING_KEY: key.secret });
-  });
-  afterAll(async () => {
-    await server.stop();
-    removeScratch();
-  });
+  const server = serve({ PUSH_TOKEN: "push", SIGNING_KEY: key.secret });
 
   const newPuller = () => newClient({ conf: [`trusted-public-keys = ${key.public}`] });
 

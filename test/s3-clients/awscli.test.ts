@@ -2,9 +2,9 @@
 import { createReadStream, readFileSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { removeScratch, scratchDir } from "../real-nix/nix.ts";
-import { type Server, startServer } from "../real-nix/server.ts";
+import { beforeAll, expect, test } from "vitest";
+import { scratchDir } from "../real-nix/nix.ts";
+import { serve } from "../real-nix/serve.ts";
 import { makeFileCache } from "./file-cache.ts";
 import { digestOf, MIB, makeNoise } from "./noise.ts";
 import { aws, awsEnv } from "./programs.ts";
@@ -13,17 +13,12 @@ import { aws, awsEnv } from "./programs.ts";
 const LARGE_BYTES = 40 * MIB + 5;
 
 aws.describe("the AWS CLI", () => {
-  let server: Server;
+  const server = serve({ PUSH_TOKEN: "push-token", PULL_TOKEN: "pull-token" });
   let run: (...args: string[]) => Promise<string>;
 
-  beforeAll(async () => {
-    server = await startServer({ PUSH_TOKEN: "push-token", PULL_TOKEN: "pull-token" });
+  beforeAll(() => {
     const env = awsEnv("push-token", "s3 =", "  multipart_threshold = 16MB", "  multipart_chunksize = 16MB");
     run = (...args) => aws.run(env, "--endpoint-url", server.url, ...args);
-  });
-  afterAll(async () => {
-    await server.stop();
-    removeScratch();
   });
 
   test("sends a large NAR in parts, lists it, reads it by a pre-signed URL", async () => {

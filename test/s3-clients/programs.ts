@@ -1,9 +1,10 @@
 // The S3 clients of this machine: `RCLONE_BIN` and `AWS_BIN`, else `rclone` and `aws` on PATH, run with an
 // environment of their own.
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "vitest";
+import { execute } from "../real-nix/execute.ts";
 import { scratchDir } from "../real-nix/nix.ts";
 
 export type Program = {
@@ -65,24 +66,9 @@ function findVersion(command: string, argument: string): string | undefined {
   }
 }
 
-function run(command: string, args: string[], env: Env): Promise<string> {
-  return new Promise((done, fail) => {
-    const child = spawn(command, args, {
-      env: { PATH: process.env.PATH ?? "/usr/bin:/bin", HOME: "/nonexistent", ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr += text;
-    });
-    child.on("error", fail);
-    child.on("close", (code) => {
-      if (code === 0) done(stdout);
-      else fail(new Error(`${command} ${args.join(" ")}: exit ${code}\n${stderr}${stdout}`));
-    });
-  });
+async function run(command: string, args: string[], env: Env): Promise<string> {
+  const surroundings = { PATH: process.env.PATH ?? "/usr/bin:/bin", HOME: "/nonexistent", ...env };
+  const { code, stdout, stderr } = await execute(command, args, { env: surroundings });
+  if (code !== 0) throw new Error(`${command} ${args.join(" ")}: exit ${code}\n${stderr}${stdout}`);
+  return stdout;
 }

@@ -1,10 +1,10 @@
 // rclone: a cache in a directory goes in, is looked at, and comes out again.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { newKey } from "../real-nix/keys.ts";
-import { removeScratch, scratchDir } from "../real-nix/nix.ts";
-import { type Server, startServer } from "../real-nix/server.ts";
+import { scratchDir } from "../real-nix/nix.ts";
+import { serve } from "../real-nix/serve.ts";
 import { type FileCache, makeFileCache } from "./file-cache.ts";
 import { MIB } from "./noise.ts";
 import { rclone, rcloneEnv } from "./programs.ts";
@@ -15,18 +15,13 @@ const NARINFOS = ["--include=/*.narinfo", "--ignore-existing", "--ignore-size", 
 
 rclone.describe("rclone", () => {
   let cache: FileCache;
-  let server: Server;
+  const server = serve({ PUSH_TOKEN: "push-token", SIGNING_KEY: newKey("cache.test-1").secret });
   let run: (...args: string[]) => Promise<string>;
 
-  beforeAll(async () => {
+  beforeAll(() => {
     cache = makeFileCache(5, 20 * MIB);
-    server = await startServer({ PUSH_TOKEN: "push-token", SIGNING_KEY: newKey("cache.test-1").secret });
     const env = rcloneEnv(server.url, "push-token");
     run = (...args) => rclone.run(env, ...args);
-  });
-  afterAll(async () => {
-    await server.stop();
-    removeScratch();
   });
 
   test("copies a cache in: NARs in parts, then the narinfos, layer by layer", async () => {

@@ -8,24 +8,18 @@ import {
 } from "@aws-sdk/client-s3";
 import { AwsV4Signer } from "aws4fetch";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { removeScratch } from "../real-nix/nix.ts";
-import { type Server, startServer } from "../real-nix/server.ts";
+import { serve } from "../real-nix/serve.ts";
 import { MIB, makeNoise } from "./noise.ts";
 import { BUCKET, newS3 } from "./s3.ts";
 
 describe("refused, and nothing is stored", () => {
-  let server: Server;
+  const server = serve({ PUSH_TOKEN: "push-token" });
   let s3: S3Client;
 
-  beforeAll(async () => {
-    server = await startServer({ PUSH_TOKEN: "push-token" });
+  beforeAll(() => {
     s3 = newS3(server.url, "push-token");
   });
-  afterAll(async () => {
-    s3.destroy();
-    await server.stop();
-    removeScratch();
-  });
+  afterAll(() => s3.destroy());
 
   const { bytes, key, part } = makeNoise(MIB);
   const body = part(0, bytes);

@@ -9,9 +9,8 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { removeScratch } from "../real-nix/nix.ts";
 import { startProxy, type Proxy as TestProxy } from "../real-nix/proxy.ts";
-import { type Server, startServer } from "../real-nix/server.ts";
+import { serve } from "../real-nix/serve.ts";
 import { digestOf, MIB, makeNoise } from "./noise.ts";
 import { BUCKET, newS3 } from "./s3.ts";
 
@@ -24,11 +23,10 @@ const BROKEN = 8;
 describe("an upload of 1.2 GB", () => {
   const noise = makeNoise(BYTES);
   const of = { Bucket: BUCKET, Key: noise.key };
-  let server: Server;
+  const server = serve({ PUSH_TOKEN: "push-token" });
   let proxy: TestProxy;
 
   beforeAll(async () => {
-    server = await startServer({ PUSH_TOKEN: "push-token" });
     let isCut = false;
     proxy = await startProxy(server, (method, path) => {
       if (isCut || method !== "PUT" || !path.includes(`partNumber=${BROKEN}&`)) return undefined;
@@ -36,11 +34,7 @@ describe("an upload of 1.2 GB", () => {
       return { shorten: PART_BYTES / 2 };
     });
   });
-  afterAll(async () => {
-    await proxy.stop();
-    await server.stop();
-    removeScratch();
-  });
+  afterAll(() => proxy.stop());
 
   test("breaks, is resumed without sending a part again, and comes out identical", async () => {
     const first = newS3(proxy.url, "push-token");

@@ -12,8 +12,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { removeScratch } from "../real-nix/nix.ts";
-import { type Server, startServer } from "../real-nix/server.ts";
+import { serve } from "../real-nix/serve.ts";
 import { makeFileCache } from "./file-cache.ts";
 import { digestOf, MIB, makeNoise } from "./noise.ts";
 import { BUCKET, newS3 } from "./s3.ts";
@@ -22,18 +21,13 @@ const LARGE_BYTES = 300_000_000;
 const PART_BYTES = 64 * MIB;
 
 describe("the AWS SDK", () => {
-  let server: Server;
+  const server = serve({ PUSH_TOKEN: "push-token" });
   let s3: S3Client;
 
-  beforeAll(async () => {
-    server = await startServer({ PUSH_TOKEN: "push-token" });
+  beforeAll(() => {
     s3 = newS3(server.url, "push-token");
   });
-  afterAll(async () => {
-    s3.destroy();
-    await server.stop();
-    removeScratch();
-  });
+  afterAll(() => s3.destroy());
 
   test("sends 300 MB in parts of 64 MiB and gets the same back", async () => {
     const { key, sha256, stream } = makeNoise(LARGE_BYTES);

@@ -34,6 +34,21 @@ const put = (more: Partial<Unsigned> = {}): Unsigned => ({
   ...more,
 });
 
+/** The NAR in aws-chunked form, with a checksum at its end. */
+const chunked = () => encode(path.nar, { sizes: [8], trailers: ["x-amz-checksum-crc32"] });
+
+const putChunked = (body: ReturnType<typeof chunked>): Unsigned =>
+  put({
+    payloadHash: "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+    body,
+    headers: {
+      "content-encoding": "aws-chunked",
+      "content-length": String(body.length),
+      "x-amz-decoded-content-length": String(path.nar.length),
+      "x-amz-trailer": "x-amz-checksum-crc32",
+    },
+  });
+
 async function send(on: TestCache, request: Request): Promise<Answer> {
   const url = new URL(request.url);
   const { method, headers } = request;
@@ -83,19 +98,7 @@ describe("a NAR and its narinfo", () => {
   });
 
   test("in aws-chunked form, with a checksum at its end", async () => {
-    const trailers = ["x-amz-checksum-crc32"];
-    const body = encode(path.nar, { sizes: [8], trailers });
-    const request = put({
-      payloadHash: "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-      body,
-      headers: {
-        "content-encoding": "aws-chunked",
-        "content-length": String(body.length),
-        "x-amz-decoded-content-length": String(path.nar.length),
-        "x-amz-trailer": trailers.join(),
-      },
-    });
-    expect(await code(signed(request, PUSHER))).toBe("201");
+    expect(await code(signed(putChunked(chunked()), PUSHER))).toBe("201");
   });
 });
 
@@ -169,20 +172,10 @@ describe("refused, with nothing stored", () => {
   });
 
   test("a body whose checksum is another", async () => {
-    const body = encode(path.nar, { sizes: [8], trailers: ["x-amz-checksum-crc32"] });
+    const body = chunked();
     // One byte of the first chunk, which "8" and a line end precede.
     body.set([body[3] === 0 ? 1 : 0], 3);
-    const request = put({
-      payloadHash: "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-      body,
-      headers: {
-        "content-encoding": "aws-chunked",
-        "content-length": String(body.length),
-        "x-amz-decoded-content-length": String(path.nar.length),
-        "x-amz-trailer": "x-amz-checksum-crc32",
-      },
-    });
-    expect((await code(signed(request, PUSHER))).slice(0, 3)).toBe("400");
+    expect((await code(signed(putChunked(body), PUSHER))).slice(0, 3)).toBe("400");
   });
 
   test("a replayed part with another body", async () => {

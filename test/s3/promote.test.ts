@@ -3,7 +3,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
 import { promote } from "../../src/s3/promote.ts";
-import { watch } from "../support/bucket.ts";
+import { losingRequests, watch } from "../support/bucket.ts";
 import { cacheWith, keys, store } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
 import { sha256, testPath } from "../support/store-paths.ts";
@@ -63,11 +63,10 @@ describe("an object too large for one put", () => {
     "shows nothing if %s fails",
     async (name) => {
       const source = await staged();
-      const { bucket } = watch(env.BUCKET, {
-        before: (operation) => {
-          if (operation.name === name) throw new Error("Network connection lost.");
-        },
-      });
+      const { bucket } = watch(
+        env.BUCKET,
+        losingRequests((operation) => operation.name === name),
+      );
       await expect(promote(bucket, source, nar.key, hash, PART_BYTES)).rejects.toMatchObject({ status: 503 });
       expect(await keys()).toEqual(["uploads/x"]);
     },

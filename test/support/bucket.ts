@@ -118,6 +118,15 @@ export function failing(when: (operation: Operation) => boolean): Interference {
   };
 }
 
+/** A broken connection: the bucket hears nothing of any operation for which `when` holds, and nobody knows that. */
+export function losingRequests(when: (operation: Operation) => boolean): Interference {
+  return {
+    before: (operation) => {
+      if (when(operation)) throw new Error("Network connection lost.");
+    },
+  };
+}
+
 /** A broken connection: every operation for which `when` holds happens, but its answer is lost. */
 export function losingAnswers(when: (operation: Operation) => boolean): Interference {
   return {
@@ -201,6 +210,20 @@ export function meanwhile(when: (operation: Operation) => boolean, action: () =>
     },
   };
 }
+
+/** A bucket whose listing has at most `limit` entries a page, so that a few objects make many pages. */
+export function inSmallPages(bucket: R2Bucket, limit: number): R2Bucket {
+  return new Proxy(bucket, {
+    get: (target, property) => {
+      if (property === "list") return (options: R2ListOptions) => target.list({ ...options, limit });
+      const method: unknown = Reflect.get(target, property, target);
+      return typeof method === "function" ? method.bind(target) : method;
+    },
+  });
+}
+
+export const isPut = ({ name }: Operation): boolean => name === "put";
+export const isDelete = ({ name }: Operation): boolean => name === "delete";
 
 function isOperation(property: string | symbol): property is OperationName {
   return typeof property === "string" && Object.hasOwn(CLASS, property);

@@ -1,8 +1,10 @@
 /** The catalog's operations under watch: over the real bucket and the real tables, with everything recorded. */
 import { env } from "cloudflare:workers";
 import type { CatalogContext } from "../../src/catalog/context.ts";
+import { type Deleted, deletePath } from "../../src/catalog/delete.ts";
 import { publish } from "../../src/catalog/publish.ts";
 import { type Interference, watch } from "./bucket.ts";
+import { hashOf } from "./closure.ts";
 import { inCatalog } from "./runs.ts";
 import { sha256, type TestPath } from "./store-paths.ts";
 
@@ -55,6 +57,16 @@ export function publishing(
   changes: Partial<CatalogContext> = {},
 ): Promise<Recorded<string>> {
   return recorded((c) => publish(c, text, "PUSH_TOKEN"), interference, changes);
+}
+
+/** Deletes a path under watch. */
+export function deleting(
+  path: TestPath,
+  withReferrers = false,
+  interference: Interference = {},
+  changes: Partial<CatalogContext> = {},
+): Promise<Recorded<Deleted>> {
+  return recorded((c) => deletePath(c, hashOf(path), withReferrers), interference, changes);
 }
 
 async function refusable<T>(run: () => Promise<T>): Promise<T | Refused> {

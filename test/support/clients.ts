@@ -1,14 +1,12 @@
 /** What clients do, as operations of a {@link World}: as Nix and administrators do it, through the Worker's own code. */
-import { putNar } from "../../src/cache/put-nar.ts";
-import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
-import { requireIndex } from "../../src/catalog/indexed.ts";
 import type { PublishOutcome } from "../../src/catalog/publish.ts";
-import { fromCatalog, toResult } from "../../src/catalog/result.ts";
+import { fromCatalog } from "../../src/catalog/result.ts";
 import type { RunKind } from "../../src/catalog/runs.ts";
 import { requestRun } from "../../src/catalog/steps.ts";
 import { HttpError } from "../../src/http/errors.ts";
-import { type Build, type Graph, signed } from "./graph.ts";
+import { affectedBy, type Build, type Graph, signed } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
+import { call, finishRuns, remove, runToEnd, sweep, upload, uploadIfAbsent } from "./requests.ts";
 import type { Client, Operation, World } from "./world.ts";
 
 export interface Clients {
@@ -24,7 +22,11 @@ export interface Clients {
   readonly force: (build: Build) => Operation;
   /** `nix copy` up to 2.34: path by path; from 2.35: all NARs first. */
   readonly copy: (builds: readonly Build[], narsFirst: boolean) => Operation;
-  readonly remove: (hash: string, withReferrers: boolean) => Operation;
+  readonly remove: (build: Build, withReferrers: boolean) => Operation;
+  /** Signs all narinfos with the keys that are configured; the signatures of the key `drop` go. */
+  readonly resign: (drop: string | undefined) => Operation;
+  /** All that is under way, by alarms. */
+  readonly finishRuns: () => Operation;
   readonly sweep: (graceMs: number) => Operation;
   /** A reindex or a check, from the start of the bucket. */
   readonly run: (kind: RunKind, repair: boolean) => Operation;
@@ -33,27 +35,12 @@ export interface Clients {
 export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
   const builds = graph.flat();
 
-  async function upload({ bucket, catalog }: Client, build: Build): Promise<void> {
-    const request = new Request(`https://cache.example.org/${build.narKey}`, {
-      method: "PUT",
-      body: build.nar,
-      headers: { "Content-Length": String(build.nar.length) },
-    });
-    await putNar(
-      request,
-      bucket,
-      build.narKey,
-      () => catalog,
-      (paths) => oracle.purged(paths),
-    );
-    oracle.narAcknowledged(build.narKey);
-  }
-
   async function publish({ catalog }: Client, build: Build, text: string): Promise<PublishOutcome> {
     const began = world.steps;
     const outcome = await fromCatalog(() => catalog.publish(text, "tester"));
     if (outcome !== "first-build-stays") {
-      const signatures = [...text.matchAll(/^Sig: (.*)$/gm)].map(([, value = ""]) => value);
+      // Those of the cache's own keys come and go with its configuration.
+      const signatures = [...text.matchAll(/^Sig: (signer-.*)$/gm)].map(([, value = ""]) => value);
       oracle.acknowledged(build, signatures, began);
     }
     return outcome;
@@ -61,13 +48,8 @@ export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
 
   async function push(client: Client, build: Build): Promise<void> {
     if ((await client.bucket.get(`${build.hash}.narinfo`)) !== null) return;
-    await uploadIfAbsent(client, build);
+    await uploadIfAbsent(client, build, oracle);
     await publish(client, build, build.text);
-  }
-
-  async function uploadIfAbsent(client: Client, build: Build): Promise<void> {
-    await fromCatalog(() => client.catalog.narSeen(build.narKey));
-    if ((await client.bucket.head(build.narKey)) === null) await upload(client, build);
   }
 
   async function copy(client: Client, closure: readonly Build[], narsFirst: boolean): Promise<void> {
@@ -79,7 +61,7 @@ export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
     for (const build of closure) {
       if ((await client.bucket.get(`${build.hash}.narinfo`)) === null) absent.push(build);
     }
-    for (const build of [...absent].reverse()) await uploadIfAbsent(client, build);
+    for (const build of [...absent].reverse()) await uploadIfAbsent(client, build, oracle);
     for (const build of absent) await publish(client, build, build.text);
   }
 
@@ -93,26 +75,17 @@ export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
     await publish(client, build, signed(text, signer));
   }
 
-  async function remove(client: Client, hash: string, withReferrers: boolean): Promise<void> {
-    const index = graph.findIndex(([build]) => build.hash === hash);
-    const hashes = graph.map(([build]) => build.hash);
-    const ended = oracle.deletionBegins(withReferrers ? hashes.slice(index) : [hash]);
+  async function removeAll(client: Client, build: Build, withReferrers: boolean): Promise<void> {
+    const ended = oracle.deletionBegins(affectedBy(graph, build, withReferrers));
     try {
-      await fromCatalog(() =>
-        client.call((c) =>
-          toResult(async () => {
-            await requireIndex(c);
-            await deletePath(c, hash, withReferrers);
-          }),
-        ),
-      );
+      await remove(client, build.hash, withReferrers);
     } finally {
       ended();
     }
   }
 
   return {
-    upload: (build) => operation(`upload ${build.narKey}`, (client) => upload(client, build)),
+    upload: (build) => operation(`upload ${build.narKey}`, (client) => upload(client, build, oracle)),
     publish: (build, signers = []) =>
       operation(`publish ${build.hash} ${build.info.compression}`, async (client) => {
         await publish(client, build, signed(build.text, ...signers));
@@ -121,32 +94,27 @@ export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
     push: (build) => operation(`push ${build.hash}`, (client) => push(client, build)),
     force: (build) =>
       operation(`force ${build.hash}`, async (client) => {
-        await upload(client, build);
+        await upload(client, build, oracle);
         await publish(client, build, build.text);
       }),
     copy: (closure, narsFirst) =>
       operation(`copy ${closure.map(({ hash }) => hash)}`, (client) => copy(client, closure, narsFirst)),
-    remove: (hash, withReferrers) =>
-      operation(`delete ${hash}`, (client) => remove(client, hash, withReferrers)),
+    remove: (build, withReferrers) =>
+      operation(`delete ${build.hash}`, (client) => removeAll(client, build, withReferrers)),
     run: (kind, repair) =>
-      operation(`${kind}${repair ? " and repair" : ""}`, async ({ call }) => {
-        await fromCatalog(() => call((c) => toResult(() => requestRun(c, kind, { repair, restart: true }))));
-      }),
-    sweep: (graceMs) =>
-      operation("sweep", async ({ call }) => {
-        await fromCatalog(() =>
-          call((c) =>
-            toResult(async () => {
-              await requireIndex(c);
-              await sweepNars(c, graceMs);
-            }),
-          ),
-        );
-      }),
+      operation(`${kind}${repair ? " and repair" : ""}`, (client) =>
+        call(client, (c) => requestRun(c, kind, { repair, restart: true })),
+      ),
+    resign: (drop) =>
+      operation(`resign${drop === undefined ? "" : ` without ${drop}`}`, (client) =>
+        runToEnd(client, "resign", { restart: true, ...(drop !== undefined && { drop }) }),
+      ),
+    finishRuns: () => operation("finish runs", finishRuns),
+    sweep: (graceMs) => operation("sweep", (client) => sweep(client, graceMs)),
   };
 }
 
-function operation(label: string, run: (client: Client) => Promise<void>): Operation {
+export function operation(label: string, run: (client: Client) => Promise<void>): Operation {
   return { label, run };
 }
 

@@ -1,6 +1,6 @@
-/** Three store paths that refer to each other, for tests of the catalog. */
+/** Store paths that refer to each other, for tests of the catalog. */
 import { formatNarInfo } from "../../src/nix/narinfo.ts";
-import { publishPath } from "./runs.ts";
+import { publishPath, storePath } from "./runs.ts";
 import { compressedPath, type TestPath, testPath } from "./store-paths.ts";
 
 export interface Closure {
@@ -27,6 +27,27 @@ export async function publishClosure(): Promise<Closure> {
   const paths = await closure();
   for (const path of paths.all) await publishPath(path);
   return paths;
+}
+
+/** The same, put there by another tool: the catalog knows nothing of them. */
+export async function storeClosure(): Promise<Closure> {
+  const paths = await closure();
+  for (const path of paths.all) await storePath(path);
+  return paths;
+}
+
+/** Publishes paths in `levels` of `width`, each referring to all of the level before; the first level comes first. */
+export async function publishLayers(levels: number, width: number): Promise<TestPath[][]> {
+  const result: TestPath[][] = [];
+  for (let level = 0; level < levels; level++) {
+    const references = (result.at(-1) ?? []).map(baseNameOf);
+    const paths = Array.from({ length: width }, (_, n) =>
+      testPath(`path-${level}-${n}`, `path ${level} ${n}`, { references }),
+    );
+    result.push(await Promise.all(paths));
+  }
+  for (const path of result.flat()) await publishPath(path);
+  return result;
 }
 
 export function withInfo(path: TestPath, changes: Partial<TestPath["info"]>): TestPath {

@@ -3,12 +3,17 @@ import { env } from "cloudflare:workers";
 import { type GcOptions, type GcReport, gcReport } from "../../src/catalog/collection.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { putPin } from "../../src/catalog/pins.ts";
-import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
+import { requestRun } from "../../src/catalog/steps.ts";
 import { type Config, type Env, parseConfig } from "../../src/config.ts";
-import { HOUR_MS, inCatalog, reindex } from "./runs.ts";
-import type { TestPath } from "./store-paths.ts";
+import { keys } from "./cache.ts";
+import { HOUR_MS, inCatalog, publishPath, reindex, toEnd } from "./runs.ts";
+import { type TestPath, testPath } from "./store-paths.ts";
 
 export const DAY_MS = 24 * HOUR_MS;
+
+/** Settings and options of most collections of the tests. */
+export const MONTH = { retention_days: 30 };
+export const FORCE = { force: true };
 
 /** Settings of the cache's entry in CACHES. */
 export type Settings = Readonly<Record<string, unknown>>;
@@ -25,13 +30,7 @@ export function daysLater(days: number, settings: Settings): Partial<CatalogCont
 /** A whole collection, within the object. Throws what stops a step. */
 export async function collect(c: CatalogContext, options: GcOptions = {}): Promise<GcReport> {
   await requestRun(c, "gc", options);
-  for (let turn = 0; turn < 1000; turn++) {
-    const report = gcReport(c);
-    if (report?.problem !== undefined) throw new Error(report.problem);
-    if (report?.done) return report;
-    await continueRuns(c);
-  }
-  throw new Error("the collection does not end");
+  return toEnd(c, () => gcReport(c));
 }
 
 /** The first collection of a catalog that knows its bucket, from which retention is counted: it finds nothing. */
@@ -66,4 +65,16 @@ export function pinPath(
 ) {
   const request = { hash: storePath.hash, name: storePath.name, ...keep };
   return inCatalog((c) => putPin(c, name, request, "tester"), daysLater(days, {}));
+}
+
+/** Keys of all narinfos in the bucket. */
+export async function narinfos(): Promise<string[]> {
+  return (await keys()).filter((key) => key.endsWith(".narinfo"));
+}
+
+/** Publishes paths of these names, which refer to nothing but themselves. */
+export async function published(...names: string[]): Promise<TestPath[]> {
+  const paths = await Promise.all(names.map((name) => testPath(name, `contents of ${name}`)));
+  for (const path of paths) await publishPath(path);
+  return paths;
 }

@@ -2,20 +2,17 @@
 
 import { KINDS } from "../../src/cache/kinds.ts";
 import { putMetadata } from "../../src/cache/put-metadata.ts";
-import { putNar } from "../../src/cache/put-nar.ts";
-import { gcReport } from "../../src/catalog/collection.ts";
-import type { CatalogContext } from "../../src/catalog/context.ts";
-import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
-import { requireIndex } from "../../src/catalog/indexed.ts";
 import { missingPaths } from "../../src/catalog/paths.ts";
 import { deletePin, putPin } from "../../src/catalog/pins.ts";
-import { fromCatalog, toResult } from "../../src/catalog/result.ts";
-import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
+import { fromCatalog } from "../../src/catalog/result.ts";
+import { requestRun } from "../../src/catalog/steps.ts";
 import { wantPaths } from "../../src/catalog/wants.ts";
 import { HttpError } from "../../src/http/errors.ts";
+import { operation } from "./clients.ts";
 import type { Build } from "./graph.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Oracle } from "./oracle.ts";
+import { call, remove, runToEnd, sweep, uploadIfAbsent } from "./requests.ts";
 import type { Client, Operation, World } from "./world.ts";
 
 export interface Collectors {
@@ -34,8 +31,6 @@ export interface Collectors {
 
 export function collectorsOf(world: World, oracle: Oracle, ledger: Ledger): Collectors {
   const now = () => ({ time: world.now, step: world.steps });
-  const call = <T>(client: Client, work: (c: CatalogContext) => Promise<T> | T): Promise<T> =>
-    fromCatalog(() => client.call((c) => toResult(() => work(c))));
 
   /** As the Worker reads a narinfo for a pusher. */
   async function isHere(client: Client, build: Build): Promise<boolean> {
@@ -46,23 +41,10 @@ export function collectorsOf(world: World, oracle: Oracle, ledger: Ledger): Coll
     return true;
   }
 
-  async function upload(client: Client, build: Build): Promise<void> {
-    await fromCatalog(() => client.catalog.narSeen(build.narKey));
-    if ((await client.bucket.head(build.narKey)) !== null) return;
-    const request = new Request(`https://cache.example.org/${build.narKey}`, {
-      method: "PUT",
-      body: build.nar,
-      headers: { "Content-Length": String(build.nar.length) },
-    });
-    const purged = (paths: readonly string[]) => oracle.purged(paths);
-    await putNar(request, client.bucket, build.narKey, () => client.catalog, purged);
-    oracle.narAcknowledged(build.narKey);
-  }
-
   async function copy(client: Client, closure: readonly Build[], isAlone: boolean): Promise<void> {
     for (const build of closure) {
       if (await isHere(client, build)) continue;
-      await upload(client, build);
+      await uploadIfAbsent(client, build, oracle);
       const began = now();
       try {
         const outcome = await fromCatalog(() => client.catalog.publish(build.text, "tester"));
@@ -116,7 +98,7 @@ export function collectorsOf(world: World, oracle: Oracle, ledger: Ledger): Coll
     }
   }
 
-  async function remove(
+  async function removeAll(
     client: Client,
     { hash }: Build,
     withReferrers: boolean,
@@ -124,29 +106,12 @@ export function collectorsOf(world: World, oracle: Oracle, ledger: Ledger): Coll
   ): Promise<void> {
     const ended = [oracle.deletionBegins(affected), ledger.deletionBegins(affected)];
     try {
-      await call(client, async (c) => {
-        await requireIndex(c);
-        await deletePath(c, hash, withReferrers);
-      });
+      await remove(client, hash, withReferrers);
     } finally {
       for (const tell of ended) tell();
     }
   }
 
-  async function collect(client: Client, options: { dryRun: boolean; force: boolean }): Promise<void> {
-    await call(client, (c) => requestRun(c, "gc", options));
-    for (let alarm = 0; alarm < 20; alarm++) {
-      const isDone = await call(client, async (c) => {
-        const report = gcReport(c);
-        if (report === undefined || report.done || report.problem !== undefined) return true;
-        await continueRuns(c);
-        return false;
-      });
-      if (isDone) return;
-    }
-  }
-
-  const operation = (label: string, run: Operation["run"]): Operation => ({ label, run });
   return {
     copy: (closure, isAlone) =>
       operation(`copy ${closure.map(({ hash }) => hash)}`, (client) => copy(client, closure, isAlone)),
@@ -159,16 +124,10 @@ export function collectorsOf(world: World, oracle: Oracle, ledger: Ledger): Coll
       }),
     companions: (build) => operation(`companions of ${build.hash}`, (client) => companions(client, build)),
     remove: (build, withReferrers, affected) =>
-      operation(`delete ${build.hash}`, (client) => remove(client, build, withReferrers, affected)),
+      operation(`delete ${build.hash}`, (client) => removeAll(client, build, withReferrers, affected)),
     collect: (options) =>
-      operation(`collect ${JSON.stringify(options)}`, (client) => collect(client, options)),
-    sweep: () =>
-      operation("sweep", async (client) => {
-        await call(client, async (c) => {
-          await requireIndex(c);
-          await sweepNars(c);
-        });
-      }),
+      operation(`collect ${JSON.stringify(options)}`, (client) => runToEnd(client, "gc", options)),
+    sweep: () => operation("sweep", (client) => sweep(client)),
     reindex: () =>
       operation("reindex", (client) => call(client, (c) => requestRun(c, "reindex", { restart: true }))),
   };

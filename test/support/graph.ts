@@ -118,6 +118,12 @@ export function closureOf(graph: Graph, build: Build): Build[] {
   return [...closure];
 }
 
+/** By any numbers: they begin again where there are no more. */
+export function buildAt(graph: Graph, path: number, build: number): Build {
+  const builds = graph[path % graph.length] as Builds;
+  return builds[build % builds.length] as Build;
+}
+
 /** Hash parts of what may go when a path is deleted. */
 export function affectedBy(graph: Graph, { hash }: Build, withReferrers: boolean): string[] {
   const hashes = graph.map(([build]) => build.hash);

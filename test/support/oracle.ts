@@ -3,7 +3,7 @@ import { formatHash } from "../../src/nix/hash.ts";
 import { narKeyOfUrl } from "../../src/nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../src/nix/narinfo.ts";
 import type { Build } from "./graph.ts";
-import type { Snapshot } from "./world.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** What a client was told that the cache holds. */
 interface Acknowledged {

@@ -1,21 +1,23 @@
-/** Runs over the bucket, in tests: the real catalog, its rows, and a catalog that dies at any operation. */
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+/** Runs over the bucket, in tests: within the real catalog, to their end. */
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { type CheckReport, checkReport } from "../../src/catalog/check.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { FINDING_KINDS, type FindingKind } from "../../src/catalog/findings.ts";
-import { Locks } from "../../src/catalog/locks.ts";
 import { type ReindexReport, reindexReport } from "../../src/catalog/reindex.ts";
+import { type ResignOptions, type ResignReport, resignReport } from "../../src/catalog/resign.ts";
 import type { Result } from "../../src/catalog/result.ts";
-import type { RunReport } from "../../src/catalog/runs.ts";
+import type { Progress, RunReport } from "../../src/catalog/runs.ts";
 import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
-import { watch } from "./bucket.ts";
 import { PUSH_TOKEN } from "./cache.ts";
 import type { TestPath } from "./store-paths.ts";
 
 export const HOUR_MS = 3600_000;
 /** The grace period of a cache that says nothing else. */
 export const NAR_GRACE_MS = 25 * HOUR_MS;
+
+/** The context as if so many milliseconds had passed since everything that has happened so far. */
+export const later = (ms = HOUR_MS): { readonly now: () => number } => ({ now: () => Date.now() + ms });
 
 export function catalog() {
   return env.CATALOG.getByName("nix-cache");
@@ -27,6 +29,12 @@ export function inCatalog<T>(
   changes: Partial<CatalogContext> = {},
 ): Promise<T> {
   return runInDurableObject(catalog(), (instance, state) => run({ ...instance.context, ...changes }, state));
+}
+
+/** The Durable Object loses all that it knows. */
+export async function wipe(): Promise<void> {
+  await inCatalog((_, state) => state.storage.deleteAll());
+  await evictDurableObject(catalog());
 }
 
 /** The value of a result that is no refusal. */
@@ -60,7 +68,14 @@ export async function check(c: CatalogContext, options: { repair?: boolean } = {
   return toEnd(c, () => checkReport(c));
 }
 
-async function toEnd<R extends RunReport>(c: CatalogContext, status: () => R | undefined): Promise<R> {
+/** A whole resign, within the object. Throws what stops a step. */
+export async function resign(c: CatalogContext, options: ResignOptions = {}): Promise<ResignReport> {
+  await requestRun(c, "resign", options);
+  return toEnd(c, () => resignReport(c));
+}
+
+/** Does all steps of a run that has begun, whose report this is. Throws what stops one. */
+export async function toEnd<R extends Progress>(c: CatalogContext, status: () => R | undefined): Promise<R> {
   for (let turn = 0; turn < 1000; turn++) {
     const report = status();
     if (report?.problem !== undefined) throw new Error(report.problem);
@@ -101,63 +116,4 @@ export async function publishPath(path: TestPath): Promise<void> {
 export async function storePath(path: TestPath): Promise<void> {
   await env.BUCKET.put(path.narKey, path.nar);
   await env.BUCKET.put(path.key, path.text);
-}
-
-/** Thrown for ever after, so that whoever is dead does nothing any more. */
-const DEAD = new Error("Network connection lost.");
-
-/**
- * Does `work` with a catalog that dies at its first bucket operation, then again with one that dies at the second,
- * and so on, each over what the one before has left, until one lives to the end. How many died.
- */
-export async function dyingAtEveryOperation(
-  c: CatalogContext,
-  work: (c: CatalogContext) => Promise<unknown>,
-  when: "before" | "after",
-): Promise<number> {
-  for (let last = 0; ; last++) {
-    let isDead = false;
-    const die = () => {
-      isDead = true;
-      throw DEAD;
-    };
-    const { bucket } = watch(c.bucket, {
-      before: ({ number }) => {
-        if (isDead || (when === "before" && number === last)) die();
-      },
-      after: ({ number }) => {
-        if (isDead || (when === "after" && number === last)) die();
-      },
-    });
-    // A new process: nothing is held any more. Where the old one would write, it finds itself dead.
-    const alive: CatalogContext = {
-      ...c,
-      bucket,
-      locks: new Locks(),
-      deletions: { count: 0 },
-      publications: new Map(),
-      unasked: new Set(),
-      // A minute has passed: what the dead one asked of the bucket has happened or never does.
-      now: () => c.now() + last * 60_000,
-      wait: async () => undefined,
-      transaction: (run) => (isDead ? die() : c.transaction(run)),
-    };
-    try {
-      await work(alive);
-      if (!isDead) return last;
-    } catch (error) {
-      if (!isDead) throw error;
-    }
-  }
-}
-
-/** A bucket whose listing has at most `limit` entries a page, so that a few objects make many pages. */
-export function inSmallPages(bucket: R2Bucket, limit: number): R2Bucket {
-  return new Proxy(bucket, {
-    get: (target, property) => {
-      if (property === "list") return (options: R2ListOptions) => target.list({ ...options, limit });
-      const method: unknown = Reflect.get(target, property, target);
-      return typeof method === "function" ? method.bind(target) : method;
-    },
-  });
 }

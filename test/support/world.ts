@@ -3,7 +3,6 @@
  * a clock. Every bucket operation stops before it happens and before its answer arrives; which of those that wait
  * goes on next, and what befalls it, is decided by numbers. Nothing here is left to chance or real time.
  */
-import { createHash } from "node:crypto";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { Locks } from "../../src/catalog/locks.ts";
@@ -12,71 +11,10 @@ import { publish } from "../../src/catalog/publish.ts";
 import { type Result, toResult } from "../../src/catalog/result.ts";
 import { expectCompanion, wantPath } from "../../src/catalog/wants.ts";
 import { type Config, type Env, parseConfig } from "../../src/config.ts";
-import { r2Error } from "./bucket.ts";
-
-/** What may befall an operation of the bucket, and whoever waits for it. */
-export const FAULTS = [
-  /** It fails and has not happened. */
-  "fail",
-  /** R2 takes one write a second to a key: it has not happened. */
-  "throttle",
-  /** It happens, but its answer is lost. */
-  "lose",
-  /** Its answer is lost, and it happens only later. */
-  "late",
-  /** The catalog's process dies; what it had asked of the bucket and had not happened never does. */
-  "crash",
-  /** The catalog's process dies; what it had asked of the bucket happens later. */
-  "crash-late",
-  /** The Worker that waits for it dies. */
-  "vanish",
-] as const;
-export type Fault = (typeof FAULTS)[number];
-
-/** What decides a history. */
-export interface Choices {
-  /** Which of the waiting goes on, one number for each step; when they are used up, always the oldest. */
-  readonly picks: readonly number[];
-  readonly faults: readonly FaultAt[];
-}
-
-/** What befalls a step. */
-export interface FaultAt {
-  readonly fault: Fault;
-  /** Counted from 0: of all steps, or of those alone in which the bucket is to be changed or says that it has been. */
-  readonly step: number;
-  readonly ofChanges: boolean;
-}
-
-export const NO_CHOICES: Choices = { picks: [], faults: [] };
-
-/** Who waits for answers: a catalog's process or a Worker. Who is dead gets none, and does nothing any more. */
-class Process {
-  isAlive = true;
-  readonly #deaths: (() => void)[] = [];
-
-  die(): void {
-    this.isAlive = false;
-    for (const tell of this.#deaths) tell();
-  }
-
-  onDeath(tell: () => void): void {
-    this.#deaths.push(tell);
-  }
-}
-
-/** Something that waits for its turn. */
-interface Waiting {
-  readonly owner: Process | undefined;
-  readonly label: string;
-  /** Whether it is about a change of the bucket. */
-  readonly isChange?: boolean;
-  /** The change, where it has not happened yet. */
-  readonly change?: () => Promise<unknown>;
-  /** Milliseconds since the epoch before which it does not go on. */
-  readonly notBefore?: number;
-  readonly go: (fault: Fault | undefined) => unknown;
-}
+import { type Choices, type Fault, NO_CHOICES } from "./choices.ts";
+import { type Snapshot, snapshotOf } from "./snapshot.ts";
+import { stoppingBucket } from "./stopping-bucket.ts";
+import { Process, Turns, type Waiting } from "./turns.ts";
 
 /** An operation that its client has given up happens within this time or never. Milliseconds. */
 export const LATEST_MS = 20_000;
@@ -93,26 +31,12 @@ export interface WorldOptions {
   readonly onPurge?: (paths: readonly string[]) => void;
 }
 
-/** What a client would see. */
-export interface Snapshot {
-  /** Bytes. */
-  readonly size: number;
-  /** Of the content, in lower-case hex. */
-  readonly sha256: string;
-  /** Of a narinfo. */
-  readonly text?: string;
-}
-
 export class World {
-  /** Milliseconds since the epoch; the real time at first, because a real bucket knows no other. */
-  now = Date.now();
   /** Steps so far. */
   steps = 0;
   readonly #options: WorldOptions;
-  readonly #config: Config;
-  #choices: Choices = NO_CHOICES;
-  #taken = 0;
-  #waiting: Waiting[] = [];
+  #config: Config;
+  readonly #turns = new Turns();
   #catalog = new Process();
   #context: CatalogContext;
   /** What has gone wrong that must not. */
@@ -121,8 +45,13 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
-    this.#config = parseConfig({ BUCKET: options.bucket, ...options.variables } as Env);
+    this.#config = configOf(options);
     this.#context = this.#newContext();
+  }
+
+  /** Milliseconds since the epoch. */
+  get now(): number {
+    return this.#turns.now;
   }
 
   /** The living catalog. */
@@ -132,8 +61,7 @@ export class World {
 
   /** Runs operations, all at once, until every one has ended or died. Throws what they throw, and on a deadlock. */
   async run(operations: readonly Operation[], choices: Choices = NO_CHOICES): Promise<void> {
-    this.#choices = choices;
-    this.#taken = 0;
+    this.#turns.decide(choices);
     const first = this.steps;
     let changes = 0;
     let open = operations.length;
@@ -150,12 +78,12 @@ export class World {
         if (worker.isAlive) open--;
         this.history.push(`ended: ${operation.label}`);
       };
-      this.#waiting.push({ owner: worker, label: `begin ${operation.label}`, go: () => void begin() });
+      this.#turns.add({ owner: worker, label: `begin ${operation.label}`, go: () => void begin() });
     }
     for (;;) {
-      await this.#quiet(() => this.#waiting.length > 0 || open === 0 || this.#failures.length > 0);
+      await this.#quiet(() => !this.#turns.isEmpty || open === 0 || this.#failures.length > 0);
       if (this.#failures.length > 0) throw this.#failures[0];
-      const next = this.#next();
+      const next = this.#turns.next();
       if (next === undefined) break;
       const step = this.steps - first;
       const hit = choices.faults.find((at) =>
@@ -168,6 +96,13 @@ export class World {
     if (open > 0) throw new Error(`deadlock: ${open} operations wait for each other`);
   }
 
+  /** Other variables are deployed while nothing is under way: another process of the catalog begins with them. */
+  deploy(variables: Partial<Env>): void {
+    this.history.push(`deployed: ${Object.keys(variables)}`);
+    this.#config = configOf(this.#options, variables);
+    this.restart();
+  }
+
   /** The catalog's process dies while nothing is under way, and another one begins. */
   restart(): void {
     this.#kill(this.#catalog, false);
@@ -175,8 +110,8 @@ export class World {
 
   /** Time passes. What was given up long ago has happened by then. */
   async advance(ms: number): Promise<void> {
-    if (ms >= LATEST_MS) await this.#arrive();
-    this.now += ms;
+    if (ms >= LATEST_MS) for (const { go } of this.#turns.takeAllOf(undefined)) await go(undefined);
+    this.#turns.now += ms;
     if (this.#failures.length > 0) throw this.#failures[0];
   }
 
@@ -194,24 +129,14 @@ export class World {
     for (let turn = 0; turn < 40 && !isEnough(); turn++) await scheduler.wait(0);
   }
 
-  #next(): Waiting | undefined {
-    const ready = this.#waiting.filter(({ notBefore = 0 }) => notBefore <= this.now);
-    const number = this.#choices.picks[this.#taken++] ?? 0;
-    const next = ready[number % ready.length] ?? this.#waiting[0];
-    if (next === undefined) return undefined;
-    this.now = Math.max(this.now, next.notBefore ?? 0);
-    this.#waiting = this.#waiting.filter((waiting) => waiting !== next);
-    return next;
-  }
-
   async #step(next: Waiting, fault: Fault | undefined): Promise<void> {
     this.steps++;
     this.history.push(`${this.steps}: ${next.label}${fault === undefined ? "" : ` !${fault}`}`);
     if (fault === "crash" || fault === "crash-late") {
-      this.#waiting.push(next);
+      this.#turns.add(next);
       this.#kill(this.#catalog, fault === "crash-late");
     } else if (fault === "vanish" && next.owner !== undefined && next.owner !== this.#catalog) {
-      this.#waiting.push(next);
+      this.#turns.add(next);
       this.#kill(next.owner, false);
     } else {
       await next.go(fault);
@@ -219,26 +144,14 @@ export class World {
   }
 
   #kill(process: Process, isLate: boolean): void {
-    const lost = this.#waiting.filter(({ owner }) => owner === process);
-    this.#waiting = this.#waiting.filter(({ owner }) => owner !== process);
-    if (isLate) for (const { change, label } of lost) if (change !== undefined) this.#later(label, change);
+    for (const { change, label } of this.#turns.takeAllOf(process)) {
+      if (isLate && change !== undefined) this.#turns.addLate(label, change);
+    }
     if (process === this.#catalog) {
       this.#catalog = new Process();
       this.#context = this.#newContext();
     }
     process.die();
-  }
-
-  #later(label: string, change: () => Promise<unknown>): void {
-    // What it answers, nobody hears.
-    const go = () => change().catch(() => undefined);
-    this.#waiting.push({ owner: undefined, label: `late ${label}`, go });
-  }
-
-  async #arrive(): Promise<void> {
-    const late = this.#waiting.filter(({ owner }) => owner === undefined);
-    this.#waiting = this.#waiting.filter(({ owner }) => owner !== undefined);
-    for (const { go } of late) await go(undefined);
   }
 
   #newContext(): CatalogContext {
@@ -261,7 +174,7 @@ export class World {
       bucket: this.#bucketOf(process),
       config: this.#config,
       now: () => this.now,
-      wait: (ms) => this.#sleep(process, ms),
+      wait: (ms) => this.#turns.sleep(process, ms),
       purge: async (paths) => {
         onPurge?.(paths);
       },
@@ -272,12 +185,6 @@ export class World {
       // The histories sweep by themselves.
       wakeForSweep: () => undefined,
     };
-  }
-
-  #sleep(owner: Process, ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push({ owner, label: `wait ${ms}`, notBefore: this.now + ms, go: () => resolve() });
-    });
   }
 
   /** What a client's Worker has: its own connection to the bucket, and a stub of whatever catalog lives then. */
@@ -309,69 +216,22 @@ export class World {
   }
 
   #bucketOf(owner: Process): R2Bucket {
-    const { bucket } = this.#options;
-    const perform = <T>(label: string, keys: readonly string[], run: () => Promise<T>): Promise<T> => {
-      const change = async () => {
-        const answer = await run();
-        for (const key of keys) await this.#observe(key);
-        return answer;
-      };
-      return new Promise((resolve, reject) => {
-        const isChange = keys.length > 0;
-        const happen = async (fault: Fault | undefined) => {
-          if (fault === "fail") return reject(r2Error(label, "We encountered an internal error.", 10001));
-          if (fault === "throttle" && isChange) return reject(r2Error(label, "Reduce your rate.", 10058));
-          if (fault === "late" && isChange) {
-            this.#later(label, change);
-            return reject(new Error("Network connection lost."));
-          }
-          let deliver: () => void;
-          try {
-            const answer = await (isChange ? change() : run());
-            deliver = () => resolve(answer);
-          } catch (error) {
-            deliver = () => reject(error);
-          }
-          const answer = (fault: Fault | undefined) =>
-            fault === undefined ? deliver() : reject(new Error("Network connection lost."));
-          if (fault === "lose") answer(fault);
-          else this.#waiting.push({ owner, label: `answer of ${label}`, isChange, go: answer });
-        };
-        this.#waiting.push({ owner, label, isChange, ...(isChange && { change }), go: happen });
-      });
-    };
-    return {
-      head: (key: string) => perform(`head ${key}`, [], () => bucket.head(key)),
-      get: (key: string, options?: R2GetOptions) =>
-        perform(`get ${key}`, [], () => bucket.get(key, options ?? {})),
-      put: (key: string, body: string, options?: R2PutOptions) =>
-        perform(`put ${key}`, [key], () => bucket.put(key, body, options)),
-      delete: (keys: string | string[]) =>
-        perform(`delete ${keys}`, [keys].flat(), () => bucket.delete(keys)),
-      list: (options?: R2ListOptions) => perform("list", [], () => bucket.list(options)),
-    } as unknown as R2Bucket;
+    return stoppingBucket(this.#options.bucket, owner, this.#turns, (key) => this.#observe(key));
   }
 
   /** What must not be is kept from whoever made it: for them it would be a bucket that fails. */
   async #observe(key: string): Promise<void> {
-    const object = await this.#look(key);
+    const object = await snapshotOf(this.#options.bucket, key);
     try {
       this.#options.onChange?.(key, object);
     } catch (error) {
       this.#failures.push(error);
     }
   }
+}
 
-  async #look(key: string): Promise<Snapshot | undefined> {
-    const object = await this.#options.bucket.get(key);
-    if (object === null) return undefined;
-    const bytes = await object.bytes();
-    return {
-      size: object.size,
-      sha256: createHash("sha256").update(bytes).digest("hex"),
-      ...(key.endsWith(".narinfo") && { text: new TextDecoder().decode(bytes) }),
-    };
-  }
+function configOf({ bucket, variables }: WorldOptions, others: Partial<Env> = {}): Config {
+  return parseConfig({ BUCKET: bucket, ...variables, ...others } as Env);
 }
 
 export interface Client {

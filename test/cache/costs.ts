@@ -1,0 +1,13 @@
+/** What a kind of request may cost, as design.md's table "What a request may cost" allows. */
+import type { Answer, TestCache } from "../support/cache.ts";
+
+export interface Cost {
+  readonly name: string;
+  readonly status: number;
+  readonly A: number;
+  readonly B: number;
+  /** Calls of the catalog; absent where there is none. */
+  readonly calls?: number;
+  readonly prepare?: () => Promise<unknown>;
+  readonly request: (cache: TestCache) => Promise<Answer>;
+}

@@ -1,0 +1,48 @@
+/** Whether the catalog and the bucket say the same, when nothing is under way. */
+import { expect } from "vitest";
+import { rows } from "./histories.ts";
+
+/** The catalog says of narinfos and NARs what the bucket holds. */
+export async function expectAgreement(
+  storage: DurableObjectStorage,
+  bucket: R2Bucket,
+  { isDamaged }: { readonly isDamaged: boolean },
+): Promise<void> {
+  const { objects } = await bucket.list();
+  const narinfos = [];
+  const references = [];
+  for (const { key, etag } of objects.filter(({ key }) => key.endsWith(".narinfo"))) {
+    const text = (await (await bucket.get(key))?.text()) ?? "";
+    const field = (name: string) => new RegExp(`^${name}: (.*)$`, "m").exec(text)?.[1] ?? "";
+    const hash = key.slice(0, 32);
+    narinfos.push({ hash, nar: field("URL"), narinfo: text, etag });
+    for (const reference of field("References").split(" ")) {
+      if (reference !== "" && reference.slice(0, 32) !== hash) {
+        references.push({ referrer: hash, reference: reference.slice(0, 32) });
+      }
+    }
+  }
+  expect(rows(storage, "SELECT hash, nar, narinfo, etag FROM paths ORDER BY hash")).toEqual(narinfos);
+  expect(rows(storage, "SELECT referrer, reference FROM refs ORDER BY referrer, reference")).toEqual(
+    references.sort((a, b) => (`${a.referrer}${a.reference}` < `${b.referrer}${b.reference}` ? -1 : 1)),
+  );
+  const nars = new Set(objects.map(({ key }) => key).filter((key) => key.startsWith("nar/")));
+  for (const { nar } of rows<{ nar: string }>(storage, "SELECT DISTINCT nar FROM paths")) {
+    expect(nars.has(nar)).toBe(true);
+    expect(rows(storage, "SELECT released FROM nars WHERE key = ?", nar)).toEqual([{ released: null }]);
+  }
+  // Who damages the bucket tells nobody.
+  if (isDamaged) return;
+  for (const { key } of rows<{ key: string }>(storage, "SELECT key FROM nars WHERE is_stored = 1")) {
+    expect(nars.has(key)).toBe(true);
+  }
+}
+
+/** What the last check has found and should not: uploads that nobody published are nothing wrong. */
+export function wronglyFound(storage: DurableObjectStorage, isOpen: boolean) {
+  const allowed = ["unreferenced-nar", "unindexed-nar", ...(isOpen ? ["missing-reference"] : [])];
+  return rows<{ kind: string }>(
+    storage,
+    "SELECT kind, name, detail FROM findings WHERE run = 'check'",
+  ).filter(({ kind }) => !allowed.includes(kind));
+}

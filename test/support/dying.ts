@@ -1,0 +1,80 @@
+/** Catalogs that die at any operation of the bucket, or whose bucket is down. */
+import type { CatalogContext } from "../../src/catalog/context.ts";
+import { Locks } from "../../src/catalog/locks.ts";
+import type { RunKind } from "../../src/catalog/runs.ts";
+import { continueRuns, type RunOptions, requestRun } from "../../src/catalog/steps.ts";
+import { failing, inSmallPages, watch } from "./bucket.ts";
+
+/** The same catalog in an outage of its bucket. */
+export function withoutBucket(c: CatalogContext): CatalogContext {
+  const { bucket } = watch(
+    c.bucket,
+    failing(() => true),
+  );
+  return { ...c, bucket };
+}
+
+/** Thrown for ever after, so that whoever is dead does nothing any more. */
+const DEAD = new Error("Network connection lost.");
+
+/**
+ * Does `work` with a catalog that dies at its first bucket operation, then again with one that dies at the second,
+ * and so on, each over what the one before has left, until one lives to the end. How many died.
+ */
+export async function dyingAtEveryOperation(
+  c: CatalogContext,
+  work: (c: CatalogContext) => Promise<unknown>,
+  when: "before" | "after",
+): Promise<number> {
+  for (let last = 0; ; last++) {
+    let isDead = false;
+    const die = () => {
+      isDead = true;
+      throw DEAD;
+    };
+    const { bucket } = watch(c.bucket, {
+      before: ({ number }) => {
+        if (isDead || (when === "before" && number === last)) die();
+      },
+      after: ({ number }) => {
+        if (isDead || (when === "after" && number === last)) die();
+      },
+    });
+    // A new process: nothing is held any more. Where the old one would write, it finds itself dead.
+    const alive: CatalogContext = {
+      ...c,
+      bucket,
+      locks: new Locks(),
+      deletions: { count: 0 },
+      publications: new Map(),
+      unasked: new Set(),
+      // A minute has passed: what the dead one asked of the bucket has happened or never does.
+      now: () => c.now() + last * 60_000,
+      wait: async () => undefined,
+      transaction: (run) => (isDead ? die() : c.transaction(run)),
+    };
+    try {
+      await work(alive);
+      if (!isDead) return last;
+    } catch (error) {
+      if (!isDead) throw error;
+    }
+  }
+}
+
+/** Alarms in which a run of a test comes to its end. */
+const ENOUGH_ALARMS = 20;
+
+/** Begins a run, which a catalog that dies at every operation does in many small steps. How many died. */
+export async function runDyingAtEveryOperation(
+  c: CatalogContext,
+  kind: RunKind,
+  options: RunOptions,
+  when: "before" | "after",
+): Promise<number> {
+  await requestRun(withoutBucket(c), kind, options);
+  const alarms = async (alive: CatalogContext) => {
+    for (let n = 0; n < ENOUGH_ALARMS; n++) await continueRuns(alive);
+  };
+  return dyingAtEveryOperation({ ...c, bucket: inSmallPages(c.bucket, 2) }, alarms, when);
+}

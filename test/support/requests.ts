@@ -1,0 +1,75 @@
+/** Single requests of clients in a {@link World}, through the Worker's own code. */
+import { putNar } from "../../src/cache/put-nar.ts";
+import type { CatalogContext } from "../../src/catalog/context.ts";
+import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
+import { requireIndex } from "../../src/catalog/indexed.ts";
+import { fromCatalog, toResult } from "../../src/catalog/result.ts";
+import { loadRun, type RunKind } from "../../src/catalog/runs.ts";
+import { continueRuns, type RunOptions, requestRun } from "../../src/catalog/steps.ts";
+import type { Build } from "./graph.ts";
+import type { Oracle } from "./oracle.ts";
+import type { Client } from "./world.ts";
+
+/** PUT of a NAR. */
+export async function upload({ bucket, catalog }: Client, build: Build, oracle: Oracle): Promise<void> {
+  const request = new Request(`https://cache.example.org/${build.narKey}`, {
+    method: "PUT",
+    body: build.nar,
+    headers: { "Content-Length": String(build.nar.length) },
+  });
+  const purged = (paths: readonly string[]) => oracle.purged(paths);
+  await putNar(request, bucket, build.narKey, () => catalog, purged);
+  oracle.narAcknowledged(build.narKey);
+}
+
+/** As a pusher does it, who asks before uploading and relies on the answer. */
+export async function uploadIfAbsent(client: Client, build: Build, oracle: Oracle): Promise<void> {
+  await fromCatalog(() => client.catalog.narSeen(build.narKey));
+  if ((await client.bucket.head(build.narKey)) === null) await upload(client, build, oracle);
+}
+
+/** Has the catalog do something; its refusals are thrown. */
+export function call<T>(client: Client, work: (c: CatalogContext) => Promise<T> | T): Promise<T> {
+  return fromCatalog(() => client.call((c) => toResult(() => work(c))));
+}
+
+/** How many alarms a run gets at most. */
+const MAX_ALARMS = 20;
+
+/** Begins a run and does what its alarms would do, until it is over or has a problem. */
+export async function runToEnd(client: Client, kind: RunKind, options: RunOptions): Promise<void> {
+  await call(client, (c) => requestRun(c, kind, options));
+  for (let alarm = 0; alarm < MAX_ALARMS; alarm++) {
+    const isOver = await call(client, async (c) => {
+      const run = loadRun(c, kind);
+      if (run === undefined || run.finished !== undefined || run.problem !== undefined) return true;
+      await continueRuns(c);
+      return false;
+    });
+    if (isOver) return;
+  }
+}
+
+/** Does what the alarms would do, until no run is under way. */
+export async function finishRuns(client: Client): Promise<void> {
+  for (let alarm = 0; alarm < MAX_ALARMS; alarm++) {
+    if ((await call(client, (c) => continueRuns(c))) === undefined) return;
+  }
+  throw new Error("the runs do not end");
+}
+
+/** Deletes a path, in a catalog that knows its bucket. */
+export function remove(client: Client, hash: string, withReferrers: boolean): Promise<void> {
+  return call(client, async (c) => {
+    await requireIndex(c);
+    await deletePath(c, hash, withReferrers);
+  });
+}
+
+/** Deletes the NARs that nothing refers to, in a catalog that knows its bucket. */
+export function sweep(client: Client, graceMs?: number): Promise<void> {
+  return call(client, async (c) => {
+    await requireIndex(c);
+    await sweepNars(c, graceMs);
+  });
+}
