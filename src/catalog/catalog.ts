@@ -10,7 +10,7 @@ import type { CatalogContext } from "./context.ts";
 import { type Deleted, deletePath, sweepNars } from "./delete.ts";
 import { type PathDetail, pathDetail } from "./detail.ts";
 import { requireHome } from "./home.ts";
-import { isIndexed, requireIndex } from "./indexed.ts";
+import { isIndexed } from "./indexed.ts";
 import { Locks } from "./locks.ts";
 import { expectNar, type NarFacts, narSeen } from "./nars.ts";
 import { missingPaths } from "./paths.ts";
@@ -23,7 +23,7 @@ import { type Result, toResult } from "./result.ts";
 import { loadRun, type RunKind } from "./runs.ts";
 import { migrate } from "./schema.ts";
 import { RecentStats, type Stats } from "./stats.ts";
-import { continueRuns, nextStepTime, RETRY_MS, type RunOptions, requestRun } from "./steps.ts";
+import { continueRuns, nextStepTime, RETRY_MS, type RunOptions, requestRun, requireIndex } from "./steps.ts";
 import {
   getToken,
   insertToken,

@@ -1,4 +1,4 @@
-// The last part of a check: paths that others here refer to and that are not here. Nothing is repaired: only a push
+// The third part of a check: paths that others here refer to and that are not here. Nothing is repaired: only a push
 // can bring them, and what refers to them works for every client that finds them elsewhere.
 import { comparePath } from "./compare.ts";
 import type { CatalogContext } from "./context.ts";
@@ -22,7 +22,7 @@ export async function checkReferences(c: CatalogContext, run: Run): Promise<numb
   );
   const { cost } = await doItems(c, run, items, end);
   c.transaction(() => {
-    if (run.finished !== undefined) forgetAll(c);
+    if (run.phase !== "references") forgetAll(c);
     saveRun(c, run);
   });
   return cost + BATCH_COST;

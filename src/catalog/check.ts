@@ -7,6 +7,7 @@ import { checkNars } from "./check-nars.ts";
 import { checkReferences } from "./check-references.ts";
 import type { CatalogContext } from "./context.ts";
 import { FINDING_KINDS, type FindingKind, type Findings, findingsOf } from "./findings.ts";
+import { checkPins } from "./reindex-pins.ts";
 import { loadRun, type PhaseOf, type RunReport, runReport } from "./runs.ts";
 import type { Step } from "./steps.ts";
 
@@ -47,4 +48,5 @@ export const CHECK_STEPS: Record<PhaseOf<"check">, Step> = {
   narinfos: checkNarInfos,
   nars: checkNars,
   references: checkReferences,
+  pins: checkPins,
 };

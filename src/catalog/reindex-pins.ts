@@ -1,4 +1,4 @@
-// The last parts of a reindex: what accompanies paths, and the pins. A catalog that is built anew must know all pins
+// The last parts of a reindex, and of a check: what accompanies paths, and the pins. A catalog that is built anew must know all pins
 // before anything is collected.
 import { bucketOperation } from "../cache/bucket.ts";
 import { COMPANION_FOLDERS, ownerOf } from "../cache/companions.ts";
@@ -12,7 +12,7 @@ import { settleKey } from "./pending.ts";
 import { PIN_FOLDER, parsePin } from "./pin-object.ts";
 import { MAX_WRITTEN, pinRow, savePin, writePins } from "./pins.ts";
 import { type Run, saveRun } from "./runs.ts";
-import { doItems, type Item, LAST, listPage } from "./scan.ts";
+import { doItems, type Item, LAST, listPage, type Page } from "./scan.ts";
 
 /** No companion that says inside to what it belongs is larger. Bytes. */
 const MAX_BYTES = 64 * 1024;
@@ -70,15 +70,25 @@ export async function reindexPins(c: CatalogContext, run: Run): Promise<number> 
     saveRun(c, run);
     return 1 + 2 * written;
   }
-  const items = page.objects
-    .filter(({ key, etag }) => pinRow(c, key.slice(PIN_FOLDER.length))?.etag !== etag)
-    .map(({ key }): Item => ({ key, cost: 1, work: () => c.locks.run(key, () => readPin(c, key)) }));
-  const { cost } = await doItems(c, run, items, page.end);
-  saveRun(c, run);
-  return cost + 2 * written;
+  return (await readPins(c, run, page)) + 2 * written;
 }
 
-async function readPin(c: CatalogContext, key: string): Promise<void> {
+/** Looks for objects that are no pins; which pins there are is the rows' to say. */
+export async function checkPins(c: CatalogContext, run: Run): Promise<number> {
+  return readPins(c, run, await listPage(c, { prefix: PIN_FOLDER }, run.after));
+}
+
+/** Reads what differs from the rows: a reindex takes it into them. */
+async function readPins(c: CatalogContext, run: Run, page: Page): Promise<number> {
+  const items = page.objects
+    .filter(({ key, etag }) => pinRow(c, key.slice(PIN_FOLDER.length))?.etag !== etag)
+    .map(({ key }): Item => ({ key, cost: 1, work: () => c.locks.run(key, () => readPin(c, run, key)) }));
+  const { cost } = await doItems(c, run, items, page.end);
+  saveRun(c, run);
+  return cost;
+}
+
+async function readPin(c: CatalogContext, { kind }: Run, key: string): Promise<void> {
   const name = key.slice(PIN_FOLDER.length);
   // Otherwise a pin that is being deleted would come back.
   await settleKey(c, key);
@@ -86,15 +96,10 @@ async function readPin(c: CatalogContext, key: string): Promise<void> {
   if (object === null) return;
   const pin = parsePin(await bucketOperation("get", () => object.text()), c.config.storeDir);
   if (pin === undefined) {
-    note(
-      c,
-      "reindex",
-      "unreadable-pin",
-      name,
-      "is no pin of this cache; PUT the pin again, or delete the object",
-    );
-    return;
+    const why = "is no pin of this cache; PUT the pin again, or delete the object and POST /api/v1/reindex";
+    return note(c, kind, "unreadable-pin", name, why);
   }
+  if (kind === "check") return;
   // What is not written yet is newer than the bucket.
   if (pinRow(c, name)?.is_written === 0) return;
   c.transaction(() => {

@@ -52,8 +52,9 @@ export function resignReport(c: CatalogContext): ResignReport | undefined {
 export async function requestResign(c: CatalogContext, options: ResignOptions): Promise<Run> {
   const current = loadRun(c, "resign");
   const underWay = current?.finished === undefined ? current?.resigning : undefined;
+  const { restart = false } = options;
   // Absent is not none: asking again without it goes on with what is under way.
-  const { drop = underWay?.drop ?? null, restart = false } = options;
+  const { drop = (restart ? undefined : underWay?.drop) ?? null } = options;
   const [problem] = await allProblems(c.config);
   if (problem !== undefined) {
     throw new HttpError(403, `nothing is signed until the configuration is mended: ${problem}`);

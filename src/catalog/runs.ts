@@ -8,7 +8,7 @@ import type { Resigning } from "./resign-path.ts";
 /** What a run of each kind does, in this order. */
 export const PHASES = {
   reindex: ["narinfos", "nars", "references", "companions", "pins"],
-  check: ["narinfos", "nars", "references"],
+  check: ["narinfos", "nars", "references", "pins"],
   gc: ["mark", "sweep", "uploads"],
   resign: ["narinfos"],
 } as const;

@@ -5,6 +5,7 @@ import { requestCollection } from "./collect.ts";
 import type { GcOptions } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
 import { GC_STEPS } from "./gc-steps.ts";
+import { isIndexed } from "./indexed.ts";
 import { recover } from "./pending.ts";
 import { REINDEX_STEPS, type ReindexOptions } from "./reindex.ts";
 import { RESIGN_STEPS, type ResignOptions, requestResign } from "./resign.ts";
@@ -58,6 +59,21 @@ export function requestRun(c: CatalogContext, kind: RunKind, options: RunOptions
       (repair === undefined || repair === current.repair);
     await doSteps(c, goesOn ? current : startRun(c, kind, repair ?? false));
   });
+}
+
+/**
+ * Reindexes, or goes on with it, as far as one invocation gets: that is to the end where the catalog knows the bucket
+ * already, or the bucket is small. Throws {@link HttpError} 503 where it is not at its end then.
+ */
+export async function requireIndex(c: CatalogContext): Promise<void> {
+  if (isIndexed(c)) return;
+  await requestRun(c, "reindex", {});
+  if (isIndexed(c)) return;
+  throw new HttpError(
+    503,
+    "the catalog is being built from the bucket, and nothing is deleted before that is done; GET /api/v1/reindex says how far it is",
+    { "Retry-After": "60" },
+  );
 }
 
 /** A run that finds the bucket not indexed has that done first: a small one is done in one invocation. */

@@ -114,7 +114,7 @@ describe("a check", () => {
       await check({ ...c, bucket: watched.bucket }, { repair: true });
       return watched.operations.map(({ name }) => name);
     });
-    expect(operations).toEqual(["list", "list"]);
+    expect(operations).toEqual(["list", "list", "list"]);
   });
 
   it("goes on between the paths of one NAR, where more of them have it than one step looks at", async () => {

@@ -10,7 +10,7 @@ import { deleting, recorded } from "../support/catalog.ts";
 import { baseNameOf, hashOf, publishClosure } from "../support/closure.ts";
 import { beginRetention, collectAfter, daysLater, pinPath } from "../support/collecting.ts";
 import { captureLog } from "../support/log.ts";
-import { inCatalog, publishPath, reindex, storePath } from "../support/runs.ts";
+import { check, inCatalog, namesOf, publishPath, reindex, storePath } from "../support/runs.ts";
 import { type TestPath, testPath } from "../support/store-paths.ts";
 
 captureLog();
@@ -115,6 +115,7 @@ describe("the bucket", () => {
       await env.BUCKET.put("pins/broken", text);
       const { unreadablePins } = await inCatalog((c) => reindex(c));
       expect(unreadablePins).toMatchObject({ count: 1, first: [{ name: "broken" }] });
+      expect(namesOf(await inCatalog((c) => check(c)))).toEqual({ "unreadable-pin": ["broken"] });
       expect((await beginRetention(MONTH)).stopped).toMatch(/^pins\/broken in the bucket cannot be read/);
       expect((await collectAfter(100, MONTH, { force: true })).dead.paths).toBe(0);
       await pinPath("broken", one);

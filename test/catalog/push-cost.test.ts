@@ -27,8 +27,8 @@ it.each([0, 1, 5])("of a path with %d references", async (count) => {
 });
 
 /** By the four requests of Nix. */
-function rowsWritten(path: TestPath): Promise<number> {
-  return inCatalog(async (c) => {
+async function rowsWritten(path: TestPath): Promise<number> {
+  return await inCatalog(async (c) => {
     const { context, spent } = metered(c);
     await wantPath(context, hashOf(path));
     await narSeen(context, path.narKey);

@@ -2,6 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
+import type { CatalogContext } from "../../src/catalog/context.ts";
 import { deletePath } from "../../src/catalog/delete.ts";
 import { type ResignOptions, type ResignReport, resignReport } from "../../src/catalog/resign.ts";
 import { requestRun } from "../../src/catalog/steps.ts";
@@ -216,6 +217,19 @@ describe("whatever happens meanwhile", () => {
     expect(stopped.result).toMatchObject({ done: false, problem: expect.any(String), resigned: 2 });
     expect((await resigning(config)).result).toMatchObject({ done: true, resigned: 3 });
     for (const path of all) expect(await signers(path)).toEqual(["new-1", "old-1"]);
+  });
+
+  test.each([
+    [{}, "old-1"],
+    [{ restart: true }, null],
+  ])("one that drops signatures and is under way, asked again with %j, drops %s", async (options, drop) => {
+    await signedClosure();
+    const config = configWith(NEW);
+    const isPut = ({ name }: { name: string }) => name === "put";
+    const begin = (asked: ResignOptions) => (c: CatalogContext) => requestRun(c, "resign", asked);
+    await recorded(begin({ drop: "old-1" }), failing(isPut), { config });
+    await recorded(begin(options), failing(isPut), { config });
+    expect(await inCatalog((c) => resignReport({ ...c, config }))).toMatchObject({ done: false, drop });
   });
 
   test("keys that change under way begin it again", async () => {

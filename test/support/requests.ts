@@ -2,10 +2,9 @@
 import { putNar } from "../../src/cache/put-nar.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
-import { requireIndex } from "../../src/catalog/indexed.ts";
 import { fromCatalog, toResult } from "../../src/catalog/result.ts";
 import { loadRun, type RunKind } from "../../src/catalog/runs.ts";
-import { continueRuns, type RunOptions, requestRun } from "../../src/catalog/steps.ts";
+import { continueRuns, type RunOptions, requestRun, requireIndex } from "../../src/catalog/steps.ts";
 import type { Build } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
 import type { Client } from "./world.ts";
