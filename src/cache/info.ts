@@ -17,11 +17,11 @@ export function getCacheInfo(request: Request, config: Config): Promise<Response
   });
 }
 
-/** Answers GET of `/`: the same as text. Its answer will depend on Accept, which caches must know. */
+/** Answers GET of `/`: the same as text. Its answer will depend on Accept, and to a signature it is another, which caches must know. */
 export function getFrontPage(request: Request, config: Config): Promise<Response> {
   return textDocument(request, formatCacheInfo(cacheInfo(config)), "text/plain; charset=utf-8", {
     "Cache-Control": cacheControl(config.isPrivate),
-    Vary: "Accept",
+    Vary: "Accept, Authorization",
   });
 }
 

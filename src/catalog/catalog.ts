@@ -70,7 +70,7 @@ export class Catalog extends DurableObject<Env> {
     const edge = (ctx.exports as { default?: unknown }).default as EdgePurger;
     this.context = {
       sql: ctx.storage.sql,
-      transaction: (run) => ctx.storage.transactionSync(run),
+      transaction: (run) => this.#transaction(run),
       bucket: bucketFolder(env.BUCKET, config.folder),
       config,
       now: () => Date.now(),
@@ -283,6 +283,17 @@ export class Catalog extends DurableObject<Env> {
       next = this.context.now() + RETRY_MS;
     }
     if (next !== undefined) this.#wake(next);
+  }
+
+  /** What is rolled back takes the alarm with it that was set meanwhile. */
+  #transaction<T>(run: () => T): T {
+    const alarm = this.#alarm;
+    try {
+      return this.ctx.storage.transactionSync(run);
+    } catch (error) {
+      this.#alarm = alarm;
+      throw error;
+    }
   }
 
   async #readAlarm(): Promise<void> {

@@ -10,6 +10,7 @@ import { mark } from "./mark.ts";
 import { addSpent, metered } from "./meter.ts";
 import { carryOutDeletions, pendingNars, pendingPaths, settleKey, vanishingReferrers } from "./pending.ts";
 import { pinnedOf } from "./pins.ts";
+import { unreadablePin } from "./reindex-pins.ts";
 import { loadRun, moveTo, type PhaseOf, type Run, saveRun, startRun } from "./runs.ts";
 import { WAITS } from "./scan.ts";
 import type { Step } from "./steps.ts";
@@ -53,6 +54,11 @@ function step(work: GcStep): Step {
       }
       return WAITS;
     }
+    const mystery = mysteryIn(c);
+    if (mystery !== undefined) {
+      stop(c, run, mystery);
+      return 0;
+    }
     const { context, spent } = metered(c);
     try {
       return await work(context, run, collection);
@@ -60,6 +66,17 @@ function step(work: GcStep): Step {
       keepSpent(c, run, addSpent(collection.spent, spent()));
     }
   };
+}
+
+/** Of what the last reindex has met: something that may hold paths, and nobody knows which. With what to do. */
+function mysteryIn(c: CatalogContext): string | undefined {
+  const pin = unreadablePin(c);
+  if (pin !== undefined) {
+    return `pins/${pin} in the bucket cannot be read, so that nobody knows what it keeps: PUT that pin again, or delete the object and POST /api/v1/reindex`;
+  }
+  const obscure = loadRun(c, "reindex")?.obscure;
+  if (obscure === undefined) return undefined;
+  return `${obscure}.narinfo in the bucket cannot be read here and may be sound, so that nobody knows what it needs: push that path again, or delete the object, then POST /api/v1/reindex`;
 }
 
 /** Also of a step that failed, whose other changes of `run` do not count. */

@@ -8,8 +8,7 @@
 import { countAll, finish, stop, suspicion } from "./collect.ts";
 import { type Collection, oldestDead } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
-import { unreadablePin } from "./reindex-pins.ts";
-import { loadRun, moveTo, type Run, saveRun } from "./runs.ts";
+import { moveTo, type Run, saveRun } from "./runs.ts";
 
 /** Paths that are passed, and dead ones whose references are looked at, in one statement. */
 const BATCH = 500;
@@ -25,18 +24,6 @@ const UNPINNED = (hash: string, now: string) =>
   `NOT EXISTS (SELECT 1 FROM pin_revisions AS pin WHERE pin.hash = ${hash} AND (pin.until IS NULL OR pin.until > ${now}))`;
 
 export async function mark(c: CatalogContext, run: Run, collection: Collection): Promise<number> {
-  const unreadable = unreadablePin(c);
-  if (unreadable !== undefined) {
-    const why = `pins/${unreadable} in the bucket cannot be read, so that nobody knows what it keeps`;
-    stop(c, run, `${why}: PUT that pin again, or delete the object and POST /api/v1/reindex`);
-    return STEP_COST;
-  }
-  const obscure = loadRun(c, "reindex")?.obscure;
-  if (obscure !== undefined) {
-    const why = `${obscure}.narinfo in the bucket cannot be read here and may be sound, so that nobody knows what it needs`;
-    stop(c, run, `${why}: push that path again, or delete the object, then POST /api/v1/reindex`);
-    return STEP_COST;
-  }
   c.transaction(() => {
     collection.before ??= countAll(c);
     for (let done = 0; done < STEP; ) {

@@ -72,6 +72,8 @@ export function deletePin(c: CatalogContext, name: string): Promise<void> {
   return c.locks.run(key, async () => {
     // One whose deletion got no answer has no row any more.
     if (pinRow(c, name) === undefined && !isPending(c, key)) throw noPin(name);
+    // An earlier deletion without an answer must be over, or it would take what is put after this one.
+    await settleKey(c, key);
     await removePin(c, name);
   });
 }

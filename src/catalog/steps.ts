@@ -118,7 +118,9 @@ function underWay(c: CatalogContext): Run[] {
   );
   // What needs to know the whole bucket has nothing to do until the first reindex has ended.
   const isFirst = runs[0]?.kind === "reindex" && runs[0].completed === undefined;
-  return isFirst ? runs.slice(0, 1) : runs;
+  if (isFirst) return runs.slice(0, 1);
+  // What a reindex has met that keeps a collection from going on is not known again before its end.
+  return runs[0]?.kind === "reindex" ? runs.filter(({ kind }) => kind !== "gc") : runs;
 }
 
 /**

@@ -12,7 +12,7 @@ const TEXT = "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 41\n";
 
 describe.each([
   ["/nix-cache-info", "text/x-nix-cache-info", null],
-  ["/", "text/plain; charset=utf-8", "Accept"],
+  ["/", "text/plain; charset=utf-8", "Accept, Authorization"],
 ])("GET %s", (path, contentType, vary) => {
   test("is made from the configuration", async () => {
     const [get, head] = [await cache.get(path), await cache.head(path)];

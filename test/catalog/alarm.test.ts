@@ -55,6 +55,21 @@ describe("a NAR that is released by what settles a publication without an answer
 });
 
 describe("the alarm", () => {
+  it("that was set in a transaction that failed is not remembered", async () => {
+    await value(catalog().reindex({}));
+    await inCatalog((_, { storage }) => storage.deleteAlarm());
+    await evictDurableObject(catalog());
+    await inCatalog((c) => {
+      const failing = () => {
+        c.wakeForSweep();
+        throw new Error("Exceeded allowed rows written");
+      };
+      expect(() => c.transaction(failing)).toThrow("Exceeded");
+      c.wakeForSweep();
+    });
+    expect(await alarm()).not.toBeNull();
+  });
+
   it("is not set where a deletion releases no NAR", async () => {
     const path = await testPath();
     await value(catalog().reindex({}));

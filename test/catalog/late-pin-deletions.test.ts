@@ -44,6 +44,16 @@ function pinAgain({ info: { storePath } }: TestPath, ms: number) {
   return recorded((c) => putPin(c, "p", request, "tester"), {}, at(ms));
 }
 
+/** The late deletion arrives when the catalog stops to wait for it, or after the pin was put again. */
+async function expectItOutlives({ info: { storePath } }: TestPath, late: ReturnType<typeof lateBucket>) {
+  const request = { hash: storePath.hash, name: storePath.name };
+  const wait = async () => void (await late.arrive());
+  await recorded((c) => putPin(c, "p", request, "tester"), {}, { ...at(10_000), wait });
+  await late.arrive();
+  expect(await rowsOf("SELECT is_written FROM pins")).toEqual([{ is_written: 1 }]);
+  expect(await keys()).toContain("pins/p");
+}
+
 describe("a pin that is put again after a deletion without an answer", () => {
   it("waits until that deletion cannot happen any more", async () => {
     const path = await pinned();
@@ -59,13 +69,16 @@ describe("a pin that is put again after a deletion without an answer", () => {
     const path = await pinned();
     const late = lateBucket();
     await recorded((c) => deletePin(c, "p"), late, at(0));
-    const request = { hash: path.info.storePath.hash, name: path.info.storePath.name };
+    await expectItOutlives(path, late);
+  });
+
+  it("and again, that time with an answer, is in the bucket, too", async () => {
+    const path = await pinned();
+    const late = lateBucket();
+    await recorded((c) => deletePin(c, "p"), late, at(0));
     const wait = async () => void (await late.arrive());
-    await recorded((c) => putPin(c, "p", request, "tester"), {}, { ...at(10_000), wait });
-    // At the latest.
-    await late.arrive();
-    expect(await rowsOf("SELECT is_written FROM pins")).toEqual([{ is_written: 1 }]);
-    expect(await keys()).toContain("pins/p");
+    expect((await recorded((c) => deletePin(c, "p"), {}, { ...at(5_000), wait })).result).toBeUndefined();
+    await expectItOutlives(path, late);
   });
 
   it("does not wait where the bucket has said that nothing was deleted", async () => {
