@@ -8,8 +8,9 @@ import { comparePath } from "./compare.ts";
 import type { CatalogContext } from "./context.ts";
 import { beginNarDeletion, deleteNarInfo } from "./delete.ts";
 import { note } from "./findings.ts";
-import { carryOutDeletions, isNarPending, isNarReferred, pendingReferrers } from "./pending.ts";
+import { isNarPending, isNarReferred, pendingReferrers } from "./pending.ts";
 import type { Run } from "./runs.ts";
+import { carryOutDeletions } from "./settle.ts";
 import { forget, isNarOfUnindexed } from "./unindexed.ts";
 
 /** Milliseconds after which an upload that was announced and has not arrived has failed. */

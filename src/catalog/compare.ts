@@ -3,8 +3,8 @@
 import { bucketOperation } from "../cache/bucket.ts";
 import type { CatalogContext } from "./context.ts";
 import { type PathRow, pathRow } from "./paths.ts";
-import { settleKey } from "./pending.ts";
 import { inspectPublished, type Published, type Unreadable } from "./published.ts";
+import { settleKey } from "./settle.ts";
 
 export type PathState =
   | { readonly kind: "known"; readonly found: Published; readonly row: PathRow }

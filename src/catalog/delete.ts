@@ -5,17 +5,10 @@ import { companionsOfNar, companionsOfPath } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";
 import { DELETE_BATCH } from "./objects.ts";
 import { deletePathRow, pathRow, referencesOf, referrersOf } from "./paths.ts";
-import {
-  begin,
-  carryOutDeletions,
-  pendingNars,
-  pendingReferrers,
-  recover,
-  settleKey,
-  vanishingReferrers,
-} from "./pending.ts";
+import { begin, pendingNars, pendingReferrers, vanishingReferrers } from "./pending.ts";
 import { pinnedOf, pinsHolding } from "./pins.ts";
 import { learnPath } from "./publish.ts";
+import { carryOutDeletions, recover, settleKey } from "./settle.ts";
 
 /** Milliseconds after which a sweep looks again for NARs that something under way needed. */
 const BUSY_MS = 60_000;

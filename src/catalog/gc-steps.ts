@@ -8,11 +8,12 @@ import { beginPathDeletion } from "./delete.ts";
 import { isIndexed } from "./indexed.ts";
 import { mark } from "./mark.ts";
 import { addSpent, metered } from "./meter.ts";
-import { carryOutDeletions, pendingNars, pendingPaths, settleKey, vanishingReferrers } from "./pending.ts";
+import { pendingNars, pendingPaths, vanishingReferrers } from "./pending.ts";
 import { pinnedOf } from "./pins.ts";
 import { unreadablePin } from "./reindex-pins.ts";
 import { loadRun, moveTo, type PhaseOf, type Run, saveRun, startRun } from "./runs.ts";
 import { WAITS } from "./scan.ts";
+import { carryOutDeletions, settleKey } from "./settle.ts";
 import type { Step } from "./steps.ts";
 
 /** Paths that go in one call of the bucket, with a listing, a log and a realisation each. */

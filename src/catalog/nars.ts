@@ -1,7 +1,8 @@
 // The rows of NARs: what is known of the archives, and when a pusher last cared for them.
 import { sha256Of } from "../cache/nar-object.ts";
 import type { CatalogContext } from "./context.ts";
-import { isBeingDeleted, settleKey } from "./pending.ts";
+import { isBeingDeleted } from "./pending.ts";
+import { settleKey } from "./settle.ts";
 
 export interface NarFacts {
   readonly key: string;

@@ -4,10 +4,11 @@ import { bucketFailure, bucketOperation, r2Code, TOO_MANY_WRITES } from "../cach
 import { HttpError } from "../http/errors.ts";
 import type { CatalogContext } from "./context.ts";
 import { pathRow } from "./paths.ts";
-import { begin, carryOutDeletions, isPending, settleKey } from "./pending.ts";
+import { begin, isPending } from "./pending.ts";
 import { formatPin, type Keep, PIN_FOLDER, type Revision, untilOf } from "./pin-object.ts";
 import { learnPath } from "./publish.ts";
 import { isoTime } from "./queries.ts";
+import { carryOutDeletions, settleKey } from "./settle.ts";
 
 /** How often the pin's object may turn out to be another than the catalog knew. */
 const MAX_ATTEMPTS = 4;

@@ -8,11 +8,11 @@ import { HttpError } from "../http/errors.ts";
 import { learnCompanion } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";
 import { note } from "./findings.ts";
-import { settleKey } from "./pending.ts";
 import { PIN_FOLDER, parsePin } from "./pin-object.ts";
 import { MAX_WRITTEN, pinRow, savePin, writePins } from "./pins.ts";
 import { type Run, saveRun } from "./runs.ts";
 import { doItems, type Item, LAST, listPage, type Page } from "./scan.ts";
+import { settleKey } from "./settle.ts";
 
 /** No companion that says inside to what it belongs is larger. Bytes. */
 const MAX_BYTES = 64 * 1024;

@@ -7,9 +7,9 @@ import { parseNarInfo } from "../nix/narinfo.ts";
 import type { CatalogContext } from "./context.ts";
 import { note } from "./findings.ts";
 import { indexPath, isIncomplete, referencesOf, signersOf } from "./paths.ts";
-import { settleKey } from "./pending.ts";
 import { inspectPublished } from "./published.ts";
 import { type Run, saveRun } from "./runs.ts";
+import { settleKey } from "./settle.ts";
 import { signerOf, textOf, withSignatures } from "./signatures.ts";
 import { publishing, writeNarInfo } from "./write-narinfo.ts";
 

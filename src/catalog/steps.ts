@@ -6,11 +6,11 @@ import type { GcOptions } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
 import { GC_STEPS } from "./gc-steps.ts";
 import { isIndexed } from "./indexed.ts";
-import { recover } from "./pending.ts";
 import { REINDEX_STEPS, type ReindexOptions } from "./reindex.ts";
 import { RESIGN_STEPS, type ResignOptions, requestResign } from "./resign.ts";
 import { loadRun, type Phase, type Run, type RunKind, saveRun, startRun } from "./runs.ts";
 import { WAITS } from "./scan.ts";
+import { recover } from "./settle.ts";
 
 /**
  * Does a part of a phase and writes it with the run's new position in one transaction, or so that doing it again

@@ -2,7 +2,8 @@
 import { collects } from "../retention.ts";
 import { learnCompanion } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";
-import { deletionWith, isPending, settleKey } from "./pending.ts";
+import { deletionWith, isPending } from "./pending.ts";
+import { settleKey } from "./settle.ts";
 
 /**
  * Milliseconds by which the noted time of a want may be older than the want: rows written are what the platform counts

@@ -1,4 +1,4 @@
-// What a collection removes and what it keeps: age, size, pins, wants, and the gate before a mistake.
+// What a collection keeps for how long: age, and what was asked for or put since. Other files: collect-*.test.ts.
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

@@ -2,8 +2,8 @@
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Deleted, deletePath } from "../../src/catalog/delete.ts";
-import { recover } from "../../src/catalog/pending.ts";
 import { publish } from "../../src/catalog/publish.ts";
+import { recover } from "../../src/catalog/settle.ts";
 import { parseConfig } from "../../src/config.ts";
 import { failing, isDelete, losingRequests } from "../support/bucket.ts";
 import { keys } from "../support/cache.ts";

@@ -4,8 +4,8 @@
 import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { recover } from "../../src/catalog/pending.ts";
 import { loadRun } from "../../src/catalog/runs.ts";
+import { recover } from "../../src/catalog/settle.ts";
 import { expectAgreement, wronglyFound } from "../support/agreement.ts";
 import { type Choices, choices } from "../support/choices.ts";
 import { clientsOf, tolerant } from "../support/clients.ts";

@@ -2,8 +2,8 @@
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
 import { expectNar } from "../../src/catalog/nars.ts";
-import { recover } from "../../src/catalog/pending.ts";
 import { publish } from "../../src/catalog/publish.ts";
+import { recover } from "../../src/catalog/settle.ts";
 import { failing, inSmallPages, isDelete, type Operation, watch } from "../support/bucket.ts";
 import { withSignature } from "../support/catalog.ts";
 import { type Closure, hashOf } from "../support/closure.ts";

@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { missingPaths } from "../../src/catalog/paths.ts";
-import { recover } from "../../src/catalog/pending.ts";
+import { recover } from "../../src/catalog/settle.ts";
 import { failing, isPut, losingAnswers, r2Error } from "../support/bucket.ts";
 import { otherBuild } from "../support/builds.ts";
 import {

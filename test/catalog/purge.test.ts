@@ -4,7 +4,7 @@ import { createExecutionContext, reset, waitOnExecutionContext } from "cloudflar
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
-import { recover } from "../../src/catalog/pending.ts";
+import { recover } from "../../src/catalog/settle.ts";
 import NixCache, { handle } from "../../src/index.ts";
 import { ORIGIN, PUSH_TOKEN } from "../support/cache.ts";
 import { deleting, publishing, recorded, storeNar, withSignature } from "../support/catalog.ts";
