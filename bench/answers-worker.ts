@@ -1,7 +1,7 @@
 // The ten lines with this Worker's answers: the same headers, the same line of text where something is missing, the
 // same kind of entrypoint. What of the difference to the ten lines is answers, and what is work?
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { KINDS, NARINFO } from "../src/cache/kinds.ts";
+import { KINDS, NARINFO } from "../src/bucket/kinds.ts";
 import { errorResponse, HttpError } from "../src/http/errors.ts";
 import baseline from "./baseline-worker.js";
 

@@ -7,7 +7,7 @@ import { metered, type Spent } from "../src/catalog/meter.ts";
 import { indexPath } from "../src/catalog/paths.ts";
 import { saveRun, startRun } from "../src/catalog/runs.ts";
 import { continueRuns, requestRun } from "../src/catalog/steps.ts";
-import { configOf, type Env } from "../src/config.ts";
+import { configOf, type Env } from "../src/config/config.ts";
 import { handle } from "../src/index.ts";
 import { formatNarInfo, parseNarInfo } from "../src/nix/narinfo.ts";
 import { pathName, storeHash } from "./catalog-paths.ts";

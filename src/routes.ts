@@ -1,21 +1,21 @@
 // The route table: what the Worker answers, what permission each route needs, and who answers it.
 import { API_ROUTES } from "./api/routes.ts";
-import type { RoutePermission } from "./auth/authorize.ts";
+import type { RoutePermission } from "./auth/gate/authorize.ts";
+import type { Identified } from "./auth/gate/identify.ts";
 import type { Identity } from "./auth/grants.ts";
-import type { Identified } from "./auth/identify.ts";
+import { KINDS, type Kind, keyOf, NAR, NARINFO } from "./bucket/kinds.ts";
+import { narKeySha256 } from "./bucket/nar-object.ts";
 import { getCacheInfo, getFrontPage, getHealth, putCacheInfo } from "./cache/info.ts";
-import { KINDS, type Kind, keyOf, NAR, NARINFO } from "./cache/kinds.ts";
-import { narKeySha256 } from "./cache/nar-object.ts";
 import { putMetadata } from "./cache/put-metadata.ts";
 import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";
 import { readObject } from "./cache/read.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { fromCatalog } from "./catalog/result.ts";
-import { allProblems, type Config } from "./config.ts";
+import { allProblems, type Config } from "./config/config.ts";
+import { collects } from "./config/retention.ts";
 import { HttpError } from "./http/errors.ts";
 import type { Route as RouteOf } from "./http/router.ts";
-import { collects } from "./retention.ts";
 import { asksForBuckets, getLocation, LIST_PARAMETERS, listBuckets, listObjects } from "./s3/bucket.ts";
 import { completeUpload } from "./s3/complete.ts";
 import { abortUpload, createUpload, listParts, uploadPart } from "./s3/multipart.ts";

@@ -1,7 +1,7 @@
 /** Mistakes in the configuration: they are named, refuse writes, stop no read, and open nothing that was private. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
-import { allProblems, type Env, parseConfig } from "../src/config.ts";
+import { allProblems, type Env, parseConfig } from "../src/config/config.ts";
 import { cacheWith, keys, PULL_TOKEN, PUSH_TOKEN, store } from "./support/cache.ts";
 import { captureLog } from "./support/log.ts";
 import { expectRefusal } from "./support/refusal.ts";

@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { allProblems, type Env, parseConfig } from "../src/config.ts";
+import { allProblems, type Env, parseConfig } from "../src/config/config.ts";
 import { captureLog } from "./support/log.ts";
 
 captureLog();

@@ -1,7 +1,7 @@
 /** The configuration: what each variable may be. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
-import { allProblems, configOf, parseConfig } from "../src/config.ts";
+import { allProblems, configOf, parseConfig } from "../src/config/config.ts";
 import { cacheWith, PULL_TOKEN, PUSH_TOKEN } from "./support/cache.ts";
 import { captureLog } from "./support/log.ts";
 import {

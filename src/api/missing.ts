@@ -1,12 +1,12 @@
 // POST /missing: which of many paths are not here. What a pusher asks before it uploads: one request, one call of
 // the catalog, and no operation of the bucket.
 import { fromCatalog } from "../catalog/result.ts";
+import { collects } from "../config/retention.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { HttpError } from "../http/errors.ts";
 import { FormatError, quote } from "../nix/format-error.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import { checkBaseName, parseStorePath } from "../nix/store-path.ts";
-import { collects } from "../retention.ts";
 import type { Context } from "../routes.ts";
 import { json } from "./json.ts";
 import { refuseParameters } from "./parameters.ts";

@@ -1,5 +1,5 @@
 // One operation of the OpenAPI description: what follows for it from its permission, and the forms of the document.
-import type { RoutePermission } from "../auth/authorize.ts";
+import type { RoutePermission } from "../auth/gate/authorize.ts";
 import type { SCHEMAS, Schema } from "./openapi-schemas.ts";
 
 export interface Parameter {

@@ -1,7 +1,8 @@
 // The shapes of what the API takes and gives, for its OpenAPI description.
-import { MAX_EXCHANGE_S } from "../auth/exchange.ts";
+
 import { PERMISSIONS } from "../auth/grants.ts";
-import { MAX_EXPIRES_IN, MIN_EXPIRES_IN } from "../auth/mint-request.ts";
+import { MAX_EXCHANGE_S } from "../auth/tokens/exchange.ts";
+import { MAX_EXPIRES_IN, MIN_EXPIRES_IN } from "../auth/tokens/mint-request.ts";
 import { MAX_REFERRERS } from "../catalog/detail.ts";
 import { FINDING_KINDS } from "../catalog/findings.ts";
 import { PHASES, type RunKind } from "../catalog/runs.ts";

@@ -1,5 +1,5 @@
 // The operations on tokens, for the OpenAPI description.
-import { MAX_EXCHANGE_S } from "../auth/exchange.ts";
+import { MAX_EXCHANGE_S } from "../auth/tokens/exchange.ts";
 import { type OpenApi, operation, type Parameter, ref } from "./openapi-operation.ts";
 
 const BAD_PARAMETER = { 400: "A parameter is unknown or wrong; the detail names it." };

@@ -1,11 +1,11 @@
 // Minted tokens: POST, GET and DELETE /tokens, their exchange for identity tokens, and GET /whoami.
-import { ANONYMOUS } from "../auth/authorize.ts";
-import { parseExchange } from "../auth/exchange.ts";
+import { ANONYMOUS } from "../auth/gate/authorize.ts";
+import { unauthorized } from "../auth/gate/identify.ts";
+import { whoami } from "../auth/gate/whoami.ts";
 import { type Identity, notHeld } from "../auth/grants.ts";
-import { unauthorized } from "../auth/identify.ts";
-import { checkMinter, parseMintRequest } from "../auth/mint-request.ts";
-import { mint, type TokenContent } from "../auth/minted.ts";
-import { whoami } from "../auth/whoami.ts";
+import { parseExchange } from "../auth/tokens/exchange.ts";
+import { checkMinter, parseMintRequest } from "../auth/tokens/mint-request.ts";
+import { mint, type TokenContent } from "../auth/tokens/minted.ts";
 import { fromCatalog } from "../catalog/result.ts";
 import type { TokenReport } from "../catalog/tokens.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";

@@ -1,12 +1,13 @@
 // What a cache says of itself: /nix-cache-info, the front page and /health.
-import { allProblems, type Config } from "../config.ts";
+
+import { cacheControl } from "../bucket/kinds.ts";
+import { allProblems, type Config } from "../config/config.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { HttpError, textLine } from "../http/errors.ts";
 import { evaluatePreconditions, ifRangeHolds } from "../http/preconditions.ts";
 import { contentRange, parseRange, rangeNotSatisfiable, resolveRange } from "../http/ranges.ts";
 import { type CacheInfo, formatCacheInfo, parseCacheInfo } from "../nix/cache-info.ts";
 import { FormatError } from "../nix/format-error.ts";
-import { cacheControl } from "./kinds.ts";
 
 const MAX_CACHE_INFO_BYTES = 4096;
 

@@ -1,12 +1,13 @@
 // Uploading what accompanies store paths: listings, logs, realisations, build traces, debug info.
+
+import { ownerOf } from "../bucket/companions.ts";
+import type { Kind } from "../bucket/kinds.ts";
+import { putSmall } from "../bucket/operation.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { fromCatalog } from "../catalog/result.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { type Coding, contentCoding, decode } from "../http/encodings.ts";
 import { HttpError, textLine } from "../http/errors.ts";
-import { putSmall } from "./bucket.ts";
-import { ownerOf } from "./companions.ts";
-import type { Kind } from "./kinds.ts";
 
 /** Answers PUT of a small object: at most the kind's size, well-formed where it is JSON, stored as it was sent. */
 export async function putMetadata(

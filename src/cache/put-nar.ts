@@ -1,11 +1,12 @@
 // Uploading a NAR: its name is its SHA-256, and the bucket itself checks the one against the other as it streams.
+
+import { MAX_SINGLE_PUT_BYTES, NAR } from "../bucket/kinds.ts";
+import { sha256Of, sha256OfNarKey } from "../bucket/nar-object.ts";
+import { bucketFailure, bucketOperation } from "../bucket/operation.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { fromCatalog } from "../catalog/result.ts";
 import { contentLength } from "../http/body.ts";
 import { HttpError, textLine } from "../http/errors.ts";
-import { bucketFailure, bucketOperation } from "./bucket.ts";
-import { MAX_SINGLE_PUT_BYTES, NAR } from "./kinds.ts";
-import { sha256Of, sha256OfNarKey } from "./nar-object.ts";
 
 /** Answers PUT of `nar/*`. Nothing becomes visible unless all of it is there and matches its name. */
 export async function putNar(

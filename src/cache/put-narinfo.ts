@@ -1,7 +1,9 @@
 // Uploading a narinfo: what can be said of it without knowing what else is in the cache. The catalog does the rest.
+
+import { NARINFO } from "../bucket/kinds.ts";
 import type { Catalog, PublishOutcome } from "../catalog/catalog.ts";
 import { fromCatalog } from "../catalog/result.ts";
-import type { Config, Keys } from "../config.ts";
+import type { Config, Keys } from "../config/config.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { contentCoding, decode } from "../http/encodings.ts";
 import { HttpError, textLine } from "../http/errors.ts";
@@ -12,7 +14,6 @@ import { equalHash, parseHash } from "../nix/hash.ts";
 import { verify } from "../nix/keys.ts";
 import { formatNarInfo, type NarInfo } from "../nix/narinfo.ts";
 import { parsePublishable } from "../nix/publishable.ts";
-import { NARINFO } from "./kinds.ts";
 
 /** Answers PUT of `<hash>.narinfo`: parsed, trusted, and published by the catalog. */
 export async function putNarInfo(

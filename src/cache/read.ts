@@ -1,4 +1,7 @@
 // Reading an object: one bucket operation, and a body that goes from the bucket to the client untouched.
+
+import { cacheControl, type Kind, NAR } from "../bucket/kinds.ts";
+import { bucketFailure, bucketOperation } from "../bucket/operation.ts";
 import { acceptEncoding, accepts, type Coding, decodeStream, knownCoding } from "../http/encodings.ts";
 import { HttpError } from "../http/errors.ts";
 import { evaluatePreconditions, hasPreconditions, ifRangeHolds } from "../http/preconditions.ts";
@@ -9,8 +12,6 @@ import {
   rangeNotSatisfiable,
   resolveRange,
 } from "../http/ranges.ts";
-import { bucketFailure, bucketOperation } from "./bucket.ts";
-import { cacheControl, type Kind, NAR } from "./kinds.ts";
 
 /** What the bucket gave for a request. */
 interface Found {

@@ -1,9 +1,9 @@
 // The Catalog: one SQLite Durable Object per cache, the single writer of metadata and the index over the bucket.
 // Reads of the protocol never come here. This class only hands over; the operations are functions of their own.
 import { DurableObject } from "cloudflare:workers";
-import { bucketFolder } from "../cache/folder.ts";
-import { cacheNamed, configOf, type Env, undeclared } from "../config.ts";
-import { edgePaths } from "../locate.ts";
+import { bucketFolder } from "../bucket/folder.ts";
+import { cacheNamed, configOf, type Env, undeclared } from "../config/config.ts";
+import { edgePaths } from "../config/locate.ts";
 import { type CheckOptions, type CheckReport, checkReport } from "./check.ts";
 import { type GcOptions, type GcReport, gcReport } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";

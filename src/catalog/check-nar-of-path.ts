@@ -1,7 +1,8 @@
 // One path and its NAR: whether the one in the bucket is the one that the narinfo describes.
-import { bucketOperation } from "../cache/bucket.ts";
-import { narKeySha256, sha256Of } from "../cache/nar-object.ts";
-import { narContradiction } from "../cache/stored-nar.ts";
+
+import { narKeySha256, sha256Of } from "../bucket/nar-object.ts";
+import { bucketOperation } from "../bucket/operation.ts";
+import { narContradiction } from "../bucket/stored-nar.ts";
 import { narKeyOfUrl } from "../nix/nar-url.ts";
 import type { NarInfo } from "../nix/narinfo.ts";
 import { comparePath } from "./compare.ts";

@@ -1,7 +1,7 @@
 // Asking for a collection: whether one may begin, by which rules, and whether what it found looks right.
-import { allProblems } from "../config.ts";
+import { allProblems } from "../config/config.ts";
+import { collects, GB, retentionMs } from "../config/retention.ts";
 import { HttpError } from "../http/errors.ts";
-import { collects, GB, retentionMs } from "../retention.ts";
 import { type Amount, type Collection, type GcOptions, rulesOf } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";
 import { isIndexed } from "./indexed.ts";

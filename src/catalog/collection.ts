@@ -1,5 +1,5 @@
 // What a collection has found and done: the state that it keeps between its steps, and its report.
-import { GB } from "../retention.ts";
+import { GB } from "../config/retention.ts";
 import type { CatalogContext } from "./context.ts";
 import type { Spent } from "./meter.ts";
 import { isoTime } from "./queries.ts";

@@ -1,6 +1,6 @@
 // The rows of what accompanies paths and goes with them. A listing's key is made of its path's hash, a log's of its
 // deriver; the others have rows, because to what they belong stands inside of them.
-import { LOG_FOLDER, saysOwnerInside } from "../cache/companions.ts";
+import { LOG_FOLDER, saysOwnerInside } from "../bucket/companions.ts";
 import type { CatalogContext } from "./context.ts";
 
 /** Notes to what an object belongs; `undefined` where that cannot be made out. */

@@ -1,6 +1,6 @@
 // One key, as the catalog has it and as the bucket has it. Both are compared under the key's lock, which every
 // publication and every deletion of it takes: what is found holds until `act` has ended.
-import { bucketOperation } from "../cache/bucket.ts";
+import { bucketOperation } from "../bucket/operation.ts";
 import type { CatalogContext } from "./context.ts";
 import { type PathRow, pathRow } from "./paths.ts";
 import { inspectPublished, type Published, type Unreadable } from "./published.ts";

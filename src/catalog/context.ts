@@ -1,6 +1,6 @@
 // What every operation of the catalog works with. A plain value, so that tests can run the same operations with a
 // bucket that fails, a clock that jumps and a process that dies.
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import type { Locks } from "./locks.ts";
 
 export interface CatalogContext {

@@ -1,6 +1,6 @@
 // The steps of a collection: marking, then the sweep level by level, then uploads that nobody has published.
 
-import { collects } from "../retention.ts";
+import { collects } from "../config/retention.ts";
 import { finish, requireSoundConfig, stop } from "./collect.ts";
 import { type Collection, rulesOf } from "./collection.ts";
 import type { CatalogContext } from "./context.ts";

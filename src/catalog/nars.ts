@@ -1,5 +1,5 @@
 // The rows of NARs: what is known of the archives, and when a pusher last cared for them.
-import { sha256Of } from "../cache/nar-object.ts";
+import { sha256Of } from "../bucket/nar-object.ts";
 import type { CatalogContext } from "./context.ts";
 import { isBeingDeleted } from "./pending.ts";
 import { settleKey } from "./settle.ts";

@@ -1,6 +1,6 @@
 // Objects of the bucket as the catalog handles them: deleted so that everybody who reads meanwhile notices, and
 // written with what the bucket itself does not know.
-import { bucketOperation } from "../cache/bucket.ts";
+import { bucketOperation } from "../bucket/operation.ts";
 import type { CatalogContext } from "./context.ts";
 
 /** Objects that R2 deletes in one call. */

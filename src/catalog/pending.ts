@@ -1,6 +1,6 @@
 // Intentions, written down before the bucket is touched: what is pending protects its references and NARs from
 // deletion. What an operation left pending that died or got no answer is settled in settle.ts.
-import { isAnswered } from "../cache/bucket.ts";
+import { isAnswered } from "../bucket/operation.ts";
 import type { CatalogContext } from "./context.ts";
 
 export type PendingKind = "publish" | "delete-path" | "delete-nar" | "delete-pin";

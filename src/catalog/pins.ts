@@ -1,6 +1,6 @@
 // Pins: names for paths that must stay. The rows protect; the object in the bucket is made of them, so that a catalog
 // that is built anew has the pins again. Who is told that something is pinned is told after both.
-import { bucketFailure, bucketOperation, r2Code, TOO_MANY_WRITES } from "../cache/bucket.ts";
+import { bucketFailure, bucketOperation, r2Code, TOO_MANY_WRITES } from "../bucket/operation.ts";
 import { HttpError } from "../http/errors.ts";
 import type { CatalogContext } from "./context.ts";
 import { pathRow } from "./paths.ts";

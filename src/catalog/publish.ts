@@ -1,8 +1,9 @@
 // Publishing a narinfo: the steps of "Publishing" that need to know what else is in the cache. The order is safe at
 // every line: the intention is durable before the bucket is touched, the narinfo is written when its NAR and its
 // references are there and protected, and the index follows the bucket.
+
+import { narState } from "../bucket/stored-nar.ts";
 import { mergeNarInfo } from "../cache/merge-narinfo.ts";
-import { narState } from "../cache/stored-nar.ts";
 import { HttpError } from "../http/errors.ts";
 import { formatHash, type Hash } from "../nix/hash.ts";
 import { narKeyOfUrl } from "../nix/nar-url.ts";

@@ -1,6 +1,7 @@
 // A narinfo as it stands in the bucket: what readers see.
-import { bucketOperation } from "../cache/bucket.ts";
-import { NARINFO } from "../cache/kinds.ts";
+
+import { NARINFO } from "../bucket/kinds.ts";
+import { bucketOperation } from "../bucket/operation.ts";
 import { decodeUtf8 } from "../http/body.ts";
 import { decode, knownCoding } from "../http/encodings.ts";
 import { HttpError } from "../http/errors.ts";

@@ -1,7 +1,8 @@
 // The last parts of a reindex, and of a check: what accompanies paths, and the pins. A catalog that is built anew must know all pins
 // before anything is collected.
-import { bucketOperation } from "../cache/bucket.ts";
-import { COMPANION_FOLDERS, ownerOf } from "../cache/companions.ts";
+
+import { COMPANION_FOLDERS, ownerOf } from "../bucket/companions.ts";
+import { bucketOperation } from "../bucket/operation.ts";
 import { decodeUtf8 } from "../http/body.ts";
 import { decode, knownCoding } from "../http/encodings.ts";
 import { HttpError } from "../http/errors.ts";

@@ -1,6 +1,6 @@
 // Resign: every narinfo of the catalog gets the signatures of the keys that are configured now, after SIGNING_KEY has
 // changed. It walks the rows and not the bucket: what has all its signatures costs nothing.
-import { allProblems } from "../config.ts";
+import { allProblems } from "../config/config.ts";
 import { HttpError } from "../http/errors.ts";
 import type { CatalogContext } from "./context.ts";
 import { type Findings, findingsOf } from "./findings.ts";

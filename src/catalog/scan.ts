@@ -1,5 +1,5 @@
 // Walking the bucket: pages of its listing, and as much of a page's work as fits one step.
-import { bucketOperation } from "../cache/bucket.ts";
+import { bucketOperation } from "../bucket/operation.ts";
 import type { CatalogContext } from "./context.ts";
 import { moveTo, type Run } from "./runs.ts";
 

@@ -1,6 +1,6 @@
 // Settling: what operations left pending that died or got no answer is brought to its end by looking into the bucket,
 // or by doing it again. And deletions, which are carried out the same way the first time.
-import { isAnswered } from "../cache/bucket.ts";
+import { isAnswered } from "../bucket/operation.ts";
 import { HttpError } from "../http/errors.ts";
 import { forgetCompanions, logsStillNeeded } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";

@@ -1,5 +1,5 @@
 // Step 6 of publishing: the signatures of the keys that are configured now.
-import { NARINFO } from "../cache/kinds.ts";
+import { NARINFO } from "../bucket/kinds.ts";
 import { HttpError } from "../http/errors.ts";
 import { fingerprint } from "../nix/fingerprint.ts";
 import { sign } from "../nix/keys.ts";

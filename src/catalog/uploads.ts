@@ -1,5 +1,5 @@
 // Multipart uploads under way: the bucket's binding can neither list them nor their parts, so the catalog keeps both.
-import { bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../cache/bucket.ts";
+import { bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../bucket/operation.ts";
 import type { CatalogContext } from "./context.ts";
 
 /** Milliseconds after which an upload that was never completed is cleaned up; R2 forgets its parts then as well. */

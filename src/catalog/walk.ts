@@ -1,5 +1,5 @@
 // Pages of narinfos and of NARs, and where they differ from the catalog's rows.
-import { NARINFO } from "../cache/kinds.ts";
+import { NARINFO } from "../bucket/kinds.ts";
 import type { CatalogContext } from "./context.ts";
 import { listPage, type Page } from "./scan.ts";
 

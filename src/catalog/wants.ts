@@ -1,5 +1,5 @@
 // What pushers care for: a path that one pushes, asks for, or finds here stays, because they rely on its being here.
-import { collects } from "../retention.ts";
+import { collects } from "../config/retention.ts";
 import { learnCompanion } from "./companions.ts";
 import type { CatalogContext } from "./context.ts";
 import { deletionWith, isPending } from "./pending.ts";

@@ -1,7 +1,8 @@
 // Writing a narinfo: under an intention that is durable before the bucket is touched, and only over what the bucket is
 // believed to hold. Whoever does it has the lock of the path.
-import { bucketFailure, r2Code, TOO_MANY_WRITES } from "../cache/bucket.ts";
-import { NARINFO } from "../cache/kinds.ts";
+
+import { NARINFO } from "../bucket/kinds.ts";
+import { bucketFailure, r2Code, TOO_MANY_WRITES } from "../bucket/operation.ts";
 import type { CatalogContext } from "./context.ts";
 import { type Push, pushMetadata } from "./objects.ts";
 import { begin, end, fail, type Needs } from "./pending.ts";

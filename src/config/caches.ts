@@ -1,5 +1,5 @@
 // The table CACHES: the named caches, and what the default one is besides its variables.
-import { type Retention, retentionOf } from "../retention.ts";
+import { type Retention, retentionOf } from "./retention.ts";
 import { isSet, isTable, jsonOrValue, priority, words } from "./values.ts";
 
 export interface CacheEntry {

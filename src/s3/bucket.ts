@@ -1,5 +1,5 @@
 // What S3 tools ask of a bucket before they copy it: where it is, and what is in it.
-import { carriesSigV4 } from "../auth/sigv4-detect.ts";
+import { carriesSigV4 } from "../auth/sigv4/detect.ts";
 import { S3Error } from "../http/s3-error.ts";
 import {
   bucketsDocument,

@@ -1,6 +1,7 @@
 // Completing a multipart upload: the parts become an object, and the object a NAR if it is what its name says.
-import { bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../cache/bucket.ts";
-import { sha256Of, sha256OfNarKey } from "../cache/nar-object.ts";
+
+import { sha256Of, sha256OfNarKey } from "../bucket/nar-object.ts";
+import { bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../bucket/operation.ts";
 import { fromCatalog } from "../catalog/result.ts";
 import { abortInBucket, stagingKey, type UploadedPart } from "../catalog/uploads.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";

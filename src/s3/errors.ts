@@ -1,5 +1,5 @@
 // Refusals in the form that S3 clients read: an XML document with S3's own codes.
-import { carriesSigV4 } from "../auth/sigv4-detect.ts";
+import { carriesSigV4 } from "../auth/sigv4/detect.ts";
 import { oneLine, toHttpError } from "../http/errors.ts";
 import { S3Error } from "../http/s3-error.ts";
 import { errorDocument } from "../http/xml.ts";

@@ -1,8 +1,9 @@
 // What is in a cache, in the order of the keys, without what else lies in its bucket: uploads that nobody has verified
 // yet, pins, and the folders of other caches. Those are passed by and never entered: how many of their objects there
 // are would show in the length of a page or in its cost, and where a page ends would be one of their names.
-import { bucketOperation } from "../cache/bucket.ts";
-import { KINDS } from "../cache/kinds.ts";
+
+import { KINDS } from "../bucket/kinds.ts";
+import { bucketOperation } from "../bucket/operation.ts";
 
 /** Entries on one page of R2's listing: the most that it gives. Never fewer, for the costs are to tell nothing. */
 const PAGE = 1000;

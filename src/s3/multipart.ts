@@ -1,8 +1,9 @@
 // The multipart verbs of S3 on NARs: how anything above the platform's body limit gets in. Parts stream through to a
 // key of their own; the NAR's own key shows nothing until all of it is there and has the hash in its name.
-import { bucketFailure, bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../cache/bucket.ts";
-import { NAR } from "../cache/kinds.ts";
-import { sha256OfNarKey } from "../cache/nar-object.ts";
+
+import { NAR } from "../bucket/kinds.ts";
+import { sha256OfNarKey } from "../bucket/nar-object.ts";
+import { bucketFailure, bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../bucket/operation.ts";
 import { fromCatalog } from "../catalog/result.ts";
 import { abortInBucket, stagingKey } from "../catalog/uploads.ts";
 import { contentLength } from "../http/body.ts";

@@ -1,7 +1,8 @@
 // From a finished multipart upload to a NAR that can be read: verified against its name on the way.
-import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "../cache/bucket.ts";
-import { MAX_SINGLE_PUT_BYTES, NAR } from "../cache/kinds.ts";
-import { verifiedMetadata } from "../cache/nar-object.ts";
+
+import { MAX_SINGLE_PUT_BYTES, NAR } from "../bucket/kinds.ts";
+import { verifiedMetadata } from "../bucket/nar-object.ts";
+import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "../bucket/operation.ts";
 import { S3Error } from "../http/s3-error.ts";
 
 /** Bytes of the parts in which an object is copied that is too large for one put. */

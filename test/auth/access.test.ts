@@ -1,7 +1,7 @@
 /** Who may read and write: every credential against every configuration of the tokens. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Env } from "../../src/config.ts";
+import type { Env } from "../../src/config/config.ts";
 import { ADMIN_TOKEN, basic, cacheWith, contents, keys, PULL_TOKEN, PUSH_TOKEN } from "../support/cache.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { bytesOf, narKeyOf } from "../support/store-paths.ts";

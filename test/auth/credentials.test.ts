@@ -1,7 +1,7 @@
 /** The token of a request, in whatever header it comes. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { tokenOf } from "../../src/auth/credentials.ts";
+import { tokenOf } from "../../src/auth/gate/credentials.ts";
 import { basic } from "../support/cache.ts";
 
 function request(authorization: string | undefined): Request {

@@ -1,6 +1,7 @@
 /** What grants allow, and what may be handed on of them. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { whoami } from "../../src/auth/gate/whoami.ts";
 import {
   type Grant,
   type Identity,
@@ -11,7 +12,6 @@ import {
   type Permission,
   strongest,
 } from "../../src/auth/grants.ts";
-import { whoami } from "../../src/auth/whoami.ts";
 
 function grant(permissions: readonly Permission[], ...caches: string[]): Grant {
   return { permissions, caches };

@@ -9,7 +9,7 @@ import {
   type KeySource,
   type KeySourceOptions,
   STALE_MS,
-} from "../../src/auth/jwks.ts";
+} from "../../src/auth/oidc/jwks.ts";
 import { createIssuer, DISCOVERY, json, KEY_SET, type TestIssuer } from "../support/oidc-issuer.ts";
 
 const ONE_FETCH = [DISCOVERY, KEY_SET];

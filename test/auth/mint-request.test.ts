@@ -1,11 +1,11 @@
 /** What may be asked for with POST /tokens and /tokens/exchange, and by whom. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseExchange } from "../../src/auth/exchange.ts";
 import type { Identity } from "../../src/auth/grants.ts";
-import { checkMinter, MAX_EXPIRES_IN, parseMintRequest } from "../../src/auth/mint-request.ts";
-import { mint, verifyMinted } from "../../src/auth/minted.ts";
-import { deriveTokenKeys } from "../../src/auth/token-secret.ts";
+import { parseExchange } from "../../src/auth/tokens/exchange.ts";
+import { checkMinter, MAX_EXPIRES_IN, parseMintRequest } from "../../src/auth/tokens/mint-request.ts";
+import { mint, verifyMinted } from "../../src/auth/tokens/minted.ts";
+import { deriveTokenKeys } from "../../src/config/token-secret.ts";
 import { HttpError } from "../../src/http/errors.ts";
 
 const NOW = Date.UTC(2030, 0, 1);

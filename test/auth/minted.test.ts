@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { base64url, decodeJwt, SignJWT } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Grant } from "../../src/auth/grants.ts";
-import { isMinted, mint, TOKEN_PREFIX, verifyMinted } from "../../src/auth/minted.ts";
-import { looksLikeJwt } from "../../src/auth/oidc.ts";
-import { deriveTokenKeys, parseTokenSecret } from "../../src/auth/token-secret.ts";
+import { looksLikeJwt } from "../../src/auth/oidc/verify.ts";
+import { isMinted, mint, TOKEN_PREFIX, verifyMinted } from "../../src/auth/tokens/minted.ts";
+import { deriveTokenKeys, parseTokenSecret } from "../../src/config/token-secret.ts";
 
 const NOW = Date.UTC(2030, 0, 1);
 const [OLD, NEW] = ["o".repeat(32), "n".repeat(32)];

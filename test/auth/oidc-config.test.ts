@@ -1,7 +1,7 @@
 /** The rules of OIDC: what they may say, and the line for each mistake. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseOidc } from "../../src/auth/oidc-config.ts";
+import { parseOidc } from "../../src/config/oidc.ts";
 
 const GITHUB = "https://token.actions.githubusercontent.com";
 const GITLAB = "https://gitlab.com";

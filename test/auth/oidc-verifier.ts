@@ -1,8 +1,8 @@
 /** Checking tokens of an issuer that each test has for itself, over real HTTP. */
 import { afterEach, beforeEach, expect, inject, vi } from "vitest";
-import { createKeySource } from "../../src/auth/jwks.ts";
-import { type OidcResult, verifyOidc } from "../../src/auth/oidc.ts";
-import { type OidcRule, parseOidc } from "../../src/auth/oidc-config.ts";
+import { createKeySource } from "../../src/auth/oidc/jwks.ts";
+import { type OidcResult, verifyOidc } from "../../src/auth/oidc/verify.ts";
+import { type OidcRule, parseOidc } from "../../src/config/oidc.ts";
 import { createIssuer, type TestIssuer } from "../support/oidc-issuer.ts";
 
 export const AUDIENCE = "https://cache.example.org";

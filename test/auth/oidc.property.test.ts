@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { base64url } from "jose";
 import { expect, test } from "vitest";
-import { createKeySource } from "../../src/auth/jwks.ts";
-import { verifyOidc } from "../../src/auth/oidc.ts";
+import { createKeySource } from "../../src/auth/oidc/jwks.ts";
+import { verifyOidc } from "../../src/auth/oidc/verify.ts";
 import { issuer, rulesOf } from "./oidc-verifier.ts";
 
 test("whatever a token's header and claims are, the check never throws", async () => {

@@ -1,6 +1,6 @@
 /** OIDC tokens: which of an issuer's tokens let somebody in, and what a refusal tells, over real HTTP. */
 import { describe, expect, test } from "vitest";
-import { looksLikeJwt } from "../../src/auth/oidc.ts";
+import { looksLikeJwt } from "../../src/auth/oidc/verify.ts";
 import { AUDIENCE, issuer, MAIN, refused, rulesOf, verify, warnings } from "./oidc-verifier.ts";
 
 describe("a right token", () => {

@@ -1,6 +1,6 @@
 /** When the list of revoked tokens is asked for, and what counts while it is under way or cannot be had. */
 import { beforeEach, expect, test } from "vitest";
-import { createRevocations, MAX_AGE_MS, type Revocations } from "../../src/auth/revocation.ts";
+import { createRevocations, MAX_AGE_MS, type Revocations } from "../../src/auth/tokens/revocation.ts";
 
 let clock: number;
 let revocations: Revocations;

@@ -1,8 +1,8 @@
 /** The body of a request that is signed in S3's way: unwrapped, and held against what was signed. */
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { verifiedRequest } from "../../src/auth/sigv4-body.ts";
-import type { Payload } from "../../src/auth/sigv4-payload.ts";
+import { verifiedRequest } from "../../src/auth/sigv4/body.ts";
+import type { Payload } from "../../src/auth/sigv4/payload.ts";
 import { S3Error } from "../../src/http/s3-error.ts";
 import { encode, text } from "../http/aws-chunked-encoder.ts";
 import { sha256 } from "./sigv4-signer.ts";

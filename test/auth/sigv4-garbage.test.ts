@@ -1,8 +1,8 @@
 /** Whatever claims to be a signature in S3's way, checking it gives an answer. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { verifySigV4 } from "../../src/auth/sigv4.ts";
-import { carriesSigV4 } from "../../src/auth/sigv4-detect.ts";
+import { carriesSigV4 } from "../../src/auth/sigv4/detect.ts";
+import { verifySigV4 } from "../../src/auth/sigv4/verify.ts";
 import { HOST, NOW, OPTIONS, presigned, signed, UPLOAD } from "./sigv4-signer.ts";
 
 describe("garbage", () => {

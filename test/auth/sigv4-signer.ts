@@ -1,7 +1,7 @@
 // An S3 client's side of Signature Version 4, written from AWS's description and with nothing of aws4fetch, so that
 // the two check each other.
 import { createHash, createHmac } from "node:crypto";
-import { type SigV4Outcome, verifySigV4 } from "../../src/auth/sigv4.ts";
+import { type SigV4Outcome, verifySigV4 } from "../../src/auth/sigv4/verify.ts";
 
 export const ACCESS_KEY = "push";
 export const SECRET = "correct horse battery staple";

@@ -1,6 +1,6 @@
 /** Signed requests and pre-signed URLs that somebody has changed are refused. */
 import { describe, expect, test } from "vitest";
-import { verifySigV4 } from "../../src/auth/sigv4.ts";
+import { verifySigV4 } from "../../src/auth/sigv4/verify.ts";
 import {
   altered,
   amzDate,

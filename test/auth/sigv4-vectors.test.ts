@@ -2,7 +2,7 @@
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html, sigv4-query-string-auth.html,
 // sigv4-streaming.html and sigv4-streaming-trailers.html
 import { describe, expect, test } from "vitest";
-import { verifySigV4 } from "../../src/auth/sigv4.ts";
+import { verifySigV4 } from "../../src/auth/sigv4/verify.ts";
 import { SCOPE, SECRETS, streamingRequest, TIME } from "./sigv4-examples.ts";
 
 const BUCKET = "https://examplebucket.s3.amazonaws.com";

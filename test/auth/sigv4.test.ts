@@ -2,8 +2,8 @@
 import { AwsClient } from "aws4fetch";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { verifySigV4 } from "../../src/auth/sigv4.ts";
-import { carriesSigV4 } from "../../src/auth/sigv4-detect.ts";
+import { carriesSigV4 } from "../../src/auth/sigv4/detect.ts";
+import { verifySigV4 } from "../../src/auth/sigv4/verify.ts";
 import {
   ACCESS_KEY,
   altered,

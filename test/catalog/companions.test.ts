@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { ownerOf } from "../../src/cache/companions.ts";
+import { ownerOf } from "../../src/bucket/companions.ts";
 import { logsStillNeeded } from "../../src/catalog/companions.ts";
 import { sweepNars } from "../../src/catalog/delete.ts";
 import { expectCompanion } from "../../src/catalog/wants.ts";

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { type Deleted, deletePath } from "../../src/catalog/delete.ts";
 import { publish } from "../../src/catalog/publish.ts";
 import { recover } from "../../src/catalog/settle.ts";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { failing, isDelete, losingRequests } from "../support/bucket.ts";
 import { keys } from "../support/cache.ts";
 import { deleting, publishing, recorded, served, storeNar } from "../support/catalog.ts";

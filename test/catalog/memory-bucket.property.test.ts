@@ -3,7 +3,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
 import { afterEach, expect, it } from "vitest";
-import { r2Code } from "../../src/cache/bucket.ts";
+import { r2Code } from "../../src/bucket/operation.ts";
 import { RUNS } from "../support/histories.ts";
 import { memoryBucket } from "../support/memory-bucket.ts";
 import { sha256 } from "../support/store-paths.ts";

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { deletePath } from "../../src/catalog/delete.ts";
 import { missingPaths } from "../../src/catalog/paths.ts";
 import { recover } from "../../src/catalog/settle.ts";
-import { type Config, parseConfig } from "../../src/config.ts";
+import { type Config, parseConfig } from "../../src/config/config.ts";
 import { isPut, losingAnswers, losingRequests } from "../support/bucket.ts";
 import { deleting, publishing, recorded, rowsOf, served, storeNar } from "../support/catalog.ts";
 import { baseNameOf, closure, hashOf } from "../support/closure.ts";

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { resignReport } from "../../src/catalog/resign.ts";
 import { requestRun } from "../../src/catalog/steps.ts";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { generateSecretKey } from "../../src/nix/keys.ts";
 import { failing } from "../support/bucket.ts";
 import { recorded } from "../support/catalog.ts";

@@ -6,7 +6,7 @@ import type { CatalogContext } from "../../src/catalog/context.ts";
 import { deletePath } from "../../src/catalog/delete.ts";
 import { type ResignOptions, type ResignReport, resignReport } from "../../src/catalog/resign.ts";
 import { requestRun } from "../../src/catalog/steps.ts";
-import { type Config, parseConfig } from "../../src/config.ts";
+import { type Config, parseConfig } from "../../src/config/config.ts";
 import { fingerprint } from "../../src/nix/fingerprint.ts";
 import { generateSecretKey, parsePublicKey, verify } from "../../src/nix/keys.ts";
 import { parseNarInfo } from "../../src/nix/narinfo.ts";

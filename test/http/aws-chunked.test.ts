@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { verifySigV4 } from "../../src/auth/sigv4.ts";
+import { verifySigV4 } from "../../src/auth/sigv4/verify.ts";
 import { awsChunked, awsChunkedOptions, withoutAwsChunked } from "../../src/http/aws-chunked.ts";
 import { awsChunkedDecoder } from "../../src/http/aws-chunked-decoder.ts";
 import { S3Error } from "../../src/http/s3-error.ts";

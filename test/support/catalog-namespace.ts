@@ -1,10 +1,10 @@
 /** The catalog of a cache under test: the real Durable Object, with the bucket and the variables of that test. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { bucketFolder } from "../../src/cache/folder.ts";
+import { bucketFolder } from "../../src/bucket/folder.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
-import { cacheNamed, configOf, type Env, undeclared } from "../../src/config.ts";
+import { cacheNamed, configOf, type Env, undeclared } from "../../src/config/config.ts";
 
 type Call = (...parameters: unknown[]) => Promise<unknown>;
 

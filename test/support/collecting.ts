@@ -4,7 +4,7 @@ import { type GcOptions, type GcReport, gcReport } from "../../src/catalog/colle
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { putPin } from "../../src/catalog/pins.ts";
 import { requestRun } from "../../src/catalog/steps.ts";
-import { type Config, type Env, parseConfig } from "../../src/config.ts";
+import { type Config, type Env, parseConfig } from "../../src/config/config.ts";
 import { keys } from "./cache.ts";
 import { HOUR_MS, inCatalog, publishPath, reindex, toEnd } from "./runs.ts";
 import { type TestPath, testPath } from "./store-paths.ts";

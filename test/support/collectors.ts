@@ -1,6 +1,6 @@
 /** What clients of a cache that collects do, as operations of a {@link World}: pushers who look first, pins, collections. */
 
-import { KINDS } from "../../src/cache/kinds.ts";
+import { KINDS } from "../../src/bucket/kinds.ts";
 import { putMetadata } from "../../src/cache/put-metadata.ts";
 import { missingPaths } from "../../src/catalog/paths.ts";
 import { deletePin, putPin } from "../../src/catalog/pins.ts";

@@ -10,7 +10,7 @@ import { expectNar, type NarFacts, narSeen } from "../../src/catalog/nars.ts";
 import { publish } from "../../src/catalog/publish.ts";
 import { type Result, toResult } from "../../src/catalog/result.ts";
 import { expectCompanion, wantPath } from "../../src/catalog/wants.ts";
-import { type Config, type Env, parseConfig } from "../../src/config.ts";
+import { type Config, type Env, parseConfig } from "../../src/config/config.ts";
 import { type Choices, type Fault, NO_CHOICES } from "./choices.ts";
 import { type Snapshot, snapshotOf } from "./snapshot.ts";
 import { stoppingBucket } from "./stopping-bucket.ts";

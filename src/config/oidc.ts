@@ -1,6 +1,7 @@
 // OIDC: the rules that say whose identity tokens are trusted, parsed from the configuration.
+
+import { type Grant, isCachePattern, isPermission, PERMISSIONS, type Permission } from "../auth/grants.ts";
 import { quote } from "../nix/format-error.ts";
-import { type Grant, isCachePattern, isPermission, PERMISSIONS, type Permission } from "./grants.ts";
 import { tooBroad } from "./oidc-breadth.ts";
 
 export interface ClaimRule {

@@ -1,7 +1,8 @@
 // Which cache a path is about: `/<name>/...` is a cache of that name, everything else the default one.
-import { isReserved } from "./config/caches.ts";
+
+import { pathBelow, type RequestPath } from "../http/path.ts";
+import { isReserved } from "./caches.ts";
 import { type Config, cacheNamed, type Deployment, undeclared } from "./config.ts";
-import { pathBelow, type RequestPath } from "./http/path.ts";
 
 export interface Located {
   readonly config: Config;

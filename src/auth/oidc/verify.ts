@@ -7,11 +7,11 @@ import {
   jwtVerify,
   type ProtectedHeaderParameters,
 } from "jose";
-import type { Identity } from "./grants.ts";
+import type { OidcRule } from "../../config/oidc.ts";
+import type { Identity } from "../grants.ts";
 import { ALGORITHMS, type Algorithm } from "./issuer-keys.ts";
 import type { KeySource } from "./jwks.ts";
-import type { OidcRule } from "./oidc-config.ts";
-import { matchingRules, shown, whyNone } from "./oidc-match.ts";
+import { matchingRules, shown, whyNone } from "./match.ts";
 
 /** Seconds by which an issuer's clock may be off. */
 export const CLOCK_SKEW_S = 60;

@@ -1,6 +1,6 @@
 // The forms that the body of a signed request may have: what `x-amz-content-sha256` says of it.
-import type { ChunkSigning } from "../http/aws-chunked-signatures.ts";
-import { S3Error } from "../http/s3-error.ts";
+import type { ChunkSigning } from "../../http/aws-chunked-signatures.ts";
+import { S3Error } from "../../http/s3-error.ts";
 
 export type Payload =
   /** Any body: only TLS protects it. */

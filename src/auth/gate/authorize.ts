@@ -1,9 +1,9 @@
 // What somebody may do: the one place that lets a request through or not. Routes only name the permission they need.
-import type { Config } from "../config.ts";
-import { HttpError } from "../http/errors.ts";
-import { type Identity, may, type Permission, strongest } from "./grants.ts";
+import type { Config } from "../../config/config.ts";
+import { HttpError } from "../../http/errors.ts";
+import { type Identity, may, type Permission, strongest } from "../grants.ts";
+import type { Payload } from "../sigv4/payload.ts";
 import { type Authority, identify, unauthorized } from "./identify.ts";
-import type { Payload } from "./sigv4-payload.ts";
 
 /** What a route needs. `none` is for what has to answer anybody, such as a health check. */
 export type RoutePermission = Permission | "none";

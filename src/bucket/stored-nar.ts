@@ -2,9 +2,9 @@
 import { equalHash, formatHash, type Hash } from "../nix/hash.ts";
 import { narKeyOfUrl } from "../nix/nar-url.ts";
 import type { NarInfo } from "../nix/narinfo.ts";
-import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "./bucket.ts";
 import { MAX_SINGLE_PUT_BYTES } from "./kinds.ts";
 import { sha256Of } from "./nar-object.ts";
+import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "./operation.ts";
 
 export type NarState =
   /** Without a hash where the object has no recorded checksum and none was asked for. */

@@ -1,10 +1,10 @@
 // AWS Signature Version 4, as S3 clients sign: the received request is signed again with the secret that its access
 // key stands for, and the two signatures are compared.
 import { AwsV4Signer } from "aws4fetch";
-import { S3Error } from "../http/s3-error.ts";
-import { type Claim, parseClaim } from "./sigv4-claim.ts";
-import { type Payload, parsePayload } from "./sigv4-payload.ts";
-import { checkQuery, headersAsSent, spellings, urlAsSent } from "./sigv4-sent.ts";
+import { S3Error } from "../../http/s3-error.ts";
+import { type Payload, parsePayload } from "./payload.ts";
+import { checkQuery, headersAsSent, spellings, urlAsSent } from "./sent.ts";
+import { type Claim, parseClaim } from "./signature-params.ts";
 
 /** How far the clocks of client and server may be apart: S3's own limit. */
 const MAX_SKEW_MS = 15 * 60 * 1000;

@@ -1,17 +1,17 @@
 // The environment of the Worker, parsed once into a typed configuration. A mistake becomes a line that names its
 // variable, shown on /health and in the log; reads go on, writes are refused until it is mended.
-import { createKeySource, type KeySource } from "./auth/jwks.ts";
-import { type OidcRule, parseOidc } from "./auth/oidc-config.ts";
-import { createRevocations, type Revocations } from "./auth/revocation.ts";
-import { deriveTokenKeys, parseTokenSecret } from "./auth/token-secret.ts";
-import type { Catalog } from "./catalog/catalog.ts";
-import { type CacheEntry, nameProblem, parseCaches } from "./config/caches.ts";
-import { type ImportedKeys, importKeys, importSigningKeys, type Keys } from "./config/keys.ts";
-import { isSet, priority, storeDir, token } from "./config/values.ts";
-import type { SecretKey } from "./nix/keys.ts";
+import { createKeySource, type KeySource } from "../auth/oidc/jwks.ts";
+import { createRevocations, type Revocations } from "../auth/tokens/revocation.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import type { SecretKey } from "../nix/keys.ts";
+import { type CacheEntry, nameProblem, parseCaches } from "./caches.ts";
+import { type ImportedKeys, importKeys, importSigningKeys, type Keys } from "./keys.ts";
+import { type OidcRule, parseOidc } from "./oidc.ts";
 import { graceMsOf, type Retention } from "./retention.ts";
+import { deriveTokenKeys, parseTokenSecret } from "./token-secret.ts";
+import { isSet, priority, storeDir, token } from "./values.ts";
 
-export type { Keys } from "./config/keys.ts";
+export type { Keys } from "./keys.ts";
 
 /** The Worker's bindings and variables, as wrangler delivers them. A TOML table or list arrives as a value. */
 export interface Env {

@@ -1,6 +1,6 @@
 // The request as its client signed it: what the platform and aws4fetch would read differently is put right here.
-import { S3Error } from "../http/s3-error.ts";
-import type { Claim } from "./sigv4-claim.ts";
+import { S3Error } from "../../http/s3-error.ts";
+import type { Claim } from "./signature-params.ts";
 
 /**
  * The URL that the client signed. Its host is the Host header, where a port that is the scheme's default still shows;

@@ -1,6 +1,6 @@
 // POST /api/v1/tokens/exchange: an identity token, which ends within minutes, becomes a token for a job that outlives it.
-import { HttpError } from "../http/errors.ts";
-import type { Identity } from "./grants.ts";
+import { HttpError } from "../../http/errors.ts";
+import type { Identity } from "../grants.ts";
 import { MAX_BY_OIDC_S, parseBody, parseExpiresIn, refuseOthers } from "./mint-request.ts";
 import type { TokenContent } from "./minted.ts";
 

@@ -1,5 +1,5 @@
 // GET /api/v1/whoami: what a credential is worth.
-import type { CredentialKind, Grant, Identity } from "./grants.ts";
+import type { CredentialKind, Grant, Identity } from "../grants.ts";
 
 export interface WhoAmI {
   readonly name: string;

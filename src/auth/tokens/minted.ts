@@ -1,8 +1,8 @@
 // Minted tokens: what they hold, how they are made and checked. A token carries all that it grants, under the
 // cache's own signature, so that checking one asks nobody.
 import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
-import { HttpError } from "../http/errors.ts";
-import { type Grant, type Identity, isCachePattern, isPermission } from "./grants.ts";
+import { HttpError } from "../../http/errors.ts";
+import { type Grant, type Identity, isCachePattern, isPermission } from "../grants.ts";
 
 /** What every token begins with: secret scanners find it by this, and no JWT of anybody else's begins so. */
 export const TOKEN_PREFIX = "nixcache_";

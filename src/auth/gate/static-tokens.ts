@@ -1,6 +1,6 @@
 // The tokens that are secrets of the Worker: one each for reading, writing and administration.
-import type { Config } from "../config.ts";
-import type { Identity } from "./grants.ts";
+import type { Config } from "../../config/config.ts";
+import type { Identity } from "../grants.ts";
 
 export interface StaticToken {
   /** In S3's terms. */

@@ -1,14 +1,14 @@
 // Who is asking: one function for every form of credential (Bearer, Basic password, S3 signature) and every kind of
 // token in it (static, minted, of an OIDC issuer).
-import type { Config } from "../config.ts";
-import { HttpError } from "../http/errors.ts";
+import type { Config } from "../../config/config.ts";
+import { HttpError } from "../../http/errors.ts";
+import { type Identity, may } from "../grants.ts";
+import { looksLikeJwt, verifyOidc } from "../oidc/verify.ts";
+import { carriesSigV4 } from "../sigv4/detect.ts";
+import type { Payload } from "../sigv4/payload.ts";
+import { verifySigV4 } from "../sigv4/verify.ts";
+import { isMinted, verifyMinted } from "../tokens/minted.ts";
 import { tokenOf } from "./credentials.ts";
-import { type Identity, may } from "./grants.ts";
-import { isMinted, verifyMinted } from "./minted.ts";
-import { looksLikeJwt, verifyOidc } from "./oidc.ts";
-import { verifySigV4 } from "./sigv4.ts";
-import { carriesSigV4 } from "./sigv4-detect.ts";
-import type { Payload } from "./sigv4-payload.ts";
 import { staticIdentity, staticTokens } from "./static-tokens.ts";
 
 export type Identified =

@@ -1,9 +1,9 @@
 // The body of a request with a checked signature: what the signature says of it is checked as it is read.
-import { awsChunked, awsChunkedOptions, withoutAwsChunked } from "../http/aws-chunked.ts";
-import { contentLength } from "../http/body.ts";
-import { filteredBody, sha256Filter } from "../http/filtered-body.ts";
-import { S3Error } from "../http/s3-error.ts";
-import type { Payload } from "./sigv4-payload.ts";
+import { awsChunked, awsChunkedOptions, withoutAwsChunked } from "../../http/aws-chunked.ts";
+import { contentLength } from "../../http/body.ts";
+import { filteredBody, sha256Filter } from "../../http/filtered-body.ts";
+import { S3Error } from "../../http/s3-error.ts";
+import type { Payload } from "./payload.ts";
 
 export interface VerifiedRequest {
   /** As sent, but with a body that fails unless it is what was signed, and without `aws-chunked`. */

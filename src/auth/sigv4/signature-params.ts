@@ -1,6 +1,6 @@
 // What a signed request says of its signature, in its Authorization header or in the query of a pre-signed URL.
 // Parsed here and not yet believed.
-import { S3Error } from "../http/s3-error.ts";
+import { S3Error } from "../../http/s3-error.ts";
 
 export interface Claim {
   /** The signature came in the query: a URL that may have been handed to somebody else. */

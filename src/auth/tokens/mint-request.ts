@@ -1,7 +1,7 @@
 // What somebody asks for with POST /api/v1/tokens, and whether they may have it.
-import { HttpError } from "../http/errors.ts";
-import { quote } from "../nix/format-error.ts";
-import { type Grant, type Identity, isCachePattern, isPermission, notHeld, PERMISSIONS } from "./grants.ts";
+import { HttpError } from "../../http/errors.ts";
+import { quote } from "../../nix/format-error.ts";
+import { type Grant, type Identity, isCachePattern, isPermission, notHeld, PERMISSIONS } from "../grants.ts";
 import { TOKEN_NAME, type TokenContent } from "./minted.ts";
 
 /** Seconds. A shorter one could end before its job has begun. */
