@@ -1,6 +1,6 @@
 // /pins: names for paths that must stay, such as what is deployed. Each keeps revisions.
 
-import type { PinRequest } from "../catalog/pins.ts";
+import type { PinRequest } from "../catalog/pins/pins.ts";
 import { fromCatalog } from "../catalog/result.ts";
 import { HttpError } from "../http/errors.ts";
 import { FormatError } from "../nix/format-error.ts";

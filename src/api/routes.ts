@@ -1,7 +1,7 @@
 // The routes of the native API, /api/v1. openapi.ts describes the same operations, and a test holds the two against
 // each other.
 import type { RoutePermission } from "../auth/gate/authorize.ts";
-import { PIN_NAME_CLASS } from "../catalog/pin-object.ts";
+import { PIN_NAME_CLASS } from "../catalog/pins/object.ts";
 import type { Route } from "../http/router.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import type { Context, Handler } from "../routes.ts";

@@ -1,7 +1,7 @@
 // /reindex, /check and /resign: work on the whole bucket. A POST begins it, or goes on with the one under way, does one step
 // and answers how far it is; the catalog does the other steps by itself, and a GET tells of them.
 import { fromCatalog } from "../catalog/result.ts";
-import type { Progress } from "../catalog/runs.ts";
+import type { Progress } from "../catalog/runs/runs.ts";
 import { HttpError } from "../http/errors.ts";
 import { isKeyName } from "../nix/signature.ts";
 import type { Context } from "../routes.ts";

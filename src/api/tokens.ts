@@ -7,7 +7,7 @@ import { parseExchange } from "../auth/tokens/exchange.ts";
 import { checkMinter, parseMintRequest } from "../auth/tokens/mint-request.ts";
 import { mint, type TokenContent } from "../auth/tokens/minted.ts";
 import { fromCatalog } from "../catalog/result.ts";
-import type { TokenReport } from "../catalog/tokens.ts";
+import type { TokenReport } from "../catalog/rows/tokens.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Context } from "../routes.ts";

@@ -4,26 +4,24 @@ import { DurableObject } from "cloudflare:workers";
 import { bucketFolder } from "../bucket/folder.ts";
 import { cacheNamed, configOf, type Env, undeclared } from "../config/config.ts";
 import { edgePaths } from "../config/locate.ts";
-import { type CheckOptions, type CheckReport, checkReport } from "./check.ts";
-import { type GcOptions, type GcReport, gcReport } from "./collection.ts";
+import { type PathDetail, pathDetail } from "./ask/detail.ts";
+import { listPaths, type PathPage, type PathQuery } from "./ask/search.ts";
+import { RecentStats, type Stats } from "./ask/stats.ts";
+import { requireHome } from "./bucket-binding.ts";
+import { type CheckOptions, type CheckReport, checkReport } from "./check/check.ts";
+import { type GcOptions, type GcReport, gcReport } from "./collect/collection.ts";
 import type { CatalogContext } from "./context.ts";
-import { type Deleted, deletePath, sweepNars } from "./delete.ts";
-import { type PathDetail, pathDetail } from "./detail.ts";
-import { requireHome } from "./home.ts";
-import { isIndexed } from "./indexed.ts";
 import { Locks } from "./locks.ts";
-import { expectNar, type NarFacts, narSeen } from "./nars.ts";
-import { missingPaths } from "./paths.ts";
-import { deletePin, getPin, listPins, type Pin, type PinRequest, putPin } from "./pins.ts";
-import { type PublishOutcome, publish } from "./publish.ts";
-import { listPaths, type PathPage, type PathQuery } from "./queries.ts";
-import { type ReindexOptions, type ReindexReport, reindexReport } from "./reindex.ts";
-import { type ResignOptions, type ResignReport, resignReport } from "./resign.ts";
+import { deletePin, getPin, listPins, type Pin, type PinRequest, putPin } from "./pins/pins.ts";
+import { expectCompanion, wantPath, wantPaths } from "./publish/last-use.ts";
+import { type PublishOutcome, publish } from "./publish/publish.ts";
+import { isIndexed } from "./reindex/indexed.ts";
+import { type ReindexOptions, type ReindexReport, reindexReport } from "./reindex/reindex.ts";
+import { type Deleted, deletePath, sweepNars } from "./remove/delete.ts";
+import { type ResignOptions, type ResignReport, resignReport } from "./resign/resign.ts";
 import { type Result, toResult } from "./result.ts";
-import { loadRun, type RunKind } from "./runs.ts";
-import { migrate } from "./schema.ts";
-import { RecentStats, type Stats } from "./stats.ts";
-import { continueRuns, nextStepTime, RETRY_MS, type RunOptions, requestRun, requireIndex } from "./steps.ts";
+import { expectNar, type NarFacts, narSeen } from "./rows/nars.ts";
+import { missingPaths } from "./rows/paths.ts";
 import {
   getToken,
   insertToken,
@@ -32,7 +30,7 @@ import {
   revokedIds,
   revokeToken,
   type TokenReport,
-} from "./tokens.ts";
+} from "./rows/tokens.ts";
 import {
   beginUpload,
   endUpload,
@@ -43,8 +41,17 @@ import {
   sweepUploads,
   type UploadedPart,
   uploadParts,
-} from "./uploads.ts";
-import { expectCompanion, wantPath, wantPaths } from "./wants.ts";
+} from "./rows/uploads.ts";
+import {
+  continueRuns,
+  nextStepTime,
+  RETRY_MS,
+  type RunOptions,
+  requestRun,
+  requireIndex,
+} from "./runs/engine.ts";
+import { loadRun, type RunKind } from "./runs/runs.ts";
+import { migrate } from "./schema.ts";
 
 export type { CheckReport, GcReport, PublishOutcome, ReindexReport, ResignReport };
 

@@ -1,6 +1,6 @@
 // The catalog's tables and how they came to be: ordered migrations, run when the object starts. docs/catalog.md
 // describes every table and column.
-import { TOKENS_TABLE } from "./tokens.ts";
+import { TOKENS_TABLE } from "./rows/tokens.ts";
 
 /**
  * Each entry takes the schema from version N to N + 1. An entry that has been released is never changed: add one.

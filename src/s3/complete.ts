@@ -3,7 +3,7 @@
 import { sha256Of, sha256OfNarKey } from "../bucket/nar-object.ts";
 import { bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../bucket/operation.ts";
 import { fromCatalog } from "../catalog/result.ts";
-import { abortInBucket, stagingKey, type UploadedPart } from "../catalog/uploads.ts";
+import { abortInBucket, stagingKey, type UploadedPart } from "../catalog/rows/uploads.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { S3Error } from "../http/s3-error.ts";
 import { completeDocument, type RequestedPart, readCompleteRequest } from "../http/xml.ts";

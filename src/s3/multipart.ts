@@ -5,7 +5,7 @@ import { NAR } from "../bucket/kinds.ts";
 import { sha256OfNarKey } from "../bucket/nar-object.ts";
 import { bucketFailure, bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../bucket/operation.ts";
 import { fromCatalog } from "../catalog/result.ts";
-import { abortInBucket, stagingKey } from "../catalog/uploads.ts";
+import { abortInBucket, stagingKey } from "../catalog/rows/uploads.ts";
 import { contentLength } from "../http/body.ts";
 import type { HttpError } from "../http/errors.ts";
 import { S3Error } from "../http/s3-error.ts";

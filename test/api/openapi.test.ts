@@ -6,7 +6,7 @@ import type { Operation } from "../../src/api/openapi-operation.ts";
 import { SCHEMAS } from "../../src/api/openapi-schemas.ts";
 import type { RoutePermission } from "../../src/auth/gate/authorize.ts";
 import { KINDS } from "../../src/bucket/kinds.ts";
-import { MAX_LIVE_OF_A_NAME } from "../../src/catalog/tokens.ts";
+import { MAX_LIVE_OF_A_NAME } from "../../src/catalog/rows/tokens.ts";
 import { matchRoute } from "../../src/http/router.ts";
 import { generateSecretKey } from "../../src/nix/keys.ts";
 import { ROUTES } from "../../src/routes.ts";

@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import type { CheckReport } from "../../src/catalog/check.ts";
+import type { CheckReport } from "../../src/catalog/check/check.ts";
 import { nameProblem } from "../../src/config/caches.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { edgePaths, locate } from "../../src/config/locate.ts";

@@ -2,9 +2,9 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { checkReport } from "../../src/catalog/check.ts";
-import { begin } from "../../src/catalog/pending.ts";
-import { requestRun } from "../../src/catalog/steps.ts";
+import { checkReport } from "../../src/catalog/check/check.ts";
+import { begin } from "../../src/catalog/rows/intents.ts";
+import { requestRun } from "../../src/catalog/runs/engine.ts";
 import { keys } from "../support/cache.ts";
 import { baseNameOf, hashOf, publishClosure } from "../support/closure.ts";
 import { runDyingAtEveryOperation, withoutBucket } from "../support/dying.ts";

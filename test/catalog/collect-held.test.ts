@@ -2,10 +2,10 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { gcReport } from "../../src/catalog/collection.ts";
-import { loadRun } from "../../src/catalog/runs.ts";
-import { requestRun } from "../../src/catalog/steps.ts";
-import { wantPaths } from "../../src/catalog/wants.ts";
+import { gcReport } from "../../src/catalog/collect/collection.ts";
+import { wantPaths } from "../../src/catalog/publish/last-use.ts";
+import { requestRun } from "../../src/catalog/runs/engine.ts";
+import { loadRun } from "../../src/catalog/runs/runs.ts";
 import { recorded } from "../support/catalog.ts";
 import { closure, hashOf, publishClosure } from "../support/closure.ts";
 import {

@@ -2,11 +2,11 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { requestCollection } from "../../src/catalog/collect.ts";
-import { gcReport } from "../../src/catalog/collection.ts";
-import { GC_STEPS } from "../../src/catalog/gc-steps.ts";
-import { loadRun, type Run } from "../../src/catalog/runs.ts";
-import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
+import { gcReport } from "../../src/catalog/collect/collection.ts";
+import { requestCollection } from "../../src/catalog/collect/request.ts";
+import { GC_STEPS } from "../../src/catalog/collect/steps.ts";
+import { continueRuns, requestRun } from "../../src/catalog/runs/engine.ts";
+import { loadRun, type Run } from "../../src/catalog/runs/runs.ts";
 import { failing } from "../support/bucket.ts";
 import { keys } from "../support/cache.ts";
 import { recorded } from "../support/catalog.ts";

@@ -2,9 +2,9 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { sweepNars } from "../../src/catalog/delete.ts";
-import { publish } from "../../src/catalog/publish.ts";
-import { wantPaths } from "../../src/catalog/wants.ts";
+import { wantPaths } from "../../src/catalog/publish/last-use.ts";
+import { publish } from "../../src/catalog/publish/publish.ts";
+import { sweepNars } from "../../src/catalog/remove/delete.ts";
 import { keys } from "../support/cache.ts";
 import { recorded } from "../support/catalog.ts";
 import { publishClosure } from "../support/closure.ts";

@@ -1,7 +1,7 @@
 // max_size_gb: the oldest roots go until what is left fits.
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
-import { wantPaths } from "../../src/catalog/wants.ts";
+import { wantPaths } from "../../src/catalog/publish/last-use.ts";
 import { hashOf } from "../support/closure.ts";
 import { beginRetention, collectAfter, daysLater, FORCE, narinfos, pinPath } from "../support/collecting.ts";
 import { captureLog } from "../support/log.ts";

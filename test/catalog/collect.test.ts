@@ -2,10 +2,10 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { gcReport } from "../../src/catalog/collection.ts";
-import { publish } from "../../src/catalog/publish.ts";
-import { continueRuns, requestRun } from "../../src/catalog/steps.ts";
-import { expectCompanion, wantPath, wantPaths } from "../../src/catalog/wants.ts";
+import { gcReport } from "../../src/catalog/collect/collection.ts";
+import { expectCompanion, wantPath, wantPaths } from "../../src/catalog/publish/last-use.ts";
+import { publish } from "../../src/catalog/publish/publish.ts";
+import { continueRuns, requestRun } from "../../src/catalog/runs/engine.ts";
 import { failing } from "../support/bucket.ts";
 import { recorded } from "../support/catalog.ts";
 import { baseNameOf, hashOf, publishClosure } from "../support/closure.ts";

@@ -2,8 +2,8 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import type { PublishOutcome } from "../../src/catalog/publish.ts";
-import { publish } from "../../src/catalog/publish.ts";
+import type { PublishOutcome } from "../../src/catalog/publish/publish.ts";
+import { publish } from "../../src/catalog/publish/publish.ts";
 import type { Result } from "../../src/catalog/result.ts";
 import { ADMIN_TOKEN, cacheWith, keys, type TestCache } from "../support/cache.ts";
 import {

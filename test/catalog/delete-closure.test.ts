@@ -1,9 +1,9 @@
 /** Deletions of a path with all that refers to it: at every moment every closure that is served is whole. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Deleted, deletePath } from "../../src/catalog/delete.ts";
-import { publish } from "../../src/catalog/publish.ts";
-import { recover } from "../../src/catalog/settle.ts";
+import { publish } from "../../src/catalog/publish/publish.ts";
+import { recover } from "../../src/catalog/publish/settle.ts";
+import { type Deleted, deletePath } from "../../src/catalog/remove/delete.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { failing, isDelete, losingRequests } from "../support/bucket.ts";
 import { keys } from "../support/cache.ts";

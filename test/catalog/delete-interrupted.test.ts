@@ -1,8 +1,8 @@
 /** Deletions that fail or get no answer: they have happened for the catalog, and are finished later. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
-import { sweepNars } from "../../src/catalog/delete.ts";
-import { recover } from "../../src/catalog/settle.ts";
+import { recover } from "../../src/catalog/publish/settle.ts";
+import { sweepNars } from "../../src/catalog/remove/delete.ts";
 import { failing, isDelete, losingAnswers, losingRequests } from "../support/bucket.ts";
 import { keys } from "../support/cache.ts";
 import { deleting, publishing, recorded, rowsOf, served, storeNar } from "../support/catalog.ts";

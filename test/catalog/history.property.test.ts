@@ -4,8 +4,8 @@
 import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { loadRun } from "../../src/catalog/runs.ts";
-import { recover } from "../../src/catalog/settle.ts";
+import { recover } from "../../src/catalog/publish/settle.ts";
+import { loadRun } from "../../src/catalog/runs/runs.ts";
 import { expectAgreement, wronglyFound } from "../support/agreement.ts";
 import { type Choices, choices } from "../support/choices.ts";
 import { clientsOf, tolerant } from "../support/clients.ts";

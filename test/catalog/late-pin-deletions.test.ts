@@ -2,8 +2,8 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { deletePin, listPins, putPin } from "../../src/catalog/pins.ts";
-import { recover } from "../../src/catalog/settle.ts";
+import { deletePin, listPins, putPin } from "../../src/catalog/pins/pins.ts";
+import { recover } from "../../src/catalog/publish/settle.ts";
 import { failing, type Interference, losingAnswers, type Operation } from "../support/bucket.ts";
 import { keys } from "../support/cache.ts";
 import { recorded, rowsOf } from "../support/catalog.ts";

@@ -1,9 +1,9 @@
 /** What may happen while a run goes over the bucket, at any of its operations. */
 import type { CatalogContext } from "../../src/catalog/context.ts";
-import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
-import { expectNar } from "../../src/catalog/nars.ts";
-import { publish } from "../../src/catalog/publish.ts";
-import { recover } from "../../src/catalog/settle.ts";
+import { publish } from "../../src/catalog/publish/publish.ts";
+import { recover } from "../../src/catalog/publish/settle.ts";
+import { deletePath, sweepNars } from "../../src/catalog/remove/delete.ts";
+import { expectNar } from "../../src/catalog/rows/nars.ts";
 import { failing, inSmallPages, isDelete, type Operation, watch } from "../support/bucket.ts";
 import { withSignature } from "../support/catalog.ts";
 import { type Closure, hashOf } from "../support/closure.ts";

@@ -2,8 +2,8 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { deletePath } from "../../src/catalog/delete.ts";
-import { deletePin, getPin, listPins, putPin, writePins } from "../../src/catalog/pins.ts";
+import { deletePin, getPin, listPins, putPin, writePins } from "../../src/catalog/pins/pins.ts";
+import { deletePath } from "../../src/catalog/remove/delete.ts";
 import { failing, losingAnswers } from "../support/bucket.ts";
 import { keys } from "../support/cache.ts";
 import { deleting, recorded } from "../support/catalog.ts";

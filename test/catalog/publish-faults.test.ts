@@ -1,8 +1,8 @@
 /** Publications while the bucket fails or the catalog's process dies: nothing is lost, and nothing is left behind. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
-import { missingPaths } from "../../src/catalog/paths.ts";
-import { recover } from "../../src/catalog/settle.ts";
+import { recover } from "../../src/catalog/publish/settle.ts";
+import { missingPaths } from "../../src/catalog/rows/paths.ts";
 import { failing, isPut, losingAnswers, r2Error } from "../support/bucket.ts";
 import { otherBuild } from "../support/builds.ts";
 import {

@@ -2,9 +2,9 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { deletePath } from "../../src/catalog/delete.ts";
-import { missingPaths } from "../../src/catalog/paths.ts";
-import { recover } from "../../src/catalog/settle.ts";
+import { recover } from "../../src/catalog/publish/settle.ts";
+import { deletePath } from "../../src/catalog/remove/delete.ts";
+import { missingPaths } from "../../src/catalog/rows/paths.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import { isPut, losingAnswers, losingRequests } from "../support/bucket.ts";
 import { deleting, publishing, recorded, rowsOf, served, storeNar } from "../support/catalog.ts";

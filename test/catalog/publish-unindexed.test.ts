@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { deletePath } from "../../src/catalog/delete.ts";
+import { deletePath } from "../../src/catalog/remove/delete.ts";
 import { otherBuild } from "../support/builds.ts";
 import { publishing, recorded, rowsOf, served, storeNar, withSignature } from "../support/catalog.ts";
 import { closure, hashOf } from "../support/closure.ts";

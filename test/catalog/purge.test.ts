@@ -3,8 +3,8 @@
 import { createExecutionContext, reset, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
-import { recover } from "../../src/catalog/settle.ts";
+import { recover } from "../../src/catalog/publish/settle.ts";
+import { deletePath, sweepNars } from "../../src/catalog/remove/delete.ts";
 import NixCache, { handle } from "../../src/index.ts";
 import { ORIGIN, PUSH_TOKEN } from "../support/cache.ts";
 import { deleting, publishing, recorded, storeNar, withSignature } from "../support/catalog.ts";

@@ -3,8 +3,8 @@ import { evictDurableObject, reset, runDurableObjectAlarm, runInDurableObject } 
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Catalog } from "../../src/catalog/catalog.ts";
-import { reindexReport } from "../../src/catalog/reindex.ts";
-import { continueRuns, RETRY_MS, requestRun } from "../../src/catalog/steps.ts";
+import { reindexReport } from "../../src/catalog/reindex/reindex.ts";
+import { continueRuns, RETRY_MS, requestRun } from "../../src/catalog/runs/engine.ts";
 import { failing, watch } from "../support/bucket.ts";
 import { closure } from "../support/closure.ts";
 import { runDyingAtEveryOperation, withoutBucket } from "../support/dying.ts";

@@ -2,8 +2,8 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { resignReport } from "../../src/catalog/resign.ts";
-import { requestRun } from "../../src/catalog/steps.ts";
+import { resignReport } from "../../src/catalog/resign/resign.ts";
+import { requestRun } from "../../src/catalog/runs/engine.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { generateSecretKey } from "../../src/nix/keys.ts";
 import { failing } from "../support/bucket.ts";

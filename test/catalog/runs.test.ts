@@ -1,8 +1,8 @@
 // Runs side by side: one that waits for its next try keeps no other from going on.
 import { reset } from "cloudflare:test";
 import { afterEach, expect, it } from "vitest";
-import { loadRun, saveRun, startRun } from "../../src/catalog/runs.ts";
-import { continueRuns, nextStepTime, requestRun } from "../../src/catalog/steps.ts";
+import { continueRuns, nextStepTime, requestRun } from "../../src/catalog/runs/engine.ts";
+import { loadRun, saveRun, startRun } from "../../src/catalog/runs/runs.ts";
 import { failing } from "../support/bucket.ts";
 import { recorded } from "../support/catalog.ts";
 import { publishClosure } from "../support/closure.ts";

@@ -1,8 +1,8 @@
 // Publications and deletions at once give what some order of them, one after the other, would have given.
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { deletePath } from "../../src/catalog/delete.ts";
-import { publish } from "../../src/catalog/publish.ts";
+import { publish } from "../../src/catalog/publish/publish.ts";
+import { deletePath } from "../../src/catalog/remove/delete.ts";
 import { HttpError } from "../../src/http/errors.ts";
 import { type Build, type Builds, buildAt, graphOf, graphShape, signed } from "../support/graph.ts";
 import { playAll, TEST_TIMEOUT_MS, telling } from "../support/histories.ts";

@@ -1,8 +1,8 @@
 // What a sweep of NARs takes: as much for each of many as for one.
 import { reset } from "cloudflare:test";
 import { afterEach, expect, it } from "vitest";
-import { sweepNars } from "../../src/catalog/delete.ts";
 import { metered } from "../../src/catalog/meter.ts";
+import { sweepNars } from "../../src/catalog/remove/delete.ts";
 import { inCatalog } from "../support/runs.ts";
 
 afterEach(() => reset());

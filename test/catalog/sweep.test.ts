@@ -2,10 +2,10 @@
 import { reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { deletePath, type Swept, sweepNars } from "../../src/catalog/delete.ts";
-import { expectNar, narSeen } from "../../src/catalog/nars.ts";
-import { publish } from "../../src/catalog/publish.ts";
-import { recover } from "../../src/catalog/settle.ts";
+import { publish } from "../../src/catalog/publish/publish.ts";
+import { recover } from "../../src/catalog/publish/settle.ts";
+import { deletePath, type Swept, sweepNars } from "../../src/catalog/remove/delete.ts";
+import { expectNar, narSeen } from "../../src/catalog/rows/nars.ts";
 import { failing, type Interference, isDelete, losingAnswers, losingRequests } from "../support/bucket.ts";
 import { keys } from "../support/cache.ts";
 import { publishing, type Recorded, recorded, rowsOf, storeNar } from "../support/catalog.ts";

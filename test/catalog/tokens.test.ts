@@ -11,7 +11,7 @@ import {
   revokeToken,
   TOKENS_TABLE,
   type TokenContext,
-} from "../../src/catalog/tokens.ts";
+} from "../../src/catalog/rows/tokens.ts";
 import { inCatalog } from "../support/runs.ts";
 
 afterEach(reset);

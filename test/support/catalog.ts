@@ -1,8 +1,8 @@
 /** The catalog's operations under watch: over the real bucket and the real tables, with everything recorded. */
 import { env } from "cloudflare:workers";
 import type { CatalogContext } from "../../src/catalog/context.ts";
-import { type Deleted, deletePath } from "../../src/catalog/delete.ts";
-import { publish } from "../../src/catalog/publish.ts";
+import { publish } from "../../src/catalog/publish/publish.ts";
+import { type Deleted, deletePath } from "../../src/catalog/remove/delete.ts";
 import { type Interference, watch } from "./bucket.ts";
 import { hashOf } from "./closure.ts";
 import { inCatalog } from "./runs.ts";

@@ -1,8 +1,8 @@
 /** What clients do, as operations of a {@link World}: as Nix and administrators do it, through the Worker's own code. */
-import type { PublishOutcome } from "../../src/catalog/publish.ts";
+import type { PublishOutcome } from "../../src/catalog/publish/publish.ts";
 import { fromCatalog } from "../../src/catalog/result.ts";
-import type { RunKind } from "../../src/catalog/runs.ts";
-import { requestRun } from "../../src/catalog/steps.ts";
+import { requestRun } from "../../src/catalog/runs/engine.ts";
+import type { RunKind } from "../../src/catalog/runs/runs.ts";
 import { HttpError } from "../../src/http/errors.ts";
 import { affectedBy, type Build, type Graph, signed } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";

@@ -1,9 +1,9 @@
 /** Collections, in tests: within the real catalog, at any time, by any rules. */
 import { env } from "cloudflare:workers";
-import { type GcOptions, type GcReport, gcReport } from "../../src/catalog/collection.ts";
+import { type GcOptions, type GcReport, gcReport } from "../../src/catalog/collect/collection.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
-import { putPin } from "../../src/catalog/pins.ts";
-import { requestRun } from "../../src/catalog/steps.ts";
+import { putPin } from "../../src/catalog/pins/pins.ts";
+import { requestRun } from "../../src/catalog/runs/engine.ts";
 import { type Config, type Env, parseConfig } from "../../src/config/config.ts";
 import { keys } from "./cache.ts";
 import { HOUR_MS, inCatalog, publishPath, reindex, toEnd } from "./runs.ts";

@@ -2,11 +2,11 @@
 
 import { KINDS } from "../../src/bucket/kinds.ts";
 import { putMetadata } from "../../src/cache/put-metadata.ts";
-import { missingPaths } from "../../src/catalog/paths.ts";
-import { deletePin, putPin } from "../../src/catalog/pins.ts";
+import { deletePin, putPin } from "../../src/catalog/pins/pins.ts";
+import { wantPaths } from "../../src/catalog/publish/last-use.ts";
 import { fromCatalog } from "../../src/catalog/result.ts";
-import { requestRun } from "../../src/catalog/steps.ts";
-import { wantPaths } from "../../src/catalog/wants.ts";
+import { missingPaths } from "../../src/catalog/rows/paths.ts";
+import { requestRun } from "../../src/catalog/runs/engine.ts";
 import { HttpError } from "../../src/http/errors.ts";
 import { operation } from "./clients.ts";
 import type { Build } from "./graph.ts";

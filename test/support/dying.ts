@@ -1,8 +1,8 @@
 /** Catalogs that die at any operation of the bucket, or whose bucket is down. */
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { Locks } from "../../src/catalog/locks.ts";
-import type { RunKind } from "../../src/catalog/runs.ts";
-import { continueRuns, type RunOptions, requestRun } from "../../src/catalog/steps.ts";
+import { continueRuns, type RunOptions, requestRun } from "../../src/catalog/runs/engine.ts";
+import type { RunKind } from "../../src/catalog/runs/runs.ts";
 import { failing, inSmallPages, watch } from "./bucket.ts";
 
 /** The same catalog in an outage of its bucket. */

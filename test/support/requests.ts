@@ -1,10 +1,10 @@
 /** Single requests of clients in a {@link World}, through the Worker's own code. */
 import { putNar } from "../../src/cache/put-nar.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
-import { deletePath, sweepNars } from "../../src/catalog/delete.ts";
+import { deletePath, sweepNars } from "../../src/catalog/remove/delete.ts";
 import { fromCatalog, toResult } from "../../src/catalog/result.ts";
-import { loadRun, type RunKind } from "../../src/catalog/runs.ts";
-import { continueRuns, type RunOptions, requestRun, requireIndex } from "../../src/catalog/steps.ts";
+import { continueRuns, type RunOptions, requestRun, requireIndex } from "../../src/catalog/runs/engine.ts";
+import { loadRun, type RunKind } from "../../src/catalog/runs/runs.ts";
 import type { Build } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
 import type { Client } from "./world.ts";

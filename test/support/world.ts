@@ -6,10 +6,10 @@
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { Locks } from "../../src/catalog/locks.ts";
-import { expectNar, type NarFacts, narSeen } from "../../src/catalog/nars.ts";
-import { publish } from "../../src/catalog/publish.ts";
+import { expectCompanion, wantPath } from "../../src/catalog/publish/last-use.ts";
+import { publish } from "../../src/catalog/publish/publish.ts";
 import { type Result, toResult } from "../../src/catalog/result.ts";
-import { expectCompanion, wantPath } from "../../src/catalog/wants.ts";
+import { expectNar, type NarFacts, narSeen } from "../../src/catalog/rows/nars.ts";
 import { type Config, type Env, parseConfig } from "../../src/config/config.ts";
 import { type Choices, type Fault, NO_CHOICES } from "./choices.ts";
 import { type Snapshot, snapshotOf } from "./snapshot.ts";

@@ -1,0 +1,130 @@
+// Everything that is known about one path.
+import { HttpError } from "../../http/errors.ts";
+import { formatHash } from "../../nix/hash.ts";
+import { parseNarInfo } from "../../nix/narinfo.ts";
+import type { CatalogContext } from "../context.ts";
+import { missingPaths, referenceHashes } from "../rows/paths.ts";
+import { isoTime, type PathSummary, SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
+
+/** Referrers that one answer names; half of a cache may refer to its libc. */
+export const MAX_REFERRERS = 1000;
+
+export interface PathDetail extends PathSummary {
+  /** The bucket's key of the NAR. */
+  readonly nar: string;
+  readonly narHash: string;
+  readonly fileHash: string | null;
+  /** Base names, as in the narinfo: perhaps with the path itself. */
+  readonly references: readonly string[];
+  /** Those of the references that are not here now. */
+  readonly missingReferences: readonly string[];
+  /** Base names, without the path itself, in the order of their hashes. At most {@link MAX_REFERRERS}. */
+  readonly referrers: readonly string[];
+  /** All of them. */
+  readonly referrerCount: number;
+  readonly closure: Closure;
+  /** As in the narinfo: `name:base64`. */
+  readonly signatures: readonly string[];
+  readonly deriver: string | null;
+  readonly ca: string | null;
+  readonly differingBuilds: readonly DifferingBuild[];
+}
+
+/** A path and all that it refers to, directly or not. */
+export interface Closure {
+  /** How many of them are here. */
+  readonly paths: number;
+  readonly narSize: number;
+  /** What a client downloads that has nothing of it. */
+  readonly fileSize: number;
+  /** How many are referred to and not here. */
+  readonly missing: number;
+}
+
+/** Another content that was pushed for the same path, and not taken. */
+export interface DifferingBuild {
+  readonly narHash: string;
+  readonly narSize: number;
+  readonly firstPush: string;
+  readonly lastPush: string;
+  readonly pushedBy: string;
+}
+
+/** Everything about one path. Throws {@link HttpError} 404. */
+export function pathDetail(c: CatalogContext, hash: string): PathDetail {
+  const row = c.sql
+    .exec<SummaryRow & { nar: string; narinfo: string }>(
+      `SELECT ${SUMMARY_COLUMNS}, nar, narinfo FROM paths WHERE hash = ?`,
+      hash,
+    )
+    .toArray()[0];
+  if (row === undefined) throw new HttpError(404, `no path ${hash} in the catalog of this cache`);
+  const info = parseNarInfo(row.narinfo, c.config.storeDir);
+  const missing = new Set(missingPaths(c, referenceHashes(info)));
+  return {
+    ...summary(c, row),
+    nar: row.nar,
+    narHash: formatHash(info.narHash),
+    fileHash: info.fileHash === undefined ? null : formatHash(info.fileHash),
+    references: info.references,
+    missingReferences: info.references.filter((reference) => missing.has(reference.slice(0, 32))),
+    ...referrers(c, hash),
+    closure: closure(c, hash),
+    signatures: info.signatures,
+    deriver: info.deriver ?? null,
+    ca: info.ca ?? null,
+    differingBuilds: differingBuilds(c, hash),
+  };
+}
+
+function referrers(c: CatalogContext, hash: string): Pick<PathDetail, "referrers" | "referrerCount"> {
+  const { total } = c.sql
+    .exec<{ total: number }>("SELECT count(*) AS total FROM refs WHERE reference = ?", hash)
+    .one();
+  const rows = c.sql
+    .exec<{ path: string }>(
+      `SELECT hash || '-' || name AS path FROM refs JOIN paths ON hash = referrer
+       WHERE reference = ? ORDER BY referrer LIMIT ?`,
+      hash,
+      MAX_REFERRERS,
+    )
+    .toArray();
+  return { referrers: rows.map((row) => row.path), referrerCount: total };
+}
+
+function closure(c: CatalogContext, hash: string): Closure {
+  return c.sql
+    .exec<Closure & Record<string, SqlStorageValue>>(
+      `WITH RECURSIVE closure (member) AS (
+         VALUES (?) UNION SELECT reference FROM closure JOIN refs ON referrer = member
+       )
+       SELECT count(hash) AS paths, sum(nar_size) AS narSize, sum(file_size) AS fileSize,
+         count(*) - count(hash) AS missing
+       FROM closure LEFT JOIN paths ON hash = member`,
+      hash,
+    )
+    .one();
+}
+
+function differingBuilds(c: CatalogContext, hash: string): DifferingBuild[] {
+  return c.sql
+    .exec<{
+      nar_hash: string;
+      nar_size: number;
+      first_push: number;
+      last_push: number;
+      pushed_by: string;
+    }>(
+      `SELECT nar_hash, nar_size, first_push, last_push, pushed_by FROM differing_builds
+       WHERE hash = ? ORDER BY first_push, nar_hash`,
+      hash,
+    )
+    .toArray()
+    .map((row) => ({
+      narHash: row.nar_hash,
+      narSize: row.nar_size,
+      firstPush: isoTime(row.first_push),
+      lastPush: isoTime(row.last_push),
+      pushedBy: row.pushed_by,
+    }));
+}

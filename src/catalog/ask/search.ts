@@ -1,0 +1,111 @@
+// Searching the paths. Like every question it reads the catalog's own tables only, and costs no operation of the
+// bucket.
+import { formatStorePath } from "../../nix/store-path.ts";
+import type { CatalogContext } from "../context.ts";
+
+/** A place in the list of paths, which is ordered by first push and hash, newest first. */
+export interface Position {
+  /** Milliseconds since the epoch. */
+  readonly firstPush: number;
+  readonly hash: string;
+}
+
+export interface PathQuery {
+  /** What the name begins with, to the letter. Empty: anything. */
+  readonly prefix: string;
+  /** What the name contains, in capitals or not. Empty: anything. */
+  readonly search: string;
+  /** The list goes on after this place. */
+  readonly after?: Position;
+  /** Paths in one answer. */
+  readonly limit: number;
+}
+
+/** Sizes are bytes, times ISO 8601 in UTC; as they go to the client. */
+export interface PathSummary {
+  readonly hash: string;
+  readonly name: string;
+  readonly storePath: string;
+  readonly compression: string;
+  readonly narSize: number;
+  /** `null` where the narinfo, another tool's, does not say. */
+  readonly fileSize: number | null;
+  /** Names of the keys that have signed it. */
+  readonly signers: readonly string[];
+  readonly firstPush: string;
+  readonly lastPush: string;
+  readonly pushedBy: string;
+  /** References were missing when it was last pushed or reindexed; only an open cache takes such a path. */
+  readonly incomplete: boolean;
+}
+
+export interface PathPage {
+  readonly paths: readonly PathSummary[];
+  /** Where the next page begins; absent on the last. */
+  readonly next?: Position;
+}
+
+export interface SummaryRow extends Record<string, SqlStorageValue> {
+  hash: string;
+  name: string;
+  compression: string;
+  nar_size: number;
+  file_size: number;
+  signers: string;
+  incomplete: number;
+  first_push: number;
+  last_push: number;
+  pushed_by: string;
+}
+
+export const SUMMARY_COLUMNS =
+  "hash, name, compression, nar_size, file_size, signers, incomplete, first_push, last_push, pushed_by";
+
+/**
+ * A page of the list of paths, newest first. Paths that arrive meanwhile come before every place, so that nobody
+ * who turns pages sees a path twice or misses one.
+ */
+export function listPaths(c: CatalogContext, query: PathQuery): PathPage {
+  const rows = c.sql
+    .exec<SummaryRow>(
+      // Not LIKE: its patterns have wildcards, which names contain, and at most 50 bytes on this platform.
+      `SELECT ${SUMMARY_COLUMNS} FROM paths
+       WHERE (first_push, hash) < (?1, ?2) AND substr(name, 1, length(?3)) = ?3 AND instr(lower(name), lower(?4)) > 0
+       ORDER BY first_push DESC, hash DESC LIMIT ?5`,
+      query.after?.firstPush ?? Number.MAX_SAFE_INTEGER,
+      query.after?.hash ?? "",
+      query.prefix,
+      query.search,
+      query.limit + 1,
+    )
+    .toArray();
+  const shown = rows.slice(0, query.limit);
+  const last = shown.at(-1);
+  return {
+    paths: shown.map((row) => summary(c, row)),
+    ...(rows.length > query.limit && last && { next: { firstPush: last.first_push, hash: last.hash } }),
+  };
+}
+
+export function summary(c: CatalogContext, row: SummaryRow): PathSummary {
+  const { hash, name } = row;
+  const { storeDir } = c.config;
+  return {
+    hash,
+    name,
+    storePath: formatStorePath({ storeDir, hash, name, baseName: `${hash}-${name}` }),
+    compression: row.compression,
+    narSize: row.nar_size,
+    fileSize: row.file_size === 0 ? null : row.file_size,
+    signers: row.signers === "" ? [] : row.signers.split(" "),
+    firstPush: isoTime(row.first_push),
+    lastPush: isoTime(row.last_push),
+    pushedBy: row.pushed_by,
+    incomplete: row.incomplete !== 0,
+  };
+}
+
+/** As the API tells times. */
+export function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

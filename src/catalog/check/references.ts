@@ -1,0 +1,85 @@
+// The third part of a check: paths that others here refer to and that are not here. Nothing is repaired: only a push
+// can bring them, and what refers to them works for every client that finds them elsewhere.
+
+import type { CatalogContext } from "../context.ts";
+import { note } from "../rows/findings.ts";
+import { pathRow, referrersOf } from "../rows/paths.ts";
+import { forgetAll, nameFromUnindexed, unindexedReferrers } from "../rows/unindexed.ts";
+import { type Run, saveRun } from "../runs/runs.ts";
+import { comparePath } from "../scan/compare.ts";
+import { doItems, type Item, LAST } from "../scan/pages.ts";
+
+/** Rows of references that are looked at in one step. */
+const REFERENCES_BATCH = 20_000;
+/** Looking at them takes as long as so many bucket operations, and nothing else gets in between. */
+const BATCH_COST = 10;
+/** Referrers that a finding names. */
+const MAX_REFERRERS = 5;
+
+export async function checkReferences(c: CatalogContext, run: Run): Promise<number> {
+  const end = endOfBatch(c, run.after);
+  const items = missing(c, run.after, end).map(
+    (hash): Item => ({ key: hash, cost: 1, work: () => checkReference(c, run, hash) }),
+  );
+  const { cost } = await doItems(c, run, items, end);
+  c.transaction(() => {
+    if (run.phase !== "references") forgetAll(c);
+    saveRun(c, run);
+  });
+  return cost + BATCH_COST;
+}
+
+function endOfBatch(c: CatalogContext, after: string): string {
+  const { count, end } = c.sql
+    .exec<{ count: number; end: string | null }>(
+      `SELECT count(*) AS count, max(reference) AS end
+       FROM (SELECT reference FROM refs WHERE reference > ? ORDER BY reference LIMIT ?)`,
+      after,
+      REFERENCES_BATCH,
+    )
+    .one();
+  return end === null || count < REFERENCES_BATCH ? LAST : end;
+}
+
+/** Hash parts that are referred to and known neither to the catalog nor to this check. */
+function missing(c: CatalogContext, after: string, end: string): string[] {
+  return c.sql
+    .exec<{ reference: string }>(
+      `SELECT reference FROM (
+         SELECT reference FROM refs WHERE reference > ?1 AND reference <= ?2
+         UNION SELECT substr(value, 1, 32) FROM unindexed, json_each(unindexed.refs)
+         WHERE substr(value, 1, 32) > ?1 AND substr(value, 1, 32) <= ?2)
+       WHERE NOT EXISTS (SELECT 1 FROM paths WHERE hash = reference)
+       AND NOT EXISTS (SELECT 1 FROM unindexed WHERE hash = reference)`,
+      after,
+      end,
+    )
+    .toArray()
+    .map((row) => row.reference);
+}
+
+function checkReference(c: CatalogContext, run: Run, hash: string): Promise<void> {
+  return comparePath(c, hash, (state) => {
+    if (state.kind !== "absent") return;
+    const referrers = referrersOf(c, hash, MAX_REFERRERS + 1);
+    const names = [
+      ...referrers.map((referrer) => `${referrer}-${pathRow(c, referrer)?.name ?? ""}`),
+      ...unindexedReferrers(c, hash),
+    ];
+    // Those that referred to it have been deleted meanwhile.
+    if (names.length === 0) return;
+    const named = names.slice(0, MAX_REFERRERS).join(", ");
+    const more = names.length > MAX_REFERRERS ? " and more" : "";
+    const name = nameOf(c, hash, referrers[0]);
+    c.transaction(() =>
+      note(c, run.kind, "missing-reference", name, `is not here; ${named}${more} refer to it`),
+    );
+  });
+}
+
+/** The base name, which stands only in the narinfos that refer to the path. */
+function nameOf(c: CatalogContext, hash: string, referrer: string | undefined): string {
+  const narinfo = referrer === undefined ? undefined : pathRow(c, referrer)?.narinfo;
+  const references = /^References: (.*)$/m.exec(narinfo ?? "")?.[1]?.split(" ") ?? [];
+  return references.find((name) => name.startsWith(`${hash}-`)) ?? nameFromUnindexed(c, hash) ?? hash;
+}

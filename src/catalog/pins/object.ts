@@ -1,0 +1,80 @@
+// A pin as the bucket holds it, `pins/<name>`: small JSON, no route serves it. And the rule by which revisions stay.
+import { FormatError } from "../../nix/format-error.ts";
+import { parseStorePath } from "../../nix/store-path.ts";
+
+export const PIN_FOLDER = "pins/";
+/** A pin's name: one segment of a URL that needs no escapes. */
+export const PIN_NAME_CLASS = "[0-9A-Za-z][0-9A-Za-z._+=-]{0,127}";
+const DAY_MS = 24 * 3600 * 1000;
+
+/** How long revisions stay that are not the newest, which always does. Neither: for ever. */
+export interface Keep {
+  /** So many of the newest stay, the very newest included. */
+  readonly keepRevisions?: number;
+  /** Those stay that were pinned within so many days. */
+  readonly keepDays?: number;
+}
+
+export interface Revision {
+  readonly hash: string;
+  /** Of the store path, after the dash. */
+  readonly name: string;
+  /** Milliseconds since the epoch. */
+  readonly pinned: number;
+  /** Whose credential it was. */
+  readonly pinnedBy: string;
+}
+
+/** Until when the revision with this index, the newest being 0, is kept (milliseconds); `undefined`: not by time. */
+export function untilOf({ pinned }: Revision, index: number, keep: Keep): number | undefined {
+  const { keepRevisions, keepDays } = keep;
+  if (index === 0 || (keepRevisions === undefined && keepDays === undefined)) return undefined;
+  if (keepRevisions !== undefined && index < keepRevisions) return undefined;
+  return keepDays === undefined ? 0 : pinned + keepDays * DAY_MS;
+}
+
+export interface PinObject {
+  readonly keep: Keep;
+  /** The newest first. */
+  readonly revisions: readonly Revision[];
+}
+
+export function formatPin(keep: Keep, revisions: readonly Revision[], storeDir: string): string {
+  const value = {
+    ...(keep.keepRevisions !== undefined && { keep_revisions: keep.keepRevisions }),
+    ...(keep.keepDays !== undefined && { keep_days: keep.keepDays }),
+    revisions: revisions.map(({ hash, name, pinned, pinnedBy }) => ({
+      store_path: `${storeDir}/${hash}-${name}`,
+      pinned: new Date(pinned).toISOString(),
+      pinned_by: pinnedBy,
+    })),
+  };
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}
+
+/** Reads what {@link formatPin} has written; `undefined` for anything else. */
+export function parsePin(text: string, storeDir: string): PinObject | undefined {
+  try {
+    const value = JSON.parse(text);
+    const revisions = (value.revisions as Record<string, unknown>[]).map((revision): Revision => {
+      const { hash, name } = parseStorePath(String(revision.store_path), storeDir);
+      const pinned = Date.parse(String(revision.pinned));
+      if (Number.isNaN(pinned)) throw new FormatError("no time");
+      return { hash, name, pinned, pinnedBy: String(revision.pinned_by) };
+    });
+    const count = (number: unknown) => (Number.isSafeInteger(number) ? (number as number) : undefined);
+    const keepRevisions = count(value.keep_revisions);
+    const keepDays = count(value.keep_days);
+    if (revisions.length === 0) return undefined;
+    return {
+      keep: {
+        ...(keepRevisions !== undefined && { keepRevisions }),
+        ...(keepDays !== undefined && { keepDays }),
+      },
+      revisions,
+    };
+  } catch {
+    // Whatever it is, this cache has not written it.
+    return undefined;
+  }
+}

@@ -1,0 +1,108 @@
+// A narinfo as it stands in the bucket: what readers see.
+
+import { NARINFO } from "../../bucket/kinds.ts";
+import { bucketOperation } from "../../bucket/operation.ts";
+import { decodeUtf8 } from "../../http/body.ts";
+import { decode, knownCoding } from "../../http/encodings.ts";
+import { HttpError } from "../../http/errors.ts";
+import { FormatError } from "../../nix/format-error.ts";
+import { narKeyOfUrl } from "../../nix/nar-url.ts";
+import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
+import type { CatalogContext } from "../context.ts";
+import { type Push, pushOf } from "../objects.ts";
+
+export interface Published extends Omit<Push, "lastPush"> {
+  readonly info: NarInfo;
+  readonly text: string;
+  /** R2's, without quotes. */
+  readonly etag: string;
+  /** When it was last pushed, in milliseconds since the epoch. */
+  readonly uploaded: number;
+}
+
+/** An object that is there and that no client can read as the narinfo of its path. */
+export interface Unreadable {
+  readonly unreadable: string;
+  readonly etag: string;
+  /** It is no damage but another cache's: of another store, or in a form that only this catalog cannot read. */
+  readonly mayBeSound: boolean;
+  /** The key of the NAR that it names, as far as that can be made out. */
+  readonly nar?: string;
+}
+
+/** Reads `<hash>.narinfo`; `undefined` where there is none, or none that is readable. One bucket operation. */
+export async function readPublished(c: CatalogContext, hash: string): Promise<Published | undefined> {
+  const found = await inspectPublished(c, hash);
+  return found === undefined || "unreadable" in found ? undefined : found;
+}
+
+/** Reads `<hash>.narinfo`, and says of an unreadable one why. One bucket operation. */
+export async function inspectPublished(
+  c: CatalogContext,
+  hash: string,
+): Promise<Published | Unreadable | undefined> {
+  const object = await bucketOperation("get", () => c.bucket.get(`${hash}.narinfo`));
+  if (object === null) return undefined;
+  const { size, etag } = object;
+  if (size > NARINFO.maxBytes) {
+    await object.body.cancel();
+    return { unreadable: `the narinfo has ${size} bytes`, etag, mayBeSound: true };
+  }
+  const bytes = await bucketOperation("get", () => object.bytes());
+  const encoding = object.httpMetadata?.contentEncoding;
+  const coding = knownCoding(encoding);
+  let text: string | undefined;
+  try {
+    text = decodeUtf8(coding === undefined ? bytes : await decode(bytes, coding, NARINFO.maxBytes));
+    const info = parseNarInfo(text, c.config.storeDir);
+    narKeyOfUrl(info.url);
+    if (info.storePath.hash !== hash)
+      throw new FormatError(`StorePath ${info.storePath.baseName} is another path`);
+    const { lastPush, ...push } = pushOf(object);
+    return { info, text, etag, uploaded: lastPush, ...push };
+  } catch (error) {
+    if (!(error instanceof FormatError || error instanceof HttpError)) throw error;
+    const unreadable = { unreadable: error.message, etag };
+    // Nix reads xz and bzip2, too.
+    if (text === undefined)
+      return { ...unreadable, mayBeSound: encoding !== undefined && coding === undefined };
+    const nar = narOf(text);
+    const { storeDir } = c.config;
+    const mayBeSound = isOfAnotherStore(text, hash, storeDir) || isOfNewerNix(text, hash, storeDir);
+    return { ...unreadable, mayBeSound, ...(nar !== undefined && { nar }) };
+  }
+}
+
+/** A STORE_DIR that was changed by mistake must not make every narinfo look damaged. */
+function isOfAnotherStore(text: string, hash: string, storeDir: string): boolean {
+  const [, dir, name] = /^StorePath: (\/.*)\/([^/\n]+)$/m.exec(text) ?? [];
+  return name?.startsWith(`${hash}-`) === true && dir !== storeDir;
+}
+
+/** Right but for what newer versions of Nix may say in ways of their own. */
+function isOfNewerNix(text: string, hash: string, storeDir: string): boolean {
+  return readable(text.replace(/^(CA|Compression|Sig): .*\n/gm, ""), storeDir)?.storePath.hash === hash;
+}
+
+/** `undefined` for a text that no client of this cache can read: it is broken, and a push replaces it. */
+export function readable(text: string, storeDir: string): NarInfo | undefined {
+  try {
+    const info = parseNarInfo(text, storeDir);
+    narKeyOfUrl(info.url);
+    return info;
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}
+
+function narOf(text: string): string | undefined {
+  const url = /^URL: (.*)$/m.exec(text)?.[1];
+  if (url === undefined) return undefined;
+  try {
+    return narKeyOfUrl(url);
+  } catch {
+    // Then it names nothing in this bucket.
+    return undefined;
+  }
+}

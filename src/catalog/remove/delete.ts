@@ -1,0 +1,243 @@
+// Deleting: the narinfo first, so that nobody is sent to what is about to go; its NAR in a later pass, when no
+// client can still hold the narinfo, and only if nothing refers to it then.
+import { HttpError } from "../../http/errors.ts";
+import type { CatalogContext } from "../context.ts";
+import { DELETE_BATCH } from "../objects.ts";
+import { pinnedOf, pinsHolding } from "../pins/pins.ts";
+import { learnPath } from "../publish/publish.ts";
+import { carryOutDeletions, recover, settleKey } from "../publish/settle.ts";
+import { companionsOfNar, companionsOfPath } from "../rows/companions.ts";
+import { begin, pendingNars, pendingReferrers, vanishingReferrers } from "../rows/intents.ts";
+import { deletePathRow, pathRow, referencesOf, referrersOf } from "../rows/paths.ts";
+
+/** Milliseconds after which a sweep looks again for NARs that something under way needed. */
+const BUSY_MS = 60_000;
+/** How often a deletion begins because of what others do meanwhile, before it is refused. */
+const MAX_ROUNDS = 10;
+/** Referrers that a refusal names. */
+const MAX_NAMED = 5;
+
+export interface Deleted {
+  /** Base names of the deleted paths, referrers before what they refer to. */
+  readonly deleted: readonly string[];
+}
+
+/**
+ * Deletes a path; with `withReferrers` everything that refers to it, directly or not, too. Throws
+ * {@link HttpError} 404, 409 (referrers or pins, named) or 503. Died in between, it has deleted a beginning of the list,
+ * which leaves every closure whole.
+ */
+export async function deletePath(c: CatalogContext, hash: string, withReferrers: boolean): Promise<Deleted> {
+  await recover(c);
+  await c.locks.run(hash, () => settleKey(c, hash));
+  if (pathRow(c, hash) === undefined) await learnPath(c, hash);
+  const deleted: string[] = [];
+  for (let round = 1; pathRow(c, hash) !== undefined; round++) {
+    refusePinned(c, hash);
+    for (const level of withReferrers ? referrersFirst(c, hash) : [[hash]]) {
+      const outcome = await deleteLevel(c, level);
+      if ("names" in outcome) {
+        deleted.push(...outcome.names);
+        continue;
+      }
+      // With new referrers it begins again, because they are to go, too.
+      if (round === MAX_ROUNDS || (outcome.isReferred && !withReferrers)) throw outcome.refusal;
+      break;
+    }
+  }
+  // Never here, or another deletion was first.
+  if (deleted.length === 0) throw new HttpError(404, `no path ${hash} in this cache`);
+  return { deleted };
+}
+
+/**
+ * The path and all that refers to it in levels, every path in a later one than what refers to it: a level can be
+ * deleted in one operation of the bucket, of which any part may be done when it dies. Only paths that refer to each
+ * other, which a cache that checks references does not have, share the last level with all that they refer to.
+ */
+function referrersFirst(c: CatalogContext, hash: string): string[][] {
+  const references = new Map<string, string[]>([[hash, []]]);
+  /** How many referrers of a path are not in a level yet. */
+  const counts = new Map<string, number>();
+  const unseen = [hash];
+  for (let path = unseen.pop(); path !== undefined; path = unseen.pop()) {
+    const referrers = referrersOf(c, path);
+    counts.set(path, referrers.length);
+    for (const referrer of referrers) {
+      const known = references.get(referrer);
+      known?.push(path);
+      if (known !== undefined) continue;
+      references.set(referrer, [path]);
+      unseen.push(referrer);
+    }
+  }
+  const levels: string[][] = [];
+  let level = [...counts].filter(([, count]) => count === 0).map(([path]) => path);
+  while (level.length > 0) {
+    levels.push(level);
+    const after: string[] = [];
+    for (const path of level) {
+      counts.delete(path);
+      for (const reference of references.get(path) ?? []) {
+        const count = (counts.get(reference) ?? 0) - 1;
+        counts.set(reference, count);
+        if (count === 0) after.push(reference);
+      }
+    }
+    level = after;
+  }
+  if (counts.size > 0) levels.push([...counts.keys()]);
+  return levels;
+}
+
+type LevelOutcome =
+  /** Base names of what has been deleted. */
+  | { readonly names: readonly string[] }
+  /** Nothing has been: others refer to it, or their deletion has just begun. */
+  | { readonly isReferred: boolean; readonly refusal: HttpError };
+
+/** Deletes paths to which nothing refers but they themselves. */
+async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promise<LevelOutcome> {
+  const level = new Set(hashes);
+  // Referrers that the catalog does not know any more, and that clients still see.
+  for (const referrer of hashes.flatMap((hash) => vanishingReferrers(c, hash))) {
+    await c.locks.run(referrer, () => settleKey(c, referrer));
+  }
+  return c.locks.runAll(hashes, async () => {
+    // No await between this and the intentions: a publication that refers to a path comes before or finds it missing.
+    for (const hash of hashes) {
+      const referrers = [
+        ...referrersOf(c, hash, level.size + MAX_NAMED + 1).filter((referrer) => !level.has(referrer)),
+        ...pendingReferrers(c, hash),
+      ];
+      const vanishing = vanishingReferrers(c, hash);
+      if (referrers.length + vanishing.length === 0) continue;
+      const refusal = new HttpError(409, referredMessage(c, hash, [...referrers, ...vanishing]));
+      return { isReferred: referrers.length > 0, refusal };
+    }
+    // Pinned since the deletion looked: it looks again, and says by what.
+    const [pinned] = pinnedOf(c, hashes);
+    if (pinned !== undefined) return { isReferred: false, refusal: pinnedRefusal(c, pinned) };
+    const rows = hashes.flatMap((hash) => pathRow(c, hash) ?? []);
+    c.transaction(() => {
+      for (const { hash } of rows) beginPathDeletion(c, hash);
+    });
+    await carryOutDeletions(c, hashes);
+    return { names: rows.map(({ hash, name }) => `${hash}-${name}`) };
+  });
+}
+
+/** What is in a pin's closure stays, and so does all that refers to it up to the pinned path. Throws 409. */
+function refusePinned(c: CatalogContext, hash: string): void {
+  if (pinsHolding(c, hash, 1).length > 0) throw pinnedRefusal(c, hash);
+}
+
+function pinnedRefusal(c: CatalogContext, hash: string): HttpError {
+  const pins = pinsHolding(c, hash, MAX_NAMED + 1);
+  const more = pins.length > MAX_NAMED ? " and others" : "";
+  const named = pins.slice(0, MAX_NAMED).join(", ");
+  return new HttpError(
+    409,
+    `${hash}-${pathRow(c, hash)?.name} is kept by what is pinned as ${named}${more}; DELETE /api/v1/pins/NAME first`,
+  );
+}
+
+/** Deletes a narinfo and its row, by one who holds its lock. The intention and `alongside` are one transaction. */
+export async function deleteNarInfo(
+  c: CatalogContext,
+  hash: string,
+  alongside: () => void = () => {},
+): Promise<void> {
+  c.transaction(() => {
+    beginPathDeletion(c, hash);
+    alongside();
+  });
+  await carryOutDeletions(c, [hash]);
+}
+
+/** Writes down that a narinfo is to be deleted; from here on it will be, whatever happens. Call it in a transaction. */
+export function beginPathDeletion(c: CatalogContext, hash: string): void {
+  const nar = pathRow(c, hash)?.nar;
+  const references = referencesOf(c, hash);
+  const objects = companionsOfPath(c, hash);
+  deletePathRow(c, hash);
+  // Until the narinfo has gone clients may rely on these.
+  begin(c, {
+    kind: "delete-path",
+    key: hash,
+    references,
+    objects,
+    ...(nar !== undefined && { nars: [nar] }),
+  });
+}
+
+function referredMessage(c: CatalogContext, hash: string, referrers: readonly string[]): string {
+  const named = referrers
+    .slice(0, MAX_NAMED)
+    .map((referrer) => `${referrer}-${pathRow(c, referrer)?.name ?? "(being published or deleted)"}`);
+  const more = referrers.length > MAX_NAMED ? " and more" : "";
+  return `${hash}-${pathRow(c, hash)?.name} is referred to by ${named.join(", ")}${more}; delete those first, or all with ?closure=referrers`;
+}
+
+export interface Swept {
+  readonly deletedNars: number;
+  /** When the next NAR's grace period ends, in milliseconds since the epoch; absent where none waits. */
+  readonly next?: number;
+}
+
+/**
+ * Deletes NARs that lost their last path more than the grace period (milliseconds) ago and that no pusher has cared
+ * for since, and with them the debug info that names them.
+ */
+export async function sweepNars(c: CatalogContext, graceMs: number = c.config.graceMs): Promise<Swept> {
+  await recover(c);
+  const needed = pendingNars(c);
+  const cutoff = c.now() - graceMs;
+  const due = c.sql
+    .exec<{ key: string }>(
+      // That `released` itself is due follows from the rest; by it the index finds what is.
+      `SELECT key FROM nars WHERE released <= ?1 AND max(released, uploaded, seen) <= ?1
+       AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)
+       AND key NOT IN (SELECT value FROM json_each(?2)) LIMIT ?3`,
+      cutoff,
+      JSON.stringify([...needed]),
+      DELETE_BATCH,
+    )
+    .toArray()
+    .map((row) => row.key)
+    .filter((key) => !c.locks.isHeld(key));
+  // All of them are free: it begins at once, with nothing in between that could need one of them.
+  if (due.length > 0) await c.locks.runAll(due, () => deleteNars(c, due));
+  if (due.length === DELETE_BATCH) return { deletedNars: due.length, next: c.now() };
+  const next = nextDue(c, cutoff);
+  if (next === undefined) return { deletedNars: due.length };
+  // What is due and could not go now is needed by something under way.
+  const earliest = due.length > 0 ? c.now() : c.now() + BUSY_MS;
+  return { deletedNars: due.length, next: Math.max(next + graceMs, earliest) };
+}
+
+/** The time from which the grace of the next NAR counts. Of those released later only the first is looked at. */
+function nextDue(c: CatalogContext, cutoff: number): number | undefined {
+  const { waiting, later } = c.sql
+    .exec<{ waiting: number | null; later: number | null }>(
+      `SELECT (SELECT min(max(released, uploaded, seen)) FROM nars WHERE released <= ?1) AS waiting,
+         (SELECT min(released) FROM nars WHERE released > ?1) AS later`,
+      cutoff,
+    )
+    .one();
+  const times = [waiting, later].filter((time) => time !== null);
+  return times.length === 0 ? undefined : Math.min(...times);
+}
+
+async function deleteNars(c: CatalogContext, keys: readonly string[]): Promise<void> {
+  c.transaction(() => {
+    for (const key of keys) beginNarDeletion(c, key);
+  });
+  await carryOutDeletions(c, keys);
+}
+
+/** Writes down that a NAR is to be deleted; from here on it will be, whatever happens. Call it in a transaction. */
+export function beginNarDeletion(c: CatalogContext, key: string): void {
+  c.sql.exec("DELETE FROM nars WHERE key = ?", key);
+  begin(c, { kind: "delete-nar", key, objects: companionsOfNar(c, key) });
+}

@@ -1,0 +1,48 @@
+// One key, as the catalog has it and as the bucket has it. Both are compared under the key's lock, which every
+// publication and every deletion of it takes: what is found holds until `act` has ended.
+import { bucketOperation } from "../../bucket/operation.ts";
+import type { CatalogContext } from "../context.ts";
+import { inspectPublished, type Published, type Unreadable } from "../publish/published.ts";
+import { settleKey } from "../publish/settle.ts";
+import { type PathRow, pathRow } from "../rows/paths.ts";
+
+export type PathState =
+  | { readonly kind: "known"; readonly found: Published; readonly row: PathRow }
+  /** The bucket has a narinfo that the catalog has not, or has with another content. */
+  | { readonly kind: "unindexed"; readonly found: Published; readonly row: PathRow | undefined }
+  | { readonly kind: "unreadable"; readonly found: Unreadable; readonly row: PathRow | undefined }
+  /** The catalog has a path whose narinfo is not in the bucket. */
+  | { readonly kind: "vanished"; readonly row: PathRow }
+  | { readonly kind: "absent" };
+
+/** Compares a path's row with its narinfo. One bucket operation, and those of whatever a dead process left. */
+export function comparePath(
+  c: CatalogContext,
+  hash: string,
+  act: (state: PathState) => void | Promise<void>,
+): Promise<void> {
+  return c.locks.run(hash, async () => {
+    // Otherwise a deletion that is still to be finished would leave a row that says more than the bucket has.
+    await settleKey(c, hash);
+    const found = await inspectPublished(c, hash);
+    await act(stateOf(found, pathRow(c, hash)));
+  });
+}
+
+function stateOf(found: Published | Unreadable | undefined, row: PathRow | undefined): PathState {
+  if (found === undefined) return row === undefined ? { kind: "absent" } : { kind: "vanished", row };
+  if ("unreadable" in found) return { kind: "unreadable", found, row };
+  return row?.etag === found.etag ? { kind: "known", found, row } : { kind: "unindexed", found, row };
+}
+
+/** Looks for a NAR's object, and lets `act` compare it with the catalog. Operations as for a path. */
+export function compareNar(
+  c: CatalogContext,
+  key: string,
+  act: (object: R2Object | null) => void,
+): Promise<void> {
+  return c.locks.run(key, async () => {
+    await settleKey(c, key);
+    act(await bucketOperation("head", () => c.bucket.head(key)));
+  });
+}
