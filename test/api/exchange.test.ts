@@ -1,7 +1,7 @@
 /** Identity tokens over the API: what they are exchanged for, and what each credential is worth. */
 import { reset } from "cloudflare:test";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
-import { HOST, sha256, signed } from "../auth/sigv4-signer.ts";
+import { HOST, sha256, signed } from "../auth/sigv4/signer.ts";
 import { TOKEN_SECRET } from "../auth/wallet.ts";
 import { ADMIN_TOKEN, ORIGIN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";

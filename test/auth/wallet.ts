@@ -12,8 +12,8 @@ import {
   type TestCache,
 } from "../support/cache.ts";
 import type { TestIssuer } from "../support/oidc-issuer.ts";
-import { signed } from "./sigv4-signer.ts";
-import type { Worth } from "./table.ts";
+import type { Worth } from "./gate/table.ts";
+import { signed } from "./sigv4/signer.ts";
 
 export const TOKEN_SECRET = "a-secret-that-mints-tokens-and-is-long-enough";
 

@@ -9,7 +9,7 @@ import { edgePaths, locate } from "../../src/config/locate.ts";
 import { fingerprint } from "../../src/nix/fingerprint.ts";
 import { generateSecretKey, parseSecretKey, sign } from "../../src/nix/keys.ts";
 import { formatNarInfo, parseNarInfo } from "../../src/nix/narinfo.ts";
-import { examples } from "../auth/table.ts";
+import { examples } from "../auth/gate/table.ts";
 import { ADMIN_TOKEN, cacheWith, contents, keys, PULL_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
 import { OBJECTS } from "../support/objects.ts";

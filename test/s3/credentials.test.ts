@@ -1,7 +1,7 @@
 /** Requests with an S3 signature, end to end: the third form of credential. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
-import { presigned, type SigningOptions, sha256, signed, type Unsigned } from "../auth/sigv4-signer.ts";
+import { presigned, type SigningOptions, sha256, signed, type Unsigned } from "../auth/sigv4/signer.ts";
 import { encode } from "../http/aws-chunked-encoder.ts";
 import {
   ADMIN_TOKEN,

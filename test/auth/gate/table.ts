@@ -1,0 +1,98 @@
+/** The rows and columns of the table of who may do what: routes, caches, credentials, and what each is worth. */
+import { parsePath } from "../../../src/http/path.ts";
+import { matchRoute } from "../../../src/http/router.ts";
+import { ROUTES, type Route } from "../../../src/routes.ts";
+import { ORIGIN } from "../../support/cache.ts";
+import { HASH, OBJECTS } from "../../support/objects.ts";
+
+export type Permission = Route["permission"];
+
+/** One path for each route, and its query where that makes the route. */
+const EXAMPLES: readonly string[] = [
+  "/",
+  "/?location",
+  "/?list-type=2",
+  "/health",
+  "/nix-cache-info",
+  ...OBJECTS.map(({ key }) => `/${key}`),
+  ...["uploads", "uploadId=x"].map((query) => `/${OBJECTS.find(({ kind }) => kind === "nar")?.key}?${query}`),
+  ...[
+    "missing",
+    "paths",
+    `paths/${HASH}`,
+    "stats",
+    "reindex",
+    "check",
+    "resign",
+    "gc",
+    "pins",
+    "pins/release",
+    "whoami",
+    "tokens",
+    "tokens/exchange",
+    `tokens/${"A".repeat(22)}`,
+    "openapi.json",
+  ].map((path) => `/api/v1/${path}`),
+];
+
+export interface Example {
+  readonly route: Route;
+  /** HEAD, too, where the route is a GET. */
+  readonly methods: readonly string[];
+  readonly path: string;
+}
+
+/** Every route with a path of its own. Throws for a route that no example reaches. */
+export function examples(): readonly Example[] {
+  return ROUTES.map((route) => {
+    const path = EXAMPLES.find((example) => routeOf(route.method, example) === route);
+    if (path === undefined) {
+      throw new Error(`${route.method} ${route.pattern.source} ${route.query ?? ""}: no example in table.ts`);
+    }
+    return { route, path, methods: route.method === "GET" ? ["GET", "HEAD"] : [route.method] };
+  });
+}
+
+function routeOf(method: string, path: string): Route | undefined {
+  try {
+    return matchRoute(ROUTES, method, parsePath(`${ORIGIN}${path}`)).route;
+  } catch {
+    // Not a method of this path.
+    return undefined;
+  }
+}
+
+export interface Cache {
+  /** As grants name it. */
+  readonly name: string;
+  /** Before the path. */
+  readonly prefix: string;
+  readonly kind: "default" | "named" | "undeclared";
+  readonly isPrivate: boolean;
+}
+
+/** What a credential is worth: nothing at all, or the strongest permission on each cache. */
+export type Worth = "nobody" | "refused" | Readonly<Record<string, Permission>>;
+
+/** `passed` where the route's handler is asked; else the status of the refusal. */
+export type Cell = "passed" | 401 | 403 | 404;
+
+const STRENGTH: readonly Permission[] = ["none", "pull", "push", "admin"];
+
+/** What docs/security.md says, and nothing of how it is done. */
+export function expectedCell(permission: Permission, cache: Cache, worth: Worth): Cell {
+  const isHidden = cache.kind !== "default" && cache.isPrivate;
+  const needed =
+    isHidden || (cache.isPrivate && permission !== "none") ? atLeast("pull", permission) : permission;
+  if (needed === "none" || (needed === "pull" && !cache.isPrivate)) return "passed";
+  if (worth === "nobody" || worth === "refused") return 401;
+  const held = worth[cache.name] ?? worth["*"] ?? "none";
+  // To whom a private cache is closed, it does not exist; and for nobody does one that is not declared.
+  if (isHidden && held === "none") return 404;
+  if (cache.kind === "undeclared") return 404;
+  return STRENGTH.indexOf(held) >= STRENGTH.indexOf(needed) ? "passed" : 403;
+}
+
+function atLeast(a: Permission, b: Permission): Permission {
+  return STRENGTH.indexOf(a) > STRENGTH.indexOf(b) ? a : b;
+}

@@ -1,0 +1,59 @@
+/** Checking tokens of an issuer that each test has for itself, over real HTTP. */
+import { afterEach, beforeEach, expect, inject, vi } from "vitest";
+import { createKeySource } from "../../../src/auth/oidc/jwks.ts";
+import { type OidcResult, verifyOidc } from "../../../src/auth/oidc/verify.ts";
+import { type OidcRule, parseOidc } from "../../../src/config/oidc.ts";
+import { createIssuer, type TestIssuer } from "../../support/oidc-issuer.ts";
+
+export const AUDIENCE = "https://cache.example.org";
+/** What GitHub says of a push to the main branch. */
+export const MAIN = {
+  aud: AUDIENCE,
+  sub: "repo:acme/app:ref:refs/heads/main",
+  repository: "acme/app",
+  repository_owner: "acme",
+  event_name: "push",
+};
+
+export const warnings = vi.spyOn(console, "warn");
+/** The issuer of the test that runs. */
+export let issuer: TestIssuer;
+
+beforeEach(async () => {
+  warnings.mockReset().mockImplementation(() => {});
+  issuer = await createIssuer(inject("oidcServer"));
+});
+afterEach(() => {
+  // Whatever happened, no part of a token that could be used is in the log.
+  expect(JSON.stringify(warnings.mock.calls)).not.toMatch(/eyJ/);
+});
+
+export function rulesOf(...rules: Record<string, unknown>[]): readonly OidcRule[] {
+  const problems: string[] = [];
+  const parsed = parseOidc(
+    rules.map((rule) => ({
+      issuer: issuer.url,
+      audience: AUDIENCE,
+      claims: { repository: "acme/app" },
+      permissions: ["push"],
+      caches: ["nix-cache"],
+      ...rule,
+    })),
+    problems,
+  );
+  expect(problems).toEqual([]);
+  return parsed;
+}
+
+export function verify(token: string, rules = rulesOf({}), now = Date.now()): Promise<OidcResult> {
+  return verifyOidc(token, rules, createKeySource(), now);
+}
+
+/** Checks a refusal, that the log has it, and gives its line. */
+export function refused(result: OidcResult, status: 401 | 503): string {
+  if (result.ok) throw new Error("it was let in");
+  expect(result.status).toBe(status);
+  expect(result.message).toMatch(/^[\x20-\x7e]{10,900}$/);
+  expect(warnings).toHaveBeenCalledWith(expect.stringContaining(result.message));
+  return result.message;
+}

@@ -1,0 +1,63 @@
+// Something in the bucket may hold paths, and nobody knows which: nothing is collected before that is mended.
+import { reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it } from "vitest";
+import { gcReport } from "../../../src/catalog/collect/collection.ts";
+import { requestCollection } from "../../../src/catalog/collect/request.ts";
+import { GC_STEPS } from "../../../src/catalog/collect/steps.ts";
+import { continueRuns, requestRun } from "../../../src/catalog/runs/engine.ts";
+import { loadRun, type Run } from "../../../src/catalog/runs/runs.ts";
+import { failing } from "../../support/bucket.ts";
+import { keys } from "../../support/cache.ts";
+import { recorded } from "../../support/catalog.ts";
+import { beginRetention, cronUntil, daysLater, FORCE, MONTH, published } from "../../support/collecting.ts";
+import { captureLog } from "../../support/log.ts";
+import { inCatalog, reindex } from "../../support/runs.ts";
+import { testPath } from "../../support/store-paths.ts";
+
+captureLog();
+afterEach(() => reset());
+
+const LATER = daysLater(100, MONTH);
+
+describe.each([
+  ["a pin that nobody can read", () => env.BUCKET.put("pins/p", "no pin")],
+  [
+    "a narinfo that only a newer Nix can read",
+    async () => {
+      const { key, narKey, nar, text } = await testPath("app-1.0");
+      await env.BUCKET.put(narKey, nar);
+      await env.BUCKET.put(key, `${text}CA: fixed:r:blake3:${"0".repeat(52)}\n`);
+    },
+  ],
+])("%s", (_, put) => {
+  it("keeps what is old also while a second reindex waits for its next try", async () => {
+    const [old] = await published("old");
+    await put();
+    expect((await beginRetention(MONTH)).stopped).toBeDefined();
+    await cronUntil(99);
+    const isList = failing(({ name }) => name === "list");
+    await recorded((c) => requestRun(c, "reindex", { restart: true }), isList, LATER);
+    await recorded((c) => requestRun(c, "gc", FORCE), isList, LATER);
+    await inCatalog(async (c) => {
+      for (let alarm = 0; alarm < 3; alarm++) await continueRuns(c);
+    }, LATER);
+    expect(await keys()).toContain(old?.key);
+  });
+
+  it("stops a collection that was about to delete", async () => {
+    const [old] = await published("old");
+    await beginRetention(MONTH);
+    await cronUntil(99);
+    await put();
+    const stopped = await inCatalog(async (c) => {
+      await requestCollection(c, FORCE);
+      await reindex(c);
+      const run: Run = { ...(loadRun(c, "gc") as Run), phase: "sweep" };
+      await GC_STEPS.sweep(c, run);
+      return gcReport(c)?.stopped;
+    }, LATER);
+    expect(stopped).toMatch(/nobody knows/);
+    expect(await keys()).toContain(old?.key);
+  });
+});

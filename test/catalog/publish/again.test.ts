@@ -1,0 +1,138 @@
+/** Publications of paths that are here already: what is added, what stays, and what is healed. */
+import { reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it } from "vitest";
+import { compressed, otherBuild } from "../../support/builds.ts";
+import { publishing, rowsOf, served, storeNar, withSignature } from "../../support/catalog.ts";
+import { baseNameOf, closure, withInfo } from "../../support/closure.ts";
+import { captureLog } from "../../support/log.ts";
+import { publishPath } from "../../support/runs.ts";
+import { type TestPath, testPath } from "../../support/store-paths.ts";
+
+captureLog();
+afterEach(() => reset());
+
+describe("a path that is here already", () => {
+  it("stays as it is when it is pushed again", async () => {
+    const path = await testPath();
+    await publishPath(path);
+    const before = await env.BUCKET.head(path.key);
+    expect(await publishing(path.text)).toMatchObject({
+      ...{ result: "unchanged", purged: [], billed: { A: 1, B: 1 } },
+      operations: [`head ${path.narKey}`, `put ${path.key}`],
+    });
+    expect(await env.BUCKET.head(path.key)).toMatchObject({ version: before?.version });
+  });
+
+  it("gets what the new narinfo adds, and the edge forgets the old one", async () => {
+    const path = await testPath();
+    await publishPath(path);
+    const more = withInfo(path, { deriver: baseNameOf(path), extra: [["X-Origin", "here"]] });
+    expect(await publishing(withSignature(more.text, "a"))).toMatchObject({
+      ...{ result: "updated", purged: [[`/${path.key}`]], billed: { A: 1, B: 1 } },
+    });
+    await publishing(withSignature(path.text, "b"));
+    const text = await served(path);
+    expect(text).toMatch(/^Sig: a:/m);
+    expect(text).toMatch(/^Sig: b:/m);
+    expect(text).toMatch(/^Deriver: /m);
+    expect(text).toMatch(/^X-Origin: here$/m);
+    expect(await rowsOf("SELECT signers FROM paths")).toEqual([{ signers: "a b" }]);
+  });
+
+  it("keeps its URL and compression when it is pushed compressed otherwise", async () => {
+    const path = await testPath();
+    await publishPath(path);
+    const other = await compressed(path);
+    await storeNar(other);
+    expect(await publishing(withSignature(other.text, "a"))).toMatchObject({ result: "updated" });
+    expect(await served(path)).toBe(withSignature(path.text, "a"));
+  });
+
+  it("stays when another build of it is pushed, and the difference is noted", async () => {
+    const path = await testPath();
+    await publishPath(path);
+    const other = await otherBuild(path);
+    await storeNar(other);
+    expect(await publishing(withSignature(other.text, "a"))).toMatchObject({
+      ...{ result: "first-build-stays", purged: [], billed: { A: 1, B: 1 } },
+    });
+    expect(await served(path)).toBe(path.text);
+    expect(await rowsOf("SELECT nar_size, pushed_by FROM differing_builds")).toEqual([
+      { nar_size: other.info.narSize, pushed_by: "PUSH_TOKEN" },
+    ]);
+    expect(await rowsOf("SELECT nar FROM paths")).toEqual([{ nar: path.narKey }]);
+  });
+
+  it("refuses more signatures than a narinfo can hold", async () => {
+    const path = await testPath();
+    await publishPath(path);
+    const signatures = (from: number) =>
+      Array.from({ length: 6000 }, (_, n) => withSignature("", `key-${from + n}`)).join("");
+    expect(await publishing(path.text + signatures(0))).toMatchObject({ result: "updated" });
+    const before = await served(path);
+    expect((await publishing(path.text + signatures(6000))).result).toMatchObject({ status: 413 });
+    expect(await served(path)).toBe(before);
+    expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
+  });
+
+  it("that is gone from the bucket comes back", async () => {
+    const path = await testPath();
+    await publishPath(path);
+    await env.BUCKET.delete(path.key);
+    expect(await publishing(path.text)).toMatchObject({ result: "updated", billed: { A: 1, B: 1 } });
+    expect(await served(path)).toBe(path.text);
+  });
+
+  it("that is gone from the bucket comes back even if another build of it is pushed", async () => {
+    const path = await testPath();
+    await publishPath(path);
+    await env.BUCKET.delete(path.key);
+    const other = await otherBuild(path);
+    await storeNar(other);
+    expect(await publishing(other.text)).toMatchObject({ result: "first-build-stays" });
+    expect(await served(path)).toBe(path.text);
+  });
+});
+
+describe("healing", () => {
+  it.each([
+    ["gone", (path: TestPath) => env.BUCKET.delete(path.narKey)],
+    ["cut short", (path: TestPath) => env.BUCKET.put(path.narKey, path.nar.slice(1))],
+    ["overwritten", (path: TestPath) => storeNar(path, new Uint8Array(path.nar.length))],
+  ])("a path whose NAR is %s takes the URL of the new push, and its signatures stay", async (_, damage) => {
+    const path = await testPath();
+    await publishPath(path);
+    await publishing(withSignature(path.text, "a"));
+    await damage(path);
+    const other = await compressed(path);
+    expect((await publishing(path.text)).result).toMatchObject({ status: 409 });
+    await storeNar(other);
+    expect(await publishing(other.text)).toMatchObject({
+      ...{ result: "updated", purged: [[`/${path.key}`]], billed: { A: 1, B: 2 } },
+    });
+    expect(await served(path)).toBe(withSignature(other.text, "a"));
+    expect(await rowsOf("SELECT key FROM nars WHERE released IS NULL")).toEqual([{ key: other.narKey }]);
+  });
+
+  it("takes another build, with its own references", async () => {
+    const { library, app } = await closure();
+    for (const path of [library, app]) await publishPath(path);
+    await env.BUCKET.delete(app.narKey);
+    const other = await otherBuild(app, { references: [] });
+    await storeNar(other);
+    expect(await publishing(other.text)).toMatchObject({ result: "updated" });
+    expect(await served(app)).toBe(other.text);
+    expect(await rowsOf("SELECT * FROM refs")).toEqual([]);
+  });
+
+  it("needs the references, too", async () => {
+    const { library, app } = await closure();
+    await publishPath(library);
+    await env.BUCKET.delete(library.narKey);
+    const other = await otherBuild(library, { references: [baseNameOf(app)] });
+    await storeNar(other);
+    expect((await publishing(other.text)).result).toMatchObject({ status: 409 });
+    expect(await served(library)).toBe(library.text);
+  });
+});

@@ -1,0 +1,40 @@
+// What a push writes into the catalog: rows are what the platform counts, limits and bills (README, "Costs";
+// bench/cost.ts).
+import { reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, expect, it } from "vitest";
+import { metered } from "../../../src/catalog/meter.ts";
+import { wantPath } from "../../../src/catalog/publish/last-use.ts";
+import { publish } from "../../../src/catalog/publish/publish.ts";
+import { expectNar, narSeen } from "../../../src/catalog/rows/nars.ts";
+import { baseNameOf, hashOf } from "../../support/closure.ts";
+import { inCatalog, publishPath } from "../../support/runs.ts";
+import { type TestPath, testPath } from "../../support/store-paths.ts";
+
+const ROWS = 10;
+const ROWS_OF_A_REFERENCE = 2;
+
+afterEach(() => reset());
+
+it.each([0, 1, 5])("of a path with %d references", async (count) => {
+  const references = await Promise.all(Array.from({ length: count }, (_, index) => testPath(`lib-${index}`)));
+  for (const reference of references) await publishPath(reference);
+  const path = await testPath("app-1.0", undefined, {
+    references: references.map(baseNameOf),
+    deriver: `${"0".repeat(32)}-app-1.0.drv`,
+  });
+  expect(await rowsWritten(path)).toBe(ROWS + ROWS_OF_A_REFERENCE * count);
+});
+
+/** By the four requests of Nix. */
+async function rowsWritten(path: TestPath): Promise<number> {
+  return await inCatalog(async (c) => {
+    const { context, spent } = metered(c);
+    await wantPath(context, hashOf(path));
+    await narSeen(context, path.narKey);
+    await expectNar(context, { key: path.narKey, size: path.nar.length, sha256: "" });
+    await env.BUCKET.put(path.narKey, path.nar);
+    await publish(context, path.text, "PUSH_TOKEN");
+    return spent().rowsWritten;
+  });
+}
