@@ -18,7 +18,7 @@ import { problemResponse } from "./http/problem.ts";
 import { matchRoute } from "./http/router.ts";
 import { type Context, ROUTES } from "./routes.ts";
 import { withoutText } from "./s3/answer.ts";
-import { s3ErrorResponse, speaksS3 } from "./s3/errors.ts";
+import { isS3Client, s3ErrorResponse } from "./s3/errors.ts";
 
 export { Catalog } from "./catalog/catalog.ts";
 
@@ -109,7 +109,7 @@ async function answer(
     identify: () => identify(request, authority),
     // The gate may have asked already; a public read it lets pass unasked.
     isPusher: async () =>
-      identity.how === "none" ? mayPush(request, authority) : may(identity, "push", config.cacheName),
+      identity.credential === "none" ? mayPush(request, authority) : may(identity, "push", config.cacheName),
     afterwards: (work) => ctx.waitUntil(logged(work)),
     purge: (paths) => ctx.waitUntil(purge(ctx, edgePaths(config, paths))),
     path: key,
@@ -133,7 +133,7 @@ function refuseCrossSite({ method, headers }: Request): void {
 /** In the form that this client reads. */
 function refusal(request: Request, path: string, error: unknown): Response {
   if (isApi(path)) return problemResponse(error);
-  return speaksS3(request) ? s3ErrorResponse(error, path) : errorResponse(error);
+  return isS3Client(request) ? s3ErrorResponse(error, path) : errorResponse(error);
 }
 
 async function logged(work: Promise<unknown>): Promise<void> {

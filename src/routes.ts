@@ -56,9 +56,9 @@ const UPLOADS = { pattern: under(NAR), permission: "push" } as const;
 const FRONT = { method: "GET", pattern: /^\/$/, permission: "pull" } as const;
 
 export const ROUTES: readonly Route[] = [
-  { ...UPLOADS, method: "POST", query: ["uploads"], handler: writing(createUpload) },
-  { ...UPLOADS, method: "PUT", query: ["uploadId"], handler: writing(uploadPart) },
-  { ...UPLOADS, method: "POST", query: ["uploadId"], handler: writing(completeUpload) },
+  { ...UPLOADS, method: "POST", query: ["uploads"], handler: requireValidConfig(createUpload) },
+  { ...UPLOADS, method: "PUT", query: ["uploadId"], handler: requireValidConfig(uploadPart) },
+  { ...UPLOADS, method: "POST", query: ["uploadId"], handler: requireValidConfig(completeUpload) },
   { ...UPLOADS, method: "GET", query: ["uploadId"], handler: listParts },
   { ...UPLOADS, method: "DELETE", query: ["uploadId"], handler: abortUpload },
   ...KINDS.flatMap(routesOfKind),
@@ -72,7 +72,7 @@ export const ROUTES: readonly Route[] = [
     method: "PUT",
     pattern: /^\/nix-cache-info$/,
     permission: "push",
-    handler: writing(({ request, config }) => putCacheInfo(request, config)),
+    handler: requireValidConfig(({ request, config }) => putCacheInfo(request, config)),
   },
   {
     method: "GET",
@@ -89,7 +89,7 @@ export const ROUTES: readonly Route[] = [
   },
   // An administrator can still revoke a token, or look.
   ...API_ROUTES.map((route) =>
-    route.changes === true ? { ...route, handler: writing(route.handler) } : route,
+    route.isWrite === true ? { ...route, handler: requireValidConfig(route.handler) } : route,
   ),
 ];
 
@@ -108,7 +108,7 @@ function routesOfKind(kind: Kind): Route[] {
       ...shared,
       method: "PUT",
       permission: "push",
-      handler: writing(writer(kind)),
+      handler: requireValidConfig(writer(kind)),
       ...(kind === NAR && { bodySha256: narKeySha256 }),
     },
   ];
@@ -117,8 +117,8 @@ function routesOfKind(kind: Kind): Route[] {
 function reader(kind: Kind): Handler {
   const read: Handler = ({ request, bucket, config, path }) =>
     readObject(request, bucket, kind, keyOf(kind, path), config.isPrivate);
-  if (kind === NARINFO) return keepingForPushers(read);
-  return kind === NAR ? noticingPushers(read) : read;
+  if (kind === NARINFO) return touchPathOnPush(read);
+  return kind === NAR ? touchNarOnPush(read) : read;
 }
 
 /**
@@ -126,11 +126,11 @@ function reader(kind: Kind): Handler {
  * what is found is not about to be collected. Only where something is, and for whoever may push; everybody else's read
  * asks nobody.
  */
-function keepingForPushers(read: Handler): Handler {
+function touchPathOnPush(read: Handler): Handler {
   return async (context) => {
     const { config, path, catalog } = context;
     if (collects(config) && (await context.isPusher())) {
-      await logged(fromCatalog(() => catalog().wantPath(path.slice(0, HASH_LENGTH))));
+      await logged(fromCatalog(() => catalog().touchPath(path.slice(0, HASH_LENGTH))));
     }
     return read(context);
   };
@@ -151,10 +151,10 @@ async function logged(work: Promise<unknown>): Promise<void> {
  * Before uploading a NAR a pusher asks with HEAD whether it is here, and relies on the answer: it must stay. Told
  * before the read, so that what is found is not about to go. The cache in front makes a GET of a HEAD.
  */
-function noticingPushers(read: Handler): Handler {
+function touchNarOnPush(read: Handler): Handler {
   return async (context) => {
     const { path, catalog } = context;
-    if (await context.isPusher()) await logged(fromCatalog(() => catalog().narSeen(path)));
+    if (await context.isPusher()) await logged(fromCatalog(() => catalog().touchNar(path)));
     return read(context);
   };
 }
@@ -173,7 +173,7 @@ function writer(kind: Kind): Handler {
 }
 
 /** A cache with a mistake in its configuration serves what it has, but takes nothing that it might sign wrongly. */
-function writing(handler: Handler): Handler {
+function requireValidConfig(handler: Handler): Handler {
   return async (context) => {
     const [problem] = await allProblems(context.config);
     if (problem !== undefined)

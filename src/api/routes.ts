@@ -17,7 +17,7 @@ import { deleteToken, getToken, getTokens, getWhoAmI, postExchange, postToken } 
 
 interface ApiRoute extends Route<RoutePermission, Handler> {
   /** Refused while the configuration has a mistake: nobody knows what was meant. */
-  readonly changes?: boolean;
+  readonly isWrite?: boolean;
 }
 
 const CHANGES = [

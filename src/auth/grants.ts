@@ -18,7 +18,7 @@ export type CredentialKind = "none" | "static" | "minted" | "oidc";
 /** Who is asking. The name goes into the catalog ("pushed by") and into the log; it is no secret. */
 export interface Identity {
   readonly name: string;
-  readonly how: CredentialKind;
+  readonly credential: CredentialKind;
   readonly grants: readonly Grant[];
   /** When the credential ends, in milliseconds since the epoch; absent where it does not. */
   readonly expiresAt?: number;

@@ -17,7 +17,7 @@ export type NarState =
  * other tools) is hashed once where `hashUnknown` is set or the narinfo has no FileHash to go by, which costs a
  * class B and a class A operation more.
  */
-export async function narState(bucket: R2Bucket, info: NarInfo, hashUnknown: boolean): Promise<NarState> {
+export async function verifyNar(bucket: R2Bucket, info: NarInfo, hashUnknown: boolean): Promise<NarState> {
   const key = narKeyOfUrl(info.url);
   const broken = (reason: string): NarState => ({ kind: "broken", key, reason });
   const object = await bucketOperation("head", () => bucket.head(key));

@@ -21,7 +21,7 @@ export async function putMetadata(
   const body = await readBody(request, kind.maxBytes);
   const text = await checkedText(body, coding, kind);
   // First the catalog: from here on it goes with its path, and no deletion takes what arrives now.
-  await fromCatalog(() => catalog().expectCompanion(key, ownerOf(key, text)));
+  await fromCatalog(() => catalog().announceCompanion(key, ownerOf(key, text)));
   await putSmall(bucket, key, body, {
     httpMetadata: { contentType: kind.contentType, ...(coding && { contentEncoding: coding }) },
   });

@@ -30,7 +30,7 @@ export async function putNar(
   }
 
   // First the catalog: from here on the key is not deleted, so that what `head` says stays true.
-  await fromCatalog(() => catalog().expectNar({ key, size, sha256 }));
+  await fromCatalog(() => catalog().announceNar({ key, size, sha256 }));
   const stored = await bucketOperation("head", () => bucket.head(key));
   if (stored !== null && sha256Of(stored) === sha256) {
     // The body is left to the runtime, which reads it away. Cancelled, it breaks the connection under a client that is

@@ -2,7 +2,7 @@
 // another cache would show it the former one's paths, and let it delete by them.
 
 /** Throws where the catalog is that of another folder: everything that asks it is refused until that is mended. */
-export function requireHome(storage: DurableObjectStorage, name: string, folder: string): void {
+export function requireSameFolder(storage: DurableObjectStorage, name: string, folder: string): void {
   const home = storage.kv.get<string>("folder");
   if (home === undefined) storage.kv.put("folder", folder);
   if (home === undefined || home === folder) return;

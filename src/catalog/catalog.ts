@@ -7,20 +7,20 @@ import { edgePaths } from "../config/locate.ts";
 import { type PathDetail, pathDetail } from "./ask/detail.ts";
 import { listPaths, type PathPage, type PathQuery } from "./ask/search.ts";
 import { RecentStats, type Stats } from "./ask/stats.ts";
-import { requireHome } from "./bucket-binding.ts";
+import { requireSameFolder } from "./bucket-binding.ts";
 import { type CheckOptions, type CheckReport, checkReport } from "./check/check.ts";
 import { type GcOptions, type GcReport, gcReport } from "./collect/collection.ts";
 import type { CatalogContext } from "./context.ts";
 import { Locks } from "./locks.ts";
 import { deletePin, getPin, listPins, type Pin, type PinRequest, putPin } from "./pins/pins.ts";
-import { expectCompanion, wantPath, wantPaths } from "./publish/last-use.ts";
+import { announceCompanion, touchPath, touchPaths } from "./publish/last-use.ts";
 import { type PublishOutcome, publish } from "./publish/publish.ts";
 import { isIndexed } from "./reindex/indexed.ts";
 import { type ReindexOptions, type ReindexReport, reindexReport } from "./reindex/reindex.ts";
 import { type Deleted, deletePath, sweepNars } from "./remove/delete.ts";
 import { type ResignOptions, type ResignReport, resignReport } from "./resign/resign.ts";
 import { type Result, toResult } from "./result.ts";
-import { expectNar, type NarFacts, narSeen } from "./rows/nars.ts";
+import { type AnnouncedNar, announceNar, touchNar } from "./rows/nars.ts";
 import { missingPaths } from "./rows/paths.ts";
 import {
   getToken,
@@ -73,7 +73,7 @@ export class Catalog extends DurableObject<Env> {
     // The Worker asks for it by the name of the cache.
     const name = ctx.id.name ?? deployment.cacheName;
     const config = cacheNamed(deployment, name) ?? undeclared(deployment, name);
-    requireHome(ctx.storage, name, config.folder);
+    requireSameFolder(ctx.storage, name, config.folder);
     const edge = (ctx.exports as { default?: unknown }).default as EdgePurger;
     this.context = {
       sql: ctx.storage.sql,
@@ -85,7 +85,7 @@ export class Catalog extends DurableObject<Env> {
       purge: (paths) => edge.purgeEdge(edgePaths(config, paths)),
       locks: new Locks(),
       publications: new Map(),
-      unasked: new Set(),
+      unsentIntents: new Set(),
       deletions: { count: 0 },
       wakeForSweep: () => this.#wake(this.context.now() + config.graceMs),
     };
@@ -96,12 +96,12 @@ export class Catalog extends DurableObject<Env> {
     return toResult(() => publish(this.context, narinfo, pushedBy));
   }
 
-  expectNar(nar: NarFacts): Promise<Result<void>> {
-    return toResult(() => expectNar(this.context, nar));
+  announceNar(nar: AnnouncedNar): Promise<Result<void>> {
+    return toResult(() => announceNar(this.context, nar));
   }
 
-  narSeen(key: string): Promise<Result<void>> {
-    return toResult(() => narSeen(this.context, key));
+  touchNar(key: string): Promise<Result<void>> {
+    return toResult(() => touchNar(this.context, key));
   }
 
   beginUpload(upload: NewUpload): Promise<Result<void>> {
@@ -146,17 +146,17 @@ export class Catalog extends DurableObject<Env> {
   /** Which of these are not here; for a pusher the others stay from here on. */
   missing(hashes: readonly string[], isPusher = false): Promise<Result<string[]>> {
     return toResult(() => {
-      if (isPusher) wantPaths(this.context, hashes);
+      if (isPusher) touchPaths(this.context, hashes);
       return missingPaths(this.context, hashes);
     });
   }
 
-  wantPath(hash: string): Promise<Result<void>> {
-    return toResult(() => wantPath(this.context, hash));
+  touchPath(hash: string): Promise<Result<void>> {
+    return toResult(() => touchPath(this.context, hash));
   }
 
-  expectCompanion(key: string, owner: string | undefined): Promise<Result<void>> {
-    return toResult(() => expectCompanion(this.context, key, owner));
+  announceCompanion(key: string, owner: string | undefined): Promise<Result<void>> {
+    return toResult(() => announceCompanion(this.context, key, owner));
   }
 
   listPaths(query: PathQuery): Promise<Result<PathPage>> {

@@ -20,7 +20,7 @@ export interface CatalogContext {
   /** Publications that this process is at work on, by the sequence number of their intention. None rejects. */
   readonly publications: Map<number, Promise<unknown>>;
   /** Intentions of this process for which the bucket has not been asked yet, by their sequence numbers. */
-  readonly unasked: Set<number>;
+  readonly unsentIntents: Set<number>;
   /** Counts the beginnings and ends of deletions: what was read from the bucket meanwhile may be gone. */
   readonly deletions: { count: number };
   /** Call it in the turn in which a NAR is released: an alarm sweeps when the grace that begins now has ended. */

@@ -60,10 +60,10 @@ async function announce(
   known: readonly UploadedPart[] | undefined,
   sha256: string,
 ): Promise<void> {
-  if (known === undefined) return fromCatalog(() => catalog().narSeen(path));
+  if (known === undefined) return fromCatalog(() => catalog().touchNar(path));
   const numbers = new Set(requested.map(({ number }) => number));
   const size = known.reduce((sum, part) => sum + (numbers.has(part.number) ? part.size : 0), 0);
-  return fromCatalog(() => catalog().expectNar({ key: path, size, sha256 }));
+  return fromCatalog(() => catalog().announceNar({ key: path, size, sha256 }));
 }
 
 function completed({ request, config, path }: Context, etag: string): Response {

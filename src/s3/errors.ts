@@ -26,7 +26,7 @@ const CODES: Readonly<Record<number, string>> = {
 const PARAMETERS = /(?:^|[?&])(?:uploads|uploadId|list-type|location)(?:[=&]|$)/;
 
 /** Whether a client understands S3's documents; all others get a line of text. */
-export function speaksS3(request: Request): boolean {
+export function isS3Client(request: Request): boolean {
   return carriesSigV4(request) || PARAMETERS.test(request.url.slice(request.url.indexOf("?") + 1));
 }
 

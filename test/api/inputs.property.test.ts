@@ -146,7 +146,7 @@ describe("JSON bodies", () => {
   test("of an exchange grant no more than the identity has", async () => {
     const identity = {
       name: "job",
-      how: "oidc" as const,
+      credential: "oidc" as const,
       grants: [{ permissions: ["push" as const], caches: ["a"] }],
     };
     await fc.assert(

@@ -18,7 +18,7 @@ function grant(permissions: readonly Permission[], ...caches: string[]): Grant {
 }
 
 function identity(...grants: Grant[]): Identity {
-  return { name: "somebody", how: "minted", grants };
+  return { name: "somebody", credential: "minted", grants };
 }
 
 describe("may", () => {
@@ -124,7 +124,7 @@ test("whoami says what a credential is worth, and nothing else of it", () => {
     expires: "2030-01-01T00:00:00.000Z",
     id: "id",
   });
-  expect(JSON.stringify(whoami({ name: "PUSH_TOKEN", how: "static", grants: [] }))).toBe(
+  expect(JSON.stringify(whoami({ name: "PUSH_TOKEN", credential: "static", grants: [] }))).toBe(
     '{"name":"PUSH_TOKEN","credential":"static","grants":[]}',
   );
 });

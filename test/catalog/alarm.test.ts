@@ -43,7 +43,7 @@ async function sharing(path: TestPath): Promise<TestPath> {
 
 describe("a NAR that is released by what settles a publication without an answer is swept in time, when it is", () => {
   it("a pusher who looks for the path", async () => {
-    await value(catalog().wantPath(hashOf(await halfHealed())));
+    await value(catalog().touchPath(hashOf(await halfHealed())));
     expect(await alarm()).toEqual(inGrace());
   });
 

@@ -4,10 +4,10 @@
 import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { recover } from "../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../src/catalog/publish/settle.ts";
 import { loadRun } from "../../src/catalog/runs/runs.ts";
 import { expectAgreement, wronglyFound } from "../support/agreement.ts";
-import { type Choices, choices } from "../support/choices.ts";
+import { choices, type Schedule } from "../support/choices.ts";
 import { clientsOf, tolerant } from "../support/clients.ts";
 import { type Build, buildAt, closureOf, graphOf, graphShape, type NodeShape } from "../support/graph.ts";
 import { clear, playAll, RUNS, rows, TEST_TIMEOUT_MS, telling, weighted } from "../support/histories.ts";
@@ -15,7 +15,7 @@ import { captureLog } from "../support/log.ts";
 import { memoryBucket } from "../support/memory-bucket.ts";
 import { Oracle } from "../support/oracle.ts";
 import { expectSigned, OWN_KEYS, type OwnKey, signingKey } from "../support/own-keys.ts";
-import { type Operation, World } from "../support/world.ts";
+import { type Operation, Simulation } from "../support/world.ts";
 
 const HOUR = 3600_000;
 
@@ -54,7 +54,7 @@ interface Damage {
 /** Actions that go on at once. */
 interface Round {
   readonly actions: readonly Action[];
-  readonly choices: Choices;
+  readonly choices: Schedule;
   /** Which of its own keys the cache signs with from now on. */
   readonly keys: readonly OwnKey[];
   /** Milliseconds that pass afterwards. */
@@ -140,7 +140,7 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     step: () => world.steps,
     now: () => world.now,
   });
-  const world: World = new World({
+  const world: Simulation = new Simulation({
     sql: storage.sql,
     transaction: (run) => storage.transactionSync(run),
     bucket,
@@ -216,7 +216,7 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     world.history.push("--- recovery");
     await world.advance(HOUR);
     world.restart();
-    await world.run([{ label: "recover", run: () => recover(world.context) }]);
+    await world.run([{ label: "recover", run: () => resolveExpired(world.context) }]);
     expect(rows(storage, "SELECT * FROM pending")).toEqual([]);
     if (isDamaged) {
       for (const build of finalBuilds) await world.run([clients.force(build)]);

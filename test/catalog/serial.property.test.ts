@@ -7,7 +7,7 @@ import { HttpError } from "../../src/http/errors.ts";
 import { type Build, type Builds, buildAt, graphOf, graphShape, signed } from "../support/graph.ts";
 import { playAll, TEST_TIMEOUT_MS, telling } from "../support/histories.ts";
 import { memoryBucket } from "../support/memory-bucket.ts";
-import { type Operation, World } from "../support/world.ts";
+import { type Operation, Simulation } from "../support/world.ts";
 
 const act = fc.record({
   isDeletion: fc.nat(4).map((number) => number === 0),
@@ -33,7 +33,7 @@ it(
     playAll(script, async (storage, { shapes, pushed, acts, picks }) => {
       const graph = graphOf(shapes.slice(0, 4));
       const bucket = memoryBucket(() => world.now);
-      const world: World = new World({
+      const world: Simulation = new Simulation({
         sql: storage.sql,
         transaction: (run) => storage.transactionSync(run),
         bucket,

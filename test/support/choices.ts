@@ -20,7 +20,7 @@ const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
-export interface Choices {
+export interface Schedule {
   /** Which of the waiting goes on, one number for each step; when they are used up, always the oldest. */
   readonly picks: readonly number[];
   readonly faults: readonly FaultAt[];
@@ -34,14 +34,14 @@ export interface FaultAt {
   readonly ofChanges: boolean;
 }
 
-export const NO_CHOICES: Choices = { picks: [], faults: [] };
+export const NO_CHOICES: Schedule = { picks: [], faults: [] };
 
 const fault: fc.Arbitrary<FaultAt> = fc.oneof(
   fc.record({ fault: fc.constantFrom(...FAULTS), step: fc.nat(60), ofChanges: fc.constant(false) }),
   fc.record({ fault: fc.constantFrom(...FAULTS), step: fc.nat(8), ofChanges: fc.constant(true) }),
 );
 
-export const choices: fc.Arbitrary<Choices> = fc.record({
+export const choices: fc.Arbitrary<Schedule> = fc.record({
   picks: fc.array(fc.nat(20), { maxLength: 150 }),
   faults: fc.array(fault, { maxLength: 3 }),
 });

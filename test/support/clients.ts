@@ -1,4 +1,4 @@
-/** What clients do, as operations of a {@link World}: as Nix and administrators do it, through the Worker's own code. */
+/** What clients do, as operations of a {@link Simulation}: as Nix and administrators do it, through the Worker's own code. */
 import type { PublishOutcome } from "../../src/catalog/publish/publish.ts";
 import { fromCatalog } from "../../src/catalog/result.ts";
 import { requestRun } from "../../src/catalog/runs/engine.ts";
@@ -7,7 +7,7 @@ import { HttpError } from "../../src/http/errors.ts";
 import { affectedBy, type Build, type Graph, signed } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
 import { call, finishRuns, remove, runToEnd, sweep, upload, uploadIfAbsent } from "./requests.ts";
-import type { Client, Operation, World } from "./world.ts";
+import type { Client, Operation, Simulation } from "./world.ts";
 
 export interface Clients {
   /** PUT of the NAR. */
@@ -32,7 +32,7 @@ export interface Clients {
   readonly run: (kind: RunKind, repair: boolean) => Operation;
 }
 
-export function clientsOf(world: World, oracle: Oracle, graph: Graph): Clients {
+export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clients {
   const builds = graph.flat();
 
   async function publish({ catalog }: Client, build: Build, text: string): Promise<PublishOutcome> {

@@ -1,9 +1,9 @@
-/** What clients of a cache that collects do, as operations of a {@link World}: pushers who look first, pins, collections. */
+/** What clients of a cache that collects do, as operations of a {@link Simulation}: pushers who look first, pins, collections. */
 
 import { KINDS } from "../../src/bucket/kinds.ts";
 import { putMetadata } from "../../src/cache/put-metadata.ts";
 import { deletePin, putPin } from "../../src/catalog/pins/pins.ts";
-import { wantPaths } from "../../src/catalog/publish/last-use.ts";
+import { touchPaths } from "../../src/catalog/publish/last-use.ts";
 import { fromCatalog } from "../../src/catalog/result.ts";
 import { missingPaths } from "../../src/catalog/rows/paths.ts";
 import { requestRun } from "../../src/catalog/runs/engine.ts";
@@ -13,7 +13,7 @@ import type { Build } from "./graph.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Oracle } from "./oracle.ts";
 import { call, remove, runToEnd, sweep, uploadIfAbsent } from "./requests.ts";
-import type { Client, Operation, World } from "./world.ts";
+import type { Client, Operation, Simulation } from "./world.ts";
 
 export interface Collectors {
   /** `nix copy` of a closure, references first: looks for each path, sends what is absent. */
@@ -29,13 +29,13 @@ export interface Collectors {
   readonly reindex: () => Operation;
 }
 
-export function collectorsOf(world: World, oracle: Oracle, ledger: Ledger): Collectors {
+export function collectorsOf(world: Simulation, oracle: Oracle, ledger: Ledger): Collectors {
   const now = () => ({ time: world.now, step: world.steps });
 
   /** As the Worker reads a narinfo for a pusher. */
   async function isHere(client: Client, build: Build): Promise<boolean> {
     const began = now();
-    await fromCatalog(() => client.catalog.wantPath(build.hash));
+    await fromCatalog(() => client.catalog.touchPath(build.hash));
     if ((await client.bucket.get(build.key)) === null) return false;
     ledger.told(build.hash, began);
     return true;
@@ -64,7 +64,7 @@ export function collectorsOf(world: World, oracle: Oracle, ledger: Ledger): Coll
     const began = now();
     const hashes = builds.map(({ hash }) => hash);
     const absent = await call(client, (c) => {
-      wantPaths(c, hashes);
+      touchPaths(c, hashes);
       return missingPaths(c, hashes);
     });
     for (const hash of hashes) if (!absent.includes(hash)) ledger.told(hash, began);

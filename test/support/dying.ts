@@ -47,7 +47,7 @@ export async function dyingAtEveryOperation(
       locks: new Locks(),
       deletions: { count: 0 },
       publications: new Map(),
-      unasked: new Set(),
+      unsentIntents: new Set(),
       // A minute has passed: what the dead one asked of the bucket has happened or never does.
       now: () => c.now() + last * 60_000,
       wait: async () => undefined,

@@ -2,7 +2,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
-import type { World } from "./world.ts";
+import type { Simulation } from "./world.ts";
 
 /** More find more: VITE_PROPERTY_RUNS=20000 vitest run --project worker test/catalog/history.property.test.ts */
 export const RUNS = Number(import.meta.env.VITE_PROPERTY_RUNS ?? 200);
@@ -35,7 +35,7 @@ export function playAll<Script>(
 }
 
 /** What fails in a world fails with the history that led to it. */
-export async function telling(world: World, run: () => Promise<void>): Promise<void> {
+export async function telling(world: Simulation, run: () => Promise<void>): Promise<void> {
   try {
     await run();
   } catch (error) {

@@ -23,7 +23,7 @@ export async function upload({ bucket, catalog }: Client, build: Build, oracle: 
 
 /** As a pusher does it, who asks before uploading and relies on the answer. */
 export async function uploadIfAbsent(client: Client, build: Build, oracle: Oracle): Promise<void> {
-  await fromCatalog(() => client.catalog.narSeen(build.narKey));
+  await fromCatalog(() => client.catalog.touchNar(build.narKey));
   if ((await client.bucket.head(build.narKey)) === null) await upload(client, build, oracle);
 }
 

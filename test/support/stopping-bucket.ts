@@ -1,13 +1,13 @@
 /** A bucket whose operations wait for their turn: before they happen, and once more before their answers arrive. */
 import { r2Error } from "./bucket.ts";
 import type { Fault } from "./choices.ts";
-import type { Process, Turns } from "./turns.ts";
+import type { Process, Scheduler } from "./turns.ts";
 
 /** The bucket as a process sees it. `changed` is called when a change of a key has happened, before its answer. */
 export function stoppingBucket(
   bucket: R2Bucket,
   owner: Process,
-  turns: Turns,
+  turns: Scheduler,
   changed: (key: string) => Promise<void>,
 ): R2Bucket {
   const perform = <T>(label: string, keys: readonly string[], run: () => Promise<T>): Promise<T> => {

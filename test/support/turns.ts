@@ -1,5 +1,5 @@
 /** Who waits for its turn in a world, and which of them goes on next. */
-import { type Choices, type Fault, NO_CHOICES } from "./choices.ts";
+import { type Fault, NO_CHOICES, type Schedule } from "./choices.ts";
 
 /** Who waits for answers: a catalog's process or a Worker. Who is dead gets none, and does nothing any more. */
 export class Process {
@@ -30,15 +30,15 @@ export interface Waiting {
   readonly go: (fault: Fault | undefined) => unknown;
 }
 
-export class Turns {
+export class Scheduler {
   /** Milliseconds since the epoch; the real time at first, because a real bucket knows no other. */
   now = Date.now();
-  #choices: Choices = NO_CHOICES;
+  #choices: Schedule = NO_CHOICES;
   #taken = 0;
   #waiting: Waiting[] = [];
 
   /** From now on these decide. */
-  decide(choices: Choices): void {
+  decide(choices: Schedule): void {
     this.#choices = choices;
     this.#taken = 0;
   }

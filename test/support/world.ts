@@ -6,15 +6,15 @@
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { Locks } from "../../src/catalog/locks.ts";
-import { expectCompanion, wantPath } from "../../src/catalog/publish/last-use.ts";
+import { announceCompanion, touchPath } from "../../src/catalog/publish/last-use.ts";
 import { publish } from "../../src/catalog/publish/publish.ts";
 import { type Result, toResult } from "../../src/catalog/result.ts";
-import { expectNar, type NarFacts, narSeen } from "../../src/catalog/rows/nars.ts";
+import { type AnnouncedNar, announceNar, touchNar } from "../../src/catalog/rows/nars.ts";
 import { type Config, type Env, parseConfig } from "../../src/config/config.ts";
-import { type Choices, type Fault, NO_CHOICES } from "./choices.ts";
+import { type Fault, NO_CHOICES, type Schedule } from "./choices.ts";
 import { type Snapshot, snapshotOf } from "./snapshot.ts";
 import { stoppingBucket } from "./stopping-bucket.ts";
-import { Process, Turns, type Waiting } from "./turns.ts";
+import { Process, Scheduler, type Waiting } from "./turns.ts";
 
 /** An operation that its client has given up happens within this time or never. Milliseconds. */
 export const LATEST_MS = 20_000;
@@ -31,12 +31,12 @@ export interface WorldOptions {
   readonly onPurge?: (paths: readonly string[]) => void;
 }
 
-export class World {
+export class Simulation {
   /** Steps so far. */
   steps = 0;
   readonly #options: WorldOptions;
   #config: Config;
-  readonly #turns = new Turns();
+  readonly #turns = new Scheduler();
   #catalog = new Process();
   #context: CatalogContext;
   /** What has gone wrong that must not. */
@@ -60,7 +60,7 @@ export class World {
   }
 
   /** Runs operations, all at once, until every one has ended or died. Throws what they throw, and on a deadlock. */
-  async run(operations: readonly Operation[], choices: Choices = NO_CHOICES): Promise<void> {
+  async run(operations: readonly Operation[], choices: Schedule = NO_CHOICES): Promise<void> {
     this.#turns.decide(choices);
     const first = this.steps;
     let changes = 0;
@@ -181,7 +181,7 @@ export class World {
       locks: new Locks(),
       deletions: { count: 0 },
       publications: new Map(),
-      unasked: new Set(),
+      unsentIntents: new Set(),
       // The histories sweep by themselves.
       wakeForSweep: () => undefined,
     };
@@ -202,11 +202,11 @@ export class World {
       });
     const stub = {
       publish: (text: string, by: string) => call((c) => toResult(() => publish(c, text, by))),
-      expectNar: (nar: NarFacts) => call((c) => toResult(() => expectNar(c, nar))),
-      narSeen: (key: string) => call((c) => toResult(() => narSeen(c, key))),
-      wantPath: (hash: string) => call((c) => toResult(() => wantPath(c, hash))),
+      expectNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),
+      narSeen: (key: string) => call((c) => toResult(() => touchNar(c, key))),
+      wantPath: (hash: string) => call((c) => toResult(() => touchPath(c, hash))),
       expectCompanion: (key: string, owner: string | undefined) =>
-        call((c) => toResult(() => expectCompanion(c, key, owner))),
+        call((c) => toResult(() => announceCompanion(c, key, owner))),
     };
     return {
       bucket: this.#bucketOf(worker),

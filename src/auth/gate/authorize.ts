@@ -14,7 +14,7 @@ export interface Access {
   readonly payload?: Payload;
 }
 
-export const ANONYMOUS: Identity = { name: "anonymous", how: "none", grants: [] };
+export const ANONYMOUS: Identity = { name: "anonymous", credential: "none", grants: [] };
 
 /**
  * Says who a request is by. Throws {@link HttpError} 401, 403, 404 or 503 unless they may do what `permission` says.
@@ -74,7 +74,7 @@ function isPossible(permission: Permission, config: Config): boolean {
 /** What PUSH_TOKEN may do, it may do with the default cache only: to its holder writing does not seem switched off. */
 function switchedOff(permission: Permission, asker: Identity = ANONYMOUS): HttpError {
   const [what, name] = permission === "admin" ? ["administration", "ADMIN_TOKEN"] : ["writing", "PUSH_TOKEN"];
-  if (asker.how === "static") {
+  if (asker.credential === "static") {
     return new HttpError(
       403,
       `${asker.name} is for the default cache; to this one ADMIN_TOKEN, minted tokens (TOKEN_SECRET) and OIDC give access, and none of them is configured`,

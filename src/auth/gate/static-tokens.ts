@@ -18,7 +18,7 @@ export function staticTokens({ adminToken, pushToken, pullToken, defaultName }: 
       token: adminToken,
       identity: {
         name: "ADMIN_TOKEN",
-        how: "static",
+        credential: "static",
         grants: [{ permissions: ["admin"], caches: ["*"] }],
       },
     },
@@ -27,7 +27,7 @@ export function staticTokens({ adminToken, pushToken, pullToken, defaultName }: 
       token: pushToken,
       identity: {
         name: "PUSH_TOKEN",
-        how: "static",
+        credential: "static",
         grants: [{ permissions: ["push"], caches: [defaultName] }],
       },
     },
@@ -36,7 +36,7 @@ export function staticTokens({ adminToken, pushToken, pullToken, defaultName }: 
       token: pullToken,
       identity: {
         name: "PULL_TOKEN",
-        how: "static",
+        credential: "static",
         grants: [{ permissions: ["pull"], caches: [defaultName] }],
       },
     },

@@ -13,10 +13,10 @@ export interface WhoAmI {
 }
 
 /** Only these fields: whatever else an identity may come to hold is not for the wire by itself. */
-export function whoami({ name, how, grants, expiresAt, tokenId }: Identity): WhoAmI {
+export function whoami({ name, credential, grants, expiresAt, tokenId }: Identity): WhoAmI {
   return {
     name,
-    credential: how,
+    credential: credential,
     grants: grants.map(({ permissions, caches }) => ({ permissions, caches })),
     ...(expiresAt !== undefined && { expires: new Date(expiresAt).toISOString() }),
     ...(tokenId !== undefined && { id: tokenId }),

@@ -97,7 +97,7 @@ function authorized(claims: JWTPayload, rules: readonly OidcRule[]): OidcResult 
     ok: true,
     identity: {
       name: nameOf(claims),
-      how: "oidc",
+      credential: "oidc",
       grants: matching.map(({ grant }) => grant),
       expiresAt: (claims.exp ?? 0) * 1000,
     },

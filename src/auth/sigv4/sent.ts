@@ -1,6 +1,6 @@
 // The request as its client signed it: what the platform and aws4fetch would read differently is put right here.
 import { S3Error } from "../../http/s3-error.ts";
-import type { Claim } from "./signature-params.ts";
+import type { SignatureParams } from "./signature-params.ts";
 
 /**
  * The URL that the client signed. Its host is the Host header, where a port that is the scheme's default still shows;
@@ -90,7 +90,7 @@ export interface Spelling {
  * both need the same permission. A pre-signed HEAD was given to somebody else, for no more than a HEAD.
  * And curl, with which Nix signs from 2.33 on, signs the path as it sends it, `:` and `+` not encoded.
  */
-export function spellings(request: Request, { presigned }: Claim): readonly Spelling[] {
+export function spellings(request: Request, { presigned }: SignatureParams): readonly Spelling[] {
   const { method } = request;
   const methods = method === "GET" && !presigned ? ["GET", "HEAD"] : [method];
   const { path } = target(request);

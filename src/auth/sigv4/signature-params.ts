@@ -2,7 +2,7 @@
 // Parsed here and not yet believed.
 import { S3Error } from "../../http/s3-error.ts";
 
-export interface Claim {
+export interface SignatureParams {
   /** The signature came in the query: a URL that may have been handed to somebody else. */
   readonly presigned: boolean;
   readonly accessKey: string;
@@ -32,7 +32,7 @@ const MAX_EXPIRES_SECONDS = 604_800;
 const MAX_SIGNED_HEADERS = 100;
 
 /** Reads the claim of a request. Throws {@link S3Error} for none, for two, and for a malformed one. */
-export function parseClaim(headers: Headers, query: URLSearchParams): Claim {
+export function parseClaim(headers: Headers, query: URLSearchParams): SignatureParams {
   const authorization = headers.get("Authorization");
   if (!query.has("X-Amz-Signature")) return headerClaim(authorization ?? "", headers);
   if (authorization === null) return queryClaim(query, headers);
@@ -43,7 +43,7 @@ export function parseClaim(headers: Headers, query: URLSearchParams): Claim {
   );
 }
 
-function headerClaim(authorization: string, headers: Headers): Claim {
+function headerClaim(authorization: string, headers: Headers): SignatureParams {
   const refusal: Refusal = (message) => new S3Error(400, "AuthorizationHeaderMalformed", message);
   const fields = parseFields(authorization, refusal);
   const field = (name: string) => required(name, fields.get(name), refusal);
@@ -71,7 +71,7 @@ function headerClaim(authorization: string, headers: Headers): Claim {
   };
 }
 
-function queryClaim(query: URLSearchParams, headers: Headers): Claim {
+function queryClaim(query: URLSearchParams, headers: Headers): SignatureParams {
   const refusal: Refusal = (message) => new S3Error(400, "AuthorizationQueryParametersError", message);
   const parameter = (name: string) => required(name, query.get(name) ?? undefined, refusal);
   if (parameter("X-Amz-Algorithm") !== ALGORITHM) throw refusal(`X-Amz-Algorithm must be ${ALGORITHM}`);

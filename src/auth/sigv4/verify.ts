@@ -4,7 +4,7 @@ import { AwsV4Signer } from "aws4fetch";
 import { S3Error } from "../../http/s3-error.ts";
 import { type Payload, parsePayload } from "./payload.ts";
 import { checkQuery, headersAsSent, spellings, urlAsSent } from "./sent.ts";
-import { type Claim, parseClaim } from "./signature-params.ts";
+import { parseClaim, type SignatureParams } from "./signature-params.ts";
 
 /** How far the clocks of client and server may be apart: S3's own limit. */
 const MAX_SKEW_MS = 15 * 60 * 1000;
@@ -85,7 +85,7 @@ async function verify(request: Request, secretOf: SecretOf, now: number): Promis
   );
 }
 
-function checkTime({ presigned, time, validFor }: Claim, now: number): void {
+function checkTime({ presigned, time, validFor }: SignatureParams, now: number): void {
   if (!presigned) {
     if (Math.abs(now - time) <= MAX_SKEW_MS) return;
     throw new S3Error(403, "RequestTimeTooSkewed", "the clock of the client differs by more than 15 minutes");

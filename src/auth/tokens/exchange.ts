@@ -17,7 +17,7 @@ const MAX_NAME_LENGTH = 128;
  * Throws {@link HttpError} 400, or 403 for another kind of credential: a minted token could else renew itself for ever.
  */
 export function parseExchange(text: string, identity: Identity): TokenContent {
-  if (identity.how !== "oidc") {
+  if (identity.credential !== "oidc") {
     throw new HttpError(
       403,
       "only the identity token of a trusted issuer (OIDC) can be exchanged; others: POST /api/v1/tokens",

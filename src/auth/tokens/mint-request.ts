@@ -73,13 +73,13 @@ export function checkMinter({ grants, expiresIn }: TokenContent, minter: Identit
       );
     }
   }
-  if (minter.how === "oidc" && expiresIn > MAX_BY_OIDC_S) {
+  if (minter.credential === "oidc" && expiresIn > MAX_BY_OIDC_S) {
     throw new HttpError(
       403,
       `expires_in: with an identity token ${MAX_BY_OIDC_S} seconds at most; whoever stole one could else keep what it gives`,
     );
   }
-  if (minter.how !== "minted" || minter.expiresAt === undefined) return;
+  if (minter.credential !== "minted" || minter.expiresAt === undefined) return;
   const left = Math.floor((minter.expiresAt - now) / 1000);
   if (expiresIn > left) {
     throw new HttpError(

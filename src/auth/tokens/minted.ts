@@ -133,7 +133,7 @@ function contentOf({ jti = "", sub = "", exp = 0, grants }: JWTPayload): MintedR
     ok: true,
     id: jti,
     // The prefix: no token can be named so that it passes for PUSH_TOKEN in the catalog.
-    identity: { name: `token:${sub}`, how: "minted", grants, expiresAt: exp * 1000, tokenId: jti },
+    identity: { name: `token:${sub}`, credential: "minted", grants, expiresAt: exp * 1000, tokenId: jti },
   };
 }
 

@@ -6,10 +6,10 @@ import { narContradiction } from "../../bucket/stored-nar.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
-import { carryOutDeletions } from "../publish/settle.ts";
+import { executeDeletions } from "../publish/settle.ts";
 import { beginNarDeletion, deleteNarInfo } from "../remove/delete.ts";
 import { note } from "../rows/findings.ts";
-import { isNarPending, isNarReferred, pendingReferrers } from "../rows/intents.ts";
+import { isNarBeingPublished, isNarReferred, publishingReferrers } from "../rows/intents.ts";
 import { forget, isNarOfUnindexed } from "../rows/unindexed.ts";
 import type { Run } from "../runs/runs.ts";
 import { comparePath } from "../scan/compare.ts";
@@ -37,7 +37,7 @@ export function checkNarOfPath(c: CatalogContext, run: Run, hash: string): Promi
         repaired,
       );
     // A publication under way relies on this path: what it publishes should not lose it at once.
-    if (!run.repair || pendingReferrers(c, hash).length > 0) return c.transaction(() => noteIt(false));
+    if (!run.repair || publishingReferrers(c, hash).length > 0) return c.transaction(() => noteIt(false));
     await deleteBroken(c, info, nar, object, () => noteIt(true));
   });
 }
@@ -66,7 +66,7 @@ async function deleteBroken(
     narGoes = object !== null && isWorthless(object, info) && isUnused(c, object);
     if (narGoes) beginNarDeletion(c, nar);
   });
-  if (narGoes) await c.locks.run(nar, () => carryOutDeletions(c, [nar]));
+  if (narGoes) await c.locks.run(nar, () => executeDeletions(c, [nar]));
 }
 
 /** Whether the object is certainly not what its own name says, so that no narinfo could ever be right about it. */
@@ -87,7 +87,7 @@ function isWorthless(object: R2Object, info: NarInfo): boolean {
 
 /** Nothing refers to it any more, nothing is about to, and nobody is about to replace it. */
 function isUnused(c: CatalogContext, { key, uploaded }: R2Object): boolean {
-  if (isNarReferred(c, key) || isNarOfUnindexed(c, key) || isNarPending(c, key)) return false;
+  if (isNarReferred(c, key) || isNarOfUnindexed(c, key) || isNarBeingPublished(c, key)) return false;
   const announced = c.sql
     .exec<{ uploaded: number }>("SELECT uploaded FROM nars WHERE key = ?", key)
     .toArray()[0]?.uploaded;

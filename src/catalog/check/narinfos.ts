@@ -3,7 +3,7 @@
 import type { CatalogContext } from "../context.ts";
 import { deleteNarInfo } from "../remove/delete.ts";
 import { note } from "../rows/findings.ts";
-import { pendingReferrers } from "../rows/intents.ts";
+import { publishingReferrers } from "../rows/intents.ts";
 import { deletePathRow, indexPath } from "../rows/paths.ts";
 import { remember } from "../rows/unindexed.ts";
 import { type Run, saveRun } from "../runs/runs.ts";
@@ -12,8 +12,8 @@ import { differingPaths, listNarInfos } from "../scan/differences.ts";
 import { doItems, type Item } from "../scan/pages.ts";
 
 export async function checkNarInfos(c: CatalogContext, run: Run): Promise<number> {
-  const page = await listNarInfos(c, run.after);
-  const items = differingPaths(c, page, run.after).map(
+  const page = await listNarInfos(c, run.checkpoint);
+  const items = differingPaths(c, page, run.checkpoint).map(
     (hash): Item => ({
       key: `${hash}.narinfo`,
       cost: run.repair ? 2 : 1,
@@ -49,7 +49,7 @@ async function checkPath(c: CatalogContext, run: Run, hash: string, state: PathS
       // A client that gets this stops or warns; one that gets a 404 asks the next cache, and a pusher pushes again.
       // What another store or another tool may read is no damage. And while a publication relies on the path,
       // nothing is taken from under it.
-      if (repair && !mayBeSound && pendingReferrers(c, hash).length === 0) {
+      if (repair && !mayBeSound && publishingReferrers(c, hash).length === 0) {
         return deleteNarInfo(c, hash, () => note(c, run.kind, "unreadable-narinfo", hash, unreadable, true));
       }
       return c.transaction(() => {

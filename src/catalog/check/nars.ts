@@ -2,8 +2,8 @@
 import { formatHash } from "../../nix/hash.ts";
 import type { CatalogContext } from "../context.ts";
 import { note } from "../rows/findings.ts";
-import { isNarPending, isNarReferred } from "../rows/intents.ts";
-import { forgetVanishedNar, learnNars } from "../rows/nars.ts";
+import { isNarBeingPublished, isNarReferred } from "../rows/intents.ts";
+import { forgetVanishedNar, importNars } from "../rows/nars.ts";
 import { isAnyNarUnknown, isNarOfUnindexed } from "../rows/unindexed.ts";
 import { type Run, saveRun } from "../runs/runs.ts";
 import { compareNar } from "../scan/compare.ts";
@@ -19,12 +19,12 @@ const SEPARATOR = " ";
  * the last path that has been looked at.
  */
 export async function checkNars(c: CatalogContext, run: Run): Promise<number> {
-  const page = await listNars(c, run.after);
-  const { unknown, vanished } = differingNars(c, page, run.after);
+  const page = await listNars(c, run.checkpoint);
+  const { unknown, vanished } = differingNars(c, page, run.checkpoint);
   const keys = new Set([...unknown.map((object) => object.key), ...vanished, ...unreferred(c, page)]);
   const items = [
     ...[...keys].map((key): Item => ({ key, cost: 1, work: () => checkNar(c, run, key) })),
-    ...suspectPaths(c, page, run.after).map(
+    ...suspectPaths(c, page, run.checkpoint).map(
       ({ hash, nar }): Item => ({
         key: `${nar}${SEPARATOR}${hash}`,
         cost: run.repair ? 4 : 2,
@@ -115,9 +115,9 @@ function checkStoredNar(
 ): void {
   if (row === undefined) {
     note(c, run.kind, "unindexed-nar", key, `is not in the catalog; ${object.size} bytes`, run.repair);
-    if (run.repair) learnNars(c, [object]);
+    if (run.repair) importNars(c, [object]);
   }
-  if (isNarReferred(c, key) || isNarOfUnindexed(c, key) || isNarPending(c, key)) return;
+  if (isNarReferred(c, key) || isNarOfUnindexed(c, key) || isNarBeingPublished(c, key)) return;
   // Pushers upload first and publish later: until the grace period ends nothing is wrong with it.
   const lastCare = Math.max(object.uploaded.getTime(), row?.uploaded ?? 0, row?.seen ?? 0);
   if (row?.released || lastCare > c.now() - c.config.graceMs) return;

@@ -17,8 +17,8 @@ const BATCH_COST = 10;
 const MAX_REFERRERS = 5;
 
 export async function checkReferences(c: CatalogContext, run: Run): Promise<number> {
-  const end = endOfBatch(c, run.after);
-  const items = missing(c, run.after, end).map(
+  const end = endOfBatch(c, run.checkpoint);
+  const items = missing(c, run.checkpoint, end).map(
     (hash): Item => ({ key: hash, cost: 1, work: () => checkReference(c, run, hash) }),
   );
   const { cost } = await doItems(c, run, items, end);

@@ -14,7 +14,7 @@ export interface GcOptions {
 
 /** A place in the order by age: when a path was last wanted, in milliseconds since the epoch, then its hash part. */
 export interface Place {
-  readonly wanted: number;
+  readonly lastUsed: number;
   readonly hash: string;
 }
 
@@ -32,7 +32,7 @@ export interface Collection {
   /** What was here when it began; bytes are those of the NARs in the bucket, each counted once. Null: not counted. */
   before: Amount | null;
   /** Everything up to here ceased to be a root, unless it is pinned. */
-  passed: Place;
+  cursor: Place;
   /** No longer the expired ones, but the oldest because of `max_size_gb`. */
   isBySize: boolean;
   roots: number;

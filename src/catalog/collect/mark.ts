@@ -8,7 +8,7 @@
 import type { CatalogContext } from "../context.ts";
 import { moveTo, type Run, saveRun } from "../runs/runs.ts";
 import { type Collection, oldestDead } from "./collection.ts";
-import { countAll, finish, stop, suspicion } from "./request.ts";
+import { countAll, finish, safetyStop, stop } from "./request.ts";
 
 /** Paths that are passed, and dead ones whose references are looked at, in one statement. */
 const BATCH = 500;
@@ -55,12 +55,12 @@ function passOldest(c: CatalogContext, collection: Collection): number {
 }
 
 function pass(c: CatalogContext, collection: Collection, end: number, limit: number): number {
-  const { passed } = collection;
+  const { cursor } = collection;
   const batch = c.sql
     .exec<{ wanted: number; hash: string }>(
       "SELECT wanted, hash FROM paths WHERE (wanted, hash) > (?, ?) AND wanted < ? ORDER BY wanted, hash LIMIT ?",
-      passed.wanted,
-      passed.hash,
+      cursor.lastUsed,
+      cursor.hash,
       end,
       limit,
     )
@@ -80,7 +80,7 @@ function pass(c: CatalogContext, collection: Collection, end: number, limit: num
     hashes,
     c.now(),
   );
-  collection.passed = last;
+  collection.cursor = { lastUsed: last.wanted, hash: last.hash };
   return batch.length;
 }
 
@@ -91,7 +91,7 @@ function expand(c: CatalogContext, collection: Collection): number {
     .toArray()
     .map(({ key }) => key);
   if (fresh.length === 0) return 0;
-  const { dead, passed } = collection;
+  const { dead, cursor } = collection;
   const hashes = JSON.stringify(fresh);
   loseReferrers(c, hashes);
   dead.bytes += loseNars(c, hashes);
@@ -101,8 +101,8 @@ function expand(c: CatalogContext, collection: Collection): number {
      AND key IN (SELECT reference FROM refs WHERE referrer IN (SELECT value FROM json_each(?1)))
      AND EXISTS (SELECT 1 FROM paths WHERE hash = key AND (wanted, hash) <= (?2, ?3)) AND ${UNPINNED("key", "?4")}`,
     hashes,
-    passed.wanted,
-    passed.hash,
+    cursor.lastUsed,
+    cursor.hash,
     c.now(),
   );
   dead.paths += fresh.length;
@@ -164,7 +164,7 @@ function loseNars(c: CatalogContext, hashes: string): number {
 function endMarking(c: CatalogContext, run: Run, collection: Collection): void {
   collection.roots = countRoots(c, collection);
   collection.oldest = oldestDead(c, MAX_NAMED);
-  const doubt = suspicion(c, collection);
+  const doubt = safetyStop(c, collection);
   if (doubt !== undefined && (collection.dryRun || !collection.force)) {
     stop(c, run, doubt);
   } else if (collection.dryRun) {
@@ -175,14 +175,14 @@ function endMarking(c: CatalogContext, run: Run, collection: Collection): void {
   }
 }
 
-function countRoots(c: CatalogContext, { passed }: Collection): number {
+function countRoots(c: CatalogContext, { cursor }: Collection): number {
   return c.sql
     .exec<{ roots: number }>(
       `SELECT (SELECT count(*) FROM paths WHERE (wanted, hash) > (?1, ?2))
          + (SELECT count(*) FROM paths WHERE hash IN (SELECT hash FROM pin_revisions)
             AND (wanted, hash) <= (?1, ?2) AND NOT ${UNPINNED("paths.hash", "?3")}) AS roots`,
-      passed.wanted,
-      passed.hash,
+      cursor.lastUsed,
+      cursor.hash,
       c.now(),
     )
     .one().roots;

@@ -5,7 +5,7 @@ import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { NOTHING_SPENT } from "../meter.ts";
 import { writePins } from "../pins/pins.ts";
-import { wantSlackMs } from "../publish/last-use.ts";
+import { lastUseSlackMs } from "../publish/last-use.ts";
 import { isIndexed } from "../reindex/indexed.ts";
 import { loadRun, type Run, saveRun, startRun } from "../runs/runs.ts";
 import { type Amount, type Collection, type GcOptions, rulesOf } from "./collection.ts";
@@ -66,7 +66,7 @@ function start(c: CatalogContext, dryRun: boolean, force: boolean): Run {
   // Of paths that the catalog does not know yet it cannot note that they are asked for.
   const since = isConfigured && isIndexed(c) ? (earlierSince(c) ?? c.now()) : null;
   const before = (age: number) => {
-    const time = c.now() - age - wantSlackMs(c);
+    const time = c.now() - age - lastUseSlackMs(c);
     return since === null || since > time ? 0 : time;
   };
   const { retentionDays, maxSizeBytes, graceMs } = c.config;
@@ -78,7 +78,7 @@ function start(c: CatalogContext, dryRun: boolean, force: boolean): Run {
     expiredBefore: retentionDays === undefined ? 0 : before(retentionMs(c.config)),
     droppableBefore: maxSizeBytes === undefined ? 0 : before(graceMs),
     before: null,
-    passed: { wanted: Number.MIN_SAFE_INTEGER, hash: "" },
+    cursor: { lastUsed: Number.MIN_SAFE_INTEGER, hash: "" },
     isBySize: false,
     roots: 0,
     dead: { paths: 0, bytes: 0, expired: 0, tooLarge: 0 },
@@ -138,7 +138,7 @@ export function finish(c: CatalogContext, run: Run): void {
 }
 
 /** What makes a collection look like a mistake; `undefined` where it removes no more than half of the cache. */
-export function suspicion(c: CatalogContext, collection: Collection): string | undefined {
+export function safetyStop(c: CatalogContext, collection: Collection): string | undefined {
   const { dead, rules } = collection;
   const before = collection.before ?? { paths: 0, bytes: 0 };
   if (dead.paths * 2 <= before.paths && dead.bytes * 2 <= before.bytes) return undefined;

@@ -4,14 +4,14 @@ import { collects } from "../../config/retention.ts";
 import type { CatalogContext } from "../context.ts";
 import { addSpent, metered } from "../meter.ts";
 import { pinnedOf } from "../pins/pins.ts";
-import { carryOutDeletions, settleKey } from "../publish/settle.ts";
+import { executeDeletions, resolveKey } from "../publish/settle.ts";
 import { isIndexed } from "../reindex/indexed.ts";
 import { unreadablePin } from "../reindex/pins.ts";
 import { beginPathDeletion } from "../remove/delete.ts";
-import { pendingNars, pendingPaths, vanishingReferrers } from "../rows/intents.ts";
+import { deletingReferrers, intentNars, intentPaths } from "../rows/intents.ts";
 import type { Step } from "../runs/engine.ts";
 import { loadRun, moveTo, type PhaseOf, type Run, saveRun, startRun } from "../runs/runs.ts";
-import { WAITS } from "../scan/pages.ts";
+import { BLOCKED } from "../scan/pages.ts";
 import { type Collection, rulesOf } from "./collection.ts";
 import { mark } from "./mark.ts";
 import { finish, requireSoundConfig, stop } from "./request.ts";
@@ -53,7 +53,7 @@ function step(work: GcStep): Step {
       if (loadRun(c, "reindex")?.finished !== undefined || loadRun(c, "reindex") === undefined) {
         startRun(c, "reindex", false);
       }
-      return WAITS;
+      return BLOCKED;
     }
     const mystery = mysteryIn(c);
     if (mystery !== undefined) {
@@ -75,7 +75,7 @@ function mysteryIn(c: CatalogContext): string | undefined {
   if (pin !== undefined) {
     return `pins/${pin} in the bucket cannot be read, so that nobody knows what it keeps: PUT that pin again, or delete the object and POST /api/v1/reindex`;
   }
-  const obscure = loadRun(c, "reindex")?.obscure;
+  const obscure = loadRun(c, "reindex")?.unreadableNarinfo;
   if (obscure === undefined) return undefined;
   return `${obscure}.narinfo in the bucket cannot be read here and may be sound, so that nobody knows what it needs: push that path again, or delete the object, then POST /api/v1/reindex`;
 }
@@ -119,29 +119,29 @@ async function sweep(c: CatalogContext, run: Run, collection: Collection): Promi
       run.failures = 0;
       saveRun(c, run);
     });
-    await carryOutDeletions(c, going);
+    await executeDeletions(c, going);
   });
   return settled + STEP_COST;
 }
 
 /** Referrers that have been deleted, and that clients may still see, because the bucket failed. */
 async function settleReferrers(c: CatalogContext, hashes: readonly string[]): Promise<number> {
-  const referrers = new Set(hashes.flatMap((hash) => vanishingReferrers(c, hash)));
-  for (const referrer of referrers) await c.locks.run(referrer, () => settleKey(c, referrer));
+  const referrers = new Set(hashes.flatMap((hash) => deletingReferrers(c, hash)));
+  for (const referrer of referrers) await c.locks.run(referrer, () => resolveKey(c, referrer));
   return referrers.size;
 }
 
 /** Those that are still no roots, and that nothing refers to or is about to. */
-function stillDead(c: CatalogContext, hashes: readonly string[], { passed }: Collection): string[] {
-  const pending = pendingPaths(c);
+function stillDead(c: CatalogContext, hashes: readonly string[], { cursor }: Collection): string[] {
+  const pending = intentPaths(c);
   const pinned = pinnedOf(c, hashes);
   return c.sql
     .exec<{ hash: string }>(
       `SELECT hash FROM paths WHERE hash IN (SELECT value FROM json_each(?)) AND (wanted, hash) <= (?, ?)
        AND NOT EXISTS (SELECT 1 FROM refs WHERE reference = hash)`,
       JSON.stringify(hashes),
-      passed.wanted,
-      passed.hash,
+      cursor.lastUsed,
+      cursor.hash,
     )
     .toArray()
     .map(({ hash }) => hash)
@@ -173,7 +173,7 @@ async function releaseUploads(c: CatalogContext, run: Run, collection: Collectio
     const { end } = c.sql
       .exec<{ end: string | null }>(
         "SELECT max(key) AS end FROM (SELECT key FROM nars WHERE key > ? ORDER BY key LIMIT ?)",
-        run.after,
+        run.checkpoint,
         UPLOADS_BATCH,
       )
       .one();
@@ -184,10 +184,10 @@ async function releaseUploads(c: CatalogContext, run: Run, collection: Collectio
          AND max(uploaded, seen) <= ?4 AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)
          AND key NOT IN (SELECT value FROM json_each(?5)) RETURNING key`,
         c.now(),
-        run.after,
+        run.checkpoint,
         end,
         c.now() - c.config.graceMs,
-        JSON.stringify([...pendingNars(c)]),
+        JSON.stringify([...intentNars(c)]),
       )
       .toArray().length;
     if (released > 0) c.wakeForSweep();

@@ -4,9 +4,9 @@ import { bucketFailure, bucketOperation, r2Code, TOO_MANY_WRITES } from "../../b
 import { HttpError } from "../../http/errors.ts";
 import { isoTime } from "../ask/search.ts";
 import type { CatalogContext } from "../context.ts";
-import { learnPath } from "../publish/publish.ts";
-import { carryOutDeletions, settleKey } from "../publish/settle.ts";
-import { begin, isPending } from "../rows/intents.ts";
+import { importPathFromBucket } from "../publish/publish.ts";
+import { executeDeletions, resolveKey } from "../publish/settle.ts";
+import { hasIntent, recordIntent } from "../rows/intents.ts";
 import { pathRow } from "../rows/paths.ts";
 import { formatPin, type Keep, PIN_FOLDER, type Revision, untilOf } from "./object.ts";
 
@@ -53,7 +53,7 @@ export interface PinRow extends Record<string, SqlStorageValue> {
 export function putPin(c: CatalogContext, name: string, request: PinRequest, by: string): Promise<Pin> {
   return c.locks.run(PIN_FOLDER + name, async () => {
     const { hash } = request;
-    if (pathRow(c, hash) === undefined) await learnPath(c, hash);
+    if (pathRow(c, hash) === undefined) await importPathFromBucket(c, hash);
     // No await between this look and the row: no deletion of the path begins in between, and none after it.
     if (pathRow(c, hash)?.name !== request.name) {
       throw new HttpError(409, `${hash}-${request.name} is not in this cache; push it first, then pin it`);
@@ -72,9 +72,9 @@ export function deletePin(c: CatalogContext, name: string): Promise<void> {
   const key = PIN_FOLDER + name;
   return c.locks.run(key, async () => {
     // One whose deletion got no answer has no row any more.
-    if (pinRow(c, name) === undefined && !isPending(c, key)) throw noPin(name);
+    if (pinRow(c, name) === undefined && !hasIntent(c, key)) throw noPin(name);
     // An earlier deletion without an answer must be over, or it would take what is put after this one.
-    await settleKey(c, key);
+    await resolveKey(c, key);
     await removePin(c, name);
   });
 }
@@ -155,22 +155,22 @@ export async function writePins(c: CatalogContext): Promise<number> {
   return names.length;
 }
 
-/** Removes a pin, by one who holds the lock. The intention outlives a deletion without an answer: {@link settleKey}. */
+/** Removes a pin, by one who holds the lock. The intention outlives a deletion without an answer: {@link resolveKey}. */
 async function removePin(c: CatalogContext, name: string): Promise<void> {
   const key = PIN_FOLDER + name;
   c.transaction(() => {
     c.sql.exec("DELETE FROM pin_revisions WHERE pin = ?", name);
     const rows = c.sql.exec("DELETE FROM pins WHERE name = ? RETURNING name", name).toArray();
-    if (rows.length > 0) begin(c, { kind: "delete-pin", key });
+    if (rows.length > 0) recordIntent(c, { kind: "delete-pin", key });
   });
-  await carryOutDeletions(c, [key]);
+  await executeDeletions(c, [key]);
 }
 
 /** Makes the bucket say what the rows say, by one who holds the lock. */
 async function writePin(c: CatalogContext, name: string): Promise<void> {
   const key = PIN_FOLDER + name;
   // An earlier deletion whose answer was lost must not take what is put now.
-  await settleKey(c, key);
+  await resolveKey(c, key);
   let row = pinRow(c, name);
   if (row === undefined || row.is_written === 1) return;
   const revisions = revisionsOf(c, name);

@@ -1,21 +1,21 @@
 // What pushers care for: a path that one pushes, asks for, or finds here stays, because they rely on its being here.
 import { collects } from "../../config/retention.ts";
 import type { CatalogContext } from "../context.ts";
-import { learnCompanion } from "../rows/companions.ts";
-import { deletionWith, isPending } from "../rows/intents.ts";
-import { settleKey } from "./settle.ts";
+import { saveCompanion } from "../rows/companions.ts";
+import { deletionIntentWith, hasIntent } from "../rows/intents.ts";
+import { resolveKey } from "./settle.ts";
 
 /**
  * Milliseconds by which the noted time of a want may be older than the want: rows written are what the platform counts
  * and limits. Collections add it to every period, so that nothing goes earlier than promised.
  */
-export function wantSlackMs(c: CatalogContext): number {
+export function lastUseSlackMs(c: CatalogContext): number {
   return c.config.graceMs / 2;
 }
 
 /** Notes that a pusher relies on these paths, as far as they are here. Where nothing is collected, it does nothing. */
-export function wantPaths(c: CatalogContext, hashes: readonly string[]): void {
-  noteWants(c, "hash IN (SELECT value FROM json_each(?))", JSON.stringify(hashes));
+export function touchPaths(c: CatalogContext, hashes: readonly string[]): void {
+  touchWhere(c, "hash IN (SELECT value FROM json_each(?))", JSON.stringify(hashes));
 }
 
 /**
@@ -23,9 +23,9 @@ export function wantPaths(c: CatalogContext, hashes: readonly string[]): void {
  * that has begun is over before this returns, so that nobody finds a narinfo that is about to vanish; and so is a
  * publication without an answer, whose narinfo may be there while its row is not.
  */
-export async function wantPath(c: CatalogContext, hash: string): Promise<void> {
-  if (isPending(c, hash)) await c.locks.run(hash, () => settleKey(c, hash));
-  wantPaths(c, [hash]);
+export async function touchPath(c: CatalogContext, hash: string): Promise<void> {
+  if (hasIntent(c, hash)) await c.locks.run(hash, () => resolveKey(c, hash));
+  touchPaths(c, [hash]);
 }
 
 /**
@@ -33,31 +33,31 @@ export async function wantPath(c: CatalogContext, hash: string): Promise<void> {
  * deletion that takes the same object is over before. The owner counts as pushed again: otherwise it could go before
  * the object arrives, which would then stay for ever.
  */
-export async function expectCompanion(
+export async function announceCompanion(
   c: CatalogContext,
   key: string,
   owner: string | undefined,
 ): Promise<void> {
-  for (let name = deletionWith(c, key); name !== undefined; name = deletionWith(c, key)) {
+  for (let name = deletionIntentWith(c, key); name !== undefined; name = deletionIntentWith(c, key)) {
     const deletion = name;
-    await c.locks.run(deletion, () => settleKey(c, deletion));
+    await c.locks.run(deletion, () => resolveKey(c, deletion));
   }
   // No await from here on: a deletion that begins later knows of it.
   c.transaction(() => {
-    if (owner !== undefined) for (const column of OWNERS) noteWants(c, `${column} = ?`, owner);
-    learnCompanion(c, key, owner);
+    if (owner !== undefined) for (const column of OWNERS) touchWhere(c, `${column} = ?`, owner);
+    saveCompanion(c, key, owner);
   });
 }
 
 /** Columns of a path by which companions belong to it. */
 const OWNERS = ["hash", "deriver", "nar"] as const;
 
-function noteWants(c: CatalogContext, which: string, binding: string): void {
+function touchWhere(c: CatalogContext, which: string, binding: string): void {
   if (!collects(c.config)) return;
   c.sql.exec(
     `UPDATE paths SET wanted = ?2 WHERE ${which.replace("?", "?1")} AND wanted < ?3`,
     binding,
     c.now(),
-    c.now() - wantSlackMs(c),
+    c.now() - lastUseSlackMs(c),
   );
 }

@@ -2,13 +2,13 @@
 // every line: the intention is durable before the bucket is touched, the narinfo is written when its NAR and its
 // references are there and protected, and the index follows the bucket.
 
-import { narState } from "../../bucket/stored-nar.ts";
+import { verifyNar } from "../../bucket/stored-nar.ts";
 import { HttpError } from "../../http/errors.ts";
 import { formatHash, type Hash } from "../../nix/hash.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
-import { earlierPublications, isBeingDeleted, type Needs, protect } from "../rows/intents.ts";
+import { earlierPublications, isBeingDeleted, type Needs, setNeeds } from "../rows/intents.ts";
 import {
   indexPath,
   isIncomplete,
@@ -17,10 +17,10 @@ import {
   pathRow,
   referenceHashes,
 } from "../rows/paths.ts";
-import { wantPaths } from "./last-use.ts";
+import { touchPaths } from "./last-use.ts";
 import { mergeNarInfo } from "./merge.ts";
 import { inspectPublished, readable, readPublished } from "./published.ts";
-import { recover, settleKey } from "./settle.ts";
+import { resolveExpired, resolveKey } from "./settle.ts";
 import { textOf, withSignatures } from "./signatures.ts";
 import { type Publication, publishing, type StoredNarInfo, writeNarInfo } from "./write-narinfo.ts";
 
@@ -37,9 +37,9 @@ export type PublishOutcome = "created" | "updated" | "unchanged" | "first-build-
 export async function publish(c: CatalogContext, text: string, pushedBy: string): Promise<PublishOutcome> {
   const incoming = parseNarInfo(text, c.config.storeDir);
   const { hash } = incoming.storePath;
-  await recover(c);
+  await resolveExpired(c);
   return c.locks.run(hash, async () => {
-    await settleKey(c, hash);
+    await resolveKey(c, hash);
     const row = pathRow(c, hash);
     const base = row && { text: row.narinfo, etag: row.etag, firstPush: row.first_push };
     return publishing(c, hash, needsOf(c, incoming, base), (publication) =>
@@ -78,9 +78,9 @@ async function publishLocked(
   let base = known;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const needs = needsOf(c, incoming, base);
-    if (base !== known) protect(c, publication.sequence, needs);
+    if (base !== known) setNeeds(c, publication.sequence, needs);
     // From here on no deletion of these begins; one that began before must be over before anybody looks for them.
-    for (const nar of needs.nars) await c.locks.run(nar, () => settleKey(c, nar));
+    for (const nar of needs.nars) await c.locks.run(nar, () => resolveKey(c, nar));
     const { isFirstBuild, ...path } = await decide(c, pushed, base);
     const push = { pushedBy, firstPush: base?.firstPush ?? c.now() };
     const written = await writeNarInfo(c, publication, hash, path.text, base, push);
@@ -88,14 +88,14 @@ async function publishLocked(
       c.transaction(() => {
         if (isFirstBuild) {
           recordDifferingBuild(c, incoming, pushedBy);
-          wantPaths(c, [hash]);
+          touchPaths(c, [hash]);
         }
         if (!isFirstBuild || written.isNew || base !== known) {
           indexPath(c, { ...path, ...written, ...push });
         }
       });
       if (base !== undefined && written.isNew) await c.purge([`/${hash}.narinfo`]);
-      publication.mayArrive = false;
+      publication.unconfirmed = false;
       if (isFirstBuild) return "first-build-stays";
       if (base === undefined) return "created";
       return written.isNew ? "updated" : "unchanged";
@@ -132,7 +132,7 @@ async function decide(
   const merge = stored && mergeNarInfo(stored, incoming);
   if (base !== undefined && stored !== undefined && merge !== undefined) {
     // Another build is turned away only by one that is certainly whole.
-    const state = await narState(c.bucket, stored, merge.kind === "differs");
+    const state = await verifyNar(c.bucket, stored, merge.kind === "differs");
     if (state.kind === "whole") {
       const { baseName } = stored.storePath;
       if (baseName !== incoming.storePath.baseName) {
@@ -152,7 +152,7 @@ async function decide(
       };
     }
   }
-  const state = await narState(c.bucket, incoming, true);
+  const state = await verifyNar(c.bucket, incoming, true);
   if (state.kind === "broken") {
     // The edge may still have it, and would tell the next push that it need not be sent.
     await c.purge([`/${state.key}`]);
@@ -189,7 +189,7 @@ async function missingReferences(c: CatalogContext, info: NarInfo, sequence: num
   if (unknown.length === 0) return missingNames(c, info);
   await earlierPublications(c, sequence, unknown);
   const lookups = missingPaths(c, unknown);
-  for (const hash of lookups.slice(0, MAX_LOOKUPS)) await learnPath(c, hash);
+  for (const hash of lookups.slice(0, MAX_LOOKUPS)) await importPathFromBucket(c, hash);
   if (lookups.length > MAX_LOOKUPS && missingPaths(c, lookups.slice(0, MAX_LOOKUPS)).length === 0) {
     // All that was looked for is there, so the rest may be, too: nobody has looked.
     throw new HttpError(
@@ -202,7 +202,7 @@ async function missingReferences(c: CatalogContext, info: NarInfo, sequence: num
 }
 
 /** Takes a path of the bucket into the catalog. True where it is there. */
-export async function learnPath(c: CatalogContext, hash: string): Promise<boolean> {
+export async function importPathFromBucket(c: CatalogContext, hash: string): Promise<boolean> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const deletions = c.deletions.count;
     const published = await readPublished(c, hash);

@@ -5,7 +5,7 @@ import { NARINFO } from "../../bucket/kinds.ts";
 import { bucketFailure, r2Code, TOO_MANY_WRITES } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
 import { type Push, pushMetadata } from "../objects.ts";
-import { begin, end, fail, type Needs } from "../rows/intents.ts";
+import { clearIntent, failIntent, type Needs, recordIntent } from "../rows/intents.ts";
 
 /** How often R2 may refuse a write because of others, before the client is told. */
 const MAX_ATTEMPTS = 4;
@@ -16,7 +16,7 @@ export interface Publication {
   /** Of its intention. */
   readonly sequence: number;
   /** The bucket has been asked to write, and the catalog or the edge may not know what it has done. */
-  mayArrive: boolean;
+  unconfirmed: boolean;
 }
 
 /**
@@ -29,8 +29,8 @@ export async function publishing<T>(
   needs: Needs,
   work: (publication: Publication) => Promise<T>,
 ): Promise<T> {
-  const sequence = begin(c, { kind: "publish", key: hash, ...needs });
-  const publication: Publication = { sequence, mayArrive: false };
+  const sequence = recordIntent(c, { kind: "publish", key: hash, ...needs });
+  const publication: Publication = { sequence, unconfirmed: false };
   const published = work(publication);
   // Whoever waits for it learns of a failure from the catalog, as everybody does.
   c.publications.set(
@@ -40,13 +40,13 @@ export async function publishing<T>(
   try {
     return await published;
   } catch (error) {
-    if (publication.mayArrive) fail(c, sequence, error);
+    if (publication.unconfirmed) failIntent(c, sequence, error);
     throw error;
   } finally {
     c.publications.delete(sequence);
     // Else the bucket may or may not hold the new narinfo, or get it in a while: the intention stays, goes on
     // protecting, and is settled later.
-    if (!publication.mayArrive) end(c, sequence);
+    if (!publication.unconfirmed) clearIntent(c, sequence);
   }
 }
 
@@ -63,7 +63,7 @@ export interface Written {
   /** Milliseconds since the epoch. */
   readonly uploaded: number;
   /** Set where that is long ago, and the path is pushed now all the same. Milliseconds since the epoch. */
-  readonly wanted?: number;
+  readonly lastUsed?: number;
   /** False where the bucket held it already. */
   readonly isNew: boolean;
 }
@@ -82,7 +82,7 @@ export async function writeNarInfo(
 ): Promise<Written | undefined> {
   const isSame = base !== undefined && text === base.text;
   if (isSame && base.read !== undefined) {
-    return { etag: base.etag, uploaded: base.read, wanted: c.now(), isNew: false };
+    return { etag: base.etag, uploaded: base.read, lastUsed: c.now(), isNew: false };
   }
   const onlyIf =
     base === undefined
@@ -91,7 +91,7 @@ export async function writeNarInfo(
         ? { etagDoesNotMatch: base.etag }
         : { etagMatches: base.etag };
   for (let attempt = 0; ; attempt++) {
-    publication.mayArrive = true;
+    publication.unconfirmed = true;
     try {
       const object = await c.bucket.put(`${hash}.narinfo`, text, {
         onlyIf,
@@ -103,12 +103,12 @@ export async function writeNarInfo(
     } catch (error) {
       if (r2Code(error) !== TOO_MANY_WRITES) throw bucketFailure("put", error);
       // That is an answer: nothing was written.
-      publication.mayArrive = false;
+      publication.unconfirmed = false;
       if (attempt === MAX_ATTEMPTS) throw bucketFailure("put", error);
       await c.wait(SECOND_MS);
       continue;
     }
-    publication.mayArrive = false;
+    publication.unconfirmed = false;
     return isSame ? { etag: base.etag, uploaded: c.now(), isNew: false } : undefined;
   }
 }

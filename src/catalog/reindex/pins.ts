@@ -9,8 +9,8 @@ import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { PIN_FOLDER, parsePin } from "../pins/object.ts";
 import { MAX_WRITTEN, pinRow, savePin, writePins } from "../pins/pins.ts";
-import { settleKey } from "../publish/settle.ts";
-import { learnCompanion } from "../rows/companions.ts";
+import { resolveKey } from "../publish/settle.ts";
+import { saveCompanion } from "../rows/companions.ts";
 import { note } from "../rows/findings.ts";
 import { type Run, saveRun } from "../runs/runs.ts";
 import { doItems, type Item, LAST, listPage, type Page } from "../scan/pages.ts";
@@ -20,8 +20,8 @@ const MAX_BYTES = 64 * 1024;
 
 /** Reads those that have no row: one bucket operation each, once. */
 export async function reindexCompanions(c: CatalogContext, run: Run): Promise<number> {
-  const folder = COMPANION_FOLDERS.find((folder) => run.after < endOf(folder)) ?? COMPANION_FOLDERS[0];
-  const page = await listPage(c, { prefix: folder }, run.after > folder ? run.after : "");
+  const folder = COMPANION_FOLDERS.find((folder) => run.checkpoint < endOf(folder)) ?? COMPANION_FOLDERS[0];
+  const page = await listPage(c, { prefix: folder }, run.checkpoint > folder ? run.checkpoint : "");
   const listed = JSON.stringify(page.objects.map(({ key }) => key));
   const unknown = c.sql
     .exec<{ key: string }>(
@@ -49,18 +49,18 @@ async function readCompanion(c: CatalogContext, key: string): Promise<void> {
     text !== undefined &&
     c.sql.exec("SELECT 1 FROM companions WHERE key = ?", key).toArray().length === 0
   ) {
-    learnCompanion(c, key, ownerOf(key, text));
+    saveCompanion(c, key, ownerOf(key, text));
   }
 }
 
 /** A pin without a row, or with another content, is taken into the rows; one without an object is written again. */
 export async function reindexPins(c: CatalogContext, run: Run): Promise<number> {
-  const page = await listPage(c, { prefix: PIN_FOLDER }, run.after);
+  const page = await listPage(c, { prefix: PIN_FOLDER }, run.checkpoint);
   c.sql.exec(
     `UPDATE pins SET is_written = 0, etag = NULL WHERE ?1 || name > ?2 AND ?1 || name <= ?3 AND is_written = 1
      AND ?1 || name NOT IN (SELECT value FROM json_each(?4))`,
     PIN_FOLDER,
-    run.after,
+    run.checkpoint,
     page.end,
     JSON.stringify(page.objects.map(({ key }) => key)),
   );
@@ -76,7 +76,7 @@ export async function reindexPins(c: CatalogContext, run: Run): Promise<number> 
 
 /** Looks for objects that are no pins; which pins there are is the rows' to say. */
 export async function checkPins(c: CatalogContext, run: Run): Promise<number> {
-  return readPins(c, run, await listPage(c, { prefix: PIN_FOLDER }, run.after));
+  return readPins(c, run, await listPage(c, { prefix: PIN_FOLDER }, run.checkpoint));
 }
 
 /** Reads what differs from the rows: a reindex takes it into them. */
@@ -92,7 +92,7 @@ async function readPins(c: CatalogContext, run: Run, page: Page): Promise<number
 async function readPin(c: CatalogContext, { kind }: Run, key: string): Promise<void> {
   const name = key.slice(PIN_FOLDER.length);
   // Otherwise a pin that is being deleted would come back.
-  await settleKey(c, key);
+  await resolveKey(c, key);
   const object = await bucketOperation("get", () => c.bucket.get(key));
   if (object === null) return;
   const pin = parsePin(await bucketOperation("get", () => object.text()), c.config.storeDir);

@@ -10,8 +10,8 @@
 
 import type { CatalogContext } from "../context.ts";
 import { type Findings, findingsOf, note } from "../rows/findings.ts";
-import { areNarsPending } from "../rows/intents.ts";
-import { forgetVanishedNar, learnNars } from "../rows/nars.ts";
+import { isAnyNarBeingDeleted } from "../rows/intents.ts";
+import { forgetVanishedNar, importNars } from "../rows/nars.ts";
 import { deletePathRow, indexPath } from "../rows/paths.ts";
 import type { Step } from "../runs/engine.ts";
 import { loadRun, moveTo, type PhaseOf, type Run, type RunReport, runReport, saveRun } from "../runs/runs.ts";
@@ -65,8 +65,8 @@ export const REINDEX_STEPS: Record<PhaseOf<"reindex">, Step> = {
 };
 
 async function reindexNarInfos(c: CatalogContext, run: Run): Promise<number> {
-  const page = await listNarInfos(c, run.after);
-  const items = differingPaths(c, page, run.after).map(
+  const page = await listNarInfos(c, run.checkpoint);
+  const items = differingPaths(c, page, run.checkpoint).map(
     (hash): Item => ({ key: `${hash}.narinfo`, cost: 1, work: () => reindexPath(c, run, hash) }),
   );
   const { done, cost } = await doItems(c, run, items, page.end);
@@ -90,7 +90,7 @@ function reindexPath(c: CatalogContext, run: Run, hash: string): Promise<void> {
           break;
         case "unreadable":
           note(c, run.kind, "unreadable-narinfo", hash, state.found.unreadable);
-          if (state.found.mayBeSound) run.obscure = hash;
+          if (state.found.mayBeSound) run.unreadableNarinfo = hash;
           // A path that nobody can read is missing, so that the next push of it heals. But what may be sound keeps
           // its row, and with it its NAR.
           if (state.row === undefined || state.found.mayBeSound) return;
@@ -107,13 +107,13 @@ function reindexPath(c: CatalogContext, run: Run, hash: string): Promise<void> {
 
 async function reindexNars(c: CatalogContext, run: Run): Promise<number> {
   const deletions = c.deletions.count;
-  const page = await listNars(c, run.after);
-  const { known, unknown, vanished } = differingNars(c, page, run.after);
+  const page = await listNars(c, run.checkpoint);
+  const { known, unknown, vanished } = differingNars(c, page, run.checkpoint);
   // A NAR without a row may be one that has been deleted since the page was listed, or is about to be. If there is
   // nothing of that kind, it is new.
-  const isUndisturbed = c.deletions.count === deletions && !areNarsPending(c);
+  const isUndisturbed = c.deletions.count === deletions && !isAnyNarBeingDeleted(c);
   const doubtful = isUndisturbed ? vanished : [...vanished, ...unknown.map((object) => object.key)];
-  c.transaction(() => learnNars(c, isUndisturbed ? [...known, ...unknown] : known));
+  c.transaction(() => importNars(c, isUndisturbed ? [...known, ...unknown] : known));
   const items = doubtful.map((key): Item => ({ key, cost: 1, work: () => reindexNar(c, run, key) }));
   const { done, cost } = await doItems(c, run, items, page.end);
   run.counts.nars += page.objects.filter((object) => object.key <= done).length;
@@ -125,7 +125,7 @@ function reindexNar(c: CatalogContext, run: Run, key: string): Promise<void> {
   return compareNar(c, key, (object) => {
     c.transaction(() => {
       if (object !== null) {
-        learnNars(c, [object]);
+        importNars(c, [object]);
       } else if (forgetVanishedNar(c, key, c.config.graceMs)) {
         run.counts.removed++;
         saveRun(c, run);
@@ -140,7 +140,7 @@ async function markIncomplete(c: CatalogContext, run: Run): Promise<number> {
     const end = c.sql
       .exec<{ hash: string | null }>(
         "SELECT max(hash) AS hash FROM (SELECT hash FROM paths WHERE hash > ? ORDER BY hash LIMIT ?)",
-        run.after,
+        run.checkpoint,
         REFERENCES_BATCH,
       )
       .one().hash;
@@ -149,7 +149,7 @@ async function markIncomplete(c: CatalogContext, run: Run): Promise<number> {
         `UPDATE paths SET incomplete = 1 - incomplete WHERE hash > ? AND hash <= ? AND incomplete <> EXISTS (
            SELECT 1 FROM refs WHERE referrer = paths.hash
            AND NOT EXISTS (SELECT 1 FROM paths AS referred WHERE referred.hash = refs.reference))`,
-        run.after,
+        run.checkpoint,
         end,
       );
     }

@@ -4,10 +4,10 @@ import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { DELETE_BATCH } from "../objects.ts";
 import { pinnedOf, pinsHolding } from "../pins/pins.ts";
-import { learnPath } from "../publish/publish.ts";
-import { carryOutDeletions, recover, settleKey } from "../publish/settle.ts";
+import { importPathFromBucket } from "../publish/publish.ts";
+import { executeDeletions, resolveExpired, resolveKey } from "../publish/settle.ts";
 import { companionsOfNar, companionsOfPath } from "../rows/companions.ts";
-import { begin, pendingNars, pendingReferrers, vanishingReferrers } from "../rows/intents.ts";
+import { deletingReferrers, intentNars, publishingReferrers, recordIntent } from "../rows/intents.ts";
 import { deletePathRow, pathRow, referencesOf, referrersOf } from "../rows/paths.ts";
 
 /** Milliseconds after which a sweep looks again for NARs that something under way needed. */
@@ -28,9 +28,9 @@ export interface Deleted {
  * which leaves every closure whole.
  */
 export async function deletePath(c: CatalogContext, hash: string, withReferrers: boolean): Promise<Deleted> {
-  await recover(c);
-  await c.locks.run(hash, () => settleKey(c, hash));
-  if (pathRow(c, hash) === undefined) await learnPath(c, hash);
+  await resolveExpired(c);
+  await c.locks.run(hash, () => resolveKey(c, hash));
+  if (pathRow(c, hash) === undefined) await importPathFromBucket(c, hash);
   const deleted: string[] = [];
   for (let round = 1; pathRow(c, hash) !== undefined; round++) {
     refusePinned(c, hash);
@@ -100,17 +100,17 @@ type LevelOutcome =
 async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promise<LevelOutcome> {
   const level = new Set(hashes);
   // Referrers that the catalog does not know any more, and that clients still see.
-  for (const referrer of hashes.flatMap((hash) => vanishingReferrers(c, hash))) {
-    await c.locks.run(referrer, () => settleKey(c, referrer));
+  for (const referrer of hashes.flatMap((hash) => deletingReferrers(c, hash))) {
+    await c.locks.run(referrer, () => resolveKey(c, referrer));
   }
   return c.locks.runAll(hashes, async () => {
     // No await between this and the intentions: a publication that refers to a path comes before or finds it missing.
     for (const hash of hashes) {
       const referrers = [
         ...referrersOf(c, hash, level.size + MAX_NAMED + 1).filter((referrer) => !level.has(referrer)),
-        ...pendingReferrers(c, hash),
+        ...publishingReferrers(c, hash),
       ];
-      const vanishing = vanishingReferrers(c, hash);
+      const vanishing = deletingReferrers(c, hash);
       if (referrers.length + vanishing.length === 0) continue;
       const refusal = new HttpError(409, referredMessage(c, hash, [...referrers, ...vanishing]));
       return { isReferred: referrers.length > 0, refusal };
@@ -122,7 +122,7 @@ async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promis
     c.transaction(() => {
       for (const { hash } of rows) beginPathDeletion(c, hash);
     });
-    await carryOutDeletions(c, hashes);
+    await executeDeletions(c, hashes);
     return { names: rows.map(({ hash, name }) => `${hash}-${name}`) };
   });
 }
@@ -152,7 +152,7 @@ export async function deleteNarInfo(
     beginPathDeletion(c, hash);
     alongside();
   });
-  await carryOutDeletions(c, [hash]);
+  await executeDeletions(c, [hash]);
 }
 
 /** Writes down that a narinfo is to be deleted; from here on it will be, whatever happens. Call it in a transaction. */
@@ -162,7 +162,7 @@ export function beginPathDeletion(c: CatalogContext, hash: string): void {
   const objects = companionsOfPath(c, hash);
   deletePathRow(c, hash);
   // Until the narinfo has gone clients may rely on these.
-  begin(c, {
+  recordIntent(c, {
     kind: "delete-path",
     key: hash,
     references,
@@ -190,8 +190,8 @@ export interface Swept {
  * for since, and with them the debug info that names them.
  */
 export async function sweepNars(c: CatalogContext, graceMs: number = c.config.graceMs): Promise<Swept> {
-  await recover(c);
-  const needed = pendingNars(c);
+  await resolveExpired(c);
+  const needed = intentNars(c);
   const cutoff = c.now() - graceMs;
   const due = c.sql
     .exec<{ key: string }>(
@@ -233,11 +233,11 @@ async function deleteNars(c: CatalogContext, keys: readonly string[]): Promise<v
   c.transaction(() => {
     for (const key of keys) beginNarDeletion(c, key);
   });
-  await carryOutDeletions(c, keys);
+  await executeDeletions(c, keys);
 }
 
 /** Writes down that a NAR is to be deleted; from here on it will be, whatever happens. Call it in a transaction. */
 export function beginNarDeletion(c: CatalogContext, key: string): void {
   c.sql.exec("DELETE FROM nars WHERE key = ?", key);
-  begin(c, { kind: "delete-nar", key, objects: companionsOfNar(c, key) });
+  recordIntent(c, { kind: "delete-nar", key, objects: companionsOfNar(c, key) });
 }

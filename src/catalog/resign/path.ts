@@ -6,7 +6,7 @@ import { FormatError } from "../../nix/format-error.ts";
 import { parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 import { inspectPublished } from "../publish/published.ts";
-import { settleKey } from "../publish/settle.ts";
+import { resolveKey } from "../publish/settle.ts";
 import { signerOf, textOf, withSignatures } from "../publish/signatures.ts";
 import { publishing, writeNarInfo } from "../publish/write-narinfo.ts";
 import { note } from "../rows/findings.ts";
@@ -34,7 +34,7 @@ export interface Resigning {
 /** The count of it is written with it, so that a step that is done again counts nothing twice. */
 export function resignPath(c: CatalogContext, run: Run, hash: string): Promise<void> {
   return c.locks.run(hash, async () => {
-    await settleKey(c, hash);
+    await resolveKey(c, hash);
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const row = signedRow(c, hash);
       // Deleted since the step began.
@@ -94,7 +94,7 @@ function rewrite(c: CatalogContext, run: Run, row: SignedRow, text: string): Pro
       resigning.unpurged = [...(resigning.unpurged ?? []), hash];
       saveRun(c, run);
     });
-    publication.mayArrive = false;
+    publication.unconfirmed = false;
     return true;
   });
 }

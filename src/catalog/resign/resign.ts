@@ -8,7 +8,7 @@ import { isIndexed } from "../reindex/indexed.ts";
 import { type Findings, findingsOf } from "../rows/findings.ts";
 import type { Step } from "../runs/engine.ts";
 import { loadRun, type PhaseOf, type Progress, progress, type Run, saveRun, startRun } from "../runs/runs.ts";
-import { doItems, type Item, LAST, WAITS } from "../scan/pages.ts";
+import { BLOCKED, doItems, type Item, LAST } from "../scan/pages.ts";
 import { COST, resigned, resigningOf, resignPath } from "./path.ts";
 
 /** Paths that one step looks at. Each is signed with each key, which takes some 0.1 ms. */
@@ -86,18 +86,18 @@ async function resignNarInfos(c: CatalogContext, run: Run): Promise<number> {
     // What the catalog does not know would keep its signatures. The reindex is done first; then this goes on.
     const reindex = loadRun(c, "reindex");
     if (reindex === undefined || reindex.finished !== undefined) startRun(c, "reindex", false);
-    return WAITS;
+    return BLOCKED;
   }
   const keys = await publicKeys(c);
   if (JSON.stringify(keys) !== JSON.stringify(resigning.keys)) {
     // What is done already has other signatures than these.
     Object.assign(resigning, { keys, paths: 0 });
-    run.after = "";
+    run.checkpoint = "";
   }
   const rows = c.sql
     .exec<{ hash: string; narinfo: string }>(
       "SELECT hash, narinfo FROM paths WHERE hash > ? ORDER BY hash LIMIT ?",
-      run.after,
+      run.checkpoint,
       BATCH,
     )
     .toArray();

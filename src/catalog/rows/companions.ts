@@ -4,7 +4,7 @@ import { LOG_FOLDER, saysOwnerInside } from "../../bucket/companions.ts";
 import type { CatalogContext } from "../context.ts";
 
 /** Notes to what an object belongs; `undefined` where that cannot be made out. */
-export function learnCompanion(c: CatalogContext, key: string, owner: string | undefined): void {
+export function saveCompanion(c: CatalogContext, key: string, owner: string | undefined): void {
   if (!saysOwnerInside(key)) return;
   if (owner === undefined) {
     forgetCompanions(c, [key]);

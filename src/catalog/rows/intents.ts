@@ -3,13 +3,13 @@
 import { isAnswered } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
 
-export type PendingKind = "publish" | "delete-path" | "delete-nar" | "delete-pin";
+export type IntentKind = "publish" | "delete-path" | "delete-nar" | "delete-pin";
 
-export interface PendingRow extends Record<string, SqlStorageValue> {
+export interface IntentRow extends Record<string, SqlStorageValue> {
   /** Grows with every intention; it names the row. */
   sequence: number;
   key: string;
-  kind: PendingKind;
+  kind: IntentKind;
   /** JSON. */
   nars: string;
   /** JSON. */
@@ -25,8 +25,8 @@ export interface Needs {
   readonly references: readonly string[];
 }
 
-export interface Intention extends Partial<Needs> {
-  readonly kind: PendingKind;
+export interface Intent extends Partial<Needs> {
+  readonly kind: IntentKind;
   /** The hash part of a path, or the key of a NAR or a pin. */
   readonly key: string;
   /** Of a deletion: keys of other objects that go with it. */
@@ -37,7 +37,7 @@ export interface Intention extends Partial<Needs> {
  * Writes an intention down and returns its sequence number. Durable before anything else leaves the object: its
  * output gate sees to that.
  */
-export function begin(c: CatalogContext, intention: Intention): number {
+export function recordIntent(c: CatalogContext, intention: Intent): number {
   const { nars = [], references = [], objects = [] } = intention;
   const { sequence } = c.sql
     .exec<{ sequence: number }>(
@@ -50,12 +50,12 @@ export function begin(c: CatalogContext, intention: Intention): number {
       JSON.stringify(objects),
     )
     .one();
-  c.unasked.add(sequence);
+  c.unsentIntents.add(sequence);
   return sequence;
 }
 
 /** Makes an intention protect other NARs and paths than before. */
-export function protect(c: CatalogContext, sequence: number, needs: Needs): void {
+export function setNeeds(c: CatalogContext, sequence: number, needs: Needs): void {
   c.sql.exec(
     "UPDATE pending SET nars = ?, refs = ? WHERE sequence = ?",
     JSON.stringify(needs.nars),
@@ -64,23 +64,23 @@ export function protect(c: CatalogContext, sequence: number, needs: Needs): void
   );
 }
 
-export function end(c: CatalogContext, sequence: number): void {
-  c.unasked.delete(sequence);
+export function clearIntent(c: CatalogContext, sequence: number): void {
+  c.unsentIntents.delete(sequence);
   c.sql.exec("DELETE FROM pending WHERE sequence = ?", sequence);
 }
 
 /** A publication's put has failed: if the bucket has said so, it can be settled at once. */
-export function fail(c: CatalogContext, sequence: number, error: unknown): void {
-  if (isAnswered(error)) renew(c, sequence, 0);
+export function failIntent(c: CatalogContext, sequence: number, error: unknown): void {
+  if (isAnswered(error)) restartTimeout(c, sequence, 0);
 }
 
 /** Counts the time in which the bucket may still do it from `begun` (milliseconds since the epoch). */
-export function renew(c: CatalogContext, sequence: number, begun: number): void {
+export function restartTimeout(c: CatalogContext, sequence: number, begun: number): void {
   c.sql.exec("UPDATE pending SET begun = ? WHERE sequence = ?", begun, sequence);
 }
 
 /** What is being deleted, or was when a process died, and takes this object with it. */
-export function deletionWith(c: CatalogContext, object: string): string | undefined {
+export function deletionIntentWith(c: CatalogContext, object: string): string | undefined {
   return c.sql
     .exec<{ key: string }>(
       "SELECT key FROM pending WHERE EXISTS (SELECT 1 FROM json_each(objects) WHERE value = ?) LIMIT 1",
@@ -90,7 +90,7 @@ export function deletionWith(c: CatalogContext, object: string): string | undefi
 }
 
 /** Hash parts of what any intention protects, or is itself about. */
-export function pendingPaths(c: CatalogContext): Set<string> {
+export function intentPaths(c: CatalogContext): Set<string> {
   return new Set(
     c.sql
       .exec<{ hash: string }>(
@@ -102,16 +102,16 @@ export function pendingPaths(c: CatalogContext): Set<string> {
 }
 
 /** Publications, under way or not settled yet, that refer to a path. */
-export function pendingReferrers(c: CatalogContext, hash: string): string[] {
-  return pendingReferring(c, "publish", hash);
+export function publishingReferrers(c: CatalogContext, hash: string): string[] {
+  return intentsReferringTo(c, "publish", hash);
 }
 
 /** Paths that refer to one and whose deletion has not ended: clients may still read their narinfos. */
-export function vanishingReferrers(c: CatalogContext, hash: string): string[] {
-  return pendingReferring(c, "delete-path", hash);
+export function deletingReferrers(c: CatalogContext, hash: string): string[] {
+  return intentsReferringTo(c, "delete-path", hash);
 }
 
-function pendingReferring(c: CatalogContext, kind: PendingKind, hash: string): string[] {
+function intentsReferringTo(c: CatalogContext, kind: IntentKind, hash: string): string[] {
   return c.sql
     .exec<{ key: string }>(
       "SELECT DISTINCT key FROM pending WHERE kind = ? AND key <> ? AND EXISTS (SELECT 1 FROM json_each(refs) WHERE value = ?)",
@@ -124,7 +124,7 @@ function pendingReferring(c: CatalogContext, kind: PendingKind, hash: string): s
 }
 
 /** Whether a publication, under way or not settled yet, relies on a NAR. */
-export function isNarPending(c: CatalogContext, nar: string): boolean {
+export function isNarBeingPublished(c: CatalogContext, nar: string): boolean {
   return (
     c.sql
       .exec(
@@ -136,12 +136,12 @@ export function isNarPending(c: CatalogContext, nar: string): boolean {
 }
 
 /** NARs of publications, and of narinfos whose deletion has not ended: until then clients may read them. */
-export function pendingNars(c: CatalogContext): Set<string> {
-  return narsOf(c, "publish", "delete-path");
+export function intentNars(c: CatalogContext): Set<string> {
+  return narsOfIntents(c, "publish", "delete-path");
 }
 
 /** NARs that intentions of these kinds protect. */
-export function narsOf(c: CatalogContext, ...kinds: readonly PendingKind[]): Set<string> {
+export function narsOfIntents(c: CatalogContext, ...kinds: readonly IntentKind[]): Set<string> {
   return new Set(
     c.sql
       .exec<{ nar: string }>(
@@ -155,18 +155,18 @@ export function narsOf(c: CatalogContext, ...kinds: readonly PendingKind[]): Set
 }
 
 /** Whether any NAR's deletion is under way, here or by a process that died. */
-export function areNarsPending(c: CatalogContext): boolean {
+export function isAnyNarBeingDeleted(c: CatalogContext): boolean {
   return c.sql.exec("SELECT 1 FROM pending WHERE kind = 'delete-nar' LIMIT 1").toArray().length > 0;
 }
 
 /** Whether anything is under way with a path or a NAR, or was when a process died. */
-export function isPending(c: CatalogContext, key: string): boolean {
-  return rowsOf(c, [key]).length > 0;
+export function hasIntent(c: CatalogContext, key: string): boolean {
+  return intentsOf(c, [key]).length > 0;
 }
 
 /** Whether a path or a NAR is being deleted, or was when a process died. */
 export function isBeingDeleted(c: CatalogContext, key: string): boolean {
-  return deletionsOf(c, [key]).length > 0;
+  return deletionIntents(c, [key]).length > 0;
 }
 
 /** Whether a path of the catalog has this NAR. */
@@ -195,14 +195,14 @@ export async function earlierPublications(
 }
 
 /** Deletions that are pending on these keys. */
-export function deletionsOf(c: CatalogContext, keys: readonly string[]): PendingRow[] {
-  return rowsOf(c, keys).filter((row) => row.kind !== "publish");
+export function deletionIntents(c: CatalogContext, keys: readonly string[]): IntentRow[] {
+  return intentsOf(c, keys).filter((row) => row.kind !== "publish");
 }
 
 /** What is pending on these keys. */
-export function rowsOf(c: CatalogContext, keys: readonly string[]): PendingRow[] {
+export function intentsOf(c: CatalogContext, keys: readonly string[]): IntentRow[] {
   return c.sql
-    .exec<PendingRow>(
+    .exec<IntentRow>(
       "SELECT sequence, key, kind, nars, objects, begun FROM pending WHERE key IN (SELECT value FROM json_each(?))",
       JSON.stringify(keys),
     )

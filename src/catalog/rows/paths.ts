@@ -24,7 +24,7 @@ export interface IndexedPath {
   /** When it was written, in milliseconds since the epoch. */
   readonly uploaded: number;
   /** When a pusher last relied on it, where that is later than it was written. Milliseconds since the epoch. */
-  readonly wanted?: number;
+  readonly lastUsed?: number;
   /** In milliseconds since the epoch. */
   readonly firstPush: number;
   readonly pushedBy: string;
@@ -127,7 +127,7 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
     path.firstPush,
     path.uploaded,
     path.pushedBy,
-    path.wanted ?? path.uploaded,
+    path.lastUsed ?? path.uploaded,
   );
   // Only what differs is written: rows written are what the platform counts and limits.
   const references = JSON.stringify(referenceHashes(info));

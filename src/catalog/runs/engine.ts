@@ -5,11 +5,11 @@ import type { GcOptions } from "../collect/collection.ts";
 import { requestCollection } from "../collect/request.ts";
 import { GC_STEPS } from "../collect/steps.ts";
 import type { CatalogContext } from "../context.ts";
-import { recover } from "../publish/settle.ts";
+import { resolveExpired } from "../publish/settle.ts";
 import { isIndexed } from "../reindex/indexed.ts";
 import { REINDEX_STEPS, type ReindexOptions } from "../reindex/reindex.ts";
 import { RESIGN_STEPS, type ResignOptions, requestResign } from "../resign/resign.ts";
-import { WAITS } from "../scan/pages.ts";
+import { BLOCKED } from "../scan/pages.ts";
 import { loadRun, type Phase, type Run, type RunKind, saveRun, startRun } from "./runs.ts";
 
 /**
@@ -132,11 +132,11 @@ async function doSteps(c: CatalogContext, run: Run): Promise<number> {
   run.problem = undefined;
   run.retryAt = undefined;
   try {
-    await recover(c);
+    await resolveExpired(c);
     while (run.finished === undefined && spent < SMALL_STEPS) {
       run.steps++;
       const cost = (await STEPS[run.kind][run.phase]?.(c, run)) ?? 0;
-      if (cost === WAITS) break;
+      if (cost === BLOCKED) break;
       spent += cost;
     }
   } catch (error) {

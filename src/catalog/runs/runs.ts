@@ -61,13 +61,13 @@ export interface Run {
   /** Of a resign. */
   readonly resigning?: Resigning;
   /** Of a reindex: the hash part of a path that may be sound and cannot be read here, if there is any. */
-  obscure?: string;
+  unreadableNarinfo?: string;
   finished: number | undefined;
   /** When a run of this kind was last at its end, this one or an earlier one. */
   completed: number | undefined;
   phase: Phase;
   /** Everything up to this is done in this phase: a key of the bucket, or what the phase orders by. */
-  after: string;
+  checkpoint: string;
   steps: number;
   /** Steps in a row that failed. */
   failures: number;
@@ -126,7 +126,7 @@ export function startRun(
     finished: undefined,
     completed: loadRun(c, kind)?.completed,
     phase: PHASES[kind][0],
-    after: "",
+    checkpoint: "",
     steps: 0,
     failures: 0,
     problem: undefined,
@@ -144,10 +144,10 @@ export function startRun(
 export function moveTo(c: CatalogContext, run: Run, position: string | undefined): void {
   run.failures = 0;
   if (position !== undefined) {
-    run.after = position;
+    run.checkpoint = position;
     return;
   }
-  run.after = "";
+  run.checkpoint = "";
   const phases: readonly Phase[] = PHASES[run.kind];
   const next = phases[phases.indexOf(run.phase) + 1];
   if (next !== undefined) run.phase = next;

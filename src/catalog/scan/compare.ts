@@ -3,7 +3,7 @@
 import { bucketOperation } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
 import { inspectPublished, type Published, type Unreadable } from "../publish/published.ts";
-import { settleKey } from "../publish/settle.ts";
+import { resolveKey } from "../publish/settle.ts";
 import { type PathRow, pathRow } from "../rows/paths.ts";
 
 export type PathState =
@@ -23,7 +23,7 @@ export function comparePath(
 ): Promise<void> {
   return c.locks.run(hash, async () => {
     // Otherwise a deletion that is still to be finished would leave a row that says more than the bucket has.
-    await settleKey(c, hash);
+    await resolveKey(c, hash);
     const found = await inspectPublished(c, hash);
     await act(stateOf(found, pathRow(c, hash)));
   });
@@ -42,7 +42,7 @@ export function compareNar(
   act: (object: R2Object | null) => void,
 ): Promise<void> {
   return c.locks.run(key, async () => {
-    await settleKey(c, key);
+    await resolveKey(c, key);
     act(await bucketOperation("head", () => c.bucket.head(key)));
   });
 }

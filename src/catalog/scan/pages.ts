@@ -9,7 +9,7 @@ import { moveTo, type Run } from "../runs/runs.ts";
  */
 export const MAX_OPERATIONS = 400;
 /** What a step returns that has spent nothing and waits for another run. */
-export const WAITS = Number.POSITIVE_INFINITY;
+export const BLOCKED = Number.POSITIVE_INFINITY;
 /** Objects on one page of a listing: the most that R2 gives. */
 export const PAGE = 1000;
 /** Operations under way at once; the platform lets an invocation hold six connections. */

@@ -10,7 +10,7 @@ describe("a right token", () => {
       ok: true,
       identity: {
         name: "oidc:repo:acme/app:ref:refs/heads/main",
-        how: "oidc",
+        credential: "oidc",
         grants: [{ permissions: ["push"], caches: ["nix-cache"] }],
         expiresAt: exp * 1000,
       },

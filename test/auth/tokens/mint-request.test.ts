@@ -91,7 +91,7 @@ describe("a minter", () => {
   const content = parseMintRequest(JSON.stringify(BODY));
   const minter = (change: Partial<Identity>): Identity => ({
     name: "token:boss",
-    how: "static",
+    credential: "static",
     grants: [{ permissions: ["admin"], caches: ["*"] }],
     ...change,
   });
@@ -108,7 +108,7 @@ describe("a minter", () => {
   });
 
   test("that is a minted token is not outlived by what it mints", () => {
-    const ending = (seconds: number) => minter({ how: "minted", expiresAt: NOW + seconds * 1000 });
+    const ending = (seconds: number) => minter({ credential: "minted", expiresAt: NOW + seconds * 1000 });
     expect(refusal(() => checkMinter(content, ending(3600), NOW))).toBe("none");
     expect(refusal(() => checkMinter(content, ending(3599), NOW))).toMatch(
       /^403 expires_in: .* 3599 seconds$/,
@@ -119,7 +119,7 @@ describe("a minter", () => {
 describe("POST /tokens/exchange", () => {
   const oidc: Identity = {
     name: "oidc:repo:acme/app:ref:refs/heads/main",
-    how: "oidc",
+    credential: "oidc",
     grants: [{ permissions: ["push"], caches: ["nix-cache"] }],
     expiresAt: NOW + 300_000,
   };
@@ -131,7 +131,11 @@ describe("POST /tokens/exchange", () => {
     const keys = await deriveTokenKeys(["s".repeat(32)]);
     expect(await verifyMinted((await mint(content, keys, NOW)).token, keys, NOW)).toMatchObject({
       ok: true,
-      identity: { name: "token:oidc:repo:acme/app:ref:refs/heads/main", how: "minted", grants: oidc.grants },
+      identity: {
+        name: "token:oidc:repo:acme/app:ref:refs/heads/main",
+        credential: "minted",
+        grants: oidc.grants,
+      },
     });
   });
 
@@ -146,7 +150,7 @@ describe("POST /tokens/exchange", () => {
     },
   );
 
-  test.each(["static", "minted", "none"] as const)("not for a credential of the kind %s", (how) => {
-    expect(refusal(() => parseExchange("", { ...oidc, how }))).toMatch(/^403 only the identity token/);
+  test.each(["static", "minted", "none"] as const)("not for a credential of the kind %s", (credential) => {
+    expect(refusal(() => parseExchange("", { ...oidc, credential }))).toMatch(/^403 only the identity token/);
   });
 });

@@ -27,7 +27,7 @@ test("a token grants what it was minted for, until it expires", async () => {
   const good = {
     ok: true,
     id,
-    identity: { name: "token:ci", how: "minted", grants: GRANTS, expiresAt, tokenId: id },
+    identity: { name: "token:ci", credential: "minted", grants: GRANTS, expiresAt, tokenId: id },
   };
   expect(await verifyMinted(token, oldKeys, NOW)).toEqual(good);
   expect(await verifyMinted(token, oldKeys, expiresAt - 1)).toEqual(good);

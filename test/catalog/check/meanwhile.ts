@@ -1,9 +1,9 @@
 /** What may happen while a run goes over the bucket, at any of its operations. */
 import type { CatalogContext } from "../../../src/catalog/context.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
-import { recover } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
 import { deletePath, sweepNars } from "../../../src/catalog/remove/delete.ts";
-import { expectNar } from "../../../src/catalog/rows/nars.ts";
+import { announceNar } from "../../../src/catalog/rows/nars.ts";
 import { failing, inSmallPages, isDelete, type Operation, watch } from "../../support/bucket.ts";
 import { withSignature } from "../../support/catalog.ts";
 import { type Closure, hashOf } from "../../support/closure.ts";
@@ -51,7 +51,7 @@ export const EVENTS: readonly (readonly [string, Event])[] = [
 /** Uploads the NAR of a path that nobody knows. Gives its narinfo. */
 export async function uploadNew(c: CatalogContext, { hasChecksum = false } = {}): Promise<string> {
   const { narKey, nar, text } = await testPath("new-1.0");
-  await expectNar(c, { key: narKey, size: nar.length });
+  await announceNar(c, { key: narKey, size: nar.length });
   await c.bucket.put(narKey, nar, hasChecksum ? { sha256: await crypto.subtle.digest("SHA-256", nar) } : {});
   return text;
 }
@@ -91,6 +91,6 @@ export async function during<T>(
   const { bucket } = watch(inSmallPages(c.bucket, 2), { after });
   const result = await run({ ...c, bucket });
   await happening;
-  await recover(c);
+  await resolveExpired(c);
   return { happened: happening !== undefined, result, found: rows(c) };
 }

@@ -4,8 +4,8 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import type { CatalogContext } from "../../../src/catalog/context.ts";
 import { sweepNars } from "../../../src/catalog/remove/delete.ts";
-import { begin } from "../../../src/catalog/rows/intents.ts";
-import { expectNar, narSeen } from "../../../src/catalog/rows/nars.ts";
+import { recordIntent } from "../../../src/catalog/rows/intents.ts";
+import { announceNar, touchNar } from "../../../src/catalog/rows/nars.ts";
 import { meanwhile, watch } from "../../support/bucket.ts";
 import { keys } from "../../support/cache.ts";
 import { hashOf } from "../../support/closure.ts";
@@ -28,7 +28,7 @@ afterEach(() => reset());
 
 describe("an upload that never arrived", () => {
   it("is no finding, and a repair forgets it after the grace period", async () => {
-    await value(catalog().expectNar({ key: "nar/announced.nar", size: 5 }));
+    await value(catalog().announceNar({ key: "nar/announced.nar", size: 5 }));
     const left = async () => (await inCatalog(rows)).nars.length;
     expect(namesOf(await inCatalog((c) => check(c, { repair: true })))).toEqual({});
     expect(namesOf(await inCatalog((c) => check(c), later(NAR_GRACE_MS)))).toEqual({});
@@ -71,11 +71,12 @@ describe("a NAR that nothing refers to", () => {
   });
 
   it.each<[string, (path: TestPath, c: CatalogContext) => Promise<unknown> | unknown]>([
-    ["has been announced again", (path, c) => expectNar(c, { key: path.narKey, size: path.nar.length })],
-    ["a pusher has asked for again", (path, c) => narSeen(c, path.narKey)],
+    ["has been announced again", (path, c) => announceNar(c, { key: path.narKey, size: path.nar.length })],
+    ["a pusher has asked for again", (path, c) => touchNar(c, path.narKey)],
     [
       "is being published",
-      (path, c) => begin(c, { kind: "publish", key: hashOf(path), nars: [path.narKey], references: [] }),
+      (path, c) =>
+        recordIntent(c, { kind: "publish", key: hashOf(path), nars: [path.narKey], references: [] }),
     ],
   ])("is left alone that %s", async (_, care) => {
     const path = await testPath();

@@ -3,7 +3,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { checkReport } from "../../../src/catalog/check/check.ts";
-import { begin } from "../../../src/catalog/rows/intents.ts";
+import { recordIntent } from "../../../src/catalog/rows/intents.ts";
 import { requestRun } from "../../../src/catalog/runs/engine.ts";
 import { keys } from "../../support/cache.ts";
 import { baseNameOf, hashOf, publishClosure } from "../../support/closure.ts";
@@ -33,7 +33,7 @@ describe("a repair", () => {
       const publication = { kind: "publish", key: "f".repeat(32), references: [hashOf(library)] } as const;
       let finish = () => {};
       void c.locks.run(publication.key, () => new Promise<void>((resolve) => (finish = resolve)));
-      begin(c, publication);
+      recordIntent(c, publication);
       const report = await check(c, { repair: true });
       finish();
       return report;
@@ -47,7 +47,7 @@ describe("a repair", () => {
     await publishPath(path);
     await env.BUCKET.put(path.narKey, "cut");
     await scheduler.wait(5);
-    await value(catalog().expectNar({ key: path.narKey, size: path.nar.length }));
+    await value(catalog().announceNar({ key: path.narKey, size: path.nar.length }));
     await inCatalog((c) => check(c, { repair: true }));
     expect(await keys()).toEqual([path.narKey]);
   });

@@ -3,8 +3,8 @@
 // the end nothing is left that nothing keeps, and nothing is lost that something does.
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { recover } from "../../../src/catalog/publish/settle.ts";
-import { type Choices, choices } from "../../support/choices.ts";
+import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
+import { choices, type Schedule } from "../../support/choices.ts";
 import { tolerant } from "../../support/clients.ts";
 import { collectorsOf } from "../../support/collectors.ts";
 import { affectedBy, buildAt, closureOf, graphOf, graphShape, type NodeShape } from "../../support/graph.ts";
@@ -13,7 +13,7 @@ import { Ledger } from "../../support/ledger.ts";
 import { captureLog } from "../../support/log.ts";
 import { memoryBucket } from "../../support/memory-bucket.ts";
 import { Oracle } from "../../support/oracle.ts";
-import { type Operation, World } from "../../support/world.ts";
+import { type Operation, Simulation } from "../../support/world.ts";
 
 const HOUR = 3600_000;
 const DAY = 24 * HOUR;
@@ -42,7 +42,7 @@ interface Action {
 
 interface Round {
   readonly actions: readonly Action[];
-  readonly choices: Choices;
+  readonly choices: Schedule;
   /** Milliseconds by which the clock moves afterwards; it may be set back. */
   readonly pause: number;
   readonly restart: boolean;
@@ -111,7 +111,7 @@ async function play(storage: DurableObjectStorage, script: Script): Promise<void
     step: () => world.steps,
     now: () => world.now,
   });
-  const world: World = new World({
+  const world: Simulation = new Simulation({
     sql: storage.sql,
     transaction: (run) => storage.transactionSync(run),
     bucket,
@@ -181,7 +181,7 @@ async function play(storage: DurableObjectStorage, script: Script): Promise<void
     world.history.push("--- the end");
     await world.advance(HOUR);
     world.restart();
-    await world.run([{ label: "recover", run: () => recover(world.context) }]);
+    await world.run([{ label: "recover", run: () => resolveExpired(world.context) }]);
     await world.advance(30 * DAY);
     // After so long without a collection retention is counted anew.
     for (let time = 0; time < 4; time++) {

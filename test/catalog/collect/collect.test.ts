@@ -3,7 +3,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { gcReport } from "../../../src/catalog/collect/collection.ts";
-import { expectCompanion, wantPath, wantPaths } from "../../../src/catalog/publish/last-use.ts";
+import { announceCompanion, touchPath, touchPaths } from "../../../src/catalog/publish/last-use.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
 import { continueRuns, requestRun } from "../../../src/catalog/runs/engine.ts";
 import { failing } from "../../support/bucket.ts";
@@ -61,7 +61,7 @@ describe("retention_days", () => {
     const { packed, all } = await publishClosure();
     const [other] = await published("other-1.0");
     await beginRetention(MONTH);
-    await inCatalog((c) => wantPath(c, hashOf(packed)), daysLater(20, MONTH));
+    await inCatalog((c) => touchPath(c, hashOf(packed)), daysLater(20, MONTH));
     const report = await collectAfter(40, MONTH);
     expect(report).toMatchObject({ roots: 1, alive: { paths: 3 }, removed: { paths: 1 } });
     expect(report.oldest).toEqual([
@@ -71,7 +71,10 @@ describe("retention_days", () => {
   });
 
   it.each<[string, (path: TestPath) => Promise<unknown>]>([
-    ["asked for by a pusher", (path) => inCatalog((c) => wantPaths(c, [hashOf(path)]), daysLater(20, MONTH))],
+    [
+      "asked for by a pusher",
+      (path) => inCatalog((c) => touchPaths(c, [hashOf(path)]), daysLater(20, MONTH)),
+    ],
     ["pushed again", (path) => inCatalog((c) => publish(c, path.text, "tester"), daysLater(20, MONTH))],
     [
       "pushed again with another content",
@@ -84,7 +87,7 @@ describe("retention_days", () => {
     [
       "whose listing is pushed",
       (path) =>
-        inCatalog((c) => expectCompanion(c, `${hashOf(path)}.ls`, hashOf(path)), daysLater(20, MONTH)),
+        inCatalog((c) => announceCompanion(c, `${hashOf(path)}.ls`, hashOf(path)), daysLater(20, MONTH)),
     ],
   ])("is counted anew for a path that is %s", async (_, care) => {
     const [kept, lost] = (await published("kept-1.0", "lost-1.0")) as [TestPath, TestPath];
@@ -113,7 +116,7 @@ describe("retention_days", () => {
     const [path] = (await published("asked-for-1.0")) as [TestPath];
     await beginRetention(MONTH);
     await collectAfter(10, MONTH);
-    await inCatalog((c) => wantPath(c, hashOf(path)), daysLater(69, {}));
+    await inCatalog((c) => touchPath(c, hashOf(path)), daysLater(69, {}));
     const again = await inCatalog((c) => collect(c, FORCE), daysLater(70, MONTH));
     expect(again).toMatchObject({ dead: { paths: 0 }, removed: { paths: 0 } });
     expect(await collectAfter(100, MONTH, FORCE)).toMatchObject({ removed: { paths: 0 } });

@@ -3,7 +3,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { gcReport } from "../../../src/catalog/collect/collection.ts";
-import { wantPaths } from "../../../src/catalog/publish/last-use.ts";
+import { touchPaths } from "../../../src/catalog/publish/last-use.ts";
 import { requestRun } from "../../../src/catalog/runs/engine.ts";
 import { loadRun } from "../../../src/catalog/runs/runs.ts";
 import { recorded } from "../../support/catalog.ts";
@@ -43,7 +43,7 @@ describe("a collection that would remove more than half", () => {
   it("names the rule where something has been pushed", async () => {
     const [one] = await published("a", "b", "c", "d");
     await beginRetention(MONTH);
-    await inCatalog((c) => wantPaths(c, [hashOf(one as TestPath)]), daysLater(39, MONTH));
+    await inCatalog((c) => touchPaths(c, [hashOf(one as TestPath)]), daysLater(39, MONTH));
     expect((await collectAfter(40, MONTH)).stopped).toMatch(/older than retention_days = 30: is it right/);
     const size = { max_size_gb: 1e-9 };
     expect((await collectAfter(40, size)).stopped).toMatch(/max_size_gb = 1e-9 is less than half/);

@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { wantPaths } from "../../../src/catalog/publish/last-use.ts";
+import { touchPaths } from "../../../src/catalog/publish/last-use.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
 import { sweepNars } from "../../../src/catalog/remove/delete.ts";
 import { keys } from "../../support/cache.ts";
@@ -51,7 +51,7 @@ describe("what is removed", () => {
 
   it("are also NARs that were uploaded and never published", async () => {
     const [, path] = [await publishClosure(), await testPath("never-1.0")];
-    await value(catalog().expectNar({ key: path.narKey, size: path.nar.length }));
+    await value(catalog().announceNar({ key: path.narKey, size: path.nar.length }));
     await env.BUCKET.put(path.narKey, path.nar);
     await beginRetention(MONTH);
     expect(await collectAfter(2, MONTH)).toMatchObject({ unpublishedNars: 1, dead: { paths: 0 } });
@@ -65,7 +65,7 @@ describe("what is removed", () => {
     await beginRetention(MONTH);
     await inCatalog(
       (c) =>
-        wantPaths(
+        touchPaths(
           c,
           c.sql
             .exec<{ hash: string }>("SELECT hash FROM paths WHERE name LIKE 'other%'")

@@ -1,7 +1,7 @@
 // max_size_gb: the oldest roots go until what is left fits.
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
-import { wantPaths } from "../../../src/catalog/publish/last-use.ts";
+import { touchPaths } from "../../../src/catalog/publish/last-use.ts";
 import { hashOf } from "../../support/closure.ts";
 import {
   beginRetention,
@@ -29,7 +29,7 @@ describe("max_size_gb", () => {
       [2, paths[2]],
       [3, paths[0]],
     ] as const) {
-      await inCatalog((c) => wantPaths(c, [hashOf(path as TestPath)]), daysLater(day, { max_size_gb: 1 }));
+      await inCatalog((c) => touchPaths(c, [hashOf(path as TestPath)]), daysLater(day, { max_size_gb: 1 }));
     }
     return paths;
   }

@@ -3,7 +3,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { deletePin, listPins, putPin } from "../../../src/catalog/pins/pins.ts";
-import { recover } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
 import { failing, type Interference, losingAnswers, type Operation } from "../../support/bucket.ts";
 import { keys } from "../../support/cache.ts";
 import { recorded, rowsOf } from "../../support/catalog.ts";
@@ -103,7 +103,7 @@ describe("a deletion of a pin without an answer", () => {
   it("is done by itself, and drops nothing from the edge, where no pin is", async () => {
     await pinned();
     await recorded((c) => deletePin(c, "p"), lateBucket(), at(0));
-    const { operations, purged } = await recorded((c) => recover(c), {}, at(60_000));
+    const { operations, purged } = await recorded((c) => resolveExpired(c), {}, at(60_000));
     expect([operations, purged.flat()]).toEqual([["delete pins/p"], []]);
   });
 
@@ -119,7 +119,7 @@ describe("a deletion of a pin without an answer", () => {
     await pinned();
     await recorded((c) => deletePin(c, "p"), losingAnswers(isDelete), at(0));
     expect(await env.BUCKET.head("pins/p")).toBeNull();
-    await recorded((c) => recover(c), {}, at(60_000));
+    await recorded((c) => resolveExpired(c), {}, at(60_000));
     expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
     expect(await rowsOf("SELECT * FROM pins")).toEqual([]);
   });

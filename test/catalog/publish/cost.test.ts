@@ -4,9 +4,9 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, expect, it } from "vitest";
 import { metered } from "../../../src/catalog/meter.ts";
-import { wantPath } from "../../../src/catalog/publish/last-use.ts";
+import { touchPath } from "../../../src/catalog/publish/last-use.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
-import { expectNar, narSeen } from "../../../src/catalog/rows/nars.ts";
+import { announceNar, touchNar } from "../../../src/catalog/rows/nars.ts";
 import { baseNameOf, hashOf } from "../../support/closure.ts";
 import { inCatalog, publishPath } from "../../support/runs.ts";
 import { type TestPath, testPath } from "../../support/store-paths.ts";
@@ -30,9 +30,9 @@ it.each([0, 1, 5])("of a path with %d references", async (count) => {
 async function rowsWritten(path: TestPath): Promise<number> {
   return await inCatalog(async (c) => {
     const { context, spent } = metered(c);
-    await wantPath(context, hashOf(path));
-    await narSeen(context, path.narKey);
-    await expectNar(context, { key: path.narKey, size: path.nar.length, sha256: "" });
+    await touchPath(context, hashOf(path));
+    await touchNar(context, path.narKey);
+    await announceNar(context, { key: path.narKey, size: path.nar.length, sha256: "" });
     await env.BUCKET.put(path.narKey, path.nar);
     await publish(context, path.text, "PUSH_TOKEN");
     return spent().rowsWritten;

@@ -1,7 +1,7 @@
 /** Publications while the bucket fails or the catalog's process dies: nothing is lost, and nothing is left behind. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
-import { recover } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
 import { missingPaths } from "../../../src/catalog/rows/paths.ts";
 import { failing, isPut, losingAnswers, r2Error } from "../../support/bucket.ts";
 import { otherBuild } from "../../support/builds.ts";
@@ -74,7 +74,7 @@ describe("a bucket that fails", () => {
     const { result } = await publishing(path.text, interference(isPut));
     expect(result).toMatchObject({ status: 503 });
     expect(await rowsOf("SELECT kind, key FROM pending")).toEqual([{ kind: "publish", key: hashOf(path) }]);
-    await recorded((c) => recover(c), {}, later());
+    await recorded((c) => resolveExpired(c), {}, later());
     expect(await rowsOf("SELECT 'here' AS here FROM paths")).toEqual(expected.map((here) => ({ here })));
     expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
     expect(await publishing(path.text)).toMatchObject({
@@ -139,7 +139,7 @@ describe("a process that dies", () => {
     expect((await deleting(library)).result).toMatchObject({
       status: 409,
     });
-    const { purged } = await recorded((c) => recover(c), {}, later());
+    const { purged } = await recorded((c) => resolveExpired(c), {}, later());
     expect(purged).toEqual([[`/${app.key}`]]);
     expect(await rowsOf("SELECT signers FROM paths WHERE hash = ?", hashOf(app))).toEqual([{ signers: "a" }]);
     expect((await inCatalog(rows)).pending).toEqual([]);

@@ -3,8 +3,8 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { publish } from "../../../src/catalog/publish/publish.ts";
-import { recover } from "../../../src/catalog/publish/settle.ts";
-import { expectNar } from "../../../src/catalog/rows/nars.ts";
+import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
+import { announceNar } from "../../../src/catalog/rows/nars.ts";
 import { failing, isDelete } from "../../support/bucket.ts";
 import { deleting, publishing, type Recorded, recorded, rowsOf, storeNar } from "../../support/catalog.ts";
 import { closure, hashOf } from "../../support/closure.ts";
@@ -25,7 +25,7 @@ describe("what happens while a path is looked for in the bucket", () => {
     const { result } = await recorded((c) =>
       publishing(app.text, {
         after: async ({ name, key }) => {
-          if (name === "get" && key === library.key) await recover(c);
+          if (name === "get" && key === library.key) await resolveExpired(c);
         },
       }).then(({ result }) => result),
     );
@@ -63,7 +63,7 @@ describe("what happens while a path is looked for in the bucket", () => {
     for (const path of [library, app]) await storeNar(path);
     await env.BUCKET.delete(library.narKey);
     const healed = await testPath("library-1.0", "another build");
-    await inCatalog((c) => expectNar(c, { key: healed.narKey, size: healed.nar.length }));
+    await inCatalog((c) => announceNar(c, { key: healed.narKey, size: healed.nar.length }));
     await storeNar(healed);
     await recorded((c) =>
       publishing(app.text, {

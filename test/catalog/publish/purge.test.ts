@@ -3,7 +3,7 @@
 import { createExecutionContext, reset, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { recover } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
 import { deletePath, sweepNars } from "../../../src/catalog/remove/delete.ts";
 import NixCache, { handle } from "../../../src/index.ts";
 import { ORIGIN, PUSH_TOKEN } from "../../support/cache.ts";
@@ -68,9 +68,9 @@ describe("the catalog", () => {
     await publishPath(path);
     const purge = () => Promise.reject(new Error("the entrypoint could not be reached"));
     await expect(publishing(withSignature(path.text, "a"), {}, { purge })).rejects.toThrow();
-    expect((await recorded((c) => recover(c), {}, later())).purged).toEqual([[`/${path.key}`]]);
+    expect((await recorded((c) => resolveExpired(c), {}, later())).purged).toEqual([[`/${path.key}`]]);
     await expect(deleting(path, false, {}, { purge })).rejects.toThrow();
-    expect((await recorded((c) => recover(c), {}, later())).purged).toEqual([
+    expect((await recorded((c) => resolveExpired(c), {}, later())).purged).toEqual([
       [`/${path.key}`, `/${hashOf(path)}.ls`],
     ]);
   });

@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { recover } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
 import { deletePath } from "../../../src/catalog/remove/delete.ts";
 import { missingPaths } from "../../../src/catalog/rows/paths.ts";
 import { type Config, parseConfig } from "../../../src/config/config.ts";
@@ -85,13 +85,13 @@ describe("references", () => {
     await publishPath(library);
     await storeNar(app);
     await publishing(app.text, losingRequests(isPut));
-    await recorded((c) => recover(c));
+    await recorded((c) => resolveExpired(c));
     expect((await deleting(library)).result).toMatchObject({
       status: 409,
     });
     await env.BUCKET.put(app.key, app.text);
     const hour = later();
-    await recorded((c) => recover(c), {}, hour);
+    await recorded((c) => resolveExpired(c), {}, hour);
     expect((await deleting(library, false, {}, hour)).result).toMatchObject({
       message: expect.stringContaining(`is referred to by ${baseNameOf(app)};`),
     });
@@ -124,7 +124,7 @@ describe("an open cache", () => {
     const { app } = await closure();
     await storeNar(app);
     await publishing(app.text, losingAnswers(isPut), open);
-    await recorded((c) => recover(c), {}, later());
+    await recorded((c) => resolveExpired(c), {}, later());
     expect(await rowsOf("SELECT incomplete FROM paths")).toEqual([{ incomplete: 1 }]);
   });
 });

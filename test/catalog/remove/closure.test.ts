@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { publish } from "../../../src/catalog/publish/publish.ts";
-import { recover } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
 import { type Deleted, deletePath } from "../../../src/catalog/remove/delete.ts";
 import { parseConfig } from "../../../src/config/config.ts";
 import { failing, isDelete, losingRequests } from "../../support/bucket.ts";
@@ -54,7 +54,7 @@ describe("a closure of referrers", () => {
           expect(left).toContain(`${reference.slice(0, 32)}.narinfo`);
       }
     }
-    await recorded((c) => recover(c));
+    await recorded((c) => resolveExpired(c));
     await deleting(bottom, true);
     expect((await keys()).filter((key) => key.endsWith(".narinfo"))).toEqual([paths[1]?.key]);
   });

@@ -1,7 +1,7 @@
 /** Deletions that fail or get no answer: they have happened for the catalog, and are finished later. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
-import { recover } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
 import { sweepNars } from "../../../src/catalog/remove/delete.ts";
 import { failing, isDelete, losingAnswers, losingRequests } from "../../support/bucket.ts";
 import { keys } from "../../support/cache.ts";
@@ -24,7 +24,7 @@ describe("a deletion that was interrupted", () => {
       const { packed } = await publishClosure();
       expect((await deleting(packed, false, interference(isDelete))).result).toMatchObject({ status: 503 });
       expect(await rowsOf("SELECT * FROM paths WHERE hash = ?", hashOf(packed))).toEqual([]);
-      const { purged } = await recorded((c) => recover(c), {}, later());
+      const { purged } = await recorded((c) => resolveExpired(c), {}, later());
       expect(purged).toEqual([[`/${packed.key}`, `/${hashOf(packed)}.ls`]]);
       expect(await served(packed)).toBeUndefined();
       expect(await rowsOf("SELECT * FROM pending")).toEqual([]);

@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { recover } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
 import { failing, isDelete, losingAnswers, losingRequests } from "../../support/bucket.ts";
 import { keys } from "../../support/cache.ts";
 import { deleting, publishing, recorded, rowsOf, storeNar } from "../../support/catalog.ts";
@@ -24,7 +24,7 @@ describe("a deletion that was attempted again", () => {
     const path = await testPath();
     await publishPath(path);
     await deleting(path, false, losingAnswers(isDelete), at(0));
-    await recorded((c) => recover(c), losingAnswers(isDelete), at(60_000));
+    await recorded((c) => resolveExpired(c), losingAnswers(isDelete), at(60_000));
     expect(await begun()).toEqual([60_000]);
     await storeNar(path);
     const { result, waited } = await publishing(path.text, {}, at(61_000));
@@ -35,7 +35,7 @@ describe("a deletion that was attempted again", () => {
     const path = await testPath();
     await publishPath(path);
     await deleting(path, false, losingAnswers(isDelete), at(0));
-    await recorded((c) => recover(c), failing(isDelete), at(40_000));
+    await recorded((c) => resolveExpired(c), failing(isDelete), at(40_000));
     expect(await begun()).toEqual([0]);
     await deleting(path, false, failing(isDelete), at(20_000));
     expect(await begun()).toEqual([0]);
@@ -45,7 +45,7 @@ describe("a deletion that was attempted again", () => {
     const path = await testPath();
     await publishPath(path);
     await deleting(path, false, failing(isDelete), at(0));
-    await recorded((c) => recover(c), losingAnswers(isDelete), at(10_000));
+    await recorded((c) => resolveExpired(c), losingAnswers(isDelete), at(10_000));
     await storeNar(path);
     const { result, waited } = await publishing(path.text, {}, at(15_000));
     expect([result, waited]).toEqual(["created", [25_000]]);
@@ -62,7 +62,7 @@ it("takes no log along that another path has by then", async () => {
   await env.BUCKET.put(`log/${deriver}`, "building");
   await deleting(one, false, losingRequests(isDelete), at(0));
   await publishPath(two);
-  await recorded((c) => recover(c), {}, at(60_000));
+  await recorded((c) => resolveExpired(c), {}, at(60_000));
   expect(await keys()).toEqual(expect.arrayContaining([`log/${deriver}`, two.key]));
   expect(await keys()).not.toContain(one.key);
 });

@@ -3,9 +3,9 @@ import { reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:tes
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { publish } from "../../../src/catalog/publish/publish.ts";
-import { recover } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
 import { deletePath, type Swept, sweepNars } from "../../../src/catalog/remove/delete.ts";
-import { expectNar, narSeen } from "../../../src/catalog/rows/nars.ts";
+import { announceNar, touchNar } from "../../../src/catalog/rows/nars.ts";
 import { failing, type Interference, isDelete, losingAnswers, losingRequests } from "../../support/bucket.ts";
 import { keys } from "../../support/cache.ts";
 import { publishing, type Recorded, recorded, rowsOf, storeNar } from "../../support/catalog.ts";
@@ -58,13 +58,13 @@ describe("the grace period of a NAR", () => {
     [
       "is counted from its next upload",
       10,
-      (c, path) => expectNar(c, { key: path.narKey, size: path.nar.length }),
+      (c, path) => announceNar(c, { key: path.narKey, size: path.nar.length }),
       35,
     ],
     [
       "is counted from the last time that a pusher asked for it",
       10,
-      (c, path) => narSeen(c, path.narKey),
+      (c, path) => touchNar(c, path.narKey),
       35,
     ],
     [
@@ -111,7 +111,7 @@ describe("a sweep", () => {
   it("leaves NARs that a path has, and those that never had one", async () => {
     const [kept, uploaded] = [await testPath("kept"), await testPath("uploaded")];
     await publishPath(kept);
-    await inCatalog((c) => expectNar(c, { key: uploaded.narKey, size: uploaded.nar.length }));
+    await inCatalog((c) => announceNar(c, { key: uploaded.narKey, size: uploaded.nar.length }));
     await storeNar(uploaded);
     expect((await sweeping()).result).toEqual({ deletedNars: 0 });
     expect(await keys()).toEqual([kept.key, kept.narKey, uploaded.narKey].sort());
@@ -200,7 +200,7 @@ describe("a NAR that is being deleted", () => {
     await recorded((c) =>
       sweeping({
         before: (operation) => {
-          if (isDelete(operation)) expected = expectNar(c, { key: path.narKey, size: path.nar.length });
+          if (isDelete(operation)) expected = announceNar(c, { key: path.narKey, size: path.nar.length });
         },
         after: async (operation) => {
           if (isDelete(operation)) expect(await rowsOf("SELECT * FROM nars")).toEqual([]);
@@ -215,7 +215,7 @@ describe("a NAR that is being deleted", () => {
     const path = await deletedPath();
     expect((await sweeping(losingAnswers(isDelete))).result).toMatchObject({ status: 503 });
     const { operations, waited } = await recorded((c) =>
-      expectNar(c, { key: path.narKey, size: path.nar.length }),
+      announceNar(c, { key: path.narKey, size: path.nar.length }),
     );
     expect(operations).toEqual([`delete ${path.narKey}`]);
     expect(waited).toEqual([expect.closeTo(31_000, -4)]);
@@ -227,7 +227,7 @@ describe("a NAR that is being deleted", () => {
     await sweeping(losingRequests(isDelete));
     expect(await rowsOf("SELECT * FROM nars")).toEqual([]);
     expect(await publishing(path.text)).toMatchObject({ result: "created" });
-    await recorded((c) => recover(c), {}, later());
+    await recorded((c) => resolveExpired(c), {}, later());
     expect(await keys()).toEqual([path.key, path.narKey]);
     expect(await rowsOf("SELECT key, released FROM nars")).toEqual([{ key: path.narKey, released: null }]);
   });
@@ -237,7 +237,7 @@ describe("a NAR that is being deleted", () => {
     for (const path of paths) await publishPath(path);
     for (const path of paths) await inCatalog((c) => deletePath(c, hashOf(path), false));
     await sweeping(failing(isDelete));
-    const { operations, purged } = await recorded((c) => recover(c));
+    const { operations, purged } = await recorded((c) => resolveExpired(c));
     expect(operations.length).toBe(1);
     expect(purged.map((list) => [...list].sort())).toEqual([paths.map(({ narKey }) => `/${narKey}`).sort()]);
     expect(await keys()).toEqual([]);

@@ -3,7 +3,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { ownerOf } from "../../../src/bucket/companions.ts";
-import { expectCompanion } from "../../../src/catalog/publish/last-use.ts";
+import { announceCompanion } from "../../../src/catalog/publish/last-use.ts";
 import { sweepNars } from "../../../src/catalog/remove/delete.ts";
 import { logsStillNeeded } from "../../../src/catalog/rows/companions.ts";
 import { failing } from "../../support/bucket.ts";
@@ -104,7 +104,7 @@ describe("a log", () => {
     for (const path of [out, dev]) await publishPath(path);
     await env.BUCKET.put(`log/${DRV}`, "building");
     await beginRetention(MONTH);
-    await inCatalog((c) => expectCompanion(c, `${hashOf(dev)}.ls`, hashOf(dev)), daysLater(20, MONTH));
+    await inCatalog((c) => announceCompanion(c, `${hashOf(dev)}.ls`, hashOf(dev)), daysLater(20, MONTH));
     await collectAfter(40, MONTH);
     expect(await keys()).toEqual([`log/${DRV}`, dev.key, dev.narKey, out.narKey].sort());
     await collectAfter(60, MONTH, { force: true });
@@ -132,7 +132,7 @@ describe("a companion that is put while its path is being deleted", () => {
       /did not answer/,
     );
     const listing = `${hashOf(path)}.ls`;
-    const { operations } = await recorded((c) => expectCompanion(c, listing, hashOf(path)), {}, later);
+    const { operations } = await recorded((c) => announceCompanion(c, listing, hashOf(path)), {}, later);
     expect(operations).toEqual([`delete ${path.key}`]);
     await env.BUCKET.put(listing, "{}");
     await collectAfter(41, MONTH, { force: true });
