@@ -2,7 +2,8 @@
 // hours to push. Nothing but the filling differs from the deployed one.
 import { Catalog } from "../src/catalog/catalog.ts";
 import { indexPath } from "../src/catalog/rows/paths.ts";
-import { configOf, type Env } from "../src/config/config.ts";
+import { configOf } from "../src/config/config.ts";
+import type { Env } from "../src/env.ts";
 import { handle } from "../src/index.ts";
 import { formatNarInfo, parseNarInfo } from "../src/nix/narinfo.ts";
 import { pathName, REFERENCES, storeHash } from "./catalog-paths.ts";

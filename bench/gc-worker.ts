@@ -1,13 +1,15 @@
 // The Worker with a catalog that can be filled without a bucket and collected step by step: for measuring collections
 // at sizes that would take hours to push.
 import { Catalog } from "../src/catalog/catalog.ts";
-import { type GcOptions, type GcReport, gcReport } from "../src/catalog/collect/collection.ts";
-import { metered, type Spent } from "../src/catalog/meter.ts";
-import { sweepNars } from "../src/catalog/remove/delete.ts";
+import { gcReport } from "../src/catalog/collect/collection.ts";
+import { metered } from "../src/catalog/meter.ts";
+import { sweepNars } from "../src/catalog/remove/sweep.ts";
 import { indexPath } from "../src/catalog/rows/paths.ts";
 import { continueRuns, requestRun } from "../src/catalog/runs/engine.ts";
 import { saveRun, startRun } from "../src/catalog/runs/runs.ts";
-import { configOf, type Env } from "../src/config/config.ts";
+import { configOf } from "../src/config/config.ts";
+import type { GcOptions, GcReport, Spent } from "../src/contract/runs.ts";
+import type { Env } from "../src/env.ts";
 import { handle } from "../src/index.ts";
 import { formatNarInfo, parseNarInfo } from "../src/nix/narinfo.ts";
 import { pathName, storeHash } from "./catalog-paths.ts";

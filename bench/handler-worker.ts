@@ -1,6 +1,6 @@
 // This Worker's handler and the ten lines, with a bucket in memory that answers at once: what is left is the time of
 // the code itself. One request asks for many calls, because the clock of a Worker stands still while it computes.
-import type { Env } from "../src/config/config.ts";
+import type { Env } from "../src/env.ts";
 import { handle } from "../src/index.ts";
 import baseline from "./baseline-worker.js";
 

@@ -7,16 +7,18 @@ import { may } from "./auth/grants.ts";
 import { verifiedRequest } from "./auth/sigv4/body.ts";
 import { bucketFolder } from "./bucket/folder.ts";
 import { PRIVATE } from "./bucket/kinds.ts";
-import type { EdgePurger } from "./catalog/catalog.ts";
-import { fromCatalog } from "./catalog/result.ts";
-import { configOf, type Env } from "./config/config.ts";
+import { catalogClient } from "./catalog-client.ts";
+import { configOf } from "./config/config.ts";
 import { edgePaths, type Located, locate } from "./config/locate.ts";
 import { collects } from "./config/retention.ts";
+import type { Context } from "./context.ts";
+import type { EdgePurger } from "./contract/catalog.ts";
+import type { Env } from "./env.ts";
 import { errorResponse, HttpError } from "./http/errors.ts";
 import { parsePath } from "./http/path.ts";
 import { problemResponse } from "./http/problem.ts";
 import { matchRoute } from "./http/router.ts";
-import { type Context, ROUTES } from "./routes.ts";
+import { ROUTES } from "./routes.ts";
 import { withoutText } from "./s3/answer.ts";
 import { isS3Client, s3ErrorResponse } from "./s3/errors.ts";
 
@@ -37,7 +39,10 @@ export default class NixCache extends WorkerEntrypoint<Env> implements EdgePurge
       const { cacheName } = cache;
       // One that fails does not stop the others.
       await logged(
-        fromCatalog(() => this.env.CATALOG.getByName(cacheName).gc({})).then((report) =>
+        catalogClient(
+          this.env,
+          cacheName,
+        )((c) => c.gc({})).then((report) =>
           console.log(`collection of ${cacheName}: ${JSON.stringify(report)}`),
         ),
       );
@@ -92,10 +97,10 @@ async function answer(
 ): Promise<Response> {
   const { route, groups } = matchRoute(ROUTES, request.method, path);
   refuseCrossSite(request);
-  const tokens = () => env.CATALOG.getByName(config.defaultName);
+  const tokens = catalogClient(env, config.defaultName);
   const authority: Authority = {
     config,
-    revokedIds: async () => new Set(await fromCatalog(() => tokens().revokedTokens())),
+    revokedIds: async () => new Set(await tokens((c) => c.revokedTokens())),
   };
   const { identity, payload } = await authorize(request, route.permission, authority);
   const key = groups[0].slice(1);
@@ -103,7 +108,7 @@ async function answer(
     request,
     bucket: bucketFolder(env.BUCKET, config.folder),
     config,
-    catalog: () => env.CATALOG.getByName(config.cacheName),
+    catalog: catalogClient(env, config.cacheName),
     tokens,
     identity,
     identify: () => identify(request, authority),

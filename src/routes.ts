@@ -1,8 +1,5 @@
 // The route table: what the Worker answers, what permission each route needs, and who answers it.
 import { API_ROUTES } from "./api/routes.ts";
-import type { RoutePermission } from "./auth/gate/authorize.ts";
-import type { Identified } from "./auth/gate/identify.ts";
-import type { Identity } from "./auth/grants.ts";
 import { KINDS, type Kind, keyOf, NAR, NARINFO } from "./bucket/kinds.ts";
 import { narKeySha256 } from "./bucket/nar-object.ts";
 import { getCacheInfo, getFrontPage, getHealth, putCacheInfo } from "./cache/info.ts";
@@ -10,47 +7,13 @@ import { putMetadata } from "./cache/put-metadata.ts";
 import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";
 import { readObject } from "./cache/read.ts";
-import type { Catalog } from "./catalog/catalog.ts";
-import { fromCatalog } from "./catalog/result.ts";
-import { allProblems, type Config } from "./config/config.ts";
+import { allProblems } from "./config/config.ts";
 import { collects } from "./config/retention.ts";
+import type { Handler, Route } from "./context.ts";
 import { HttpError } from "./http/errors.ts";
-import type { Route as RouteOf } from "./http/router.ts";
 import { asksForBuckets, getLocation, LIST_PARAMETERS, listBuckets, listObjects } from "./s3/bucket.ts";
 import { completeUpload } from "./s3/complete.ts";
 import { abortUpload, createUpload, listParts, uploadPart } from "./s3/multipart.ts";
-
-/** What a handler gets. */
-export interface Context {
-  readonly request: Request;
-  readonly bucket: R2Bucket;
-  readonly config: Config;
-  /** The catalog of this cache; reading never asks for it. */
-  readonly catalog: () => DurableObjectStub<Catalog>;
-  /** The default cache's catalog, which keeps the tokens of all caches. */
-  readonly tokens: () => DurableObjectStub<Catalog>;
-  /** Anonymous where the route needs no permission: then nobody has asked. */
-  readonly identity: Identity;
-  /** Whose credential the request carries, where the route needs none. */
-  readonly identify: () => Promise<Identified>;
-  /** Whether that is somebody who may push to this cache. Never rejects: who cannot be told is not one. */
-  readonly isPusher: () => Promise<boolean>;
-  /** Goes on with something after the response; what it throws is logged. */
-  readonly afterwards: (work: Promise<unknown>) => void;
-  /** Drops paths from the cache in front of the Worker, after the response. */
-  readonly purge: (paths: readonly string[]) => void;
-  /** The path that matched, without its leading slash. */
-  readonly path: string;
-  /** As it was sent, without its `?`. */
-  readonly query: string;
-}
-
-export type Handler = (context: Context) => Promise<Response>;
-
-export interface Route extends RouteOf<RoutePermission, Handler> {
-  /** The SHA-256 (lower-case hex) that the bucket itself holds the body of a request for this path against. */
-  readonly bodySha256?: (path: string) => string | undefined;
-}
 
 const UPLOADS = { pattern: under(NAR), permission: "push" } as const;
 const FRONT = { method: "GET", pattern: /^\/$/, permission: "pull" } as const;
@@ -130,7 +93,7 @@ function touchPathOnPush(read: Handler): Handler {
   return async (context) => {
     const { config, path, catalog } = context;
     if (collects(config) && (await context.isPusher())) {
-      await logged(fromCatalog(() => catalog().touchPath(path.slice(0, HASH_LENGTH))));
+      await logged(catalog((c) => c.touchPath(path.slice(0, HASH_LENGTH))));
     }
     return read(context);
   };
@@ -154,7 +117,7 @@ async function logged(work: Promise<unknown>): Promise<void> {
 function touchNarOnPush(read: Handler): Handler {
   return async (context) => {
     const { path, catalog } = context;
-    if (await context.isPusher()) await logged(fromCatalog(() => catalog().touchNar(path)));
+    if (await context.isPusher()) await logged(catalog((c) => c.touchNar(path)));
     return read(context);
   };
 }

@@ -1,5 +1,5 @@
 // The cursor of a list: a place in it, in a form that clients hand back and do not take apart.
-import type { Position } from "../catalog/ask/search.ts";
+import type { Position } from "../contract/paths.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 
 const PLACE = new RegExp(`^([0-9]{1,15})/(${NIX32_CLASS}{32})$`);

@@ -1,13 +1,12 @@
 // POST /missing: which of many paths are not here. What a pusher asks before it uploads: one request, one call of
 // the catalog, and no operation of the bucket.
-import { fromCatalog } from "../catalog/result.ts";
 import { collects } from "../config/retention.ts";
+import type { Context } from "../context.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { HttpError } from "../http/errors.ts";
 import { FormatError, quote } from "../nix/format-error.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import { checkBaseName, parseStorePath } from "../nix/store-path.ts";
-import type { Context } from "../routes.ts";
 import { json } from "./json.ts";
 import { refuseParameters } from "./parameters.ts";
 
@@ -24,7 +23,7 @@ export async function postMissing({ request, config, catalog, isPusher }: Contex
   // Whoever may push is about to rely on those that are here.
   const isForPush = collects(config) && (await isPusher());
   const hashes = paths.map((path, index) => hashOf(path, index, config.storeDir));
-  const missing = new Set(await fromCatalog(() => catalog().missing(hashes, isForPush)));
+  const missing = new Set(await catalog((c) => c.missing(hashes, isForPush)));
   const answer = paths.filter((_, index) => missing.has(hashes[index] ?? ""));
   return json(request, { missing: [...new Set(answer)] });
 }

@@ -3,10 +3,10 @@
 import { PERMISSIONS } from "../auth/grants.ts";
 import { MAX_EXCHANGE_S } from "../auth/tokens/exchange.ts";
 import { MAX_EXPIRES_IN, MIN_EXPIRES_IN } from "../auth/tokens/mint-request.ts";
-import { MAX_REFERRERS } from "../catalog/ask/detail.ts";
-import { GROWTH_DAYS, LARGEST } from "../catalog/ask/stats.ts";
-import { FINDING_KINDS } from "../catalog/rows/findings.ts";
-import { PHASES, type RunKind } from "../catalog/runs/runs.ts";
+import { FINDING_KINDS } from "../contract/findings.ts";
+import { MAX_REFERRERS } from "../contract/paths.ts";
+import { PHASES, type RunKind } from "../contract/runs.ts";
+import { GROWTH_DAYS, LARGEST } from "../contract/stats.ts";
 import { COMPRESSIONS } from "../nix/narinfo.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import { MAX_PATHS } from "./missing.ts";

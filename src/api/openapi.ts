@@ -1,6 +1,6 @@
 // The OpenAPI 3.1 description of the API. What it says of permissions, refusals and shapes is tested against the
 // route table and against real answers.
-import { PIN_NAME_CLASS } from "../catalog/pins/object.ts";
+import { PIN_NAME_CLASS } from "../contract/pins.ts";
 import { MAX_PATHS } from "./missing.ts";
 import { type OpenApi, operation, type Parameter, ref } from "./openapi-operation.ts";
 import { HASH_PART, SCHEMAS, type Schema } from "./openapi-schemas.ts";

@@ -1,6 +1,5 @@
 // /paths: searching the store paths of the cache, everything about one, and deleting one.
-import { fromCatalog } from "../catalog/result.ts";
-import type { Context } from "../routes.ts";
+import type { Context } from "../context.ts";
 import { formatCursor, parseCursor } from "./cursor.ts";
 import { json } from "./json.ts";
 import { countOf, parametersOf, parsed, refuseParameters, textOf, wordOf } from "./parameters.ts";
@@ -14,8 +13,8 @@ export const MAX_LIMIT = 1000;
 export async function getPaths({ request, catalog }: Context): Promise<Response> {
   const parameters = parametersOf(request, ["prefix", "q", "limit", "cursor"]);
   const after = parsed(parameters, "cursor", parseCursor, "must be the 'next' of the page before");
-  const { paths, next } = await fromCatalog(() =>
-    catalog().listPaths({
+  const { paths, next } = await catalog((c) =>
+    c.listPaths({
       prefix: textOf(parameters, "prefix", MAX_NAME_LENGTH),
       search: textOf(parameters, "q", MAX_NAME_LENGTH),
       limit: countOf(parameters, "limit", MAX_LIMIT, DEFAULT_LIMIT),
@@ -28,13 +27,13 @@ export async function getPaths({ request, catalog }: Context): Promise<Response>
 /** GET /paths/{hash} */
 export async function getPath({ request, catalog, path }: Context): Promise<Response> {
   refuseParameters(request);
-  return json(request, await fromCatalog(() => catalog().pathDetail(hashOf(path))));
+  return json(request, await catalog((c) => c.pathDetail(hashOf(path))));
 }
 
 /** DELETE /paths/{hash}: refused while others refer to it, unless they are to go, too. */
 export async function deletePath({ request, catalog, path }: Context): Promise<Response> {
   const withReferrers = wordOf(parametersOf(request, ["closure"]), "closure", ["referrers"]) !== undefined;
-  return json(request, await fromCatalog(() => catalog().deletePath(hashOf(path), withReferrers)));
+  return json(request, await catalog((c) => c.deletePath(hashOf(path), withReferrers)));
 }
 
 /** The pattern of the route has seen to it that the path ends in a hash part. */

@@ -1,11 +1,9 @@
 // /pins: names for paths that must stay, such as what is deployed. Each keeps revisions.
-
-import type { PinRequest } from "../catalog/pins/pins.ts";
-import { fromCatalog } from "../catalog/result.ts";
+import type { Context } from "../context.ts";
+import type { PinRequest } from "../contract/pins.ts";
 import { HttpError } from "../http/errors.ts";
 import { FormatError } from "../nix/format-error.ts";
 import { parseStorePath, type StorePath } from "../nix/store-path.ts";
-import type { Context } from "../routes.ts";
 import { jsonBody, numberIn } from "./body.ts";
 import { json } from "./json.ts";
 import { refuseParameters } from "./parameters.ts";
@@ -19,13 +17,13 @@ const HINT =
 /** GET /pins */
 export async function getPins({ request, catalog }: Context): Promise<Response> {
   refuseParameters(request);
-  return json(request, { pins: await fromCatalog(() => catalog().listPins()) });
+  return json(request, { pins: await catalog((c) => c.listPins()) });
 }
 
 /** GET /pins/{name}: its newest store path, and the others that it keeps. */
 export async function getPin({ request, catalog, path }: Context): Promise<Response> {
   refuseParameters(request);
-  return json(request, await fromCatalog(() => catalog().getPin(nameOf(path))));
+  return json(request, await catalog((c) => c.getPin(nameOf(path))));
 }
 
 /** PUT /pins/{name}: a new revision, unless the newest is of the same path. */
@@ -41,13 +39,13 @@ export async function putPin({ request, config, catalog, path, identity }: Conte
     ...(keepRevisions !== undefined && { keepRevisions }),
     ...(keepDays !== undefined && { keepDays }),
   };
-  return json(request, await fromCatalog(() => catalog().putPin(nameOf(path), pin, identity.name)));
+  return json(request, await catalog((c) => c.putPin(nameOf(path), pin, identity.name)));
 }
 
 /** DELETE /pins/{name}: all of its revisions. */
 export async function deletePin({ request, catalog, path }: Context): Promise<Response> {
   refuseParameters(request);
-  await fromCatalog(() => catalog().deletePin(nameOf(path)));
+  await catalog((c) => c.deletePin(nameOf(path)));
   return json(request, { deleted: nameOf(path) });
 }
 

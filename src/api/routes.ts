@@ -1,10 +1,10 @@
 // The routes of the native API, /api/v1. openapi.ts describes the same operations, and a test holds the two against
 // each other.
 import type { RoutePermission } from "../auth/gate/authorize.ts";
-import { PIN_NAME_CLASS } from "../catalog/pins/object.ts";
+import type { Context, Handler } from "../context.ts";
+import { PIN_NAME_CLASS } from "../contract/pins.ts";
 import type { Route } from "../http/router.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
-import type { Context, Handler } from "../routes.ts";
 import { getGc, postGc } from "./gc.ts";
 import { json } from "./json.ts";
 import { postMissing } from "./missing.ts";

@@ -6,11 +6,10 @@ import { type Identity, notHeld } from "../auth/grants.ts";
 import { parseExchange } from "../auth/tokens/exchange.ts";
 import { checkMinter, parseMintRequest } from "../auth/tokens/mint-request.ts";
 import { mint, type TokenContent } from "../auth/tokens/minted.ts";
-import { fromCatalog } from "../catalog/result.ts";
-import type { TokenReport } from "../catalog/rows/tokens.ts";
+import type { Context } from "../context.ts";
+import type { TokenReport } from "../contract/tokens.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { HttpError } from "../http/errors.ts";
-import type { Context } from "../routes.ts";
 import { json } from "./json.ts";
 import { refuseParameters } from "./parameters.ts";
 
@@ -45,7 +44,7 @@ export async function postExchange(context: Context): Promise<Response> {
 
 export async function getTokens({ request, tokens, identity }: Context): Promise<Response> {
   refuseParameters(request);
-  const all = await fromCatalog(() => tokens().tokens());
+  const all = await tokens((c) => c.tokens());
   return json(request, { tokens: all.filter((token) => isWithin(token, identity)) });
 }
 
@@ -55,14 +54,14 @@ export async function getToken(context: Context): Promise<Response> {
 
 export async function deleteToken(context: Context): Promise<Response> {
   const { id } = await ownToken(context);
-  return json(context.request, await fromCatalog(() => context.tokens().revokeToken(id)));
+  return json(context.request, await context.tokens((c) => c.revokeToken(id)));
 }
 
 /** Throws {@link HttpError} 404 for one that may do more than who asks: to them it is not there. */
 async function ownToken({ request, path, tokens, identity }: Context): Promise<TokenReport> {
   refuseParameters(request);
   const id = path.slice(path.lastIndexOf("/") + 1);
-  const token = await fromCatalog(() => tokens().token(id));
+  const token = await tokens((c) => c.token(id));
   if (isWithin(token, identity)) return token;
   throw new HttpError(404, "there is no such token, or it has expired; GET /api/v1/tokens lists them");
 }
@@ -83,7 +82,7 @@ async function minted(context: Context, content: TokenContent, by: Identity): Pr
   const { name, grants } = content;
   // Before it is given away: a token that nobody could revoke must not exist.
   const row = { id, name, grants, mintedBy: by.name, parent: by.tokenId, createdAt, expiresAt };
-  await fromCatalog(() => tokens().insertToken(row));
+  await tokens((c) => c.insertToken(row));
   const expires = new Date(expiresAt).toISOString();
   return json(context.request, { id, token, name, grants, expires });
 }

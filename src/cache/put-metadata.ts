@@ -3,8 +3,7 @@
 import { ownerOf } from "../bucket/companions.ts";
 import type { Kind } from "../bucket/kinds.ts";
 import { putSmall } from "../bucket/operation.ts";
-import type { Catalog } from "../catalog/catalog.ts";
-import { fromCatalog } from "../catalog/result.ts";
+import type { AskCatalog } from "../catalog-client.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { type Coding, contentCoding, decode } from "../http/encodings.ts";
 import { HttpError, textLine } from "../http/errors.ts";
@@ -15,13 +14,13 @@ export async function putMetadata(
   bucket: R2Bucket,
   kind: Kind,
   key: string,
-  catalog: () => DurableObjectStub<Catalog>,
+  catalog: AskCatalog,
 ): Promise<Response> {
   const coding = contentCoding(request.headers.get("Content-Encoding"), kind.compressionSetting);
   const body = await readBody(request, kind.maxBytes);
   const text = await checkedText(body, coding, kind);
   // First the catalog: from here on it goes with its path, and no deletion takes what arrives now.
-  await fromCatalog(() => catalog().announceCompanion(key, ownerOf(key, text)));
+  await catalog((c) => c.announceCompanion(key, ownerOf(key, text)));
   await putSmall(bucket, key, body, {
     httpMetadata: { contentType: kind.contentType, ...(coding && { contentEncoding: coding }) },
   });

@@ -3,8 +3,7 @@
 import { MAX_SINGLE_PUT_BYTES, NAR } from "../bucket/kinds.ts";
 import { sha256Of, sha256OfNarKey } from "../bucket/nar-object.ts";
 import { bucketFailure, bucketOperation } from "../bucket/operation.ts";
-import type { Catalog } from "../catalog/catalog.ts";
-import { fromCatalog } from "../catalog/result.ts";
+import type { AskCatalog } from "../catalog-client.ts";
 import { contentLength } from "../http/body.ts";
 import { HttpError, textLine } from "../http/errors.ts";
 
@@ -13,7 +12,7 @@ export async function putNar(
   request: Request,
   bucket: R2Bucket,
   key: string,
-  catalog: () => DurableObjectStub<Catalog>,
+  catalog: AskCatalog,
   purge: (paths: readonly string[]) => void,
 ): Promise<Response> {
   const sha256 = sha256OfNarKey(key);
@@ -30,7 +29,7 @@ export async function putNar(
   }
 
   // First the catalog: from here on the key is not deleted, so that what `head` says stays true.
-  await fromCatalog(() => catalog().announceNar({ key, size, sha256 }));
+  await catalog((c) => c.announceNar({ key, size, sha256 }));
   const stored = await bucketOperation("head", () => bucket.head(key));
   if (stored !== null && sha256Of(stored) === sha256) {
     // The body is left to the runtime, which reads it away. Cancelled, it breaks the connection under a client that is

@@ -1,9 +1,9 @@
 // Uploading a narinfo: what can be said of it without knowing what else is in the cache. The catalog does the rest.
 
 import { NARINFO } from "../bucket/kinds.ts";
-import type { Catalog, PublishOutcome } from "../catalog/catalog.ts";
-import { fromCatalog } from "../catalog/result.ts";
+import type { AskCatalog } from "../catalog-client.ts";
 import type { Config, Keys } from "../config/config.ts";
+import type { PublishOutcome } from "../contract/paths.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { contentCoding, decode } from "../http/encodings.ts";
 import { HttpError, textLine } from "../http/errors.ts";
@@ -20,7 +20,7 @@ export async function putNarInfo(
   request: Request,
   key: string,
   config: Config,
-  catalog: () => DurableObjectStub<Catalog>,
+  catalog: AskCatalog,
   pushedBy: string,
 ): Promise<Response> {
   const info = parseUpload(await readUpload(request), key, config.storeDir);
@@ -30,7 +30,7 @@ export async function putNarInfo(
     throw new HttpError(400, `narinfo: CA: ${info.storePath.baseName} does not follow from it`);
   }
   if (!isProven) await requireSignature(info, await config.keys());
-  const outcome = await fromCatalog(() => catalog().publish(formatNarInfo(info), pushedBy));
+  const outcome = await catalog((c) => c.publish(formatNarInfo(info), pushedBy));
   return textLine(outcome === "created" ? 201 : 200, `${info.storePath.baseName} ${MESSAGES[outcome]}`);
 }
 

@@ -2,44 +2,53 @@
 // Reads of the protocol never come here. This class only hands over; the operations are functions of their own.
 import { DurableObject } from "cloudflare:workers";
 import { bucketFolder } from "../bucket/folder.ts";
-import { cacheNamed, configOf, type Env, undeclared } from "../config/config.ts";
+import { cacheNamed, configOf, undeclared } from "../config/config.ts";
 import { edgePaths } from "../config/locate.ts";
-import { type PathDetail, pathDetail } from "./ask/detail.ts";
-import { listPaths, type PathPage, type PathQuery } from "./ask/search.ts";
-import { RecentStats, type Stats } from "./ask/stats.ts";
+import type { CatalogApi, EdgePurger } from "../contract/catalog.ts";
+import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "../contract/paths.ts";
+import type { Pin, PinRequest } from "../contract/pins.ts";
+import type { Result } from "../contract/result.ts";
+import type {
+  CheckOptions,
+  CheckReport,
+  GcOptions,
+  GcReport,
+  ReindexOptions,
+  ReindexReport,
+  ResignOptions,
+  ResignReport,
+  RunKind,
+} from "../contract/runs.ts";
+import type { Stats } from "../contract/stats.ts";
+import type { NewToken, TokenReport } from "../contract/tokens.ts";
+import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "../contract/uploads.ts";
+import type { Env } from "../env.ts";
+import { pathDetail } from "./ask/detail.ts";
+import { listPaths } from "./ask/search.ts";
+import { RecentStats } from "./ask/stats.ts";
 import { requireSameFolder } from "./bucket-binding.ts";
-import { type CheckOptions, type CheckReport, checkReport } from "./check/check.ts";
-import { type GcOptions, type GcReport, gcReport } from "./collect/collection.ts";
+import { checkReport } from "./check/check.ts";
+import { gcReport } from "./collect/collection.ts";
 import type { CatalogContext } from "./context.ts";
 import { Locks } from "./locks.ts";
-import { deletePin, getPin, listPins, type Pin, type PinRequest, putPin } from "./pins/pins.ts";
+import { deletePin, getPin, listPins, putPin } from "./pins/pins.ts";
+import { announceNar, touchNar } from "./publish/announce-nar.ts";
 import { announceCompanion, touchPath, touchPaths } from "./publish/last-use.ts";
-import { type PublishOutcome, publish } from "./publish/publish.ts";
+import { publish } from "./publish/publish.ts";
 import { isIndexed } from "./reindex/indexed.ts";
-import { type ReindexOptions, type ReindexReport, reindexReport } from "./reindex/reindex.ts";
-import { type Deleted, deletePath, sweepNars } from "./remove/delete.ts";
-import { type ResignOptions, type ResignReport, resignReport } from "./resign/resign.ts";
-import { type Result, toResult } from "./result.ts";
-import { type AnnouncedNar, announceNar, touchNar } from "./rows/nars.ts";
+import { reindexReport } from "./reindex/reindex.ts";
+import { deletePath } from "./remove/delete.ts";
+import { sweepNars } from "./remove/sweep.ts";
+import { resignReport } from "./resign/resign.ts";
+import { toResult } from "./result.ts";
 import { missingPaths } from "./rows/paths.ts";
-import {
-  getToken,
-  insertToken,
-  listTokens,
-  type NewToken,
-  revokedIds,
-  revokeToken,
-  type TokenReport,
-} from "./rows/tokens.ts";
+import { getToken, insertToken, listTokens, revokedIds, revokeToken } from "./rows/tokens.ts";
 import {
   beginUpload,
   endUpload,
   MAX_UPLOAD_AGE_MS,
-  type NewPart,
-  type NewUpload,
   recordPart,
   sweepUploads,
-  type UploadedPart,
   uploadParts,
 } from "./rows/uploads.ts";
 import {
@@ -50,17 +59,10 @@ import {
   requestRun,
   requireIndex,
 } from "./runs/engine.ts";
-import { loadRun, type RunKind } from "./runs/runs.ts";
+import { loadRun } from "./runs/runs.ts";
 import { migrate } from "./schema.ts";
 
-export type { CheckReport, GcReport, PublishOutcome, ReindexReport, ResignReport };
-
-/** What the Worker's default entrypoint offers to its own objects: only it can purge its cache. */
-export interface EdgePurger {
-  purgeEdge(paths: readonly string[]): Promise<void>;
-}
-
-export class Catalog extends DurableObject<Env> {
+export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly context: CatalogContext;
   readonly #stats = new RecentStats();
   /** When the alarm is due, in milliseconds since the epoch; `null` where none is set. */

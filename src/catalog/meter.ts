@@ -1,15 +1,6 @@
 // What a piece of work spends: operations of the bucket by the classes in which they are billed, and rows.
+import type { Spent } from "../contract/runs.ts";
 import type { CatalogContext } from "./context.ts";
-
-export interface Spent {
-  classA: number;
-  classB: number;
-  /** Calls that delete, up to 1,000 objects each; free. */
-  deletes: number;
-  rowsRead: number;
-  rowsWritten: number;
-}
-
 export const NOTHING_SPENT: Spent = { classA: 0, classB: 0, deletes: 0, rowsRead: 0, rowsWritten: 0 };
 
 const CLASSES: Readonly<Record<string, keyof Spent>> = {

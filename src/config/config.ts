@@ -2,7 +2,7 @@
 // variable, shown on /health and in the log; reads go on, writes are refused until it is mended.
 import { createKeySource, type KeySource } from "../auth/oidc/jwks.ts";
 import { createRevocations, type Revocations } from "../auth/tokens/revocation.ts";
-import type { Catalog } from "../catalog/catalog.ts";
+import type { Env } from "../env.ts";
 import type { SecretKey } from "../nix/keys.ts";
 import { type CacheEntry, nameProblem, parseCaches } from "./caches.ts";
 import { type ImportedKeys, importKeys, importSigningKeys, type Keys } from "./keys.ts";
@@ -12,24 +12,6 @@ import { deriveTokenKeys, parseTokenSecret } from "./token-secret.ts";
 import { isSet, priority, storeDir, token } from "./values.ts";
 
 export type { Keys } from "./keys.ts";
-
-/** The Worker's bindings and variables, as wrangler delivers them. A TOML table or list arrives as a value. */
-export interface Env {
-  BUCKET: R2Bucket;
-  CATALOG: DurableObjectNamespace<Catalog>;
-  ADMIN_TOKEN?: string;
-  PUSH_TOKEN?: string;
-  PULL_TOKEN?: string;
-  TOKEN_SECRET?: string;
-  SIGNING_KEY?: string;
-  TRUSTED_PUBLIC_KEYS?: string | string[];
-  PRIORITY?: string | number;
-  STORE_DIR?: string;
-  CACHE_NAME?: string;
-  CACHES?: string | Record<string, unknown>;
-  OIDC?: string | readonly unknown[];
-  GC_GRACE_SECONDS?: string | number;
-}
 
 /** What is the same for all caches of a deployment. */
 export interface Shared {

@@ -1,5 +1,6 @@
 // What S3 tools ask of a bucket before they copy it: where it is, and what is in it.
 import { carriesSigV4 } from "../auth/sigv4/detect.ts";
+import type { Handler } from "../context.ts";
 import { S3Error } from "../http/s3-error.ts";
 import {
   bucketsDocument,
@@ -8,7 +9,6 @@ import {
   listDocumentV1,
   locationDocument,
 } from "../http/xml.ts";
-import type { Handler } from "../routes.ts";
 import { xmlResponse } from "./answer.ts";
 import { listEntries } from "./listing.ts";
 import { numberOf } from "./parameters.ts";

@@ -2,12 +2,12 @@
 
 import { sha256Of, sha256OfNarKey } from "../bucket/nar-object.ts";
 import { bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../bucket/operation.ts";
-import { fromCatalog } from "../catalog/result.ts";
-import { abortInBucket, stagingKey, type UploadedPart } from "../catalog/rows/uploads.ts";
+import { abortInBucket, stagingKey } from "../bucket/staging.ts";
+import type { Context, Handler } from "../context.ts";
+import type { UploadedPart } from "../contract/uploads.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { S3Error } from "../http/s3-error.ts";
 import { completeDocument, type RequestedPart, readCompleteRequest } from "../http/xml.ts";
-import type { Context, Handler } from "../routes.ts";
 import { xmlResponse } from "./answer.ts";
 import { uploading } from "./multipart.ts";
 import { promote } from "./promote.ts";
@@ -25,7 +25,7 @@ export const completeUpload: Handler = async (context) => {
   const sha256 = sha256OfNarKey(path);
   const upload = parseUploadId(new URLSearchParams(query).get("uploadId") ?? "");
   const requested = readCompleteRequest(decodeUtf8(await readBody(request, MAX_LIST_BYTES)));
-  const known = await fromCatalog(() => catalog().uploadParts(upload.id, path));
+  const known = await catalog((c) => c.uploadParts(upload.id, path));
   if (known !== undefined) checkParts(requested, known);
   // Before the look: from here on the key is not deleted, so that what is found stays.
   await announce(context, requested, known, sha256);
@@ -38,7 +38,7 @@ export const completeUpload: Handler = async (context) => {
   }
   if (isStored) {
     await abortInBucket(bucket, upload, path);
-    await fromCatalog(() => catalog().endUpload(upload.id));
+    await catalog((c) => c.endUpload(upload.id));
     return completed(context, stored.etag);
   }
   await assemble(context, upload, requested);
@@ -60,10 +60,10 @@ async function announce(
   known: readonly UploadedPart[] | undefined,
   sha256: string,
 ): Promise<void> {
-  if (known === undefined) return fromCatalog(() => catalog().touchNar(path));
+  if (known === undefined) return catalog((c) => c.touchNar(path));
   const numbers = new Set(requested.map(({ number }) => number));
   const size = known.reduce((sum, part) => sum + (numbers.has(part.number) ? part.size : 0), 0);
-  return fromCatalog(() => catalog().announceNar({ key: path, size, sha256 }));
+  return catalog((c) => c.announceNar({ key: path, size, sha256 }));
 }
 
 function completed({ request, config, path }: Context, etag: string): Response {
@@ -120,5 +120,5 @@ async function promoteStaged(context: Context, upload: UploadId, sha256: string)
 
 async function discardStaged({ bucket, catalog, path }: Context, { id }: UploadId): Promise<void> {
   await bucketOperation("delete", () => bucket.delete(stagingKey(id, path)));
-  await fromCatalog(() => catalog().endUpload(id));
+  await catalog((c) => c.endUpload(id));
 }

@@ -4,13 +4,12 @@
 import { NAR } from "../bucket/kinds.ts";
 import { sha256OfNarKey } from "../bucket/nar-object.ts";
 import { bucketFailure, bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../bucket/operation.ts";
-import { fromCatalog } from "../catalog/result.ts";
-import { abortInBucket, stagingKey } from "../catalog/rows/uploads.ts";
+import { abortInBucket, stagingKey } from "../bucket/staging.ts";
+import type { Handler } from "../context.ts";
 import { contentLength } from "../http/body.ts";
 import type { HttpError } from "../http/errors.ts";
 import { S3Error } from "../http/s3-error.ts";
 import { initiateDocument, listPartsDocument } from "../http/xml.ts";
-import type { Handler } from "../routes.ts";
 import { xmlResponse } from "./answer.ts";
 import { numberOf } from "./parameters.ts";
 import { formatUploadId, noSuchUpload, parseUploadId } from "./upload-id.ts";
@@ -33,7 +32,7 @@ export const createUpload: Handler = async ({ path, bucket, catalog, config, ide
     bucket.createMultipartUpload(stagingKey(id, path), { httpMetadata: { contentType: NAR.contentType } }),
   );
   // Died before this line, nobody knows the upload, and R2 forgets it in a week.
-  await fromCatalog(() => catalog().beginUpload({ id, r2Id, narKey: path, pushedBy: identity.name }));
+  await catalog((c) => c.beginUpload({ id, r2Id, narKey: path, pushedBy: identity.name }));
   return xmlResponse(initiateDocument(config.cacheName, path, formatUploadId({ id, r2Id })));
 };
 
@@ -54,7 +53,7 @@ export const uploadPart: Handler = async ({ request, path, bucket, catalog, quer
       .uploadPart(number, request.body ?? new Uint8Array()),
   );
   // Died before this line, the part is not listed, and a client that resumes sends it again.
-  if (!(await fromCatalog(() => catalog().recordPart(id, { number, etag, size })))) throw noSuchUpload();
+  if (!(await catalog((c) => c.recordPart(id, { number, etag, size })))) throw noSuchUpload();
   return new Response(null, { headers: { ETag: `"${etag}"`, "Cache-Control": "no-store" } });
 };
 
@@ -65,7 +64,7 @@ export const listParts: Handler = async ({ path, catalog, config, query }) => {
   const { id } = parseUploadId(uploadId);
   const partNumberMarker = numberOf(parameters, "part-number-marker", 0);
   const maxParts = Math.min(numberOf(parameters, "max-parts", LIST_PAGE), LIST_PAGE);
-  const known = await fromCatalog(() => catalog().uploadParts(id, path));
+  const known = await catalog((c) => c.uploadParts(id, path));
   if (known === undefined) throw noSuchUpload();
   const rest = known.filter(({ number }) => number > partNumberMarker);
   const parts = rest.slice(0, maxParts);
@@ -86,9 +85,9 @@ export const listParts: Handler = async ({ path, catalog, config, query }) => {
 /** Answers `DELETE key?uploadId=U`. */
 export const abortUpload: Handler = async ({ path, bucket, catalog, query }) => {
   const upload = parseUploadId(new URLSearchParams(query).get("uploadId") ?? "");
-  if ((await fromCatalog(() => catalog().uploadParts(upload.id, path))) === undefined) throw noSuchUpload();
+  if ((await catalog((c) => c.uploadParts(upload.id, path))) === undefined) throw noSuchUpload();
   await abortInBucket(bucket, upload, path);
-  await fromCatalog(() => catalog().endUpload(upload.id));
+  await catalog((c) => c.endUpload(upload.id));
   return new Response(null, { status: 204, headers: { "Cache-Control": "no-store" } });
 };
 

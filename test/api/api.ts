@@ -6,7 +6,7 @@ import { OPENAPI } from "../../src/api/openapi.ts";
 import type { Operation } from "../../src/api/openapi-operation.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
-import type { Env } from "../../src/config/config.ts";
+import type { Env } from "../../src/env.ts";
 import type { Problem } from "../../src/http/problem.ts";
 import { ADMIN_TOKEN, type Answer, cacheWith, type TestCache } from "../support/cache.ts";
 import { violations } from "./schema.ts";

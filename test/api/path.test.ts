@@ -1,7 +1,7 @@
 /** What the API tells of one path. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
-import type { PathDetail } from "../../src/catalog/ask/detail.ts";
+import type { PathDetail } from "../../src/contract/paths.ts";
 import { OPEN } from "../support/cache.ts";
 import { compressedPath, push, testPath } from "../support/store-paths.ts";
 import { apiCache, ask, inCatalog, refusal } from "./api.ts";

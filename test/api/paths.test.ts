@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { formatCursor, parseCursor } from "../../src/api/cursor.ts";
-import type { PathSummary } from "../../src/catalog/ask/search.ts";
+import type { PathSummary } from "../../src/contract/paths.ts";
 import type { TestCache } from "../support/cache.ts";
 import { push, testPath } from "../support/store-paths.ts";
 import { apiCache, ask, inCatalog, refusal } from "./api.ts";

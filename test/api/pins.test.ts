@@ -1,7 +1,7 @@
 /** Pins by the API: who may put, read and delete them, and that one request resolves them. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
-import type { Pin } from "../../src/catalog/pins/pins.ts";
+import type { Pin } from "../../src/contract/pins.ts";
 import { ADMIN_TOKEN, keys, PULL_TOKEN, PUSH_TOKEN } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
 import { push, testPath } from "../support/store-paths.ts";

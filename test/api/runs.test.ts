@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import type { CheckReport } from "../../src/catalog/check/check.ts";
+import type { CheckReport } from "../../src/contract/runs.ts";
 import { generateSecretKey } from "../../src/nix/keys.ts";
 import { ADMIN_TOKEN, type TestCache } from "../support/cache.ts";
 import { apiCache, ask, inCatalog, refusal } from "./api.ts";

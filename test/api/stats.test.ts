@@ -1,7 +1,8 @@
 /** The numbers of a cache: its size, its growth, and how old they may be. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
-import { countStats, RecentStats, STATS_AGE_MS, type Stats } from "../../src/catalog/ask/stats.ts";
+import { countStats, RecentStats, STATS_AGE_MS } from "../../src/catalog/ask/stats.ts";
+import type { Stats } from "../../src/contract/stats.ts";
 import { bytesOf, compressedPath, push, testPath } from "../support/store-paths.ts";
 import { apiCache, ask, inCatalog } from "./api.ts";
 import { pushRealClosure } from "./real-closure.ts";

@@ -1,7 +1,7 @@
 /** Tokens over the API: minted, listed, revoked. */
 import { reset } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { TokenReport } from "../../src/catalog/rows/tokens.ts";
+import type { TokenReport } from "../../src/contract/tokens.ts";
 import { TOKEN_SECRET } from "../auth/wallet.ts";
 import { ADMIN_TOKEN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";

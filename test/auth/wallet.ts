@@ -1,7 +1,7 @@
 /** Credentials of every kind, and the three forms in which each can be sent. */
 import { mint } from "../../src/auth/tokens/minted.ts";
-import type { Env } from "../../src/config/config.ts";
 import { deriveTokenKeys } from "../../src/config/token-secret.ts";
+import type { Env } from "../../src/env.ts";
 import {
   ADMIN_TOKEN,
   basic,

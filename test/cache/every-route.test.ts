@@ -5,7 +5,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Env } from "../../src/config/config.ts";
+import type { Env } from "../../src/env.ts";
 import { parsePath } from "../../src/http/path.ts";
 import { matchRoute } from "../../src/http/router.ts";
 import { generateSecretKey } from "../../src/nix/keys.ts";

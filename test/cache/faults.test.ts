@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Env } from "../../src/config/config.ts";
+import type { Env } from "../../src/env.ts";
 import { failing, type Interference, losingAnswers, type Operation, watch } from "../support/bucket.ts";
 import { type Answer, cacheWith, contents, PUSH_TOKEN, store, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";

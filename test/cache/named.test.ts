@@ -2,10 +2,10 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import type { CheckReport } from "../../src/catalog/check/check.ts";
 import { nameProblem } from "../../src/config/caches.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { edgePaths, locate } from "../../src/config/locate.ts";
+import type { CheckReport } from "../../src/contract/runs.ts";
 import { fingerprint } from "../../src/nix/fingerprint.ts";
 import { generateSecretKey, parseSecretKey, sign } from "../../src/nix/keys.ts";
 import { formatNarInfo, parseNarInfo } from "../../src/nix/narinfo.ts";

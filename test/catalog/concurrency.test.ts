@@ -2,9 +2,9 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import type { PublishOutcome } from "../../src/catalog/publish/publish.ts";
 import { publish } from "../../src/catalog/publish/publish.ts";
-import type { Result } from "../../src/catalog/result.ts";
+import type { PublishOutcome } from "../../src/contract/paths.ts";
+import type { Result } from "../../src/contract/result.ts";
 import { ADMIN_TOKEN, cacheWith, keys, type TestCache } from "../support/cache.ts";
 import {
   publishing,

@@ -2,7 +2,8 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { allProblems, type Env, parseConfig } from "../../src/config/config.ts";
+import { allProblems, parseConfig } from "../../src/config/config.ts";
+import type { Env } from "../../src/env.ts";
 import { captureLog } from "../support/log.ts";
 
 captureLog();

@@ -1,7 +1,8 @@
 /** Mistakes in the configuration: they are named, refuse writes, stop no read, and open nothing that was private. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
-import { allProblems, type Env, parseConfig } from "../../src/config/config.ts";
+import { allProblems, parseConfig } from "../../src/config/config.ts";
+import type { Env } from "../../src/env.ts";
 import { cacheWith, keys, PULL_TOKEN, PUSH_TOKEN, store } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
 import { expectRefusal } from "../support/refusal.ts";

@@ -1,7 +1,7 @@
 /** A cache under test: the Worker as it is, over the runtime's own R2, with the variables that a test wants. */
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import type { Env } from "../../src/config/config.ts";
+import type { Env } from "../../src/env.ts";
 import { handle } from "../../src/index.ts";
 import { type CatalogLog, catalogWith } from "./catalog-namespace.ts";
 

@@ -4,7 +4,8 @@ import { env } from "cloudflare:workers";
 import { bucketFolder } from "../../src/bucket/folder.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
-import { cacheNamed, configOf, type Env, undeclared } from "../../src/config/config.ts";
+import { cacheNamed, configOf, undeclared } from "../../src/config/config.ts";
+import type { Env } from "../../src/env.ts";
 
 type Call = (...parameters: unknown[]) => Promise<unknown>;
 

@@ -2,7 +2,8 @@
 import { env } from "cloudflare:workers";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { publish } from "../../src/catalog/publish/publish.ts";
-import { type Deleted, deletePath } from "../../src/catalog/remove/delete.ts";
+import { deletePath } from "../../src/catalog/remove/delete.ts";
+import type { Deleted } from "../../src/contract/paths.ts";
 import { type Interference, watch } from "./bucket.ts";
 import { hashOf } from "./closure.ts";
 import { inCatalog } from "./runs.ts";

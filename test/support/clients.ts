@@ -1,8 +1,7 @@
-/** What clients do, as operations of a {@link Simulation}: as Nix and administrators do it, through the Worker's own code. */
-import type { PublishOutcome } from "../../src/catalog/publish/publish.ts";
-import { fromCatalog } from "../../src/catalog/result.ts";
 import { requestRun } from "../../src/catalog/runs/engine.ts";
-import type { RunKind } from "../../src/catalog/runs/runs.ts";
+import { unwrap } from "../../src/catalog-client.ts";
+import type { PublishOutcome } from "../../src/contract/paths.ts";
+import type { RunKind } from "../../src/contract/runs.ts";
 import { HttpError } from "../../src/http/errors.ts";
 import { affectedBy, type Build, type Graph, signed } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
@@ -37,7 +36,7 @@ export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clie
 
   async function publish({ catalog }: Client, build: Build, text: string): Promise<PublishOutcome> {
     const began = world.steps;
-    const outcome = await fromCatalog(() => catalog.publish(text, "tester"));
+    const outcome = await unwrap(() => catalog.publish(text, "tester"));
     if (outcome !== "first-build-stays") {
       // Those of the cache's own keys come and go with its configuration.
       const signatures = [...text.matchAll(/^Sig: (signer-.*)$/gm)].map(([, value = ""]) => value);

@@ -1,10 +1,12 @@
 /** Collections, in tests: within the real catalog, at any time, by any rules. */
 import { env } from "cloudflare:workers";
-import { type GcOptions, type GcReport, gcReport } from "../../src/catalog/collect/collection.ts";
+import { gcReport } from "../../src/catalog/collect/collection.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { putPin } from "../../src/catalog/pins/pins.ts";
 import { requestRun } from "../../src/catalog/runs/engine.ts";
-import { type Config, type Env, parseConfig } from "../../src/config/config.ts";
+import { type Config, parseConfig } from "../../src/config/config.ts";
+import type { GcOptions, GcReport } from "../../src/contract/runs.ts";
+import type { Env } from "../../src/env.ts";
 import { keys } from "./cache.ts";
 import { HOUR_MS, inCatalog, publishPath, reindex, toEnd } from "./runs.ts";
 import { type TestPath, testPath } from "./store-paths.ts";

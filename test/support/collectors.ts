@@ -4,9 +4,9 @@ import { KINDS } from "../../src/bucket/kinds.ts";
 import { putMetadata } from "../../src/cache/put-metadata.ts";
 import { deletePin, putPin } from "../../src/catalog/pins/pins.ts";
 import { touchPaths } from "../../src/catalog/publish/last-use.ts";
-import { fromCatalog } from "../../src/catalog/result.ts";
 import { missingPaths } from "../../src/catalog/rows/paths.ts";
 import { requestRun } from "../../src/catalog/runs/engine.ts";
+import { unwrap } from "../../src/catalog-client.ts";
 import { HttpError } from "../../src/http/errors.ts";
 import { operation } from "./clients.ts";
 import type { Build } from "./graph.ts";
@@ -35,7 +35,7 @@ export function collectorsOf(world: Simulation, oracle: Oracle, ledger: Ledger):
   /** As the Worker reads a narinfo for a pusher. */
   async function isHere(client: Client, build: Build): Promise<boolean> {
     const began = now();
-    await fromCatalog(() => client.catalog.touchPath(build.hash));
+    await unwrap(() => client.catalog.touchPath(build.hash));
     if ((await client.bucket.get(build.key)) === null) return false;
     ledger.told(build.hash, began);
     return true;
@@ -47,7 +47,7 @@ export function collectorsOf(world: Simulation, oracle: Oracle, ledger: Ledger):
       await uploadIfAbsent(client, build, oracle);
       const began = now();
       try {
-        const outcome = await fromCatalog(() => client.catalog.publish(build.text, "tester"));
+        const outcome = await unwrap(() => client.catalog.publish(build.text, "tester"));
         if (outcome !== "first-build-stays") oracle.acknowledged(build, [], began.step);
       } catch (error) {
         // All that it refers to was found or sent a moment ago, and nobody but collections deletes.
@@ -91,7 +91,7 @@ export function collectorsOf(world: Simulation, oracle: Oracle, ledger: Ledger):
       const kind = KINDS.find(({ pattern }) => pattern.test(key));
       if (kind === undefined) throw new Error(`no kind of object is named ${key}`);
       const request = new Request(`https://cache.example.org/${key}`, { method: "PUT", body });
-      await putMetadata(request, client.bucket, kind, key, () => client.catalog);
+      await putMetadata(request, client.bucket, kind, key, (ask) => unwrap(() => ask(client.catalog)));
       // Debug info goes with its NAR, which may be that of another build than the one that is here.
       if (kind.name !== "debuginfo" || oracle.served.get(hash)?.url === narKey)
         ledger.companions.set(key, hash);

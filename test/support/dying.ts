@@ -2,7 +2,7 @@
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { Locks } from "../../src/catalog/locks.ts";
 import { continueRuns, type RunOptions, requestRun } from "../../src/catalog/runs/engine.ts";
-import type { RunKind } from "../../src/catalog/runs/runs.ts";
+import type { RunKind } from "../../src/contract/runs.ts";
 import { failing, inSmallPages, watch } from "./bucket.ts";
 
 /** The same catalog in an outage of its bucket. */

@@ -1,10 +1,13 @@
 /** Single requests of clients in a {@link World}, through the Worker's own code. */
 import { putNar } from "../../src/cache/put-nar.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
-import { deletePath, sweepNars } from "../../src/catalog/remove/delete.ts";
-import { fromCatalog, toResult } from "../../src/catalog/result.ts";
+import { deletePath } from "../../src/catalog/remove/delete.ts";
+import { sweepNars } from "../../src/catalog/remove/sweep.ts";
+import { toResult } from "../../src/catalog/result.ts";
 import { continueRuns, type RunOptions, requestRun, requireIndex } from "../../src/catalog/runs/engine.ts";
-import { loadRun, type RunKind } from "../../src/catalog/runs/runs.ts";
+import { loadRun } from "../../src/catalog/runs/runs.ts";
+import { unwrap } from "../../src/catalog-client.ts";
+import type { RunKind } from "../../src/contract/runs.ts";
 import type { Build } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
 import type { Client } from "./world.ts";
@@ -17,19 +20,19 @@ export async function upload({ bucket, catalog }: Client, build: Build, oracle: 
     headers: { "Content-Length": String(build.nar.length) },
   });
   const purged = (paths: readonly string[]) => oracle.purged(paths);
-  await putNar(request, bucket, build.narKey, () => catalog, purged);
+  await putNar(request, bucket, build.narKey, (ask) => unwrap(() => ask(catalog)), purged);
   oracle.narAcknowledged(build.narKey);
 }
 
 /** As a pusher does it, who asks before uploading and relies on the answer. */
 export async function uploadIfAbsent(client: Client, build: Build, oracle: Oracle): Promise<void> {
-  await fromCatalog(() => client.catalog.touchNar(build.narKey));
+  await unwrap(() => client.catalog.touchNar(build.narKey));
   if ((await client.bucket.head(build.narKey)) === null) await upload(client, build, oracle);
 }
 
 /** Has the catalog do something; its refusals are thrown. */
 export function call<T>(client: Client, work: (c: CatalogContext) => Promise<T> | T): Promise<T> {
-  return fromCatalog(() => client.call((c) => toResult(() => work(c))));
+  return unwrap(() => client.call((c) => toResult(() => work(c))));
 }
 
 /** How many alarms a run gets at most. */

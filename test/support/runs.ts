@@ -1,14 +1,21 @@
 /** Runs over the bucket, in tests: within the real catalog, to their end. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { type CheckReport, checkReport } from "../../src/catalog/check/check.ts";
+import { checkReport } from "../../src/catalog/check/check.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
-import { type ReindexReport, reindexReport } from "../../src/catalog/reindex/reindex.ts";
-import { type ResignOptions, type ResignReport, resignReport } from "../../src/catalog/resign/resign.ts";
-import type { Result } from "../../src/catalog/result.ts";
-import { FINDING_KINDS, type FindingKind } from "../../src/catalog/rows/findings.ts";
+import { reindexReport } from "../../src/catalog/reindex/reindex.ts";
+import { resignReport } from "../../src/catalog/resign/resign.ts";
 import { continueRuns, requestRun } from "../../src/catalog/runs/engine.ts";
-import type { Progress, RunReport } from "../../src/catalog/runs/runs.ts";
+import { FINDING_KINDS, type FindingKind } from "../../src/contract/findings.ts";
+import type { Result } from "../../src/contract/result.ts";
+import type {
+  CheckReport,
+  Progress,
+  ReindexReport,
+  ResignOptions,
+  ResignReport,
+  RunReport,
+} from "../../src/contract/runs.ts";
 import { PUSH_TOKEN } from "./cache.ts";
 import type { TestPath } from "./store-paths.ts";
 

@@ -1,6 +1,6 @@
 /** Variables of a configuration, and keys to be named in them. */
 import { env } from "cloudflare:workers";
-import type { Env } from "../../src/config/config.ts";
+import type { Env } from "../../src/env.ts";
 import { generateSecretKey } from "../../src/nix/keys.ts";
 
 export const { BUCKET, CATALOG } = env;

@@ -6,11 +6,14 @@
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { Locks } from "../../src/catalog/locks.ts";
+import { announceNar, touchNar } from "../../src/catalog/publish/announce-nar.ts";
 import { announceCompanion, touchPath } from "../../src/catalog/publish/last-use.ts";
 import { publish } from "../../src/catalog/publish/publish.ts";
-import { type Result, toResult } from "../../src/catalog/result.ts";
-import { type AnnouncedNar, announceNar, touchNar } from "../../src/catalog/rows/nars.ts";
-import { type Config, type Env, parseConfig } from "../../src/config/config.ts";
+import { toResult } from "../../src/catalog/result.ts";
+import { type Config, parseConfig } from "../../src/config/config.ts";
+import type { Result } from "../../src/contract/result.ts";
+import type { AnnouncedNar } from "../../src/contract/uploads.ts";
+import type { Env } from "../../src/env.ts";
 import { type Fault, NO_CHOICES, type Schedule } from "./choices.ts";
 import { type Snapshot, snapshotOf } from "./snapshot.ts";
 import { stoppingBucket } from "./stopping-bucket.ts";

@@ -1,54 +1,12 @@
 // Everything that is known about one path.
+import { type Closure, type DifferingBuild, MAX_REFERRERS, type PathDetail } from "../../contract/paths.ts";
 import { HttpError } from "../../http/errors.ts";
 import { formatHash } from "../../nix/hash.ts";
 import { parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 import { missingPaths, referenceHashes } from "../rows/paths.ts";
-import { isoTime, type PathSummary, SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
-
-/** Referrers that one answer names; half of a cache may refer to its libc. */
-export const MAX_REFERRERS = 1000;
-
-export interface PathDetail extends PathSummary {
-  /** The bucket's key of the NAR. */
-  readonly nar: string;
-  readonly narHash: string;
-  readonly fileHash: string | null;
-  /** Base names, as in the narinfo: perhaps with the path itself. */
-  readonly references: readonly string[];
-  /** Those of the references that are not here now. */
-  readonly missingReferences: readonly string[];
-  /** Base names, without the path itself, in the order of their hashes. At most {@link MAX_REFERRERS}. */
-  readonly referrers: readonly string[];
-  /** All of them. */
-  readonly referrerCount: number;
-  readonly closure: Closure;
-  /** As in the narinfo: `name:base64`. */
-  readonly signatures: readonly string[];
-  readonly deriver: string | null;
-  readonly ca: string | null;
-  readonly differingBuilds: readonly DifferingBuild[];
-}
-
-/** A path and all that it refers to, directly or not. */
-export interface Closure {
-  /** How many of them are here. */
-  readonly paths: number;
-  readonly narSize: number;
-  /** What a client downloads that has nothing of it. */
-  readonly fileSize: number;
-  /** How many are referred to and not here. */
-  readonly missing: number;
-}
-
-/** Another content that was pushed for the same path, and not taken. */
-export interface DifferingBuild {
-  readonly narHash: string;
-  readonly narSize: number;
-  readonly firstPush: string;
-  readonly lastPush: string;
-  readonly pushedBy: string;
-}
+import { isoTime } from "../times.ts";
+import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
 
 /** Everything about one path. Throws {@link HttpError} 404. */
 export function pathDetail(c: CatalogContext, hash: string): PathDetail {

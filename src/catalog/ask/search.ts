@@ -1,49 +1,9 @@
 // Searching the paths. Like every question it reads the catalog's own tables only, and costs no operation of the
 // bucket.
+import type { PathPage, PathQuery, PathSummary } from "../../contract/paths.ts";
 import { formatStorePath } from "../../nix/store-path.ts";
 import type { CatalogContext } from "../context.ts";
-
-/** A place in the list of paths, which is ordered by first push and hash, newest first. */
-export interface Position {
-  /** Milliseconds since the epoch. */
-  readonly firstPush: number;
-  readonly hash: string;
-}
-
-export interface PathQuery {
-  /** What the name begins with, to the letter. Empty: anything. */
-  readonly prefix: string;
-  /** What the name contains, in capitals or not. Empty: anything. */
-  readonly search: string;
-  /** The list goes on after this place. */
-  readonly after?: Position;
-  /** Paths in one answer. */
-  readonly limit: number;
-}
-
-/** Sizes are bytes, times ISO 8601 in UTC; as they go to the client. */
-export interface PathSummary {
-  readonly hash: string;
-  readonly name: string;
-  readonly storePath: string;
-  readonly compression: string;
-  readonly narSize: number;
-  /** `null` where the narinfo, another tool's, does not say. */
-  readonly fileSize: number | null;
-  /** Names of the keys that have signed it. */
-  readonly signers: readonly string[];
-  readonly firstPush: string;
-  readonly lastPush: string;
-  readonly pushedBy: string;
-  /** References were missing when it was last pushed or reindexed; only an open cache takes such a path. */
-  readonly incomplete: boolean;
-}
-
-export interface PathPage {
-  readonly paths: readonly PathSummary[];
-  /** Where the next page begins; absent on the last. */
-  readonly next?: Position;
-}
+import { isoTime } from "../times.ts";
 
 export interface SummaryRow extends Record<string, SqlStorageValue> {
   hash: string;
@@ -103,9 +63,4 @@ export function summary(c: CatalogContext, row: SummaryRow): PathSummary {
     pushedBy: row.pushed_by,
     incomplete: row.incomplete !== 0,
   };
-}
-
-/** As the API tells times. */
-export function isoTime(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
 }

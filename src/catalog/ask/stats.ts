@@ -1,44 +1,15 @@
 // What is in the cache, in numbers.
+import { type Amount, GROWTH_DAYS, LARGEST, type Stats } from "../../contract/stats.ts";
 import type { CatalogContext } from "../context.ts";
-import { isoTime, type PathSummary, SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
+import { isoTime } from "../times.ts";
+import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
-/** Days that the growth is told for, today included. */
-export const GROWTH_DAYS = 30;
-export const LARGEST = 10;
 /**
  * Milliseconds for which numbers are told again instead of counted again. Counting reads every row (a third of a
  * second for 200,000 paths), on a public cache anybody may ask, and meanwhile nobody can publish.
  */
 export const STATS_AGE_MS = 60_000;
-
-/** Sizes are bytes, times ISO 8601 in UTC; as it goes to the client. */
-export interface Stats {
-  /** When it was counted; up to a minute ago. */
-  readonly asOf: string;
-  readonly paths: number;
-  /** Of all paths, unpacked. */
-  readonly narSize: number;
-  /** NAR objects that have been published. Paths of the same content may share one. */
-  readonly nars: number;
-  /** What these take in the bucket. */
-  readonly storedSize: number;
-  /** The largest first. */
-  readonly byCompression: readonly (Amount & { readonly compression: string })[];
-  /** Paths by the day (UTC) of their first push, those without deletions since; oldest first, no day left out. */
-  readonly growth: readonly (Amount & { readonly day: string })[];
-  /** By the size of their compressed NARs. */
-  readonly largest: readonly PathSummary[];
-  /** The catalog's own size. */
-  readonly catalogSize: number;
-}
-
-export interface Amount {
-  readonly paths: number;
-  readonly narSize: number;
-  /** Compressed; a NAR that several paths share counts for each. */
-  readonly fileSize: number;
-}
 
 /** The numbers as they were at most {@link STATS_AGE_MS} ago, for as long as the object lives. */
 export class RecentStats {

@@ -2,32 +2,19 @@
 //
 // Like reindex it walks the listing and takes a closer look, under the key's lock, only at what differs from the
 // catalog. So a finding is what was true at that moment, and never the trace of a publication or deletion under way.
-
+import { FINDING_KINDS, type FindingKind, type Findings } from "../../contract/findings.ts";
+import type { CheckReport, PhaseOf } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
 import { checkPins } from "../reindex/pins.ts";
-import { FINDING_KINDS, type FindingKind, type Findings, findingsOf } from "../rows/findings.ts";
+import { findingsOf } from "../rows/findings.ts";
 import type { Step } from "../runs/engine.ts";
-import { loadRun, type PhaseOf, type RunReport, runReport } from "../runs/runs.ts";
+import { loadRun, runReport } from "../runs/runs.ts";
 import { checkNarInfos } from "./narinfos.ts";
 import { checkNars } from "./nars.ts";
 import { checkReferences } from "./references.ts";
 
 /** Findings of each kind that a report names. */
 const MAX_NAMED = 100;
-
-export interface CheckOptions {
-  /** Repair what is safe. One under way that does otherwise is begun again. */
-  readonly repair?: boolean;
-  /** Begin again from the start although one is under way. */
-  readonly restart?: boolean;
-}
-
-export interface CheckReport extends RunReport {
-  readonly repair: boolean;
-  /** Nothing found so far. */
-  readonly clean: boolean;
-  readonly findings: Readonly<Record<FindingKind, Findings>>;
-}
 
 /** `undefined` where none has been asked for yet. */
 export function checkReport(c: CatalogContext): CheckReport | undefined {

@@ -9,7 +9,7 @@ import { remember } from "../rows/unindexed.ts";
 import { type Run, saveRun } from "../runs/runs.ts";
 import { comparePath, type PathState } from "../scan/compare.ts";
 import { differingPaths, listNarInfos } from "../scan/differences.ts";
-import { doItems, type Item } from "../scan/pages.ts";
+import { doItems, type Item } from "../scan/items.ts";
 
 export async function checkNarInfos(c: CatalogContext, run: Run): Promise<number> {
   const page = await listNarInfos(c, run.checkpoint);

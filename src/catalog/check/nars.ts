@@ -2,13 +2,15 @@
 import { formatHash } from "../../nix/hash.ts";
 import type { CatalogContext } from "../context.ts";
 import { note } from "../rows/findings.ts";
-import { isNarBeingPublished, isNarReferred } from "../rows/intents.ts";
+import { isNarBeingPublished } from "../rows/intents.ts";
 import { forgetVanishedNar, importNars } from "../rows/nars.ts";
+import { isNarReferred } from "../rows/paths.ts";
 import { isAnyNarUnknown, isNarOfUnindexed } from "../rows/unindexed.ts";
 import { type Run, saveRun } from "../runs/runs.ts";
 import { compareNar } from "../scan/compare.ts";
 import { differingNars, listNars } from "../scan/differences.ts";
-import { doItems, type Item, type Page } from "../scan/pages.ts";
+import { doItems, type Item } from "../scan/items.ts";
+import type { Page } from "../scan/pages.ts";
 import { checkNarOfPath } from "./nar-of-path.ts";
 
 /** Between the parts of a place in the walk: sorts before whatever a longer key has there, and is in no key. */

@@ -7,7 +7,8 @@ import { pathRow, referrersOf } from "../rows/paths.ts";
 import { forgetAll, nameFromUnindexed, unindexedReferrers } from "../rows/unindexed.ts";
 import { type Run, saveRun } from "../runs/runs.ts";
 import { comparePath } from "../scan/compare.ts";
-import { doItems, type Item, LAST } from "../scan/pages.ts";
+import { doItems, type Item } from "../scan/items.ts";
+import { LAST } from "../scan/pages.ts";
 
 /** Rows of references that are looked at in one step. */
 const REFERENCES_BATCH = 20_000;

@@ -1,16 +1,9 @@
 // What a collection has found and done: the state that it keeps between its steps, and its report.
 import { GB } from "../../config/retention.ts";
-import { isoTime } from "../ask/search.ts";
+import type { Amount, GcReport, Spent } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
-import type { Spent } from "../meter.ts";
-import { loadRun, type Progress, progress } from "../runs/runs.ts";
-
-export interface GcOptions {
-  /** Only say what would go. */
-  readonly dryRun?: boolean;
-  /** Go on although more than half of the cache would go. */
-  readonly force?: boolean;
-}
+import { loadRun, progress } from "../runs/runs.ts";
+import { isoTime } from "../times.ts";
 
 /** A place in the order by age: when a path was last wanted, in milliseconds since the epoch, then its hash part. */
 export interface Place {
@@ -51,11 +44,6 @@ export interface Collection {
   spent: Spent;
 }
 
-export interface Amount {
-  paths: number;
-  bytes: number;
-}
-
 export interface Rules {
   readonly retentionDays: number | null;
   readonly maxSizeBytes: number | null;
@@ -65,27 +53,6 @@ export interface Rules {
 export function rulesOf({ config }: CatalogContext): Rules {
   const { retentionDays = null, maxSizeBytes = null, graceMs } = config;
   return { retentionDays, maxSizeBytes, graceMs };
-}
-
-/** Sizes are bytes; as it goes to the client. */
-export interface GcReport extends Progress {
-  readonly dryRun: boolean;
-  readonly force: boolean;
-  /** `null`: not configured. */
-  readonly retentionDays: number | null;
-  readonly maxSizeGb: number | null;
-  readonly stopped?: string;
-  readonly paths: number;
-  readonly bytes: number;
-  readonly pins: number;
-  readonly roots: number;
-  readonly alive: Amount;
-  readonly dead: Collection["dead"];
-  readonly oldest: Collection["oldest"];
-  readonly removed: Amount;
-  readonly spared: number;
-  readonly unpublishedNars: number;
-  readonly spent: Spent;
 }
 
 /** `undefined` where none has been asked for yet. */

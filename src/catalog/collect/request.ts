@@ -1,6 +1,7 @@
 // Asking for a collection: whether one may begin, by which rules, and whether what it found looks right.
 import { allProblems } from "../../config/config.ts";
 import { collects, GB, retentionMs } from "../../config/retention.ts";
+import type { Amount, GcOptions } from "../../contract/runs.ts";
 import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { NOTHING_SPENT } from "../meter.ts";
@@ -8,7 +9,7 @@ import { writePins } from "../pins/pins.ts";
 import { lastUseSlackMs } from "../publish/last-use.ts";
 import { isIndexed } from "../reindex/indexed.ts";
 import { loadRun, type Run, saveRun, startRun } from "../runs/runs.ts";
-import { type Amount, type Collection, type GcOptions, rulesOf } from "./collection.ts";
+import { type Collection, rulesOf } from "./collection.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 /**

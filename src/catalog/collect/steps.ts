@@ -1,17 +1,17 @@
 // The steps of a collection: marking, then the sweep level by level, then uploads that nobody has published.
 
 import { collects } from "../../config/retention.ts";
+import type { PhaseOf } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
 import { addSpent, metered } from "../meter.ts";
-import { pinnedOf } from "../pins/pins.ts";
 import { executeDeletions, resolveKey } from "../publish/settle.ts";
 import { isIndexed } from "../reindex/indexed.ts";
 import { unreadablePin } from "../reindex/pins.ts";
 import { beginPathDeletion } from "../remove/delete.ts";
 import { deletingReferrers, intentNars, intentPaths } from "../rows/intents.ts";
+import { pinnedOf } from "../rows/pins.ts";
 import type { Step } from "../runs/engine.ts";
-import { loadRun, moveTo, type PhaseOf, type Run, saveRun, startRun } from "../runs/runs.ts";
-import { BLOCKED } from "../scan/pages.ts";
+import { BLOCKED, loadRun, moveTo, type Run, saveRun, startRun } from "../runs/runs.ts";
 import { type Collection, rulesOf } from "./collection.ts";
 import { mark } from "./mark.ts";
 import { finish, requireSoundConfig, stop } from "./request.ts";

@@ -1,19 +1,10 @@
 // A pin as the bucket holds it, `pins/<name>`: small JSON, no route serves it. And the rule by which revisions stay.
+import type { Keep } from "../../contract/pins.ts";
 import { FormatError } from "../../nix/format-error.ts";
 import { parseStorePath } from "../../nix/store-path.ts";
 
 export const PIN_FOLDER = "pins/";
-/** A pin's name: one segment of a URL that needs no escapes. */
-export const PIN_NAME_CLASS = "[0-9A-Za-z][0-9A-Za-z._+=-]{0,127}";
 const DAY_MS = 24 * 3600 * 1000;
-
-/** How long revisions stay that are not the newest, which always does. Neither: for ever. */
-export interface Keep {
-  /** So many of the newest stay, the very newest included. */
-  readonly keepRevisions?: number;
-  /** Those stay that were pinned within so many days. */
-  readonly keepDays?: number;
-}
 
 export interface Revision {
   readonly hash: string;

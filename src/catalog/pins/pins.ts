@@ -1,14 +1,16 @@
 // Pins: names for paths that must stay. The rows protect; the object in the bucket is made of them, so that a catalog
 // that is built anew has the pins again. Who is told that something is pinned is told after both.
 import { bucketFailure, bucketOperation, r2Code, TOO_MANY_WRITES } from "../../bucket/operation.ts";
+import type { Keep, Pin, PinRequest } from "../../contract/pins.ts";
 import { HttpError } from "../../http/errors.ts";
-import { isoTime } from "../ask/search.ts";
 import type { CatalogContext } from "../context.ts";
 import { importPathFromBucket } from "../publish/publish.ts";
 import { executeDeletions, resolveKey } from "../publish/settle.ts";
 import { hasIntent, recordIntent } from "../rows/intents.ts";
 import { pathRow } from "../rows/paths.ts";
-import { formatPin, type Keep, PIN_FOLDER, type Revision, untilOf } from "./object.ts";
+import { type PinRow, pinRow, savePin } from "../rows/pins.ts";
+import { isoTime } from "../times.ts";
+import { formatPin, PIN_FOLDER, type Revision } from "./object.ts";
 
 /** How often the pin's object may turn out to be another than the catalog knew. */
 const MAX_ATTEMPTS = 4;
@@ -17,37 +19,6 @@ const SECOND_MS = 1100;
 
 /** Pins that one call of {@link writePins} writes: an invocation has only so many bucket operations. */
 export const MAX_WRITTEN = 50;
-
-export interface PinRequest extends Keep {
-  readonly hash: string;
-  /** Of the store path, after the dash. */
-  readonly name: string;
-}
-
-/** Times are ISO 8601 in UTC; as it goes to the client. */
-export interface Pin {
-  readonly name: string;
-  /** The newest. */
-  readonly storePath: string;
-  readonly keepRevisions: number | null;
-  readonly keepDays: number | null;
-  /** The newest first. */
-  readonly revisions: readonly {
-    readonly storePath: string;
-    readonly pinned: string;
-    readonly pinnedBy: string;
-    /** When it ceases to be kept; null: not by time. */
-    readonly until: string | null;
-  }[];
-}
-
-export interface PinRow extends Record<string, SqlStorageValue> {
-  name: string;
-  keep_revisions: number | null;
-  keep_days: number | null;
-  etag: string | null;
-  is_written: number;
-}
 
 /** Pins a path, as the newest revision of the name. Throws {@link HttpError} 409 for one that is not here, or 503. */
 export function putPin(c: CatalogContext, name: string, request: PinRequest, by: string): Promise<Pin> {
@@ -92,58 +63,6 @@ export function listPins(c: CatalogContext): Pin[] {
     .exec<{ name: string }>("SELECT name FROM pins ORDER BY name")
     .toArray()
     .flatMap(({ name }) => pinOf(c, name) ?? []);
-}
-
-/** Names of the pins in whose closure a path is; the path itself included. At most `limit`. */
-export function pinsHolding(c: CatalogContext, hash: string, limit: number): string[] {
-  return c.sql
-    .exec<{ pin: string }>(
-      `WITH RECURSIVE above (hash) AS (VALUES (?) UNION SELECT referrer FROM above JOIN refs ON reference = hash)
-       SELECT DISTINCT pin FROM pin_revisions
-       WHERE hash IN (SELECT hash FROM above) AND (until IS NULL OR until > ?) ORDER BY pin LIMIT ?`,
-      hash,
-      c.now(),
-      limit,
-    )
-    .toArray()
-    .map(({ pin }) => pin);
-}
-
-/** Those of these paths that are pinned themselves. */
-export function pinnedOf(c: CatalogContext, hashes: readonly string[]): Set<string> {
-  return new Set(
-    c.sql
-      .exec<{ hash: string }>(
-        `SELECT hash FROM pin_revisions
-         WHERE hash IN (SELECT value FROM json_each(?)) AND (until IS NULL OR until > ?)`,
-        JSON.stringify(hashes),
-        c.now(),
-      )
-      .toArray()
-      .map((row) => row.hash),
-  );
-}
-
-/** Writes the rows of a pin. Call it in a transaction. */
-export function savePin(c: CatalogContext, name: string, keep: Keep, revisions: readonly Revision[]): void {
-  c.sql.exec(
-    `INSERT INTO pins VALUES (?, ?, ?, NULL, 0) ON CONFLICT (name) DO UPDATE SET
-       keep_revisions = excluded.keep_revisions, keep_days = excluded.keep_days, is_written = 0`,
-    name,
-    keep.keepRevisions ?? null,
-    keep.keepDays ?? null,
-  );
-  c.sql.exec("DELETE FROM pin_revisions WHERE pin = ?", name);
-  const kept = revisions
-    .map((revision, index) => ({ ...revision, until: untilOf(revision, index, keep) }))
-    .filter(({ until }) => until === undefined || until > c.now());
-  for (const [index, { hash, name: pathName, pinned, pinnedBy, until = null }] of kept.entries()) {
-    const number = kept.length - index;
-    c.sql.exec(
-      "INSERT INTO pin_revisions VALUES (?, ?, ?, ?, ?, ?, ?)",
-      ...[name, number, hash, pathName, pinned, pinnedBy, until],
-    );
-  }
 }
 
 /** Brings what failed, or died, into the bucket: {@link MAX_WRITTEN} of them at most. How many. */
@@ -208,10 +127,6 @@ async function put(
     if (r2Code(error) === TOO_MANY_WRITES) return "busy";
     throw bucketFailure("put", error);
   }
-}
-
-export function pinRow(c: CatalogContext, name: string): PinRow | undefined {
-  return c.sql.exec<PinRow>("SELECT * FROM pins WHERE name = ?", name).toArray()[0];
 }
 
 function keepOf(row: PinRow): Keep {

@@ -3,6 +3,7 @@
 // references are there and protected, and the index follows the bucket.
 
 import { verifyNar } from "../../bucket/stored-nar.ts";
+import type { PublishOutcome } from "../../contract/paths.ts";
 import { HttpError } from "../../http/errors.ts";
 import { formatHash, type Hash } from "../../nix/hash.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
@@ -30,8 +31,6 @@ const MAX_ATTEMPTS = 4;
 const MAX_LOOKUPS = 200;
 /** Missing references that a refusal names. */
 const MAX_NAMED = 5;
-
-export type PublishOutcome = "created" | "updated" | "unchanged" | "first-build-stays";
 
 /** Publishes a narinfo that has been parsed and found trustworthy. Throws {@link HttpError} 409 or 503. */
 export async function publish(c: CatalogContext, text: string, pushedBy: string): Promise<PublishOutcome> {

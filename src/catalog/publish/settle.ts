@@ -10,11 +10,17 @@ import {
   deletionIntents,
   type IntentRow,
   intentsOf,
-  isNarReferred,
   narsOfIntents,
   restartTimeout,
 } from "../rows/intents.ts";
-import { deletePathRow, indexPath, isIncomplete, pathRow, postponeRelease } from "../rows/paths.ts";
+import {
+  deletePathRow,
+  indexPath,
+  isIncomplete,
+  isNarReferred,
+  pathRow,
+  postponeRelease,
+} from "../rows/paths.ts";
 import { readPublished } from "./published.ts";
 
 /**

@@ -7,18 +7,19 @@
 // - A path rewritten after its page was listed has another etag than the page says: row and narinfo agree.
 // - A publication or deletion under way holds the lock until row and bucket agree; one that a dead process left is
 //   settled first. The row follows the reading before the lock is released.
-
+import type { PhaseOf, ReindexReport } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
-import { type Findings, findingsOf, note } from "../rows/findings.ts";
+import { findingsOf, note } from "../rows/findings.ts";
 import { isAnyNarBeingDeleted } from "../rows/intents.ts";
 import { forgetVanishedNar, importNars } from "../rows/nars.ts";
 import { deletePathRow, indexPath } from "../rows/paths.ts";
 import type { Step } from "../runs/engine.ts";
-import { loadRun, moveTo, type PhaseOf, type Run, type RunReport, runReport, saveRun } from "../runs/runs.ts";
+import { loadRun, moveTo, type Run, runReport, saveRun } from "../runs/runs.ts";
 import { compareNar, comparePath } from "../scan/compare.ts";
 import { differingNars, differingPaths, listNarInfos, listNars } from "../scan/differences.ts";
-import { doItems, type Item } from "../scan/pages.ts";
-import { reindexCompanions, reindexPins } from "./pins.ts";
+import { doItems, type Item } from "../scan/items.ts";
+import { reindexCompanions } from "./companions.ts";
+import { reindexPins } from "./pins.ts";
 
 /** Unreadable narinfos that a report names. */
 const MAX_NAMED = 20;
@@ -26,20 +27,6 @@ const MAX_NAMED = 20;
 const REFERENCES_BATCH = 2000;
 /** Looking at them takes as long as so many bucket operations, and nothing else gets in between. */
 const BATCH_COST = 10;
-
-export interface ReindexOptions {
-  /** Begin again from the start although one is under way. */
-  readonly restart?: boolean;
-}
-
-export interface ReindexReport extends RunReport {
-  /** Paths taken into the catalog, or brought up to date. */
-  readonly indexed: number;
-  /** Rows removed, of paths and of NARs, whose object is not there. */
-  readonly removed: number;
-  readonly unreadable: Findings;
-  readonly unreadablePins: Findings;
-}
 
 /** `undefined` where none has been asked for yet. */
 export function reindexReport(c: CatalogContext): ReindexReport | undefined {

@@ -1,26 +1,19 @@
 // Deleting: the narinfo first, so that nobody is sent to what is about to go; its NAR in a later pass, when no
 // client can still hold the narinfo, and only if nothing refers to it then.
+import type { Deleted } from "../../contract/paths.ts";
 import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
-import { DELETE_BATCH } from "../objects.ts";
-import { pinnedOf, pinsHolding } from "../pins/pins.ts";
 import { importPathFromBucket } from "../publish/publish.ts";
 import { executeDeletions, resolveExpired, resolveKey } from "../publish/settle.ts";
-import { companionsOfNar, companionsOfPath } from "../rows/companions.ts";
-import { deletingReferrers, intentNars, publishingReferrers, recordIntent } from "../rows/intents.ts";
+import { companionsOfPath } from "../rows/companions.ts";
+import { deletingReferrers, publishingReferrers, recordIntent } from "../rows/intents.ts";
 import { deletePathRow, pathRow, referencesOf, referrersOf } from "../rows/paths.ts";
+import { pinnedOf, pinsHolding } from "../rows/pins.ts";
 
-/** Milliseconds after which a sweep looks again for NARs that something under way needed. */
-const BUSY_MS = 60_000;
 /** How often a deletion begins because of what others do meanwhile, before it is refused. */
 const MAX_ROUNDS = 10;
 /** Referrers that a refusal names. */
 const MAX_NAMED = 5;
-
-export interface Deleted {
-  /** Base names of the deleted paths, referrers before what they refer to. */
-  readonly deleted: readonly string[];
-}
 
 /**
  * Deletes a path; with `withReferrers` everything that refers to it, directly or not, too. Throws
@@ -177,67 +170,4 @@ function referredMessage(c: CatalogContext, hash: string, referrers: readonly st
     .map((referrer) => `${referrer}-${pathRow(c, referrer)?.name ?? "(being published or deleted)"}`);
   const more = referrers.length > MAX_NAMED ? " and more" : "";
   return `${hash}-${pathRow(c, hash)?.name} is referred to by ${named.join(", ")}${more}; delete those first, or all with ?closure=referrers`;
-}
-
-export interface Swept {
-  readonly deletedNars: number;
-  /** When the next NAR's grace period ends, in milliseconds since the epoch; absent where none waits. */
-  readonly next?: number;
-}
-
-/**
- * Deletes NARs that lost their last path more than the grace period (milliseconds) ago and that no pusher has cared
- * for since, and with them the debug info that names them.
- */
-export async function sweepNars(c: CatalogContext, graceMs: number = c.config.graceMs): Promise<Swept> {
-  await resolveExpired(c);
-  const needed = intentNars(c);
-  const cutoff = c.now() - graceMs;
-  const due = c.sql
-    .exec<{ key: string }>(
-      // That `released` itself is due follows from the rest; by it the index finds what is.
-      `SELECT key FROM nars WHERE released <= ?1 AND max(released, uploaded, seen) <= ?1
-       AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)
-       AND key NOT IN (SELECT value FROM json_each(?2)) LIMIT ?3`,
-      cutoff,
-      JSON.stringify([...needed]),
-      DELETE_BATCH,
-    )
-    .toArray()
-    .map((row) => row.key)
-    .filter((key) => !c.locks.isHeld(key));
-  // All of them are free: it begins at once, with nothing in between that could need one of them.
-  if (due.length > 0) await c.locks.runAll(due, () => deleteNars(c, due));
-  if (due.length === DELETE_BATCH) return { deletedNars: due.length, next: c.now() };
-  const next = nextDue(c, cutoff);
-  if (next === undefined) return { deletedNars: due.length };
-  // What is due and could not go now is needed by something under way.
-  const earliest = due.length > 0 ? c.now() : c.now() + BUSY_MS;
-  return { deletedNars: due.length, next: Math.max(next + graceMs, earliest) };
-}
-
-/** The time from which the grace of the next NAR counts. Of those released later only the first is looked at. */
-function nextDue(c: CatalogContext, cutoff: number): number | undefined {
-  const { waiting, later } = c.sql
-    .exec<{ waiting: number | null; later: number | null }>(
-      `SELECT (SELECT min(max(released, uploaded, seen)) FROM nars WHERE released <= ?1) AS waiting,
-         (SELECT min(released) FROM nars WHERE released > ?1) AS later`,
-      cutoff,
-    )
-    .one();
-  const times = [waiting, later].filter((time) => time !== null);
-  return times.length === 0 ? undefined : Math.min(...times);
-}
-
-async function deleteNars(c: CatalogContext, keys: readonly string[]): Promise<void> {
-  c.transaction(() => {
-    for (const key of keys) beginNarDeletion(c, key);
-  });
-  await executeDeletions(c, keys);
-}
-
-/** Writes down that a NAR is to be deleted; from here on it will be, whatever happens. Call it in a transaction. */
-export function beginNarDeletion(c: CatalogContext, key: string): void {
-  c.sql.exec("DELETE FROM nars WHERE key = ?", key);
-  recordIntent(c, { kind: "delete-nar", key, objects: companionsOfNar(c, key) });
 }

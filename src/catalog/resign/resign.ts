@@ -1,14 +1,16 @@
 // Resign: every narinfo of the catalog gets the signatures of the keys that are configured now, after SIGNING_KEY has
 // changed. It walks the rows and not the bucket: what has all its signatures costs nothing.
 import { allProblems } from "../../config/config.ts";
+import type { PhaseOf, ResignOptions, ResignReport } from "../../contract/runs.ts";
 import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { signerOf } from "../publish/signatures.ts";
 import { isIndexed } from "../reindex/indexed.ts";
-import { type Findings, findingsOf } from "../rows/findings.ts";
+import { findingsOf } from "../rows/findings.ts";
 import type { Step } from "../runs/engine.ts";
-import { loadRun, type PhaseOf, type Progress, progress, type Run, saveRun, startRun } from "../runs/runs.ts";
-import { BLOCKED, doItems, type Item, LAST } from "../scan/pages.ts";
+import { BLOCKED, loadRun, progress, type Run, saveRun, startRun } from "../runs/runs.ts";
+import { doItems, type Item } from "../scan/items.ts";
+import { LAST } from "../scan/pages.ts";
 import { COST, resigned, resigningOf, resignPath } from "./path.ts";
 
 /** Paths that one step looks at. Each is signed with each key, which takes some 0.1 ms. */
@@ -17,24 +19,6 @@ const BATCH = 500;
 const BATCH_COST = 10;
 /** Paths passed by that a report names. */
 const MAX_NAMED = 20;
-
-export interface ResignOptions {
-  /** The name of a key whose signatures go; one under way that does otherwise is begun again. */
-  readonly drop?: string;
-  /** Begin again from the start although one is under way. */
-  readonly restart?: boolean;
-}
-
-/** As it goes to the client. */
-export interface ResignReport extends Progress {
-  readonly drop: string | null;
-  /** Names of the keys with which it signs. */
-  readonly keys: readonly string[];
-  readonly paths: number;
-  readonly resigned: number;
-  /** Paths passed by, and why. */
-  readonly unreadable: Findings;
-}
 
 /** `undefined` where none has been asked for yet. */
 export function resignReport(c: CatalogContext): ResignReport | undefined {

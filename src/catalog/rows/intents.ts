@@ -169,11 +169,6 @@ export function isBeingDeleted(c: CatalogContext, key: string): boolean {
   return deletionIntents(c, [key]).length > 0;
 }
 
-/** Whether a path of the catalog has this NAR. */
-export function isNarReferred(c: CatalogContext, nar: string): boolean {
-  return c.sql.exec("SELECT 1 FROM paths WHERE nar = ? LIMIT 1", nar).toArray().length > 0;
-}
-
 /**
  * Resolves when the publications of these paths have ended that are under way and began before the one with this
  * sequence number. That cannot become a circle, because the earlier never waits for the later.

@@ -187,3 +187,8 @@ export function postponeRelease(c: CatalogContext, nars: readonly string[]): voi
     JSON.stringify(nars),
   );
 }
+
+/** Whether a path of the catalog has this NAR. */
+export function isNarReferred(c: CatalogContext, nar: string): boolean {
+  return c.sql.exec("SELECT 1 FROM paths WHERE nar = ? LIMIT 1", nar).toArray().length > 0;
+}

@@ -1,9 +1,10 @@
 // The tokens table: which tokens were minted, by whom, and which of them are revoked. Only the default cache's catalog
 // has rows. No token is in here, only its id: with the whole table nobody can get in.
 import type { Grant } from "../../auth/grants.ts";
+import type { NewToken, TokenReport } from "../../contract/tokens.ts";
 import { HttpError } from "../../http/errors.ts";
-import { isoTime } from "../ask/search.ts";
 import type { CatalogContext } from "../context.ts";
+import { isoTime } from "../times.ts";
 
 /**
  * A migration of the catalog. Times are milliseconds since the epoch. `grants` is JSON. `minted_by` is a name,
@@ -26,30 +27,6 @@ export const TOKENS_TABLE = `
 
 /** What these need of the catalog. */
 export type TokenContext = Pick<CatalogContext, "sql" | "now">;
-
-export interface NewToken {
-  readonly id: string;
-  readonly name: string;
-  readonly grants: readonly Grant[];
-  readonly mintedBy: string;
-  readonly parent: string | undefined;
-  /** Milliseconds since the epoch, like `expiresAt`. */
-  readonly createdAt: number;
-  readonly expiresAt: number;
-}
-
-/** As the API shows it; times are ISO 8601 in UTC. */
-export interface TokenReport {
-  readonly id: string;
-  readonly name: string;
-  readonly grants: readonly Grant[];
-  readonly mintedBy: string;
-  readonly created: string;
-  readonly expires: string;
-  /** Absent where it is not. */
-  readonly revoked?: string;
-}
-
 /** A job exchanges its token once or twice; one that does it in a loop would use up the rows of the plan for all. */
 export const MAX_LIVE_OF_A_NAME = 100;
 

@@ -1,38 +1,12 @@
-// Multipart uploads under way: the bucket's binding can neither list them nor their parts, so the catalog keeps both.
-import { bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../../bucket/operation.ts";
+// The rows of multipart uploads under way: the bucket's binding can list neither uploads nor their parts.
+import { abortInBucket } from "../../bucket/staging.ts";
+import type { NewPart, NewUpload, UploadedPart } from "../../contract/uploads.ts";
 import type { CatalogContext } from "../context.ts";
 
 /** Milliseconds after which an upload that was never completed is cleaned up; R2 forgets its parts then as well. */
 export const MAX_UPLOAD_AGE_MS = 7 * 24 * 3600 * 1000;
 /** Uploads cleaned up in one go, with two bucket operations each. */
 const SWEEP_BATCH = 100;
-
-export interface NewUpload {
-  /** A UUID that names the upload. */
-  readonly id: string;
-  /** The bucket's name of it. */
-  readonly r2Id: string;
-  readonly narKey: string;
-  readonly pushedBy: string;
-}
-
-export interface NewPart {
-  readonly number: number;
-  /** R2's, without quotes. */
-  readonly etag: string;
-  /** Bytes. */
-  readonly size: number;
-}
-
-export interface UploadedPart extends NewPart {
-  /** Milliseconds since the epoch. */
-  readonly uploaded: number;
-}
-
-/** Where the parts of an upload go until its content is verified: never a key that anybody can read. */
-export function stagingKey(id: string, narKey: string): string {
-  return `uploads/${id}/${narKey}`;
-}
 
 export function beginUpload(c: CatalogContext, { id, narKey, r2Id, pushedBy }: NewUpload): void {
   c.sql.exec("INSERT INTO uploads VALUES (?, ?, ?, ?, ?)", id, narKey, r2Id, c.now(), pushedBy);
@@ -96,22 +70,4 @@ export async function sweepUploads(c: CatalogContext): Promise<number | undefine
     .exec<{ oldest: number | null }>("SELECT min(started) AS oldest FROM uploads")
     .one();
   return oldest === null ? undefined : Math.max(oldest + MAX_UPLOAD_AGE_MS, c.now());
-}
-
-/** Frees whatever the bucket has of an upload: its parts, or the object that they were made into. */
-export async function abortInBucket(
-  bucket: R2Bucket,
-  { id, r2Id }: Pick<NewUpload, "id" | "r2Id">,
-  narKey: string,
-): Promise<void> {
-  const key = stagingKey(id, narKey);
-  await bucketOperation("abort upload", async () => {
-    try {
-      await bucket.resumeMultipartUpload(key, r2Id).abort();
-    } catch (error) {
-      // Completed or forgotten already.
-      if (r2Code(error) !== NO_SUCH_UPLOAD) throw error;
-    }
-  });
-  await bucketOperation("delete", () => bucket.delete(key));
 }

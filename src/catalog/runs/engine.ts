@@ -1,16 +1,22 @@
 // Driving runs: one step at a time in this object, begun by a request, continued by alarms until the run is done.
+import type {
+  CheckOptions,
+  GcOptions,
+  Phase,
+  ReindexOptions,
+  ResignOptions,
+  RunKind,
+} from "../../contract/runs.ts";
 import { HttpError } from "../../http/errors.ts";
-import { CHECK_STEPS, type CheckOptions } from "../check/check.ts";
-import type { GcOptions } from "../collect/collection.ts";
+import { CHECK_STEPS } from "../check/check.ts";
 import { requestCollection } from "../collect/request.ts";
 import { GC_STEPS } from "../collect/steps.ts";
 import type { CatalogContext } from "../context.ts";
 import { resolveExpired } from "../publish/settle.ts";
 import { isIndexed } from "../reindex/indexed.ts";
-import { REINDEX_STEPS, type ReindexOptions } from "../reindex/reindex.ts";
-import { RESIGN_STEPS, type ResignOptions, requestResign } from "../resign/resign.ts";
-import { BLOCKED } from "../scan/pages.ts";
-import { loadRun, type Phase, type Run, type RunKind, saveRun, startRun } from "./runs.ts";
+import { REINDEX_STEPS } from "../reindex/reindex.ts";
+import { RESIGN_STEPS, requestResign } from "../resign/resign.ts";
+import { BLOCKED, loadRun, type Run, saveRun, startRun } from "./runs.ts";
 
 /**
  * Does a part of a phase and writes it with the run's new position in one transaction, or so that doing it again

@@ -1,44 +1,10 @@
 // Runs: work on the whole bucket, done in steps that fit one invocation. What a run has done and where it goes on is
 // a row, so that it survives whatever ends a step.
-
-import { isoTime } from "../ask/search.ts";
+import { PHASES, type Phase, type Progress, type RunKind, type RunReport } from "../../contract/runs.ts";
 import type { Collection } from "../collect/collection.ts";
 import type { CatalogContext } from "../context.ts";
 import type { Resigning } from "../resign/path.ts";
-
-/** What a run of each kind does, in this order. */
-export const PHASES = {
-  reindex: ["narinfos", "nars", "references", "companions", "pins"],
-  check: ["narinfos", "nars", "references", "pins"],
-  gc: ["mark", "sweep", "uploads"],
-  resign: ["narinfos"],
-} as const;
-export type RunKind = keyof typeof PHASES;
-export type PhaseOf<K extends RunKind> = (typeof PHASES)[K][number];
-export type Phase = PhaseOf<RunKind>;
-
-/** What every run tells of itself. */
-export interface Progress {
-  readonly kind: RunKind;
-  readonly done: boolean;
-  /** ISO 8601 in UTC. */
-  readonly started: string;
-  /** ISO 8601 in UTC; absent while it goes on. */
-  readonly finished?: string;
-  /** What it walks now, or walked last. */
-  readonly phase: Phase;
-  readonly steps: number;
-  /** Why the last step stopped short. It is tried again, by itself or with the next POST. */
-  readonly problem?: string;
-}
-
-/** What a run over the bucket tells of itself. */
-export interface RunReport extends Progress {
-  /** Narinfos that it has met in the bucket so far. */
-  readonly narinfos: number;
-  /** Objects under nar/ that it has met in the bucket so far. */
-  readonly nars: number;
-}
+import { isoTime } from "../times.ts";
 
 /** Numbers that a run keeps while it goes on. */
 export interface Counts {
@@ -173,3 +139,6 @@ export function runReport(run: Run): RunReport {
     nars: run.counts.nars,
   };
 }
+
+/** What a step returns that has spent nothing and waits for another run. */
+export const BLOCKED = Number.POSITIVE_INFINITY;

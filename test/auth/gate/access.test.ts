@@ -1,7 +1,7 @@
 /** Who may read and write: every credential against every configuration of the tokens. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Env } from "../../../src/config/config.ts";
+import type { Env } from "../../../src/env.ts";
 import {
   ADMIN_TOKEN,
   basic,

@@ -1,7 +1,8 @@
 /** The rows and columns of the table of who may do what: routes, caches, credentials, and what each is worth. */
+import type { Route } from "../../../src/context.ts";
 import { parsePath } from "../../../src/http/path.ts";
 import { matchRoute } from "../../../src/http/router.ts";
-import { ROUTES, type Route } from "../../../src/routes.ts";
+import { ROUTES } from "../../../src/routes.ts";
 import { ORIGIN } from "../../support/cache.ts";
 import { HASH, OBJECTS } from "../../support/objects.ts";
 

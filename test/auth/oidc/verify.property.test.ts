@@ -12,7 +12,7 @@ test("whatever a token's header and claims are, the check never throws", async (
   const encode = (value: unknown) => base64url.encode(JSON.stringify(value));
   const part = (likely: Record<string, fc.Arbitrary<unknown>>) =>
     fc.oneof(fc.record(likely, { requiredKeys: [] }), fc.jsonValue());
-  const odd = fc.oneof(fc.jsonValue(), fc.constant({ toString: 1, valueOf: 1 }));
+  const odd = fc.oneof(fc.jsonValue(), fc.constant({ toString: 1, unwrap: 1 }));
   const header = part({ alg: fc.oneof(fc.constant("RS256"), odd), kid: odd, crit: odd, typ: odd });
   const iss = fc.oneof(fc.constant(issuer.url), odd);
   const payload = part({ iss, exp: fc.oneof(fc.constant(4e9), odd), nbf: odd, iat: odd, aud: odd, sub: odd });

@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import type { PathDetail } from "../../../src/catalog/ask/detail.ts";
+import type { PathDetail } from "../../../src/contract/paths.ts";
 import { formatHash } from "../../../src/nix/hash.ts";
 import { formatNarInfo, type NarInfo, parseNarInfo } from "../../../src/nix/narinfo.ts";
 import { watch } from "../../support/bucket.ts";

@@ -2,7 +2,7 @@
 import { evictDurableObject, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { MAX_OPERATIONS } from "../../../src/catalog/scan/pages.ts";
+import { MAX_OPERATIONS } from "../../../src/catalog/scan/items.ts";
 import { watch } from "../../support/bucket.ts";
 import { cacheWith, contents, keys, PUSH_TOKEN } from "../../support/cache.ts";
 import { baseNameOf, closure, hashOf, publishClosure } from "../../support/closure.ts";

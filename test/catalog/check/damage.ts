@@ -1,7 +1,7 @@
 /** What can be wrong with a bucket and its catalog: a way to do it, and what a check has to say. */
 import { env } from "cloudflare:workers";
 import { deletePath } from "../../../src/catalog/remove/delete.ts";
-import type { FindingKind } from "../../../src/catalog/rows/findings.ts";
+import type { FindingKind } from "../../../src/contract/findings.ts";
 import { baseNameOf, type Closure, hashOf, withInfo } from "../../support/closure.ts";
 import { inCatalog, publishPath, reindex, storePath } from "../../support/runs.ts";
 import { sha256, type TestPath, testPath } from "../../support/store-paths.ts";

@@ -1,9 +1,10 @@
 /** What may happen while a run goes over the bucket, at any of its operations. */
 import type { CatalogContext } from "../../../src/catalog/context.ts";
+import { announceNar } from "../../../src/catalog/publish/announce-nar.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
 import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
-import { deletePath, sweepNars } from "../../../src/catalog/remove/delete.ts";
-import { announceNar } from "../../../src/catalog/rows/nars.ts";
+import { deletePath } from "../../../src/catalog/remove/delete.ts";
+import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
 import { failing, inSmallPages, isDelete, type Operation, watch } from "../../support/bucket.ts";
 import { withSignature } from "../../support/catalog.ts";
 import { type Closure, hashOf } from "../../support/closure.ts";

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { touchPaths } from "../../../src/catalog/publish/last-use.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
-import { sweepNars } from "../../../src/catalog/remove/delete.ts";
+import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
 import { keys } from "../../support/cache.ts";
 import { recorded } from "../../support/catalog.ts";
 import { publishClosure } from "../../support/closure.ts";

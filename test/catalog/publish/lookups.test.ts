@@ -2,9 +2,9 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
+import { announceNar } from "../../../src/catalog/publish/announce-nar.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
 import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
-import { announceNar } from "../../../src/catalog/rows/nars.ts";
 import { failing, isDelete } from "../../support/bucket.ts";
 import { deleting, publishing, type Recorded, recorded, rowsOf, storeNar } from "../../support/catalog.ts";
 import { closure, hashOf } from "../../support/closure.ts";

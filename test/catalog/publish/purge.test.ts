@@ -4,7 +4,8 @@ import { createExecutionContext, reset, waitOnExecutionContext } from "cloudflar
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
-import { deletePath, sweepNars } from "../../../src/catalog/remove/delete.ts";
+import { deletePath } from "../../../src/catalog/remove/delete.ts";
+import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
 import NixCache, { handle } from "../../../src/index.ts";
 import { ORIGIN, PUSH_TOKEN } from "../../support/cache.ts";
 import { deleting, publishing, recorded, storeNar, withSignature } from "../../support/catalog.ts";

@@ -3,7 +3,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { publish } from "../../../src/catalog/publish/publish.ts";
-import { sweepNars } from "../../../src/catalog/remove/delete.ts";
+import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
 import { type Operation, watch } from "../../support/bucket.ts";
 import { closure, publishClosure, storeClosure } from "../../support/closure.ts";
 import { captureLog } from "../../support/log.ts";

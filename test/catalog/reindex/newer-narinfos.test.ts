@@ -3,7 +3,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { sweepNars } from "../../../src/catalog/remove/delete.ts";
+import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
 import { keys } from "../../support/cache.ts";
 import { baseNameOf, hashOf } from "../../support/closure.ts";
 import { beginRetention, collectAfter, daysLater } from "../../support/collecting.ts";

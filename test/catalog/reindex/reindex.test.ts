@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
 import { REINDEX_STEPS } from "../../../src/catalog/reindex/reindex.ts";
 import { startRun } from "../../../src/catalog/runs/runs.ts";
-import { MAX_OPERATIONS } from "../../../src/catalog/scan/pages.ts";
+import { MAX_OPERATIONS } from "../../../src/catalog/scan/items.ts";
 import { formatNarInfo } from "../../../src/nix/narinfo.ts";
 import { encodeNix32 } from "../../../src/nix/nix32.ts";
 import { narInfos } from "../../nix/fixtures.ts";

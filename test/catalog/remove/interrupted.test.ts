@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
-import { sweepNars } from "../../../src/catalog/remove/delete.ts";
+import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
 import { failing, isDelete, losingAnswers, losingRequests } from "../../support/bucket.ts";
 import { keys } from "../../support/cache.ts";
 import { deleting, publishing, recorded, rowsOf, served, storeNar } from "../../support/catalog.ts";

@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { afterEach, expect, it } from "vitest";
 import { metered } from "../../../src/catalog/meter.ts";
-import { sweepNars } from "../../../src/catalog/remove/delete.ts";
+import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
 import { inCatalog } from "../../support/runs.ts";
 
 afterEach(() => reset());

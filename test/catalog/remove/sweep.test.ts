@@ -2,10 +2,11 @@
 import { reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
+import { announceNar, touchNar } from "../../../src/catalog/publish/announce-nar.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
 import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
-import { deletePath, type Swept, sweepNars } from "../../../src/catalog/remove/delete.ts";
-import { announceNar, touchNar } from "../../../src/catalog/rows/nars.ts";
+import { deletePath } from "../../../src/catalog/remove/delete.ts";
+import { type Swept, sweepNars } from "../../../src/catalog/remove/sweep.ts";
 import { failing, type Interference, isDelete, losingAnswers, losingRequests } from "../../support/bucket.ts";
 import { keys } from "../../support/cache.ts";
 import { publishing, type Recorded, recorded, rowsOf, storeNar } from "../../support/catalog.ts";

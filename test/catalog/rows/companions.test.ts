@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { ownerOf } from "../../../src/bucket/companions.ts";
 import { announceCompanion } from "../../../src/catalog/publish/last-use.ts";
-import { sweepNars } from "../../../src/catalog/remove/delete.ts";
+import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
 import { logsStillNeeded } from "../../../src/catalog/rows/companions.ts";
 import { failing } from "../../support/bucket.ts";
 import { cacheWith, keys } from "../../support/cache.ts";

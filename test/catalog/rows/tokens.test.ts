@@ -5,13 +5,13 @@ import {
   getToken,
   insertToken,
   listTokens,
-  type NewToken,
   purgeExpired,
   revokedIds,
   revokeToken,
   TOKENS_TABLE,
   type TokenContext,
 } from "../../../src/catalog/rows/tokens.ts";
+import type { NewToken } from "../../../src/contract/tokens.ts";
 import { inCatalog } from "../../support/runs.ts";
 
 afterEach(reset);

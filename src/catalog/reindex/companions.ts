@@ -1,0 +1,68 @@
+// Companions that only say inside to which path or NAR they belong.
+import { COMPANION_FOLDERS, ownerOf } from "../../bucket/companions.ts";
+import { bucketOperation } from "../../bucket/operation.ts";
+import { decodeUtf8 } from "../../http/body.ts";
+import { decode, knownCoding } from "../../http/encodings.ts";
+import { HttpError } from "../../http/errors.ts";
+import type { CatalogContext } from "../context.ts";
+import { saveCompanion } from "../rows/companions.ts";
+import { type Run, saveRun } from "../runs/runs.ts";
+import { doItems, type Item } from "../scan/items.ts";
+import { LAST, listPage } from "../scan/pages.ts";
+
+/** Reads those that have no row: one bucket operation each, once. */
+export async function reindexCompanions(c: CatalogContext, run: Run): Promise<number> {
+  const folder = COMPANION_FOLDERS.find((folder) => run.checkpoint < endOf(folder)) ?? COMPANION_FOLDERS[0];
+  const page = await listPage(c, { prefix: folder }, run.checkpoint > folder ? run.checkpoint : "");
+  const listed = JSON.stringify(page.objects.map(({ key }) => key));
+  const unknown = c.sql
+    .exec<{ key: string }>(
+      "SELECT value AS key FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM companions WHERE key = value)",
+      listed,
+    )
+    .toArray();
+  const items = unknown.map(({ key }): Item => ({ key, cost: 1, work: () => readCompanion(c, key) }));
+  const isLastFolder = folder === COMPANION_FOLDERS.at(-1);
+  const end = page.end === LAST && !isLastFolder ? endOf(folder) : page.end;
+  const { cost } = await doItems(c, run, items, end);
+  saveRun(c, run);
+  return cost;
+}
+
+export async function readCompanion(c: CatalogContext, key: string): Promise<void> {
+  const text = await readText(c, key);
+  // A push may have told meanwhile, and knows better.
+  if (
+    text !== undefined &&
+    c.sql.exec("SELECT 1 FROM companions WHERE key = ?", key).toArray().length === 0
+  ) {
+    saveCompanion(c, key, ownerOf(key, text));
+  }
+}
+
+/** `undefined` where there is none, or none that can be read. One bucket operation. */
+export async function readText(c: CatalogContext, key: string): Promise<string | undefined> {
+  const object = await bucketOperation("get", () => c.bucket.get(key));
+  if (object === null) return undefined;
+  if (object.size > MAX_BYTES) {
+    await object.body.cancel();
+    return undefined;
+  }
+  const bytes = await bucketOperation("get", () => object.bytes());
+  const coding = knownCoding(object.httpMetadata?.contentEncoding);
+  try {
+    return decodeUtf8(coding === undefined ? bytes : await decode(bytes, coding, MAX_BYTES));
+  } catch (error) {
+    if (!(error instanceof HttpError)) throw error;
+    // Nobody could read it: it belongs to nothing that is known.
+    return undefined;
+  }
+}
+
+/** "0" is the character after "/". */
+export function endOf(folder: string): string {
+  return folder.replace("/", "0");
+}
+
+/** No companion that says inside to what it belongs is larger. Bytes. */
+const MAX_BYTES = 64 * 1024;

@@ -1,0 +1,68 @@
+// What the Worker may ask of a catalog. The Durable Object implements it; nothing here imports the implementation.
+import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "./paths.ts";
+import type { Pin, PinRequest } from "./pins.ts";
+import type { Result } from "./result.ts";
+import type {
+  CheckOptions,
+  CheckReport,
+  GcOptions,
+  GcReport,
+  ReindexOptions,
+  ReindexReport,
+  ResignOptions,
+  ResignReport,
+} from "./runs.ts";
+import type { Stats } from "./stats.ts";
+import type { NewToken, TokenReport } from "./tokens.ts";
+import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "./uploads.ts";
+
+/** One per cache, named like it. Every method is one call of the Durable Object. */
+export interface CatalogApi extends Rpc.DurableObjectBranded {
+  publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>>;
+  announceNar(nar: AnnouncedNar): Promise<Result<void>>;
+  touchNar(key: string): Promise<Result<void>>;
+  touchPath(hash: string): Promise<Result<void>>;
+  announceCompanion(key: string, owner: string | undefined): Promise<Result<void>>;
+
+  beginUpload(upload: NewUpload): Promise<Result<void>>;
+  /** False for an upload that does not exist (any more). */
+  recordPart(upload: string, part: NewPart): Promise<Result<boolean>>;
+  /** `undefined` for an upload that does not exist (any more). */
+  uploadParts(upload: string, narKey: string): Promise<Result<UploadedPart[] | undefined>>;
+  endUpload(upload: string): Promise<Result<void>>;
+
+  /** The hash parts that are not here. For a pusher the others stay from here on. */
+  missing(hashes: readonly string[], isPusher?: boolean): Promise<Result<string[]>>;
+  listPaths(query: PathQuery): Promise<Result<PathPage>>;
+  pathDetail(hash: string): Promise<Result<PathDetail>>;
+  stats(): Promise<Result<Stats>>;
+  deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted>>;
+
+  putPin(name: string, pin: PinRequest, pinnedBy: string): Promise<Result<Pin>>;
+  deletePin(name: string): Promise<Result<void>>;
+  getPin(name: string): Promise<Result<Pin>>;
+  listPins(): Promise<Result<Pin[]>>;
+
+  /** Only the default cache's catalog keeps tokens, those of all caches. */
+  insertToken(token: NewToken): Promise<Result<void>>;
+  tokens(): Promise<Result<TokenReport[]>>;
+  token(id: string): Promise<Result<TokenReport>>;
+  revokeToken(id: string): Promise<Result<TokenReport>>;
+  revokedTokens(): Promise<Result<string[]>>;
+
+  /** Rebuilds the catalog from the bucket: one step now, the rest by alarms. So do the other runs. */
+  reindex(options: ReindexOptions): Promise<Result<ReindexReport>>;
+  /** How the last reindex went or goes; `undefined` where there was none. So do the other reports. */
+  reindexStatus(): Promise<Result<ReindexReport | undefined>>;
+  check(options: CheckOptions): Promise<Result<CheckReport>>;
+  checkStatus(): Promise<Result<CheckReport | undefined>>;
+  gc(options: GcOptions): Promise<Result<GcReport>>;
+  gcStatus(): Promise<Result<GcReport | undefined>>;
+  resign(options: ResignOptions): Promise<Result<ResignReport>>;
+  resignStatus(): Promise<Result<ResignReport | undefined>>;
+}
+
+/** What the Worker's default entrypoint offers to the catalogs: only the entrypoint can purge its cache. */
+export interface EdgePurger {
+  purgeEdge(paths: readonly string[]): Promise<void>;
+}

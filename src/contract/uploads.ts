@@ -1,0 +1,30 @@
+// NARs on their way into the bucket.
+export interface NewUpload {
+  /** A UUID that names the upload. */
+  readonly id: string;
+  /** The bucket's name of it. */
+  readonly r2Id: string;
+  readonly narKey: string;
+  readonly pushedBy: string;
+}
+
+export interface NewPart {
+  readonly number: number;
+  /** R2's, without quotes. */
+  readonly etag: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface UploadedPart extends NewPart {
+  /** Milliseconds since the epoch. */
+  readonly uploaded: number;
+}
+
+export interface AnnouncedNar {
+  readonly key: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Lower-case hex; absent where nobody has hashed it yet. */
+  readonly sha256?: string;
+}
