@@ -50,7 +50,7 @@ export class CollectedCatalog extends Catalog {
     const reindex = startRun(c, "reindex", false);
     reindex.finished = reindex.completed = c.now();
     saveRun(c, reindex);
-    await requestRun(c, "gc", { dryRun: true });
+    await requestRun(c, "gc", { dry_run: true });
     c.sql.exec("UPDATE runs SET state = json_set(state, '$.collection.since', 0) WHERE kind = 'gc'");
   }
 
@@ -85,7 +85,7 @@ export default {
         await catalog.prepare();
         return new Response();
       case "/collect":
-        return Response.json(await catalog.collect({ dryRun: isSet("dry"), force: true }, isSet("first")));
+        return Response.json(await catalog.collect({ dry_run: isSet("dry"), force: true }, isSet("first")));
       case "/sweep":
         return Response.json(await catalog.sweep());
       default:

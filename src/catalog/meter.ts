@@ -1,13 +1,13 @@
 // What a piece of work spends: operations of the bucket by the classes in which they are billed, and rows.
 import type { Spent } from "../contract/runs.ts";
 import type { CatalogContext } from "./context.ts";
-export const NOTHING_SPENT: Spent = { classA: 0, classB: 0, deletes: 0, rowsRead: 0, rowsWritten: 0 };
+export const NOTHING_SPENT: Spent = { class_a: 0, class_b: 0, deletes: 0, rows_read: 0, rows_written: 0 };
 
 const CLASSES: Readonly<Record<string, keyof Spent>> = {
-  put: "classA",
-  list: "classA",
-  head: "classB",
-  get: "classB",
+  put: "class_a",
+  list: "class_a",
+  head: "class_b",
+  get: "class_b",
   delete: "deletes",
 };
 
@@ -39,8 +39,8 @@ export function metered(c: CatalogContext): {
     context: { ...c, sql: { exec } as unknown as SqlStorage, bucket },
     spent: () => {
       for (const { rowsRead, rowsWritten } of cursors.splice(0)) {
-        spent.rowsRead += rowsRead;
-        spent.rowsWritten += rowsWritten;
+        spent.rows_read += rowsRead;
+        spent.rows_written += rowsWritten;
       }
       return spent;
     },
@@ -49,10 +49,10 @@ export function metered(c: CatalogContext): {
 
 export function addSpent(total: Spent, more: Spent): Spent {
   return {
-    classA: total.classA + more.classA,
-    classB: total.classB + more.classB,
+    class_a: total.class_a + more.class_a,
+    class_b: total.class_b + more.class_b,
     deletes: total.deletes + more.deletes,
-    rowsRead: total.rowsRead + more.rowsRead,
-    rowsWritten: total.rowsWritten + more.rowsWritten,
+    rows_read: total.rows_read + more.rows_read,
+    rows_written: total.rows_written + more.rows_written,
   };
 }

@@ -21,16 +21,16 @@ export interface PathQuery {
 export interface PathSummary {
   readonly hash: string;
   readonly name: string;
-  readonly storePath: string;
+  readonly store_path: string;
   readonly compression: string;
-  readonly narSize: number;
+  readonly nar_size: number;
   /** `null` where the narinfo, another tool's, does not say. */
-  readonly fileSize: number | null;
+  readonly file_size: number | null;
   /** Names of the keys that have signed it. */
   readonly signers: readonly string[];
-  readonly firstPush: string;
-  readonly lastPush: string;
-  readonly pushedBy: string;
+  readonly first_push: string;
+  readonly last_push: string;
+  readonly pushed_by: string;
   /** References were missing when it was last pushed or reindexed; only an open cache takes such a path. */
   readonly incomplete: boolean;
 }
@@ -47,42 +47,42 @@ export const MAX_REFERRERS = 1000;
 export interface PathDetail extends PathSummary {
   /** The bucket's key of the NAR. */
   readonly nar: string;
-  readonly narHash: string;
-  readonly fileHash: string | null;
+  readonly nar_hash: string;
+  readonly file_hash: string | null;
   /** Base names, as in the narinfo: perhaps with the path itself. */
   readonly references: readonly string[];
   /** Those of the references that are not here now. */
-  readonly missingReferences: readonly string[];
+  readonly missing_references: readonly string[];
   /** Base names, without the path itself, in the order of their hashes. At most {@link MAX_REFERRERS}. */
   readonly referrers: readonly string[];
   /** All of them. */
-  readonly referrerCount: number;
+  readonly referrer_count: number;
   readonly closure: Closure;
   /** As in the narinfo: `name:base64`. */
   readonly signatures: readonly string[];
   readonly deriver: string | null;
   readonly ca: string | null;
-  readonly differingBuilds: readonly DifferingBuild[];
+  readonly differing_builds: readonly DifferingBuild[];
 }
 
 /** A path and all that it refers to, directly or not. */
 export interface Closure {
   /** How many of them are here. */
   readonly paths: number;
-  readonly narSize: number;
+  readonly nar_size: number;
   /** What a client downloads that has nothing of it. */
-  readonly fileSize: number;
+  readonly file_size: number;
   /** How many are referred to and not here. */
   readonly missing: number;
 }
 
 /** Another content that was pushed for the same path, and not taken. */
 export interface DifferingBuild {
-  readonly narHash: string;
-  readonly narSize: number;
-  readonly firstPush: string;
-  readonly lastPush: string;
-  readonly pushedBy: string;
+  readonly nar_hash: string;
+  readonly nar_size: number;
+  readonly first_push: string;
+  readonly last_push: string;
+  readonly pushed_by: string;
 }
 
 export interface Deleted {

@@ -20,14 +20,14 @@ export interface PinRequest extends Keep {
 export interface Pin {
   readonly name: string;
   /** The newest. */
-  readonly storePath: string;
-  readonly keepRevisions: number | null;
-  readonly keepDays: number | null;
+  readonly store_path: string;
+  readonly keep_revisions: number | null;
+  readonly keep_days: number | null;
   /** The newest first. */
   readonly revisions: readonly {
-    readonly storePath: string;
+    readonly store_path: string;
     readonly pinned: string;
-    readonly pinnedBy: string;
+    readonly pinned_by: string;
     /** When it ceases to be kept; null: not by time. */
     readonly until: string | null;
   }[];

@@ -2,12 +2,12 @@
 import type { FindingKind, Findings } from "./findings.ts";
 
 export interface Spent {
-  classA: number;
-  classB: number;
+  class_a: number;
+  class_b: number;
   /** Calls that delete, up to 1,000 objects each; free. */
   deletes: number;
-  rowsRead: number;
-  rowsWritten: number;
+  rows_read: number;
+  rows_written: number;
 }
 
 /** What a run of each kind does, in this order. */
@@ -58,7 +58,7 @@ export interface ReindexReport extends RunReport {
   /** Rows removed, of paths and of NARs, whose object is not there. */
   readonly removed: number;
   readonly unreadable: Findings;
-  readonly unreadablePins: Findings;
+  readonly unreadable_pins: Findings;
 }
 
 export interface CheckOptions {
@@ -82,7 +82,7 @@ export interface Amount {
 
 export interface GcOptions {
   /** Only say what would go. */
-  readonly dryRun?: boolean;
+  readonly dry_run?: boolean;
   /** Go on although more than half of the cache would go. */
   readonly force?: boolean;
 }
@@ -107,11 +107,11 @@ export interface ResignReport extends Progress {
 
 /** Sizes are bytes; as it goes to the client. */
 export interface GcReport extends Progress {
-  readonly dryRun: boolean;
+  readonly dry_run: boolean;
   readonly force: boolean;
   /** `null`: not configured. */
-  readonly retentionDays: number | null;
-  readonly maxSizeGb: number | null;
+  readonly retention_days: number | null;
+  readonly max_size_gb: number | null;
   readonly stopped?: string;
   readonly paths: number;
   readonly bytes: number;
@@ -119,11 +119,11 @@ export interface GcReport extends Progress {
   readonly roots: number;
   readonly alive: Amount;
   /** What no root keeps alive; how many of these paths because of their age, and how many for the size. */
-  readonly dead: Amount & { expired: number; tooLarge: number };
+  readonly dead: Amount & { expired: number; too_large: number };
   /** The oldest of the dead, for a person. */
-  readonly oldest: readonly { readonly storePath: string; readonly lastWanted: string }[];
+  readonly oldest: readonly { readonly store_path: string; readonly last_used: string }[];
   readonly removed: Amount;
   readonly spared: number;
-  readonly unpublishedNars: number;
+  readonly unpublished_nars: number;
   readonly spent: Spent;
 }

@@ -17,7 +17,7 @@ export interface TokenReport {
   readonly id: string;
   readonly name: string;
   readonly grants: readonly Grant[];
-  readonly mintedBy: string;
+  readonly minted_by: string;
   readonly created: string;
   readonly expires: string;
   /** Absent where it is not. */

@@ -57,7 +57,7 @@ describe("/gc", () => {
       removed: { paths: 1, bytes: path.nar.length },
       spent: { classA: 0, classB: 0, deletes: 1 },
     });
-    expect(report.spent.rowsWritten).toBeGreaterThan(5);
+    expect(report.spent.rows_written).toBeGreaterThan(5);
     expect(await ask(cache, "GET", "/gc", { token })).toEqual(report);
     expect(await cache.get(`/${path.key}`, { Authorization: `Bearer ${token}` })).toMatchObject({
       status: 404,

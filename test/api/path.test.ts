@@ -13,7 +13,7 @@ describe("GET /api/v1/paths/{hash}", () => {
   it("tells everything about a path that Nix pushed", async () => {
     const cache = apiCache();
     await pushRealClosure(cache);
-    const { firstPush, lastPush, ...detail } = await ask<PathDetail>(cache, "GET", `/paths/${APP}`);
+    const { first_push, last_push, ...detail } = await ask<PathDetail>(cache, "GET", `/paths/${APP}`);
     expect(detail).toEqual({
       hash: APP,
       name: "demo-app-1.0",
@@ -37,8 +37,8 @@ describe("GET /api/v1/paths/{hash}", () => {
       incomplete: false,
       differingBuilds: [],
     });
-    expect(Date.parse(firstPush)).toBeGreaterThan(Date.now() - 60_000);
-    expect(Date.parse(lastPush)).toBeGreaterThanOrEqual(Date.parse(firstPush));
+    expect(Date.parse(first_push)).toBeGreaterThan(Date.now() - 60_000);
+    expect(Date.parse(last_push)).toBeGreaterThanOrEqual(Date.parse(first_push));
   });
 
   it.each([
@@ -87,8 +87,8 @@ describe("GET /api/v1/paths/{hash}", () => {
     await push(cache, second);
     await push(cache, second);
     const detail = await ask<PathDetail>(cache, "GET", `/paths/${first.info.storePath.hash}`);
-    expect(detail.narSize).toBe(first.nar.length);
-    expect(detail.differingBuilds).toEqual([
+    expect(detail.nar_size).toBe(first.nar.length);
+    expect(detail.differing_builds).toEqual([
       {
         narHash: expect.stringMatching(/^sha256:[0-9a-z]{52}$/),
         narSize: second.nar.length,
@@ -138,7 +138,7 @@ describe("GET /api/v1/paths/{hash}", () => {
       }
     });
     const detail = await ask<PathDetail>(cache, "GET", `/paths/${base.info.storePath.hash}`);
-    expect(detail.referrerCount).toBe(1500);
+    expect(detail.referrer_count).toBe(1500);
     expect(detail.referrers).toHaveLength(1000);
     expect(detail.referrers[999]).toBe(`${"999".padStart(32, "0")}-referrer`);
   });

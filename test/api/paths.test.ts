@@ -62,7 +62,7 @@ describe("GET /api/v1/paths", () => {
     await date("a-1", 1000);
     const { paths } = await ask<Page>(cache, "GET", "/paths");
     expect(paths.map(({ name }) => name)).toEqual(["c-1", "b-1", "a-1"]);
-    expect(paths.at(-1)?.firstPush).toBe("1970-01-01T00:00:01.000Z");
+    expect(paths.at(-1)?.first_push).toBe("1970-01-01T00:00:01.000Z");
   });
 
   const NAMES = ["hello-2.12", "hello-2.12-man", "Hello_World", "xhellox", "a_b-1", "axb-1", "a?b=c+1.0"];

@@ -51,7 +51,7 @@ describe("GET /api/v1/stats", () => {
       fileSize: xz.fileSize + 5000,
     });
     expect(stats.largest.map(({ name }) => name).slice(0, 3)).toEqual(["plain-1", "vectree", "demo-app-1.0"]);
-    expect(stats.catalogSize).toBeGreaterThan(10_000);
+    expect(stats.catalog_size).toBeGreaterThan(10_000);
   });
 
   it("counts a NAR once that two paths share, and none that is not published", async () => {
@@ -74,7 +74,7 @@ describe("GET /api/v1/stats", () => {
     for (let size = 1; size <= 12; size++)
       await push(cache, await testPath(`size-${size}`, "n".repeat(size)));
     const { largest } = await ask<Stats>(cache, "GET", "/stats");
-    expect(largest.map(({ fileSize }) => fileSize)).toEqual([12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
+    expect(largest.map(({ file_size }) => file_size)).toEqual([12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
   });
 });
 

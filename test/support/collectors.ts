@@ -74,7 +74,7 @@ export function collectorsOf(world: Simulation, oracle: Oracle, ledger: Ledger):
     const answered = ledger.pinBegins(name);
     const request = { hash, name: info.storePath.name, keepRevisions: 2 };
     const { revisions } = await call(client, (c) => putPin(c, name, request, "tester"));
-    answered(revisions.map(({ storePath }) => storePath.slice(11, 43)));
+    answered(revisions.map(({ store_path }) => store_path.slice(11, 43)));
   }
 
   async function companions(client: Client, build: Build): Promise<void> {

@@ -22,20 +22,20 @@ export function pathDetail(c: CatalogContext, hash: string): PathDetail {
   return {
     ...summary(c, row),
     nar: row.nar,
-    narHash: formatHash(info.narHash),
-    fileHash: info.fileHash === undefined ? null : formatHash(info.fileHash),
+    nar_hash: formatHash(info.narHash),
+    file_hash: info.fileHash === undefined ? null : formatHash(info.fileHash),
     references: info.references,
-    missingReferences: info.references.filter((reference) => missing.has(reference.slice(0, 32))),
+    missing_references: info.references.filter((reference) => missing.has(reference.slice(0, 32))),
     ...referrers(c, hash),
     closure: closure(c, hash),
     signatures: info.signatures,
     deriver: info.deriver ?? null,
     ca: info.ca ?? null,
-    differingBuilds: differingBuilds(c, hash),
+    differing_builds: differingBuilds(c, hash),
   };
 }
 
-function referrers(c: CatalogContext, hash: string): Pick<PathDetail, "referrers" | "referrerCount"> {
+function referrers(c: CatalogContext, hash: string): Pick<PathDetail, "referrers" | "referrer_count"> {
   const { total } = c.sql
     .exec<{ total: number }>("SELECT count(*) AS total FROM refs WHERE reference = ?", hash)
     .one();
@@ -47,7 +47,7 @@ function referrers(c: CatalogContext, hash: string): Pick<PathDetail, "referrers
       MAX_REFERRERS,
     )
     .toArray();
-  return { referrers: rows.map((row) => row.path), referrerCount: total };
+  return { referrers: rows.map((row) => row.path), referrer_count: total };
 }
 
 function closure(c: CatalogContext, hash: string): Closure {
@@ -56,7 +56,7 @@ function closure(c: CatalogContext, hash: string): Closure {
       `WITH RECURSIVE closure (member) AS (
          VALUES (?) UNION SELECT reference FROM closure JOIN refs ON referrer = member
        )
-       SELECT count(hash) AS paths, sum(nar_size) AS narSize, sum(file_size) AS fileSize,
+       SELECT count(hash) AS paths, sum(nar_size) AS nar_size, sum(file_size) AS file_size,
          count(*) - count(hash) AS missing
        FROM closure LEFT JOIN paths ON hash = member`,
       hash,
@@ -79,10 +79,8 @@ function differingBuilds(c: CatalogContext, hash: string): DifferingBuild[] {
     )
     .toArray()
     .map((row) => ({
-      narHash: row.nar_hash,
-      narSize: row.nar_size,
-      firstPush: isoTime(row.first_push),
-      lastPush: isoTime(row.last_push),
-      pushedBy: row.pushed_by,
+      ...row,
+      first_push: isoTime(row.first_push),
+      last_push: isoTime(row.last_push),
     }));
 }

@@ -53,14 +53,14 @@ export function summary(c: CatalogContext, row: SummaryRow): PathSummary {
   return {
     hash,
     name,
-    storePath: formatStorePath({ storeDir, hash, name, baseName: `${hash}-${name}` }),
+    store_path: formatStorePath({ storeDir, hash, name, baseName: `${hash}-${name}` }),
     compression: row.compression,
-    narSize: row.nar_size,
-    fileSize: row.file_size === 0 ? null : row.file_size,
+    nar_size: row.nar_size,
+    file_size: row.file_size === 0 ? null : row.file_size,
     signers: row.signers === "" ? [] : row.signers.split(" "),
-    firstPush: isoTime(row.first_push),
-    lastPush: isoTime(row.last_push),
-    pushedBy: row.pushed_by,
+    first_push: isoTime(row.first_push),
+    last_push: isoTime(row.last_push),
+    pushed_by: row.pushed_by,
     incomplete: row.incomplete !== 0,
   };
 }

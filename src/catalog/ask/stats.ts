@@ -52,22 +52,22 @@ export function countStats(c: CatalogContext): Stats {
     .toArray();
   const total = add(rows);
   return {
-    asOf: isoTime(c.now()),
+    as_of: isoTime(c.now()),
     paths: total.paths,
-    narSize: total.narSize,
+    nar_size: total.nar_size,
     nars: nars.nars,
-    storedSize: nars.size,
-    byCompression: byCompression(rows),
+    stored_size: nars.size,
+    by_compression: byCompression(rows),
     growth: growth(rows, Math.floor(c.now() / DAY_MS)),
     largest: largest.map((row) => summary(c, row)),
-    catalogSize: c.sql.databaseSize,
+    catalog_size: c.sql.databaseSize,
   };
 }
 
-function byCompression(rows: readonly AmountRow[]): Stats["byCompression"] {
+function byCompression(rows: readonly AmountRow[]): Stats["by_compression"] {
   return [...Map.groupBy(rows, (row) => row.compression)]
     .map(([compression, group]) => ({ compression, ...add(group) }))
-    .sort((a, b) => b.fileSize - a.fileSize || a.compression.localeCompare(b.compression));
+    .sort((a, b) => b.file_size - a.file_size || a.compression.localeCompare(b.compression));
 }
 
 function growth(rows: readonly AmountRow[], today: number): Stats["growth"] {
@@ -81,7 +81,7 @@ function growth(rows: readonly AmountRow[], today: number): Stats["growth"] {
 function add(rows: readonly AmountRow[]): Amount {
   return {
     paths: rows.reduce((sum, row) => sum + row.paths, 0),
-    narSize: rows.reduce((sum, row) => sum + row.nar_size, 0),
-    fileSize: rows.reduce((sum, row) => sum + row.file_size, 0),
+    nar_size: rows.reduce((sum, row) => sum + row.nar_size, 0),
+    file_size: rows.reduce((sum, row) => sum + row.file_size, 0),
   };
 }

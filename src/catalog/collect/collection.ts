@@ -30,9 +30,9 @@ export interface Collection {
   isBySize: boolean;
   roots: number;
   /** What no root holds; of these paths, how many because of their age, and how many for the size. */
-  readonly dead: { paths: number; bytes: number; expired: number; tooLarge: number };
+  readonly dead: { paths: number; bytes: number; expired: number; too_large: number };
   /** The oldest of the dead, for a person. */
-  oldest: readonly { readonly storePath: string; readonly lastWanted: string }[];
+  oldest: readonly { readonly store_path: string; readonly last_used: string }[];
   /** Deleted so far; the bytes leave the bucket a grace period later. */
   readonly removed: Amount;
   /** Dead when it looked, and wanted, pinned or referred to before they could go. */
@@ -61,14 +61,14 @@ export function gcReport(c: CatalogContext): GcReport | undefined {
   if (run?.collection === undefined) return undefined;
   const { collection } = run;
   const before = collection.before ?? { paths: 0, bytes: 0 };
-  const { dryRun, force, rules, dead, roots, oldest, removed, spared, uploads, spent } = collection;
+  const { dryRun: dry_run, force, rules, dead, roots, oldest, removed, spared, uploads, spent } = collection;
   const { pins } = c.sql.exec<{ pins: number }>("SELECT count(*) AS pins FROM pins").one();
   return {
     ...progress(run),
-    dryRun,
+    dry_run,
     force,
-    retentionDays: rules.retentionDays,
-    maxSizeGb: rules.maxSizeBytes === null ? null : rules.maxSizeBytes / GB,
+    retention_days: rules.retentionDays,
+    max_size_gb: rules.maxSizeBytes === null ? null : rules.maxSizeBytes / GB,
     ...(collection.stopped !== undefined && { stopped: collection.stopped }),
     ...before,
     pins,
@@ -78,7 +78,7 @@ export function gcReport(c: CatalogContext): GcReport | undefined {
     oldest,
     removed,
     spared,
-    unpublishedNars: uploads,
+    unpublished_nars: uploads,
     spent,
   };
 }
@@ -94,7 +94,7 @@ export function oldestDead(c: CatalogContext, limit: number): Collection["oldest
     )
     .toArray()
     .map(({ hash, name, wanted }) => ({
-      storePath: `${c.config.storeDir}/${hash}-${name}`,
-      lastWanted: isoTime(wanted),
+      store_path: `${c.config.storeDir}/${hash}-${name}`,
+      last_used: isoTime(wanted),
     }));
 }

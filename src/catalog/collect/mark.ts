@@ -106,7 +106,7 @@ function expand(c: CatalogContext, collection: Collection): number {
     c.now(),
   );
   dead.paths += fresh.length;
-  if (collection.isBySize) dead.tooLarge += fresh.length;
+  if (collection.isBySize) dead.too_large += fresh.length;
   else dead.expired += fresh.length;
   return fresh.length;
 }

@@ -24,19 +24,19 @@ const SINCE_HOLDS_MS = 3 * DAY_MS;
  * mistake, 409 for a dry run while a real one is under way.
  */
 export async function requestCollection(c: CatalogContext, options: GcOptions): Promise<Run> {
-  const { dryRun = false, force = false } = options;
+  const { dry_run = false, force = false } = options;
   await requireSoundConfig(c);
   await writePinsIfPossible(c);
   const current = loadRun(c, "gc");
   const collection = current?.finished === undefined ? current?.collection : undefined;
-  if (current === undefined || collection === undefined) return start(c, dryRun, force);
-  if (dryRun && !collection.dryRun) {
+  if (current === undefined || collection === undefined) return start(c, dry_run, force);
+  if (dry_run && !collection.dryRun) {
     throw new HttpError(
       409,
       "a collection is under way; GET /api/v1/gc says how far it is, ask for a dry run when it has ended",
     );
   }
-  if (dryRun !== collection.dryRun) return start(c, dryRun, force);
+  if (dry_run !== collection.dryRun) return start(c, dry_run, force);
   if (force && !collection.force) {
     collection.force = true;
     saveRun(c, current);
@@ -82,7 +82,7 @@ function start(c: CatalogContext, dryRun: boolean, force: boolean): Run {
     cursor: { lastUsed: Number.MIN_SAFE_INTEGER, hash: "" },
     isBySize: false,
     roots: 0,
-    dead: { paths: 0, bytes: 0, expired: 0, tooLarge: 0 },
+    dead: { paths: 0, bytes: 0, expired: 0, too_large: 0 },
     oldest: [],
     removed: { paths: 0, bytes: 0 },
     spared: 0,
@@ -149,7 +149,7 @@ export function safetyStop(c: CatalogContext, collection: Collection): string | 
   const isQuiet = newest !== null && newest < collection.expiredBefore;
   const cause = isQuiet
     ? `${pins === 0 ? "nothing is pinned, and " : ""}nothing has been pushed for ${quietDays} days: is CI still pushing?`
-    : dead.tooLarge > dead.expired
+    : dead.too_large > dead.expired
       ? `max_size_gb = ${(rules.maxSizeBytes ?? 0) / GB} is less than half of what is here: is it right?`
       : `most paths are older than retention_days = ${rules.retentionDays}: is it right, and is pinned what must stay?`;
   return `${dead.paths} of ${before.paths} paths, ${dead.bytes} of ${before.bytes} bytes would go, more than half of the cache; ${cause} If so, POST /api/v1/gc with {"force": true}`;

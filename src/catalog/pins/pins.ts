@@ -159,14 +159,14 @@ function revisionsOf(c: CatalogContext, name: string): (Revision & { readonly un
 function pinOf(c: CatalogContext, name: string): Pin | undefined {
   const row = pinRow(c, name);
   const revisions = revisionsOf(c, name).map(({ hash, name, pinned, pinnedBy, until }) => ({
-    storePath: `${c.config.storeDir}/${hash}-${name}`,
+    store_path: `${c.config.storeDir}/${hash}-${name}`,
     pinned: isoTime(pinned),
-    pinnedBy,
+    pinned_by: pinnedBy,
     until: until === undefined ? null : isoTime(until),
   }));
   if (row === undefined || revisions[0] === undefined) return undefined;
-  const { keep_revisions: keepRevisions, keep_days: keepDays } = row;
-  return { name, storePath: revisions[0].storePath, keepRevisions, keepDays, revisions };
+  const { keep_revisions, keep_days } = row;
+  return { name, store_path: revisions[0].store_path, keep_revisions, keep_days, revisions };
 }
 
 function noPin(name: string): HttpError {

@@ -37,7 +37,7 @@ export function reindexReport(c: CatalogContext): ReindexReport | undefined {
       indexed: run.counts.indexed,
       removed: run.counts.removed,
       unreadable: findingsOf(c, "reindex", "unreadable-narinfo", MAX_NAMED),
-      unreadablePins: findingsOf(c, "reindex", "unreadable-pin", MAX_NAMED),
+      unreadable_pins: findingsOf(c, "reindex", "unreadable-pin", MAX_NAMED),
     }
   );
 }

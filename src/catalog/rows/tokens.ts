@@ -125,7 +125,7 @@ function reportOf({ id, name, grants, minted_by, created, expires, revoked }: Ro
     id,
     name,
     grants: JSON.parse(grants) as Grant[],
-    mintedBy: minted_by,
+    minted_by: minted_by,
     created: isoTime(created),
     expires: isoTime(expires),
     ...(revoked !== null && { revoked: isoTime(revoked) }),

@@ -32,7 +32,7 @@ const withInfo = (path: TestPath, changes: Partial<NarInfo>) => formatNarInfo({ 
 /** Of the first build of a path: what the catalog has recorded of others. */
 const differingBuilds = async ({ info }: TestPath) => {
   const { text } = await cache.get(`/api/v1/paths/${info.storePath.hash}`);
-  return (JSON.parse(text) as PathDetail).differingBuilds;
+  return (JSON.parse(text) as PathDetail).differing_builds;
 };
 const published = async (path: TestPath) =>
   parseNarInfo((await cache.get(`/${path.key}`)).text, path.info.storePath.storeDir);
@@ -150,7 +150,7 @@ describe("another build of the same path: the first one stays", () => {
       expect((await cache.put(`/${other.key}`, other.text)).status).toBe(200);
     }
     expect((await cache.get(`/${first.key}`)).text).toBe(first.text);
-    const recorded = (await differingBuilds(first)).map(({ narHash }) => narHash);
+    const recorded = (await differingBuilds(first)).map(({ nar_hash }) => nar_hash);
     expect(recorded.sort()).toEqual(others.map(({ info }) => formatHash(info.narHash)).sort());
   });
 

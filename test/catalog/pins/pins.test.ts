@@ -28,7 +28,7 @@ async function three(): Promise<TestPath[]> {
 
 function kept(name: string, days: number): Promise<string[]> {
   return inCatalog(
-    (c) => getPin(c, name).revisions.map(({ storePath }) => storePath.slice(44)),
+    (c) => getPin(c, name).revisions.map(({ store_path }) => store_path.slice(44)),
     daysLater(days, {}),
   );
 }
@@ -113,8 +113,8 @@ describe("the bucket", () => {
       const [one] = (await three()) as [TestPath];
       await pinPath("kept", one);
       await env.BUCKET.put("pins/broken", text);
-      const { unreadablePins } = await inCatalog((c) => reindex(c));
-      expect(unreadablePins).toMatchObject({ count: 1, first: [{ name: "broken" }] });
+      const { unreadable_pins } = await inCatalog((c) => reindex(c));
+      expect(unreadable_pins).toMatchObject({ count: 1, first: [{ name: "broken" }] });
       expect(namesOf(await inCatalog((c) => check(c)))).toEqual({ "unreadable-pin": ["broken"] });
       expect((await beginRetention(MONTH)).stopped).toMatch(/^pins\/broken in the bucket cannot be read/);
       expect((await collectAfter(100, MONTH, { force: true })).dead.paths).toBe(0);

@@ -35,6 +35,6 @@ async function rowsWritten(path: TestPath): Promise<number> {
     await announceNar(context, { key: path.narKey, size: path.nar.length, sha256: "" });
     await env.BUCKET.put(path.narKey, path.nar);
     await publish(context, path.text, "PUSH_TOKEN");
-    return spent().rowsWritten;
+    return spent().rows_written;
   });
 }

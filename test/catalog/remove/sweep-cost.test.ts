@@ -19,6 +19,6 @@ it.each([10, 1000])("reads and writes a few rows for each of %d NARs", async (co
     return spent();
   });
   expect(spent.deletes).toBe(1);
-  expect(spent.rowsRead).toBeLessThan(15 * count);
-  expect(spent.rowsWritten).toBeLessThan(15 * count);
+  expect(spent.rows_read).toBeLessThan(15 * count);
+  expect(spent.rows_written).toBeLessThan(15 * count);
 });
