@@ -1,7 +1,7 @@
 /** The texts that a realisation's signatures sign (Realisation::fingerprint in libstore/realisation.cc), signed and verified. */
 
 import { type PublicKey, type SecretKey, sign, verify } from "./keys.ts";
-import { type Realisation, realisationId, sorted } from "./realisation.ts";
+import { type Realisation, realisationId, sorted, withoutDependencies } from "./realisation.ts";
 
 /**
  * The text that stands for all that the realisation says; unknown fields are never part of it, as Nix signs what it has
@@ -27,7 +27,7 @@ export function realisationFingerprint(realisation: Realisation): string {
  */
 export function realisationFingerprints(realisation: Realisation): string[] {
   const whole = realisationFingerprint(realisation);
-  const bare = realisationFingerprint({ ...realisation, dependentRealisations: [] });
+  const bare = realisationFingerprint(withoutDependencies(realisation));
   return [...new Set([whole, bare])];
 }
 

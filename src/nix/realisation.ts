@@ -5,7 +5,6 @@
 
 import { FormatError, quote } from "./format-error.ts";
 import { parseSignature } from "./signature.ts";
-import { mergeSignatures, type SignatureBound } from "./signature-merge.ts";
 import { checkBaseName } from "./store-path.ts";
 
 export interface Realisation {
@@ -31,13 +30,6 @@ export interface Realisation {
   /** Fields unknown to Nix, as JSON.parse reads them, in the order given. No signature covers them. */
   extra: [key: string, value: unknown][];
 }
-
-/** What a later push of a realisation comes to. */
-export type RealisationMerge =
-  /** The stored one with the signatures of both; `changed` where that is not what was stored. */
-  | { outcome: "same"; realisation: Realisation; changed: boolean }
-  /** Another output path: the stored one stays as it is. */
-  | { outcome: "differs" };
 
 const OUTPUT_CLASS = "[0-9A-Za-z+\\-._?=]";
 const DRV_OUTPUT = new RegExp(`^(sha256:[0-9a-f]{64})!(${OUTPUT_CLASS}+)$`);
@@ -90,21 +82,12 @@ export function formatRealisation(realisation: Realisation): string {
 }
 
 /**
- * Merges a later push into what is stored under the same key: it adds signatures and nothing else. Dependent
- * realisations and unknown fields stay the stored ones, also where the pushed ones are others.
+ * The same without dependent realisations, as Nix 2.34 writes all of them. Up to 2.33 a client aborts its build if a
+ * realisation names another output of a dependency than it has, or than the cache has; of one without names it does
+ * not ask. What signed the names verifies no more: sign it anew.
  */
-export function mergeRealisation(
-  stored: Realisation,
-  incoming: Realisation,
-  bound: SignatureBound,
-): RealisationMerge {
-  if (stored.outPath !== incoming.outPath) return { outcome: "differs" };
-  const signatures = mergeSignatures([...stored.signatures, ...incoming.signatures], bound);
-  return {
-    outcome: "same",
-    realisation: { ...stored, signatures },
-    changed: signatures.join() !== stored.signatures.join(),
-  };
+export function withoutDependencies(realisation: Realisation): Realisation {
+  return { ...realisation, dependentRealisations: [] };
 }
 
 /** `sha256:<hex>!<output>`, the name that the flat form has inside. */

@@ -2,12 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FormatError } from "../../src/nix/format-error.ts";
-import {
-  formatRealisation,
-  mergeRealisation,
-  parseRealisation,
-  type Realisation,
-} from "../../src/nix/realisation.ts";
+import { formatRealisation, parseRealisation, type Realisation } from "../../src/nix/realisation.ts";
 import vectors from "../fixtures/realisations.json";
 
 const HEX = "0".repeat(64);
@@ -154,33 +149,5 @@ describe("parse", () => {
       }),
       { numRuns: 2000 },
     );
-  });
-});
-
-describe("merge", () => {
-  const BOUND = { max: 32, preferred: () => false };
-  const read = (fields: object) => parseRealisation(FLAT, flat(fields));
-
-  test("the same output path: signatures of both, and nothing else of the later one", () => {
-    const stored = read({ signatures: [SIG], more: 1 });
-    const incoming = read({ signatures: [OTHER, SIG], more: 2, dependentRealisations: { [ID]: PATH } });
-    expect(mergeRealisation(stored, incoming, BOUND)).toEqual({
-      outcome: "same",
-      realisation: { ...stored, signatures: [SIG, OTHER] },
-      changed: true,
-    });
-  });
-
-  test.each([[[]], [[SIG]]])("signatures %j take nothing away and change nothing", (signatures) => {
-    const stored = read({ signatures: [SIG, OTHER] });
-    expect(mergeRealisation(stored, read({ signatures }), BOUND)).toEqual({
-      outcome: "same",
-      realisation: stored,
-      changed: false,
-    });
-  });
-
-  test("another output path: the stored one stays", () => {
-    expect(mergeRealisation(read({}), read({ outPath: `${PATH}-2` }), BOUND)).toEqual({ outcome: "differs" });
   });
 });
