@@ -18,6 +18,8 @@ export interface Realisation {
   derivation: string;
   /** The output's name, such as `out`. */
   output: string;
+  /** Of a build trace: it came, and is written, as the whole `{key, value}`, as other programs write it. */
+  isWhole?: boolean;
   /** A base name. */
   outPath: string;
   /** `name:base64`, in the order given, without duplicates. */
@@ -45,7 +47,10 @@ const MAX_DEPTH = 32;
  */
 export function parseRealisation(key: string, text: string): Realisation {
   const name = parseKey(key);
-  const fields = new Map(Object.entries(parseObject(text)));
+  const object = parseObject(text);
+  const isWhole = name.form === "build-trace" && isObject(object.key) && isObject(object.value);
+  if (isWhole) checkKey(object.key as Record<string, unknown>, name);
+  const fields = new Map(Object.entries(isWhole ? (object.value as Record<string, unknown>) : object));
   const take = (field: string): unknown => {
     const value = fields.get(field);
     fields.delete(field);
@@ -55,6 +60,7 @@ export function parseRealisation(key: string, text: string): Realisation {
   if (isFlat) checkId(take("id"), `${name.derivation}!${name.output}`);
   const realisation = {
     ...name,
+    ...(isWhole && { isWhole }),
     outPath: baseName("outPath", take("outPath")),
     signatures: parseSignatures(take("signatures"), isFlat),
     dependentRealisations: isFlat ? parseDependencies(take("dependentRealisations")) : [],
@@ -78,7 +84,9 @@ export function formatRealisation(realisation: Realisation): string {
           ["outPath", outPath],
           ["signatures", signatures.map(signatureObject)],
         ];
-  return JSON.stringify(Object.fromEntries(sorted([...known, ...extra])));
+  const value = Object.fromEntries(sorted([...known, ...extra]));
+  if (!realisation.isWhole) return JSON.stringify(value);
+  return JSON.stringify({ key: { drvPath: realisation.derivation, outputName: realisation.output }, value });
 }
 
 /**
@@ -129,6 +137,14 @@ function checkId(value: unknown, expected: string): void {
   throw new FormatError(`id: ${quote(id)} does not belong to this name, which says ${quote(expected)}`);
 }
 
+function checkKey(
+  key: Record<string, unknown>,
+  { derivation, output }: Pick<Realisation, "derivation" | "output">,
+) {
+  if (baseName("key", key.drvPath) === derivation && key.outputName === output) return;
+  throw new FormatError(`key: does not belong to this name, which says ${quote(`${derivation}!${output}`)}`);
+}
+
 function parseSignatures(value: unknown, isFlat: boolean): string[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) throw new FormatError("signatures: not a list");
@@ -161,8 +177,9 @@ function parseDependencies(value: unknown): [id: string, outPath: string][] {
   });
 }
 
+/** Nix writes base names; a whole store path, which no Nix reads, is made one. */
 function baseName(field: string, value: unknown): string {
-  const text = stringOf(field, value);
+  const text = stringOf(field, value).replace(/^\/.*\//s, "");
   inField(field, () => checkBaseName(text));
   return text;
 }

@@ -78,6 +78,18 @@ describe("parse", () => {
     expect(() => parseRealisation(key, flat())).toThrow(message);
   });
 
+  test("a whole entry, as other programs write it, is written as it came", () => {
+    const key = { drvPath: `${HASH}-demo.drv`, outputName: "out" };
+    const text = JSON.stringify({ key, value: { outPath: PATH, signatures: [] } });
+    const parsed = parseRealisation(TRACE, text);
+    expect(parsed).toMatchObject({ form: "build-trace", isWhole: true, outPath: PATH });
+    expect(formatRealisation(parsed)).toBe(text);
+  });
+
+  test("no Nix reads a whole store path as outPath: it becomes a base name", () => {
+    expect(parseRealisation(FLAT, flat({ outPath: `/nix/store/${PATH}` })).outPath).toBe(PATH);
+  });
+
   const deep = (depth: number): unknown => (depth === 0 ? 0 : [deep(depth - 1)]);
   test.each([
     [FLAT, "", "not valid JSON"],
@@ -89,8 +101,6 @@ describe("parse", () => {
     [FLAT, flat({ id: `sha256:${"1".repeat(64)}!out` }), "does not belong"],
     [FLAT, JSON.stringify({ id: ID }), "outPath: missing"],
     [FLAT, flat({ outPath: null }), "outPath: not a string"],
-    // No Nix reads a full path here.
-    [FLAT, flat({ outPath: `/nix/store/${PATH}` }), "outPath: "],
     [FLAT, flat({ signatures: SIG }), "signatures: not a list"],
     [FLAT, flat({ signatures: null }), "signatures: not a list"],
     [FLAT, flat({ signatures: ["x"] }), "signatures: "],
@@ -102,11 +112,10 @@ describe("parse", () => {
     [FLAT, flat({ more: deep(100) }), "nested too deeply"],
     [FLAT, flat({ more: ["\ud800"] }), "surrogate"],
     [TRACE, "{}", "outPath: missing"],
-    // The whole entry, as `nix store build-trace` shows it: from a cache Nix reads only the value.
     [
       TRACE,
-      JSON.stringify({ key: { drvPath: `${HASH}-demo.drv`, outputName: "out" }, value: { outPath: PATH } }),
-      "outPath: missing",
+      JSON.stringify({ key: { drvPath: `${HASH}-demo.drv`, outputName: "dev" }, value: { outPath: PATH } }),
+      "key: does not belong",
     ],
     [TRACE, trace({ signatures: [{ keyName: "a-1" }] }), "signatures: missing"],
     [TRACE, trace({ signatures: [{ keyName: "a-1", sig: "AAAA" }] }), "signatures: "],
