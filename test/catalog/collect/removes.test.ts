@@ -75,7 +75,7 @@ describe("what is removed", () => {
       daysLater(20, MONTH),
     );
     const report = await collectAfter(40, MONTH, { dry_run: true });
-    expect(report).toMatchObject({ done: true, dryRun: true, dead: { paths: 3 }, removed: { paths: 0 } });
+    expect(report).toMatchObject({ done: true, dry_run: true, dead: { paths: 3 }, removed: { paths: 0 } });
     expect(report.oldest.map(({ store_path }) => store_path.slice(44)).sort()).toEqual([
       "app-1.0",
       "library-1.0",
