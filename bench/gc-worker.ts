@@ -1,12 +1,13 @@
 // The Worker with a catalog that can be filled without a bucket and collected step by step: for measuring collections
 // at sizes that would take hours to push.
-import { Catalog } from "../src/catalog/catalog.ts";
-import { gcReport } from "../src/catalog/collect/collection.ts";
+import { Catalog, RUNS } from "../src/catalog/catalog.ts";
+import { COLLECT } from "../src/catalog/collect/collect.ts";
 import { metered } from "../src/catalog/meter.ts";
+import { startReindex } from "../src/catalog/reindex/state.ts";
 import { sweepNars } from "../src/catalog/remove/sweep.ts";
 import { indexPath } from "../src/catalog/rows/paths.ts";
 import { continueRuns, requestRun } from "../src/catalog/runs/engine.ts";
-import { saveRun, startRun } from "../src/catalog/runs/runs.ts";
+import { saveRun } from "../src/catalog/runs/run.ts";
 import { configOf } from "../src/config/config.ts";
 import type { GcOptions, GcReport, Spent } from "../src/contract/runs.ts";
 import type { Env } from "../src/env.ts";
@@ -47,19 +48,19 @@ export class CollectedCatalog extends Catalog {
   /** As after a reindex, and long after the first collection. */
   async prepare(): Promise<void> {
     const { context: c } = this;
-    const reindex = startRun(c, "reindex", false);
+    const reindex = startReindex(c);
     reindex.finished = reindex.completed = c.now();
     saveRun(c, reindex);
-    await requestRun(c, "gc", { dry_run: true });
-    c.sql.exec("UPDATE runs SET state = json_set(state, '$.collection.since', 0) WHERE kind = 'gc'");
+    await requestRun(c, COLLECT, { dry_run: true });
+    c.sql.exec("UPDATE runs SET state = json_set(state, '$.state.since', 0) WHERE kind = 'gc'");
   }
 
   async collect(options: GcOptions, isFirst: boolean): Promise<GcReport | undefined> {
     // There is no cache in front of this one.
     const c = { ...this.context, purge: async () => {} };
-    if (isFirst) await requestRun(c, "gc", options);
-    else await continueRuns(c);
-    return gcReport(c);
+    if (isFirst) await requestRun(c, COLLECT, options);
+    else await continueRuns(c, RUNS);
+    return COLLECT.status(c);
   }
 
   /** What one alarm does with the NARs that a collection has released, when their grace has ended. */

@@ -17,7 +17,6 @@ import type {
   ReindexReport,
   ResignOptions,
   ResignReport,
-  RunKind,
 } from "../contract/runs.ts";
 import type { Stats } from "../contract/stats.ts";
 import type { NewToken, TokenReport } from "../contract/tokens.ts";
@@ -27,19 +26,19 @@ import { pathDetail } from "./ask/detail.ts";
 import { listPaths } from "./ask/search.ts";
 import { RecentStats } from "./ask/stats.ts";
 import { requireSameFolder } from "./bucket-binding.ts";
-import { checkReport } from "./check/check.ts";
-import { gcReport } from "./collect/collection.ts";
+import { CHECK } from "./check/check.ts";
+import { COLLECT } from "./collect/collect.ts";
 import type { CatalogContext } from "./context.ts";
 import { Locks } from "./locks.ts";
 import { deletePin, getPin, listPins, putPin } from "./pins/pins.ts";
 import { announceNar, touchNar } from "./publish/announce-nar.ts";
 import { announceCompanion, touchPath, touchPaths } from "./publish/last-use.ts";
 import { publish } from "./publish/publish.ts";
-import { isIndexed } from "./reindex/indexed.ts";
-import { reindexReport } from "./reindex/reindex.ts";
+import { isIndexed, requestFirstReindex, requireIndex } from "./reindex/indexed.ts";
+import { REINDEX } from "./reindex/reindex.ts";
 import { deletePath } from "./remove/delete.ts";
 import { sweepNars } from "./remove/sweep.ts";
-import { resignReport } from "./resign/resign.ts";
+import { RESIGN } from "./resign/resign.ts";
 import { toResult } from "./result.ts";
 import { missingPaths } from "./rows/paths.ts";
 import { getToken, insertToken, listTokens, revokedIds, revokeToken } from "./rows/tokens.ts";
@@ -51,16 +50,15 @@ import {
   sweepUploads,
   uploadParts,
 } from "./rows/uploads.ts";
-import {
-  continueRuns,
-  nextStepTime,
-  RETRY_MS,
-  type RunOptions,
-  requestRun,
-  requireIndex,
-} from "./runs/engine.ts";
-import { loadRun } from "./runs/runs.ts";
+import type { RunDefinition } from "./runs/definition.ts";
+import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./runs/engine.ts";
 import { migrate } from "./schema.ts";
+
+/**
+ * The kinds of runs, the most urgent first. A check of an outdated catalog would find little but what a reindex is about
+ * to fix.
+ */
+export const RUNS: readonly RunDefinition[] = [REINDEX, COLLECT, RESIGN, CHECK];
 
 export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly context: CatalogContext;
@@ -180,56 +178,36 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     });
   }
 
-  /** Rebuilds the catalog from the bucket: one step now, the rest by alarms. */
   reindex(options: ReindexOptions): Promise<Result<ReindexReport>> {
-    return toResult(async () => {
-      await this.#run("reindex", options);
-      return reindexReport(this.context) as ReindexReport;
-    });
+    return this.#run(REINDEX, options);
   }
 
-  /** How the last reindex went or goes; `undefined` where there was none. */
   reindexStatus(): Promise<Result<ReindexReport | undefined>> {
-    return toResult(() => reindexReport(this.context));
+    return this.#status(REINDEX);
   }
 
-  /** Looks for damage, and repairs what is safe where asked to: one step now, the rest by alarms. */
   check(options: CheckOptions): Promise<Result<CheckReport>> {
-    return toResult(async () => {
-      await this.#run("check", options);
-      return checkReport(this.context) as CheckReport;
-    });
+    return this.#run(CHECK, options);
   }
 
-  /** What the last check found or has found so far; `undefined` where there was none. */
   checkStatus(): Promise<Result<CheckReport | undefined>> {
-    return toResult(() => checkReport(this.context));
+    return this.#status(CHECK);
   }
 
-  /** Collects what no root holds, or only says what would go: a few steps now, the rest by alarms. */
   gc(options: GcOptions): Promise<Result<GcReport>> {
-    return toResult(async () => {
-      await this.#run("gc", options);
-      return gcReport(this.context) as GcReport;
-    });
+    return this.#run(COLLECT, options);
   }
 
-  /** What the last collection did, or has done so far; `undefined` where there was none. */
   gcStatus(): Promise<Result<GcReport | undefined>> {
-    return toResult(() => gcReport(this.context));
+    return this.#status(COLLECT);
   }
 
-  /** Signs what is here with the keys that are configured now: a few steps now, the rest by alarms. */
   resign(options: ResignOptions): Promise<Result<ResignReport>> {
-    return toResult(async () => {
-      await this.#run("resign", options);
-      return resignReport(this.context) as ResignReport;
-    });
+    return this.#run(RESIGN, options);
   }
 
-  /** What the last resign did, or has done so far; `undefined` where there was none. */
   resignStatus(): Promise<Result<ResignReport | undefined>> {
-    return toResult(() => resignReport(this.context));
+    return this.#status(RESIGN);
   }
 
   putPin(name: string, pin: PinRequest, pinnedBy: string): Promise<Result<Pin>> {
@@ -248,23 +226,31 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return toResult(() => listPins(this.context));
   }
 
-  async #run(kind: RunKind, options: RunOptions): Promise<void> {
-    // Before the step: whatever ends it, the run goes on.
-    this.#wake(this.context.now() + RETRY_MS);
-    await requestRun(this.context, kind, options);
-    const next = nextStepTime(this.context);
-    if (next !== undefined) this.#wake(next);
+  #run<O, R>(definition: RunDefinition<O, R>, options: O): Promise<Result<R>> {
+    return toResult(async () => {
+      // Before the first step, so that the run goes on even if the object crashes in it.
+      this.#wake(this.context.now() + RETRY_MS);
+      const report = await requestRun(this.context, definition, options);
+      this.#wakeForRuns();
+      return report;
+    });
+  }
+
+  #status<R>(definition: RunDefinition<never, R>): Promise<Result<R | undefined>> {
+    return toResult(() => definition.status(this.context));
   }
 
   override async alarm(): Promise<void> {
     // None, because this is it; what others release from here on sets the next.
     await this.#readAlarm();
     // In this order: the sweep tells when it is due for what a run has released.
-    await this.#again(() => continueRuns(this.context));
+    await this.#again(() => continueRuns(this.context, RUNS));
     await this.#again(async () => {
-      if (loadRun(this.context, "reindex") === undefined) await requestRun(this.context, "reindex", {});
-      // Its end is an alarm, too, and sweeps.
-      return isIndexed(this.context) ? (await sweepNars(this.context)).next : nextStepTime(this.context);
+      await requestFirstReindex(this.context);
+      // The alarm in which the reindex ends sweeps.
+      return isIndexed(this.context)
+        ? (await sweepNars(this.context)).next
+        : nextStepTime(this.context, RUNS);
     });
     await this.#again(() => sweepUploads(this.context));
   }
@@ -274,9 +260,13 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     try {
       await requireIndex(this.context);
     } finally {
-      const next = nextStepTime(this.context);
-      if (next !== undefined) this.#wake(next);
+      this.#wakeForRuns();
     }
+  }
+
+  #wakeForRuns(): void {
+    const next = nextStepTime(this.context, RUNS);
+    if (next !== undefined) this.#wake(next);
   }
 
   /**

@@ -27,7 +27,7 @@ async function cacheWith(hello: TestPath): Promise<TestCache> {
 function age(): Promise<void> {
   return inCatalog(({ sql }) => {
     sql.exec("UPDATE paths SET wanted = 1000");
-    sql.exec("UPDATE runs SET state = json_set(state, '$.collection.since', 0) WHERE kind = 'gc'");
+    sql.exec("UPDATE runs SET state = json_set(state, '$.state.since', 0) WHERE kind = 'gc'");
   });
 }
 

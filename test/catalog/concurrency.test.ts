@@ -218,7 +218,7 @@ describe("one request", () => {
     await cache.put(`/${path.narKey}`, path.nar);
     await cache.put(`/${path.narKey}`, path.nar);
     await cache.put(`/${path.key}`, path.text);
-    expect(calls).toEqual(["expectNar", "expectNar", "publish"]);
+    expect(calls).toEqual(["announceNar", "announceNar", "publish"]);
     await cache.get(`/${path.key}`);
     await cache.get(`/${path.narKey}`);
     await cache.head(`/${path.key}`);

@@ -5,7 +5,7 @@ import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { resolveExpired } from "../../src/catalog/publish/settle.ts";
-import { loadRun } from "../../src/catalog/runs/runs.ts";
+import { RESIGN_RECORD } from "../../src/catalog/resign/state.ts";
 import { expectAgreement, wronglyFound } from "../support/agreement.ts";
 import { choices, type Schedule } from "../support/choices.ts";
 import { clientsOf, tolerant } from "../support/clients.ts";
@@ -230,13 +230,13 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     }
     const dropped = OWN_KEYS.find((key) => !keys.includes(key))?.name;
     // A resign under way ends with the keys of now. What it drops, the next one would drop, too.
-    const underWay = loadRun(world.context, "resign");
+    const underWay = RESIGN_RECORD.load(world.context);
     await world.run([clients.finishRuns()]);
     if (underWay !== undefined && underWay.finished === undefined) await expectSigned(bucket, keys);
     await world.run([clients.resign(dropped)]);
-    expect(loadRun(world.context, "resign")).toMatchObject({
+    expect(RESIGN_RECORD.load(world.context)).toMatchObject({
       finished: expect.any(Number),
-      resigning: { drop: dropped ?? null },
+      state: { drop: dropped ?? null },
     });
     await expectSigned(bucket, keys, dropped);
     for (const [{ hash }] of graph) expect(oracle.served.has(hash)).toBe(true);

@@ -1,7 +1,9 @@
+import { CHECK } from "../../src/catalog/check/check.ts";
+import { REINDEX } from "../../src/catalog/reindex/reindex.ts";
+import { RESIGN } from "../../src/catalog/resign/resign.ts";
 import { requestRun } from "../../src/catalog/runs/engine.ts";
 import { unwrap } from "../../src/catalog-client.ts";
 import type { PublishOutcome } from "../../src/contract/paths.ts";
-import type { RunKind } from "../../src/contract/runs.ts";
 import { HttpError } from "../../src/http/errors.ts";
 import { affectedBy, type Build, type Graph, signed } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
@@ -28,7 +30,7 @@ export interface Clients {
   readonly finishRuns: () => Operation;
   readonly sweep: (graceMs: number) => Operation;
   /** A reindex or a check, from the start of the bucket. */
-  readonly run: (kind: RunKind, repair: boolean) => Operation;
+  readonly run: (kind: "reindex" | "check", repair: boolean) => Operation;
 }
 
 export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clients {
@@ -102,11 +104,14 @@ export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clie
       operation(`delete ${build.hash}`, (client) => removeAll(client, build, withReferrers)),
     run: (kind, repair) =>
       operation(`${kind}${repair ? " and repair" : ""}`, (client) =>
-        call(client, (c) => requestRun(c, kind, { repair, restart: true })),
+        call(client, async (c) => {
+          if (kind === "check") await requestRun(c, CHECK, { repair, restart: true });
+          else await requestRun(c, REINDEX, { restart: true });
+        }),
       ),
     resign: (drop) =>
       operation(`resign${drop === undefined ? "" : ` without ${drop}`}`, (client) =>
-        runToEnd(client, "resign", { restart: true, ...(drop !== undefined && { drop }) }),
+        runToEnd(client, RESIGN, { restart: true, ...(drop !== undefined && { drop }) }),
       ),
     finishRuns: () => operation("finish runs", finishRuns),
     sweep: (graceMs) => operation("sweep", (client) => sweep(client, graceMs)),

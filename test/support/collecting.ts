@@ -1,6 +1,6 @@
 /** Collections, in tests: within the real catalog, at any time, by any rules. */
 import { env } from "cloudflare:workers";
-import { gcReport } from "../../src/catalog/collect/collection.ts";
+import { COLLECT } from "../../src/catalog/collect/collect.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { putPin } from "../../src/catalog/pins/pins.ts";
 import { requestRun } from "../../src/catalog/runs/engine.ts";
@@ -31,8 +31,8 @@ export function daysLater(days: number, settings: Settings): Partial<CatalogCont
 
 /** A whole collection, within the object. Throws what stops a step. */
 export async function collect(c: CatalogContext, options: GcOptions = {}): Promise<GcReport> {
-  await requestRun(c, "gc", options);
-  return toEnd(c, () => gcReport(c));
+  await requestRun(c, COLLECT, options);
+  return toEnd(c, () => COLLECT.status(c));
 }
 
 /** The first collection of a catalog that knows its bucket, from which retention is counted: it finds nothing. */

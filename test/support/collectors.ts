@@ -1,12 +1,14 @@
 /** What clients of a cache that collects do, as operations of a {@link Simulation}: pushers who look first, pins, collections. */
-
 import { KINDS } from "../../src/bucket/kinds.ts";
 import { putMetadata } from "../../src/cache/put-metadata.ts";
+import { COLLECT } from "../../src/catalog/collect/collect.ts";
 import { deletePin, putPin } from "../../src/catalog/pins/pins.ts";
 import { touchPaths } from "../../src/catalog/publish/last-use.ts";
+import { REINDEX } from "../../src/catalog/reindex/reindex.ts";
 import { missingPaths } from "../../src/catalog/rows/paths.ts";
 import { requestRun } from "../../src/catalog/runs/engine.ts";
 import { unwrap } from "../../src/catalog-client.ts";
+import type { GcOptions } from "../../src/contract/runs.ts";
 import { HttpError } from "../../src/http/errors.ts";
 import { operation } from "./clients.ts";
 import type { Build } from "./graph.ts";
@@ -24,7 +26,7 @@ export interface Collectors {
   readonly unpin: (name: string) => Operation;
   readonly companions: (build: Build) => Operation;
   readonly remove: (build: Build, withReferrers: boolean, affected: readonly string[]) => Operation;
-  readonly collect: (options: { dryRun: boolean; force: boolean }) => Operation;
+  readonly collect: (options: GcOptions) => Operation;
   readonly sweep: () => Operation;
   readonly reindex: () => Operation;
 }
@@ -126,9 +128,11 @@ export function collectorsOf(world: Simulation, oracle: Oracle, ledger: Ledger):
     remove: (build, withReferrers, affected) =>
       operation(`delete ${build.hash}`, (client) => removeAll(client, build, withReferrers, affected)),
     collect: (options) =>
-      operation(`collect ${JSON.stringify(options)}`, (client) => runToEnd(client, "gc", options)),
+      operation(`collect ${JSON.stringify(options)}`, (client) => runToEnd(client, COLLECT, options)),
     sweep: () => operation("sweep", (client) => sweep(client)),
     reindex: () =>
-      operation("reindex", (client) => call(client, (c) => requestRun(c, "reindex", { restart: true }))),
+      operation("reindex", async (client) => {
+        await call(client, (c) => requestRun(c, REINDEX, { restart: true }));
+      }),
   };
 }

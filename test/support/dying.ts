@@ -1,8 +1,9 @@
 /** Catalogs that die at any operation of the bucket, or whose bucket is down. */
+import { RUNS } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { Locks } from "../../src/catalog/locks.ts";
-import { continueRuns, type RunOptions, requestRun } from "../../src/catalog/runs/engine.ts";
-import type { RunKind } from "../../src/contract/runs.ts";
+import type { RunDefinition } from "../../src/catalog/runs/definition.ts";
+import { continueRuns, requestRun } from "../../src/catalog/runs/engine.ts";
 import { failing, inSmallPages, watch } from "./bucket.ts";
 
 /** The same catalog in an outage of its bucket. */
@@ -66,15 +67,15 @@ export async function dyingAtEveryOperation(
 const ENOUGH_ALARMS = 20;
 
 /** Begins a run, which a catalog that dies at every operation does in many small steps. How many died. */
-export async function runDyingAtEveryOperation(
+export async function runDyingAtEveryOperation<O>(
   c: CatalogContext,
-  kind: RunKind,
-  options: RunOptions,
+  kind: RunDefinition<O>,
+  options: O,
   when: "before" | "after",
 ): Promise<number> {
   await requestRun(withoutBucket(c), kind, options);
   const alarms = async (alive: CatalogContext) => {
-    for (let n = 0; n < ENOUGH_ALARMS; n++) await continueRuns(alive);
+    for (let n = 0; n < ENOUGH_ALARMS; n++) await continueRuns(alive, RUNS);
   };
   return dyingAtEveryOperation({ ...c, bucket: inSmallPages(c.bucket, 2) }, alarms, when);
 }

@@ -1,13 +1,14 @@
 /** Single requests of clients in a {@link World}, through the Worker's own code. */
 import { putNar } from "../../src/cache/put-nar.ts";
+import { RUNS } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
+import { requireIndex } from "../../src/catalog/reindex/indexed.ts";
 import { deletePath } from "../../src/catalog/remove/delete.ts";
 import { sweepNars } from "../../src/catalog/remove/sweep.ts";
 import { toResult } from "../../src/catalog/result.ts";
-import { continueRuns, type RunOptions, requestRun, requireIndex } from "../../src/catalog/runs/engine.ts";
-import { loadRun } from "../../src/catalog/runs/runs.ts";
+import type { RunDefinition } from "../../src/catalog/runs/definition.ts";
+import { continueRuns, requestRun } from "../../src/catalog/runs/engine.ts";
 import { unwrap } from "../../src/catalog-client.ts";
-import type { RunKind } from "../../src/contract/runs.ts";
 import type { Build } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
 import type { Client } from "./world.ts";
@@ -39,13 +40,13 @@ export function call<T>(client: Client, work: (c: CatalogContext) => Promise<T> 
 const MAX_ALARMS = 20;
 
 /** Begins a run and does what its alarms would do, until it is over or has a problem. */
-export async function runToEnd(client: Client, kind: RunKind, options: RunOptions): Promise<void> {
+export async function runToEnd<O>(client: Client, kind: RunDefinition<O>, options: O): Promise<void> {
   await call(client, (c) => requestRun(c, kind, options));
   for (let alarm = 0; alarm < MAX_ALARMS; alarm++) {
     const isOver = await call(client, async (c) => {
-      const run = loadRun(c, kind);
+      const run = kind.load(c)?.run;
       if (run === undefined || run.finished !== undefined || run.problem !== undefined) return true;
-      await continueRuns(c);
+      await continueRuns(c, RUNS);
       return false;
     });
     if (isOver) return;
@@ -55,7 +56,7 @@ export async function runToEnd(client: Client, kind: RunKind, options: RunOption
 /** Does what the alarms would do, until no run is under way. */
 export async function finishRuns(client: Client): Promise<void> {
   for (let alarm = 0; alarm < MAX_ALARMS; alarm++) {
-    if ((await call(client, (c) => continueRuns(c))) === undefined) return;
+    if ((await call(client, (c) => continueRuns(c, RUNS))) === undefined) return;
   }
   throw new Error("the runs do not end");
 }

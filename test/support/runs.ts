@@ -1,10 +1,11 @@
 /** Runs over the bucket, in tests: within the real catalog, to their end. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { checkReport } from "../../src/catalog/check/check.ts";
+import { RUNS } from "../../src/catalog/catalog.ts";
+import { CHECK } from "../../src/catalog/check/check.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
-import { reindexReport } from "../../src/catalog/reindex/reindex.ts";
-import { resignReport } from "../../src/catalog/resign/resign.ts";
+import { REINDEX } from "../../src/catalog/reindex/reindex.ts";
+import { RESIGN } from "../../src/catalog/resign/resign.ts";
 import { continueRuns, requestRun } from "../../src/catalog/runs/engine.ts";
 import { FINDING_KINDS, type FindingKind } from "../../src/contract/findings.ts";
 import type { Result } from "../../src/contract/result.ts";
@@ -65,20 +66,20 @@ export async function untilDone<R extends RunReport>(
 
 /** A whole reindex, within the object. Throws what stops a step. */
 export async function reindex(c: CatalogContext): Promise<ReindexReport> {
-  await requestRun(c, "reindex", {});
-  return toEnd(c, () => reindexReport(c));
+  await requestRun(c, REINDEX, {});
+  return toEnd(c, () => REINDEX.status(c));
 }
 
 /** A whole check, within the object. Throws what stops a step. */
 export async function check(c: CatalogContext, options: { repair?: boolean } = {}): Promise<CheckReport> {
-  await requestRun(c, "check", options);
-  return toEnd(c, () => checkReport(c));
+  await requestRun(c, CHECK, options);
+  return toEnd(c, () => CHECK.status(c));
 }
 
 /** A whole resign, within the object. Throws what stops a step. */
 export async function resign(c: CatalogContext, options: ResignOptions = {}): Promise<ResignReport> {
-  await requestRun(c, "resign", options);
-  return toEnd(c, () => resignReport(c));
+  await requestRun(c, RESIGN, options);
+  return toEnd(c, () => RESIGN.status(c));
 }
 
 /** Does all steps of a run that has begun, whose report this is. Throws what stops one. */
@@ -87,7 +88,7 @@ export async function toEnd<R extends Progress>(c: CatalogContext, status: () =>
     const report = status();
     if (report?.problem !== undefined) throw new Error(report.problem);
     if (report?.done) return report;
-    await continueRuns(c);
+    await continueRuns(c, RUNS);
   }
   throw new Error("the run does not end");
 }

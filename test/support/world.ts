@@ -205,10 +205,10 @@ export class Simulation {
       });
     const stub = {
       publish: (text: string, by: string) => call((c) => toResult(() => publish(c, text, by))),
-      expectNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),
-      narSeen: (key: string) => call((c) => toResult(() => touchNar(c, key))),
-      wantPath: (hash: string) => call((c) => toResult(() => touchPath(c, hash))),
-      expectCompanion: (key: string, owner: string | undefined) =>
+      announceNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),
+      touchNar: (key: string) => call((c) => toResult(() => touchNar(c, key))),
+      touchPath: (hash: string) => call((c) => toResult(() => touchPath(c, hash))),
+      announceCompanion: (key: string, owner: string | undefined) =>
         call((c) => toResult(() => announceCompanion(c, key, owner))),
     };
     return {

@@ -1,40 +1,51 @@
-// Check: looks for what is wrong in the bucket and the catalog, and on demand repairs what is safe to repair.
+// Check: looks for damage in the bucket and the catalog, and on request repairs what is safe to repair.
 //
-// Like reindex it walks the listing and takes a closer look, under the key's lock, only at what differs from the
-// catalog. So a finding is what was true at that moment, and never the trace of a publication or deletion under way.
+// Like a reindex it walks the listing, and compares under the key's lock only what differs from the catalog. So a finding
+// was true at that moment, and is never a publication or deletion under way.
 import { FINDING_KINDS, type FindingKind, type Findings } from "../../contract/findings.ts";
-import type { CheckReport, PhaseOf } from "../../contract/runs.ts";
+import type { CheckOptions, CheckReport } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
-import { checkPins } from "../reindex/pins.ts";
 import { findingsOf } from "../rows/findings.ts";
-import type { Step } from "../runs/engine.ts";
-import { loadRun, runReport } from "../runs/runs.ts";
+import { defineRun } from "../runs/definition.ts";
+import { walkReport } from "../scan/counts.ts";
 import { checkNarInfos } from "./narinfos.ts";
 import { checkNars } from "./nars.ts";
+import { checkPins } from "./pins.ts";
 import { checkReferences } from "./references.ts";
+import { CHECK_RECORD, type CheckRun } from "./state.ts";
 
 /** Findings of each kind that a report names. */
 const MAX_NAMED = 100;
 
-/** `undefined` where none has been asked for yet. */
-export function checkReport(c: CatalogContext): CheckReport | undefined {
-  const run = loadRun(c, "check");
-  if (run === undefined) return undefined;
+export const CHECK = defineRun({
+  record: CHECK_RECORD,
+  // In this order each phase sees the repairs of the one before.
+  steps: { narinfos: checkNarInfos, nars: checkNars, references: checkReferences, pins: checkPins },
+  request: requestCheck,
+  report: checkReport,
+});
+
+/** Without `repair`, a check under way goes on as it was asked for. */
+function requestCheck(c: CatalogContext, { restart = false, repair }: CheckOptions): CheckRun {
+  const current = CHECK_RECORD.load(c);
+  const goesOn =
+    current !== undefined &&
+    current.finished === undefined &&
+    !restart &&
+    (repair === undefined || repair === current.state.repair);
+  return goesOn
+    ? current
+    : CHECK_RECORD.start(c, { repair: repair ?? false, counts: { narinfos: 0, nars: 0 } });
+}
+
+function checkReport(c: CatalogContext, run: CheckRun): CheckReport {
   const findings = Object.fromEntries(
     FINDING_KINDS.map((kind) => [kind, findingsOf(c, "check", kind, MAX_NAMED)]),
   ) as Record<FindingKind, Findings>;
   return {
-    ...runReport(run),
-    repair: run.repair,
+    ...walkReport(run, run.state.counts),
+    repair: run.state.repair,
     clean: Object.values(findings).every((found) => found.count === 0),
     findings,
   };
 }
-
-/** In this order a repair of one phase is what the next one looks at. */
-export const CHECK_STEPS: Record<PhaseOf<"check">, Step> = {
-  narinfos: checkNarInfos,
-  nars: checkNars,
-  references: checkReferences,
-  pins: checkPins,
-};

@@ -1,5 +1,4 @@
-// One path and its NAR: whether the one in the bucket is the one that the narinfo describes.
-
+// Checks whether a path's NAR in the bucket is the one that its narinfo describes.
 import { narKeySha256, sha256Of } from "../../bucket/nar-object.ts";
 import { bucketOperation } from "../../bucket/operation.ts";
 import { narContradiction } from "../../bucket/stored-nar.ts";
@@ -13,16 +12,16 @@ import { note } from "../rows/findings.ts";
 import { isNarBeingPublished, publishingReferrers } from "../rows/intents.ts";
 import { isNarReferred } from "../rows/paths.ts";
 import { forget, isNarOfUnindexed } from "../rows/unindexed.ts";
-import type { Run } from "../runs/runs.ts";
 import { comparePath } from "../scan/compare.ts";
+import type { CheckRun } from "./state.ts";
 
-/** Milliseconds after which an upload that was announced and has not arrived has failed. */
+/** Milliseconds after which an announced upload that has not arrived counts as failed. */
 const UPLOAD_MS = 3 * 3600 * 1000;
 
 /** At most two bucket operations, and two more to repair. */
-export function checkNarOfPath(c: CatalogContext, run: Run, hash: string): Promise<void> {
+export function checkNarOfPath(c: CatalogContext, run: CheckRun, hash: string): Promise<void> {
   return comparePath(c, hash, async (state) => {
-    // Anything else is the business of the first part.
+    // The first phase has dealt with all other states.
     if (state.kind !== "known" && state.kind !== "unindexed") return;
     const { info } = state.found;
     const nar = narKeyOfUrl(info.url);
@@ -38,20 +37,21 @@ export function checkNarOfPath(c: CatalogContext, run: Run, hash: string): Promi
         `its NAR ${nar} ${contradiction}`,
         repaired,
       );
-    // A publication under way relies on this path: what it publishes should not lose it at once.
-    if (!run.repair || publishingReferrers(c, hash).length > 0) return c.transaction(() => noteIt(false));
+    // A path that a publication under way refers to is not deleted.
+    if (!run.state.repair || publishingReferrers(c, hash).length > 0)
+      return c.transaction(() => noteIt(false));
     await deleteBroken(c, info, nar, object, () => noteIt(true));
   });
 }
 
 /**
- * Deletes a narinfo whose NAR is not there or is wrong, although others may refer to it: with it a client fails, or
- * fetches what it then throws away; without it the client asks the next cache or builds, and the next push of the
- * path brings it back. What else `nix copy` has to push it finds by asking for narinfos.
+ * Deletes a narinfo whose NAR is missing or wrong, although others may refer to it. With the narinfo a client fails, or
+ * downloads a NAR that it rejects; without it the client asks the next cache or builds, and the next push of the path
+ * brings it back.
  *
- * A damaged NAR goes with it where its name is the SHA-256 that it has not: a pusher who asks for it with HEAD would
- * be told that it is there, would not upload it, and the path would never heal. Both intentions are one
- * transaction, so that a death in between leaves no such NAR.
+ * A damaged NAR is deleted too if its name is a SHA-256 that is not its own: HEAD would tell pushers that it is there,
+ * they would not upload it, and the path would stay damaged. Both intents are recorded in one transaction, so that a
+ * crash in between leaves no such NAR.
  */
 async function deleteBroken(
   c: CatalogContext,
@@ -61,23 +61,23 @@ async function deleteBroken(
   alongside: () => void,
 ): Promise<void> {
   const { hash } = info.storePath;
-  let narGoes = false;
+  let deletesNar = false;
   await deleteNarInfo(c, hash, () => {
     alongside();
     forget(c, hash);
-    narGoes = object !== null && isWorthless(object, info) && isUnused(c, object);
-    if (narGoes) beginNarDeletion(c, nar);
+    deletesNar = object !== null && isWorthless(object, info) && isUnused(c, object);
+    if (deletesNar) beginNarDeletion(c, nar);
   });
-  if (narGoes) await c.locks.run(nar, () => executeDeletions(c, [nar]));
+  if (deletesNar) await c.locks.run(nar, () => executeDeletions(c, [nar]));
 }
 
-/** Whether the object is certainly not what its own name says, so that no narinfo could ever be right about it. */
+/** Whether the object's SHA-256 is certainly not the one in its name, so that no narinfo can ever match it. */
 function isWorthless(object: R2Object, info: NarInfo): boolean {
   const named = narKeySha256(object.key);
   if (named === undefined) return false;
   const recorded = sha256Of(object);
   if (recorded !== undefined) return recorded !== named;
-  // Without a checksum there is only the size, and only this narinfo to say which is right: it must mean this name.
+  // Without a checksum only the size can be compared, with a narinfo whose FileHash is the one in the name.
   const { fileHash, fileSize } = info;
   return (
     fileHash?.algorithm === "sha256" &&
@@ -87,7 +87,7 @@ function isWorthless(object: R2Object, info: NarInfo): boolean {
   );
 }
 
-/** Nothing refers to it any more, nothing is about to, and nobody is about to replace it. */
+/** Whether no path has it, no publication is about to use it, and no upload is about to replace it. */
 function isUnused(c: CatalogContext, { key, uploaded }: R2Object): boolean {
   if (isNarReferred(c, key) || isNarOfUnindexed(c, key) || isNarBeingPublished(c, key)) return false;
   const announced = c.sql

@@ -1,36 +1,37 @@
-// The first part of a check: narinfos in the bucket, and the paths of the catalog.
-
+// The first phase of a check: narinfos in the bucket and rows of paths.
 import type { CatalogContext } from "../context.ts";
 import { deleteNarInfo } from "../remove/delete.ts";
 import { note } from "../rows/findings.ts";
 import { publishingReferrers } from "../rows/intents.ts";
 import { deletePathRow, indexPath } from "../rows/paths.ts";
 import { remember } from "../rows/unindexed.ts";
-import { type Run, saveRun } from "../runs/runs.ts";
+import { saveRun } from "../runs/run.ts";
 import { comparePath, type PathState } from "../scan/compare.ts";
 import { differingPaths, listNarInfos } from "../scan/differences.ts";
 import { doItems, type Item } from "../scan/items.ts";
+import { isoTime } from "../times.ts";
+import type { CheckRun } from "./state.ts";
 
-export async function checkNarInfos(c: CatalogContext, run: Run): Promise<number> {
+export async function checkNarInfos(c: CatalogContext, run: CheckRun): Promise<number> {
   const page = await listNarInfos(c, run.checkpoint);
   const items = differingPaths(c, page, run.checkpoint).map(
     (hash): Item => ({
       key: `${hash}.narinfo`,
-      cost: run.repair ? 2 : 1,
+      cost: run.state.repair ? 2 : 1,
       work: () => comparePath(c, hash, (state) => checkPath(c, run, hash, state)),
     }),
   );
   const { done, cost } = await doItems(c, run, items, page.end);
-  run.counts.narinfos += page.objects.filter((object) => object.key <= done).length;
+  run.state.counts.narinfos += page.objects.filter((object) => object.key <= done).length;
   saveRun(c, run);
   return cost;
 }
 
-async function checkPath(c: CatalogContext, run: Run, hash: string, state: PathState): Promise<void> {
-  const { repair } = run;
+async function checkPath(c: CatalogContext, run: CheckRun, hash: string, state: PathState): Promise<void> {
+  const { repair } = run.state;
   switch (state.kind) {
     case "vanished":
-      // Safe: nothing is served that could be lost, and who asks what is missing pushes it again.
+      // Safe: the path was not served any more, and without its row the next push brings it back.
       return c.transaction(() => {
         const name = `${hash}-${state.row.name}`;
         note(c, run.kind, "vanished-narinfo", name, "is in the catalog, but not in the bucket", repair);
@@ -40,15 +41,21 @@ async function checkPath(c: CatalogContext, run: Run, hash: string, state: PathS
       return c.transaction(() => {
         const why = state.row === undefined ? "is not in the catalog" : "is in the catalog as it was before";
         const name = state.found.info.storePath.baseName;
-        note(c, run.kind, "unindexed-narinfo", name, `${why}; written ${time(state.found.uploaded)}`, repair);
+        note(
+          c,
+          run.kind,
+          "unindexed-narinfo",
+          name,
+          `${why}; written ${isoTime(state.found.uploaded)}`,
+          repair,
+        );
         if (repair) indexPath(c, state.found);
         else remember(c, hash, state.found);
       });
     case "unreadable": {
       const { unreadable, mayBeSound } = state.found;
-      // A client that gets this stops or warns; one that gets a 404 asks the next cache, and a pusher pushes again.
-      // What another store or another tool may read is no damage. And while a publication relies on the path,
-      // nothing is taken from under it.
+      // A client stops or warns at this narinfo; at a 404 it asks the next cache, and a pusher pushes again. A
+      // narinfo that another store or tool may read is no damage, and a path that a publication relies on stays.
       if (repair && !mayBeSound && publishingReferrers(c, hash).length === 0) {
         return deleteNarInfo(c, hash, () => note(c, run.kind, "unreadable-narinfo", hash, unreadable, true));
       }
@@ -58,8 +65,4 @@ async function checkPath(c: CatalogContext, run: Run, hash: string, state: PathS
       });
     }
   }
-}
-
-function time(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
 }

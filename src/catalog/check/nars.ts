@@ -1,4 +1,4 @@
-// The second part of a check: NARs in the bucket, the NARs of the catalog, and the paths to which they belong.
+// The second phase of a check: objects under nar/, rows of NARs, and the paths that they belong to.
 import { formatHash } from "../../nix/hash.ts";
 import type { CatalogContext } from "../context.ts";
 import { note } from "../rows/findings.ts";
@@ -6,21 +6,22 @@ import { isNarBeingPublished } from "../rows/intents.ts";
 import { forgetVanishedNar, importNars } from "../rows/nars.ts";
 import { isNarReferred } from "../rows/paths.ts";
 import { isAnyNarUnknown, isNarOfUnindexed } from "../rows/unindexed.ts";
-import { type Run, saveRun } from "../runs/runs.ts";
+import { saveRun } from "../runs/run.ts";
 import { compareNar } from "../scan/compare.ts";
 import { differingNars, listNars } from "../scan/differences.ts";
 import { doItems, type Item } from "../scan/items.ts";
 import type { Page } from "../scan/pages.ts";
 import { checkNarOfPath } from "./nar-of-path.ts";
+import type { CheckRun } from "./state.ts";
 
-/** Between the parts of a place in the walk: sorts before whatever a longer key has there, and is in no key. */
+/** Separates the parts of a checkpoint: sorts before every character of a key, and is in no key. */
 const SEPARATOR = " ";
 
 /**
- * A place in this walk is a NAR's key, or, because many paths may have the same NAR, the key and the hash part of
- * the last path that has been looked at.
+ * A checkpoint of this phase is a NAR's key. Many paths may have the same NAR, so the key may be followed by the hash
+ * part of the last path that was checked.
  */
-export async function checkNars(c: CatalogContext, run: Run): Promise<number> {
+export async function checkNars(c: CatalogContext, run: CheckRun): Promise<number> {
   const page = await listNars(c, run.checkpoint);
   const { unknown, vanished } = differingNars(c, page, run.checkpoint);
   const keys = new Set([...unknown.map((object) => object.key), ...vanished, ...unreferred(c, page)]);
@@ -29,26 +30,26 @@ export async function checkNars(c: CatalogContext, run: Run): Promise<number> {
     ...suspectPaths(c, page, run.checkpoint).map(
       ({ hash, nar }): Item => ({
         key: `${nar}${SEPARATOR}${hash}`,
-        cost: run.repair ? 4 : 2,
+        cost: run.state.repair ? 4 : 2,
         work: () => checkNarOfPath(c, run, hash),
       }),
     ),
   ];
   const { done, cost } = await doItems(c, run, items, page.end);
-  run.counts.nars += page.objects.filter((object) => object.key <= done).length;
+  run.state.counts.nars += page.objects.filter((object) => object.key <= done).length;
   saveRun(c, run);
   return cost;
 }
 
-/** Keys of the page, older than the grace period, that no path has and that are not waiting for the sweep already. */
+/** Keys of the page, older than the grace period, that no path has and that the sweep is not to delete already. */
 function unreferred(c: CatalogContext, page: Page): string[] {
-  const settled = page.objects.filter((object) => object.uploaded.getTime() <= c.now() - c.config.graceMs);
+  const old = page.objects.filter((object) => object.uploaded.getTime() <= c.now() - c.config.graceMs);
   return c.sql
     .exec<{ key: string }>(
       `SELECT value AS key FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM paths WHERE nar = value)
        AND NOT EXISTS (SELECT 1 FROM unindexed WHERE nar = value)
        AND NOT EXISTS (SELECT 1 FROM nars WHERE key = value AND released IS NOT NULL)`,
-      JSON.stringify(settled.map((object) => object.key)),
+      JSON.stringify(old.map((object) => object.key)),
     )
     .toArray()
     .map((row) => row.key);
@@ -70,7 +71,7 @@ function suspectPaths(c: CatalogContext, page: Page, after: string): SuspectPath
   );
   const [narBefore = "", hashBefore] = after.split(SEPARATOR);
   return ["paths", "unindexed"].flatMap((table) => [
-    // The last step ended between the paths of one NAR. It is on no page any more: the others are all looked at.
+    // The last step ended between the paths of one NAR. No page lists it again, so all its other paths are checked.
     ...(hashBefore === undefined
       ? []
       : c.sql.exec<SuspectPath>(
@@ -94,38 +95,38 @@ function suspectPaths(c: CatalogContext, page: Page, after: string): SuspectPath
   ]);
 }
 
-function checkNar(c: CatalogContext, run: Run, key: string): Promise<void> {
+function checkNar(c: CatalogContext, run: CheckRun, key: string): Promise<void> {
   return compareNar(c, key, (object) => {
     c.transaction(() => {
       const row = narRow(c, key);
       if (object !== null) return checkStoredNar(c, run, key, object, row);
-      // A row that does not say that there is an object is of an upload under way, or of one that failed.
+      // A row without `is_stored` belongs to an upload under way, or to one that failed.
       if (row?.is_stored === 1) {
-        note(c, run.kind, "vanished-nar", key, "is in the catalog, but not in the bucket", run.repair);
+        note(c, run.kind, "vanished-nar", key, "is in the catalog, but not in the bucket", run.state.repair);
       }
-      if (run.repair) forgetVanishedNar(c, key, c.config.graceMs);
+      if (run.state.repair) forgetVanishedNar(c, key, c.config.graceMs);
     });
   });
 }
 
 function checkStoredNar(
   c: CatalogContext,
-  run: Run,
+  run: CheckRun,
   key: string,
   object: R2Object,
   row: NarRow | undefined,
 ): void {
   if (row === undefined) {
-    note(c, run.kind, "unindexed-nar", key, `is not in the catalog; ${object.size} bytes`, run.repair);
-    if (run.repair) importNars(c, [object]);
+    note(c, run.kind, "unindexed-nar", key, `is not in the catalog; ${object.size} bytes`, run.state.repair);
+    if (run.state.repair) importNars(c, [object]);
   }
   if (isNarReferred(c, key) || isNarOfUnindexed(c, key) || isNarBeingPublished(c, key)) return;
-  // Pushers upload first and publish later: until the grace period ends nothing is wrong with it.
-  const lastCare = Math.max(object.uploaded.getTime(), row?.uploaded ?? 0, row?.seen ?? 0);
-  if (row?.released || lastCare > c.now() - c.config.graceMs) return;
-  const isReleased = run.repair && !isAnyNarUnknown(c);
+  // Pushers upload first and publish later, so within the grace period nothing is wrong with it.
+  const lastUsed = Math.max(object.uploaded.getTime(), row?.uploaded ?? 0, row?.seen ?? 0);
+  if (row?.released || lastUsed > c.now() - c.config.graceMs) return;
+  const isReleased = run.state.repair && !isAnyNarUnknown(c);
   note(c, run.kind, "unreferenced-nar", key, `nothing refers to it; ${object.size} bytes`, isReleased);
-  // Not deleted here: somebody may be about to publish it, and the sweep leaves time for that.
+  // Not deleted here: a publication may be about to use it, and the sweep leaves time for that.
   if (!isReleased) return;
   c.sql.exec("UPDATE nars SET released = ? WHERE key = ?", c.now(), key);
   c.wakeForSweep();

@@ -1,23 +1,23 @@
-// The third part of a check: paths that others here refer to and that are not here. Nothing is repaired: only a push
-// can bring them, and what refers to them works for every client that finds them elsewhere.
-
+// The third phase of a check: missing paths that others refer to. Nothing is repaired: only a push can bring them, and
+// their referrers work for every client that finds them in another cache.
 import type { CatalogContext } from "../context.ts";
 import { note } from "../rows/findings.ts";
 import { pathRow, referrersOf } from "../rows/paths.ts";
 import { forgetAll, nameFromUnindexed, unindexedReferrers } from "../rows/unindexed.ts";
-import { type Run, saveRun } from "../runs/runs.ts";
+import { saveRun } from "../runs/run.ts";
 import { comparePath } from "../scan/compare.ts";
 import { doItems, type Item } from "../scan/items.ts";
 import { LAST } from "../scan/pages.ts";
+import type { CheckRun } from "./state.ts";
 
-/** Rows of references that are looked at in one step. */
+/** Rows of references that one step looks up. */
 const REFERENCES_BATCH = 20_000;
-/** Looking at them takes as long as so many bucket operations, and nothing else gets in between. */
+/** Such a step takes about as long as this many bucket operations, and does not yield. */
 const BATCH_COST = 10;
 /** Referrers that a finding names. */
 const MAX_REFERRERS = 5;
 
-export async function checkReferences(c: CatalogContext, run: Run): Promise<number> {
+export async function checkReferences(c: CatalogContext, run: CheckRun): Promise<number> {
   const end = endOfBatch(c, run.checkpoint);
   const items = missing(c, run.checkpoint, end).map(
     (hash): Item => ({ key: hash, cost: 1, work: () => checkReference(c, run, hash) }),
@@ -42,7 +42,7 @@ function endOfBatch(c: CatalogContext, after: string): string {
   return end === null || count < REFERENCES_BATCH ? LAST : end;
 }
 
-/** Hash parts that are referred to and known neither to the catalog nor to this check. */
+/** Hash parts that are referred to and that neither the catalog nor this check knows. */
 function missing(c: CatalogContext, after: string, end: string): string[] {
   return c.sql
     .exec<{ reference: string }>(
@@ -59,7 +59,7 @@ function missing(c: CatalogContext, after: string, end: string): string[] {
     .map((row) => row.reference);
 }
 
-function checkReference(c: CatalogContext, run: Run, hash: string): Promise<void> {
+function checkReference(c: CatalogContext, run: CheckRun, hash: string): Promise<void> {
   return comparePath(c, hash, (state) => {
     if (state.kind !== "absent") return;
     const referrers = referrersOf(c, hash, MAX_REFERRERS + 1);
@@ -67,7 +67,7 @@ function checkReference(c: CatalogContext, run: Run, hash: string): Promise<void
       ...referrers.map((referrer) => `${referrer}-${pathRow(c, referrer)?.name ?? ""}`),
       ...unindexedReferrers(c, hash),
     ];
-    // Those that referred to it have been deleted meanwhile.
+    // All its referrers have been deleted meanwhile.
     if (names.length === 0) return;
     const named = names.slice(0, MAX_REFERRERS).join(", ");
     const more = names.length > MAX_REFERRERS ? " and more" : "";
@@ -78,7 +78,7 @@ function checkReference(c: CatalogContext, run: Run, hash: string): Promise<void
   });
 }
 
-/** The base name, which stands only in the narinfos that refer to the path. */
+/** The base name, which only the narinfos of referrers contain. */
 function nameOf(c: CatalogContext, hash: string, referrer: string | undefined): string {
   const narinfo = referrer === undefined ? undefined : pathRow(c, referrer)?.narinfo;
   const references = /^References: (.*)$/m.exec(narinfo ?? "")?.[1]?.split(" ") ?? [];

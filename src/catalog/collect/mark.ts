@@ -1,35 +1,31 @@
-// Marking: which paths no root holds. It walks the paths from the oldest on, and those that it has passed are no
-// roots any more, unless they are pinned. A passed path dies when nothing that lives refers to it: at once, or when
-// the last of its referrers dies. So the marks are those of the dead and of what they refer to, and the work grows
-// with what goes and not with what stays. References between store paths have no circles.
+// The first phase of a collection: marks the paths that no root keeps alive. It walks paths from least recently used. A
+// path behind the cursor is a root only if pinned, and dies when it has no live referrer. Only dead paths and their
+// references are marked, so the work grows with what is removed. Store paths have no reference cycles.
 //
-// Marks only propose. What happens meanwhile may make them wrong; the sweep looks again before it deletes.
-
+// Marks only propose: the sweep checks each path again before it deletes.
 import type { CatalogContext } from "../context.ts";
-import { moveTo, type Run, saveRun } from "../runs/runs.ts";
-import { type Collection, oldestDead } from "./collection.ts";
-import { countAll, finish, safetyStop, stop } from "./request.ts";
+import { moveTo, saveRun } from "../runs/run.ts";
+import { type Collection, type GcRun, STEP_COST } from "./collection.ts";
+import { finish, stop } from "./end.ts";
+import { countRoots, UNPINNED } from "./roots.ts";
+import { safetyStop } from "./safety-stop.ts";
+import { countAll, oldestDead } from "./totals.ts";
 
-/** Paths that are passed, and dead ones whose references are looked at, in one statement. */
+/** Paths that the cursor passes, or dead paths that are expanded, in one statement. */
 const BATCH = 500;
 /** Paths of one step. */
 const STEP = 2000;
-/** A step takes as long as so many bucket operations. */
-const STEP_COST = 10;
 /** Dead paths that a report names. */
 const MAX_NAMED = 100;
 
-/** Of a path with the hash `hash`. */
-const UNPINNED = (hash: string, now: string) =>
-  `NOT EXISTS (SELECT 1 FROM pin_revisions AS pin WHERE pin.hash = ${hash} AND (pin.until IS NULL OR pin.until > ${now}))`;
-
-export async function mark(c: CatalogContext, run: Run, collection: Collection): Promise<number> {
+export async function mark(c: CatalogContext, run: GcRun): Promise<number> {
+  const collection = run.state;
   c.transaction(() => {
     collection.before ??= countAll(c);
     for (let done = 0; done < STEP; ) {
       const paths = expand(c, collection) || passExpired(c, collection) || passOldest(c, collection);
       if (paths === 0) {
-        endMarking(c, run, collection);
+        endMarking(c, run);
         return;
       }
       done += paths;
@@ -40,12 +36,12 @@ export async function mark(c: CatalogContext, run: Run, collection: Collection):
   return STEP_COST;
 }
 
-/** Passes paths whose retention is over. How many; 0 where there are no more. */
+/** Moves the cursor over expired paths. Returns how many; 0 where no more are left. */
 function passExpired(c: CatalogContext, collection: Collection): number {
   return collection.isBySize ? 0 : pass(c, collection, collection.expiredBefore, BATCH);
 }
 
-/** While the cache is too large, passes the oldest path. */
+/** Moves the cursor over the oldest path while the cache is too large. */
 function passOldest(c: CatalogContext, collection: Collection): number {
   const { before, dead, rules, droppableBefore } = collection;
   collection.isBySize = true;
@@ -54,6 +50,7 @@ function passOldest(c: CatalogContext, collection: Collection): number {
   return pass(c, collection, droppableBefore, 1);
 }
 
+/** Moves the cursor over at most `limit` paths last used before `end`; those without live referrers or pins die. */
 function pass(c: CatalogContext, collection: Collection, end: number, limit: number): number {
   const { cursor } = collection;
   const batch = c.sql
@@ -69,7 +66,7 @@ function pass(c: CatalogContext, collection: Collection, end: number, limit: num
   if (last === undefined) return 0;
   const hashes = JSON.stringify(batch.map(({ hash }) => hash));
   c.sql.exec(
-    `INSERT OR IGNORE INTO marks SELECT value, 0, 0, 'fresh' FROM json_each(?1)
+    `INSERT OR IGNORE INTO marks (key, living, level, state) SELECT value, 0, 0, 'fresh' FROM json_each(?1)
      WHERE NOT EXISTS (SELECT 1 FROM refs WHERE reference = value) AND ${UNPINNED("value", "?2")}`,
     hashes,
     c.now(),
@@ -84,15 +81,15 @@ function pass(c: CatalogContext, collection: Collection, end: number, limit: num
   return batch.length;
 }
 
-/** Looks at what the freshly dead refer to, and at their NARs. How many; 0 where there are none. */
+/** Expands dead paths: counts down the live referrers of what they refer to. Returns how many; 0 where none are left. */
 function expand(c: CatalogContext, collection: Collection): number {
-  const fresh = c.sql
+  const unexpanded = c.sql
     .exec<{ key: string }>("SELECT key FROM marks WHERE state = 'fresh' LIMIT ?", BATCH)
     .toArray()
     .map(({ key }) => key);
-  if (fresh.length === 0) return 0;
+  if (unexpanded.length === 0) return 0;
   const { dead, cursor } = collection;
-  const hashes = JSON.stringify(fresh);
+  const hashes = JSON.stringify(unexpanded);
   loseReferrers(c, hashes);
   dead.bytes += loseNars(c, hashes);
   c.sql.exec("UPDATE marks SET state = 'dead' WHERE key IN (SELECT value FROM json_each(?))", hashes);
@@ -105,16 +102,16 @@ function expand(c: CatalogContext, collection: Collection): number {
     cursor.hash,
     c.now(),
   );
-  dead.paths += fresh.length;
-  if (collection.isBySize) dead.too_large += fresh.length;
-  else dead.expired += fresh.length;
-  return fresh.length;
+  dead.paths += unexpanded.length;
+  if (collection.isBySize) dead.too_large += unexpanded.length;
+  else dead.expired += unexpanded.length;
+  return unexpanded.length;
 }
 
-/** What these refer to has fewer living referrers. Those are counted once for each path, whoever asks first. */
+/** Counts down the live referrers (`living`) of what these refer to. They are counted when the first of them dies. */
 function loseReferrers(c: CatalogContext, hashes: string): void {
   c.sql.exec(
-    `INSERT OR IGNORE INTO marks
+    `INSERT OR IGNORE INTO marks (key, living, level, state)
      SELECT reference, (SELECT count(*) FROM refs AS all_refs WHERE all_refs.reference = lost.reference), 0, 'living'
      FROM (SELECT DISTINCT reference FROM refs WHERE referrer IN (SELECT value FROM json_each(?))) AS lost
      WHERE NOT EXISTS (SELECT 1 FROM marks WHERE key = reference)
@@ -130,9 +127,9 @@ function loseReferrers(c: CatalogContext, hashes: string): void {
   );
 }
 
-/** Their NARs have fewer paths. The bytes of those that have none left: each tells its own once. */
+/** Counts down the paths of their NARs. Returns the bytes of the NARs that have no path left. */
 function loseNars(c: CatalogContext, hashes: string): number {
-  // Read once: the rows of paths are wide, and lie far apart.
+  // Read once, because the rows of paths are large and scattered.
   const rows = c.sql
     .exec<{ nar: string; count: number }>(
       "SELECT nar, count(*) AS count FROM paths WHERE hash IN (SELECT value FROM json_each(?)) GROUP BY nar",
@@ -141,7 +138,7 @@ function loseNars(c: CatalogContext, hashes: string): number {
     .toArray();
   const lost = JSON.stringify(rows);
   c.sql.exec(
-    `INSERT OR IGNORE INTO marks
+    `INSERT OR IGNORE INTO marks (key, living, level, state)
      SELECT value ->> 'nar', (SELECT count(*) FROM paths WHERE nar = value ->> 'nar'), 0, 'nar' FROM json_each(?)
      WHERE NOT EXISTS (SELECT 1 FROM marks WHERE key = value ->> 'nar')`,
     lost,
@@ -161,29 +158,17 @@ function loseNars(c: CatalogContext, hashes: string): number {
     .one().bytes;
 }
 
-function endMarking(c: CatalogContext, run: Run, collection: Collection): void {
+function endMarking(c: CatalogContext, run: GcRun): void {
+  const collection = run.state;
   collection.roots = countRoots(c, collection);
   collection.oldest = oldestDead(c, MAX_NAMED);
-  const doubt = safetyStop(c, collection);
-  if (doubt !== undefined && (collection.dryRun || !collection.force)) {
-    stop(c, run, doubt);
+  const reason = safetyStop(c, collection);
+  if (reason !== undefined && (collection.dryRun || !collection.force)) {
+    stop(c, run, reason);
   } else if (collection.dryRun) {
     finish(c, run);
   } else {
     moveTo(c, run, undefined);
     saveRun(c, run);
   }
-}
-
-function countRoots(c: CatalogContext, { cursor }: Collection): number {
-  return c.sql
-    .exec<{ roots: number }>(
-      `SELECT (SELECT count(*) FROM paths WHERE (wanted, hash) > (?1, ?2))
-         + (SELECT count(*) FROM paths WHERE hash IN (SELECT hash FROM pin_revisions)
-            AND (wanted, hash) <= (?1, ?2) AND NOT ${UNPINNED("paths.hash", "?3")}) AS roots`,
-      cursor.lastUsed,
-      cursor.hash,
-      c.now(),
-    )
-    .one().roots;
 }

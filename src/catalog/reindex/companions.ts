@@ -1,4 +1,4 @@
-// Companions that only say inside to which path or NAR they belong.
+// The fourth phase of a reindex: companions whose owner is named only in their content.
 import { COMPANION_FOLDERS, ownerOf } from "../../bucket/companions.ts";
 import { bucketOperation } from "../../bucket/operation.ts";
 import { decodeUtf8 } from "../../http/body.ts";
@@ -6,12 +6,16 @@ import { decode, knownCoding } from "../../http/encodings.ts";
 import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { saveCompanion } from "../rows/companions.ts";
-import { type Run, saveRun } from "../runs/runs.ts";
+import { saveRun } from "../runs/run.ts";
 import { doItems, type Item } from "../scan/items.ts";
 import { LAST, listPage } from "../scan/pages.ts";
+import type { ReindexRun } from "./state.ts";
+
+/** No companion of these kinds is larger. Bytes. */
+const MAX_BYTES = 64 * 1024;
 
 /** Reads those that have no row: one bucket operation each, once. */
-export async function reindexCompanions(c: CatalogContext, run: Run): Promise<number> {
+export async function reindexCompanions(c: CatalogContext, run: ReindexRun): Promise<number> {
   const folder = COMPANION_FOLDERS.find((folder) => run.checkpoint < endOf(folder)) ?? COMPANION_FOLDERS[0];
   const page = await listPage(c, { prefix: folder }, run.checkpoint > folder ? run.checkpoint : "");
   const listed = JSON.stringify(page.objects.map(({ key }) => key));
@@ -29,9 +33,9 @@ export async function reindexCompanions(c: CatalogContext, run: Run): Promise<nu
   return cost;
 }
 
-export async function readCompanion(c: CatalogContext, key: string): Promise<void> {
+async function readCompanion(c: CatalogContext, key: string): Promise<void> {
   const text = await readText(c, key);
-  // A push may have told meanwhile, and knows better.
+  // The row of a push during the read is newer.
   if (
     text !== undefined &&
     c.sql.exec("SELECT 1 FROM companions WHERE key = ?", key).toArray().length === 0
@@ -40,8 +44,8 @@ export async function readCompanion(c: CatalogContext, key: string): Promise<voi
   }
 }
 
-/** `undefined` where there is none, or none that can be read. One bucket operation. */
-export async function readText(c: CatalogContext, key: string): Promise<string | undefined> {
+/** `undefined` where there is no object, or it cannot be read. One bucket operation. */
+async function readText(c: CatalogContext, key: string): Promise<string | undefined> {
   const object = await bucketOperation("get", () => c.bucket.get(key));
   if (object === null) return undefined;
   if (object.size > MAX_BYTES) {
@@ -54,15 +58,12 @@ export async function readText(c: CatalogContext, key: string): Promise<string |
     return decodeUtf8(coding === undefined ? bytes : await decode(bytes, coding, MAX_BYTES));
   } catch (error) {
     if (!(error instanceof HttpError)) throw error;
-    // Nobody could read it: it belongs to nothing that is known.
+    // An unreadable companion has no known owner.
     return undefined;
   }
 }
 
-/** "0" is the character after "/". */
-export function endOf(folder: string): string {
+/** The first key after a folder: "0" is the character after "/". */
+function endOf(folder: string): string {
   return folder.replace("/", "0");
 }
-
-/** No companion that says inside to what it belongs is larger. Bytes. */
-const MAX_BYTES = 64 * 1024;

@@ -1,9 +1,33 @@
-// Whether the catalog knows all that is in the bucket. What it does not know could refer to what is to be deleted: a
-// bucket that another tool or an earlier version filled, or a Durable Object that lost its data. Nothing is deleted
-// before a reindex has been through the bucket once; a later one does not keep anything from being deleted.
+// Whether the catalog knows the whole bucket. An unknown narinfo could refer to what is to be deleted: another tool or an
+// earlier version may have filled the bucket, or the Durable Object may have lost its data. So nothing is deleted before
+// a first reindex has ended; a later reindex delays no deletion.
+import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
-import { loadRun } from "../runs/runs.ts";
+import { requestRun } from "../runs/engine.ts";
+import { lastCompleted } from "../runs/run.ts";
+import { REINDEX } from "./reindex.ts";
+import { REINDEX_RECORD } from "./state.ts";
 
 export function isIndexed(c: CatalogContext): boolean {
-  return loadRun(c, "reindex")?.completed !== undefined;
+  return lastCompleted(c, "reindex") !== undefined;
+}
+
+/**
+ * Goes on with the first reindex as far as one invocation gets: to its end where the bucket is small. Throws
+ * {@link HttpError} 503 where it has not ended then.
+ */
+export async function requireIndex(c: CatalogContext): Promise<void> {
+  if (isIndexed(c)) return;
+  await requestRun(c, REINDEX, {});
+  if (isIndexed(c)) return;
+  throw new HttpError(
+    503,
+    "the catalog is being built from the bucket, and nothing is deleted before that is done; GET /api/v1/reindex says how far it is",
+    { "Retry-After": "60" },
+  );
+}
+
+/** Does the first steps of a reindex where there has been none. */
+export async function requestFirstReindex(c: CatalogContext): Promise<void> {
+  if (REINDEX_RECORD.load(c) === undefined) await requestRun(c, REINDEX, {});
 }

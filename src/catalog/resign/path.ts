@@ -1,6 +1,5 @@
-// Resigning one path: written like a publication of it, under the path's lock, with an intention, over nothing but what
-// the catalog knows. So a push or a deletion comes before or after it. It is nobody's push: when
-// the path was pushed and by whom, and when it was last wanted, stays as it is.
+// Resigns one path. It is written like a publication: under the path's lock, with an intent, only over the etag that the
+// catalog knows. So a push or a deletion comes before or after it. Push times, pusher and last use stay as they are.
 import { HttpError } from "../../http/errors.ts";
 import { FormatError } from "../../nix/format-error.ts";
 import { parseNarInfo } from "../../nix/narinfo.ts";
@@ -11,41 +10,29 @@ import { signerOf, textOf, withSignatures } from "../publish/signatures.ts";
 import { publishing, writeNarInfo } from "../publish/write-narinfo.ts";
 import { note } from "../rows/findings.ts";
 import { indexPath, isIncomplete, referencesOf, signersOf } from "../rows/paths.ts";
-import { type Run, saveRun } from "../runs/runs.ts";
+import { saveRun } from "../runs/run.ts";
+import type { ResignRun } from "./state.ts";
 
-/** Bucket operations for one narinfo: a write, or two and a look where the catalog did not know what is there. */
+/** Bucket operations for one narinfo: a write, or two and a read where the catalog did not know its content. */
 export const COST = 3;
-/** How often the bucket may hold something else than the catalog knows, before the path is passed by. */
+/** How often the bucket may hold another content than the catalog knows, before the path is skipped. */
 const MAX_ATTEMPTS = 2;
 
-/** What a resign keeps between its steps. */
-export interface Resigning {
-  readonly drop: string | null;
-  /** The keys with which it signs, as public keys: with others it begins again. */
-  keys: readonly string[];
-  /** Paths looked at so far. */
-  paths: number;
-  /** Narinfos written so far. */
-  resigned: number;
-  /** Hash parts of those that the edge has not been told of yet. Written with the rows: a death does not lose them. */
-  unpurged?: readonly string[];
-}
-
-/** The count of it is written with it, so that a step that is done again counts nothing twice. */
-export function resignPath(c: CatalogContext, run: Run, hash: string): Promise<void> {
+/** The row and its count are one transaction, so that a repeated step counts nothing twice. */
+export function resignPath(c: CatalogContext, run: ResignRun, hash: string): Promise<void> {
   return c.locks.run(hash, async () => {
     await resolveKey(c, hash);
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const row = signedRow(c, hash);
       // Deleted since the step began.
       if (row === undefined) return;
-      const text = await resigned(c, row.narinfo, resigningOf(run).drop);
-      // Pushed since, with the keys of now.
+      const text = await resigned(c, row.narinfo, run.state.drop);
+      // Pushed since the step began.
       if (text === row.narinfo) return;
       if (text === undefined) break;
       if (await rewrite(c, run, row, text)) return;
       const found = await inspectPublished(c, hash);
-      // Gone or damaged, which a check mends.
+      // Missing or damaged: a check repairs that.
       if (found === undefined || "unreadable" in found) break;
       c.transaction(() => indexPath(c, { ...found, isIncomplete: isIncomplete(c, found.info) }));
     }
@@ -73,8 +60,8 @@ function signedRow(c: CatalogContext, hash: string): SignedRow | undefined {
     .toArray()[0];
 }
 
-/** False where the bucket holds something else than the row says. */
-function rewrite(c: CatalogContext, run: Run, row: SignedRow, text: string): Promise<boolean> {
+/** False where the bucket holds another content than the row. */
+function rewrite(c: CatalogContext, run: ResignRun, row: SignedRow, text: string): Promise<boolean> {
   const { hash } = row;
   return publishing(c, hash, { nars: [row.nar], references: referencesOf(c, hash) }, async (publication) => {
     const push = { pushedBy: row.pushed_by, firstPush: row.first_push, lastPush: row.last_push };
@@ -89,9 +76,8 @@ function rewrite(c: CatalogContext, run: Run, row: SignedRow, text: string): Pro
         signersOf(parseNarInfo(text, c.config.storeDir)),
         hash,
       );
-      const resigning = resigningOf(run);
-      resigning.resigned++;
-      resigning.unpurged = [...(resigning.unpurged ?? []), hash];
+      run.state.resigned++;
+      run.state.unpurged = [...run.state.unpurged, hash];
       saveRun(c, run);
     });
     publication.unconfirmed = false;
@@ -100,8 +86,8 @@ function rewrite(c: CatalogContext, run: Run, row: SignedRow, text: string): Pro
 }
 
 /**
- * A narinfo with the signatures that it should have: the same text where it has them. `undefined` where that cannot be:
- * nobody can read it, or it would be too large.
+ * A narinfo with the signatures that it should have: the same text where it has them, `undefined` where it cannot be
+ * read or would be too large.
  */
 export async function resigned(
   c: CatalogContext,
@@ -112,16 +98,11 @@ export async function resigned(
     const info = parseNarInfo(text, c.config.storeDir);
     const kept = info.signatures.filter((signature) => signerOf(signature) !== drop);
     const { signatures } = await withSignatures(c, { ...info, signatures: kept });
-    // Another order is no reason to write, nor is another form of the rest.
+    // Another order of the signatures, or another form of the other fields, is no reason to write.
     if ([...signatures].sort().join() === [...info.signatures].sort().join()) return text;
     return textOf({ ...info, signatures });
   } catch (error) {
     if (error instanceof FormatError || error instanceof HttpError) return undefined;
     throw error;
   }
-}
-
-export function resigningOf({ resigning }: Run): Resigning {
-  if (resigning === undefined) throw new Error("a resign without its state");
-  return resigning;
 }

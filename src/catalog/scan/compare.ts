@@ -1,5 +1,5 @@
-// One key, as the catalog has it and as the bucket has it. Both are compared under the key's lock, which every
-// publication and every deletion of it takes: what is found holds until `act` has ended.
+// Compares the catalog with the bucket for one key, under the key's lock. Every publication and deletion of the key
+// takes that lock, so the result holds until `act` has ended.
 import { bucketOperation } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
 import { inspectPublished, type Published, type Unreadable } from "../publish/published.ts";
@@ -8,21 +8,21 @@ import { type PathRow, pathRow } from "../rows/paths.ts";
 
 export type PathState =
   | { readonly kind: "known"; readonly found: Published; readonly row: PathRow }
-  /** The bucket has a narinfo that the catalog has not, or has with another content. */
+  /** The catalog does not have this narinfo of the bucket, or has another content. */
   | { readonly kind: "unindexed"; readonly found: Published; readonly row: PathRow | undefined }
   | { readonly kind: "unreadable"; readonly found: Unreadable; readonly row: PathRow | undefined }
   /** The catalog has a path whose narinfo is not in the bucket. */
   | { readonly kind: "vanished"; readonly row: PathRow }
   | { readonly kind: "absent" };
 
-/** Compares a path's row with its narinfo. One bucket operation, and those of whatever a dead process left. */
+/** Compares a path's row with its narinfo. One bucket operation, and those that resolve a crashed operation's intent. */
 export function comparePath(
   c: CatalogContext,
   hash: string,
   act: (state: PathState) => void | Promise<void>,
 ): Promise<void> {
   return c.locks.run(hash, async () => {
-    // Otherwise a deletion that is still to be finished would leave a row that says more than the bucket has.
+    // An unfinished deletion would otherwise leave a row without a narinfo.
     await resolveKey(c, hash);
     const found = await inspectPublished(c, hash);
     await act(stateOf(found, pathRow(c, hash)));
@@ -35,7 +35,7 @@ function stateOf(found: Published | Unreadable | undefined, row: PathRow | undef
   return row?.etag === found.etag ? { kind: "known", found, row } : { kind: "unindexed", found, row };
 }
 
-/** Looks for a NAR's object, and lets `act` compare it with the catalog. Operations as for a path. */
+/** Looks for a NAR's object, for `act` to compare with the catalog. As many operations as {@link comparePath}. */
 export function compareNar(
   c: CatalogContext,
   key: string,

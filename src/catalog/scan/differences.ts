@@ -1,4 +1,4 @@
-// Pages of narinfos and of NARs, and where they differ from the catalog's rows.
+// Pages of narinfos and of NARs, and how they differ from the catalog's rows.
 import { NARINFO } from "../../bucket/kinds.ts";
 import type { CatalogContext } from "../context.ts";
 import { listPage, type Page } from "./pages.ts";
@@ -6,7 +6,7 @@ import { listPage, type Page } from "./pages.ts";
 const NARINFO_ENDING = ".narinfo";
 const HASH_LENGTH = 32;
 
-/** The narinfos after a key. Listings and whatever else lies beside them are left out, folders are not entered. */
+/** The narinfos after a key. Other objects of the top level are left out, folders are not entered. */
 export async function listNarInfos(c: CatalogContext, after: string): Promise<Page> {
   const { objects, end } = await listPage(c, { delimiter: "/" }, after);
   return { objects: objects.filter((object) => NARINFO.pattern.test(object.key)), end };
@@ -16,7 +16,7 @@ export function listNars(c: CatalogContext, after: string): Promise<Page> {
   return listPage(c, { prefix: "nar/" }, after);
 }
 
-/** Hash parts of the paths of which page and rows do not say the same. */
+/** Hash parts of the paths whose etag on the page is not the row's, that have no row, or that are not on the page. */
 export function differingPaths(c: CatalogContext, page: Page, after: string): string[] {
   const listed = JSON.stringify(
     page.objects.map((object) => ({ hash: object.key.slice(0, HASH_LENGTH), etag: object.etag })),
@@ -27,7 +27,7 @@ export function differingPaths(c: CatalogContext, page: Page, after: string): st
     listed,
   );
   const vanished = c.sql.exec<{ hash: string }>(
-    // The first comparison is what the index can do, the second is exact: a page may begin behind `<hash>.ls`.
+    // The index serves the first comparison; the second is exact, because a page may begin after `<hash>.ls`.
     `SELECT hash FROM paths WHERE hash >= ? AND hash <= ? AND hash || '${NARINFO_ENDING}' > ? AND hash || '${NARINFO_ENDING}' <= ?
      AND hash NOT IN (SELECT value ->> 'hash' FROM json_each(?))`,
     after.slice(0, HASH_LENGTH),

@@ -1,27 +1,30 @@
 // As much of a page's work as fits one step.
 import type { CatalogContext } from "../context.ts";
-import { moveTo, type Run } from "../runs/runs.ts";
+import { moveTo, type Run } from "../runs/run.ts";
 import { LAST } from "./pages.ts";
 
 /**
- * Bucket operations of one step, its listing included, apart from what others left pending. The free plan allows an
- * invocation 1,000 subrequests, and an alarm sweeps NARs, too.
+ * Bucket operations of one step, its listing included, without those that resolve intents of crashed operations. The
+ * free plan allows an invocation 1,000 subrequests, and an alarm also sweeps NARs.
  */
 export const MAX_OPERATIONS = 400;
 
+/** Operations under way at once; the platform lets an invocation hold six connections. */
+const CONCURRENCY = 6;
+
 /** A piece of work on a key. */
 export interface Item {
-  /** Where it comes in the walk; no two of a page have the same. */
+  /** Its place in the walk, different for each item of a page. */
   readonly key: string;
-  /** Bucket operations that it takes at most. */
+  /** The most bucket operations that it may take. */
   readonly cost: number;
   readonly work: () => Promise<void>;
 }
 
 /**
- * Does as many of the items as fit one step, in the order of their keys, and moves the run to where it goes on:
- * behind the last item done, or behind `end`. The caller writes the run. Returns the key up to which all is done, and the bucket operations that it
- * and the listing before it may have taken.
+ * Does as many of the items as fit one step, in the order of their keys, and moves the run behind the last item done, or
+ * behind `end`. The caller saves the run. Resolves with the key up to which everything is done, and the bucket
+ * operations that the items and the listing before them may have taken.
  */
 export async function doItems(
   c: CatalogContext,
@@ -43,16 +46,13 @@ export async function doItems(
   return { done, cost };
 }
 
-export async function inParallel(items: readonly Item[]): Promise<void> {
+async function inParallel(items: readonly Item[]): Promise<void> {
   const waiting = [...items];
   const worker = async () => {
     for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await item.work();
   };
-  // All of them end before a failure is told: nothing of a step goes on behind its back.
+  // Report a failure only when all workers have ended: no work may go on after its step.
   const results = await Promise.allSettled(Array.from({ length: CONCURRENCY }, worker));
   const failure = results.find((result) => result.status === "rejected");
   if (failure !== undefined) throw failure.reason;
 }
-
-/** Operations under way at once; the platform lets an invocation hold six connections. */
-const CONCURRENCY = 6;

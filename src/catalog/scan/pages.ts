@@ -1,7 +1,8 @@
-// Walking the bucket: pages of its listing, and as much of a page's work as fits one step.
+// Pages of the bucket's listing.
 import { bucketOperation } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
-/** Objects on one page of a listing: the most that R2 gives. */
+
+/** Objects on one page of a listing: R2's maximum. */
 export const PAGE = 1000;
 /** Sorts after every key. */
 export const LAST = "\u{10ffff}";
@@ -9,13 +10,13 @@ export const LAST = "\u{10ffff}";
 export interface Page {
   /** In the order of their keys. */
   readonly objects: readonly R2Object[];
-  /** The page tells of all keys after where it began up to this one; {@link LAST} on the last page. */
+  /** The page covers all keys from its beginning up to this one; {@link LAST} on the last page. */
   readonly end: string;
 }
 
 /**
- * Lists what comes after a key. By key and not by R2's cursor: a run goes on after days, and a cursor's life is
- * documented nowhere.
+ * Lists the objects after a key. A run may go on after days and R2 documents no lifetime of its cursor, so the key is
+ * what a run keeps.
  */
 export async function listPage(
   c: CatalogContext,
@@ -26,10 +27,10 @@ export async function listPage(
   do {
     const place = cursor !== undefined ? { cursor } : after === "" ? {} : { startAfter: after };
     const listed = await bucketOperation("list", () => c.bucket.list({ ...options, ...place, limit: PAGE }));
-    // No narinfo can name another key, so that there is nothing to know of it; and here all orders are the same.
+    // No narinfo can name any other key. Among these keys JavaScript, SQLite and R2 agree on the order.
     const objects = listed.objects.filter((object) => /^[!-~]+$/.test(object.key));
     if (!listed.truncated) return { objects, end: LAST };
-    // After a folder its contents would follow, but "0" is the character after "/".
+    // Skip the contents of the last folder: "0" is the character after "/".
     const folder = listed.delimitedPrefixes.at(-1)?.replace(/\/$/, "0") ?? "";
     const last = listed.objects.at(-1)?.key ?? "";
     const end = [folder, last].sort().at(-1) ?? "";

@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { checkReport } from "../../../src/catalog/check/check.ts";
+import { CHECK } from "../../../src/catalog/check/check.ts";
 import { recordIntent } from "../../../src/catalog/rows/intents.ts";
 import { requestRun } from "../../../src/catalog/runs/engine.ts";
 import { keys } from "../../support/cache.ts";
@@ -56,8 +56,8 @@ describe("a repair", () => {
     await inCatalog(async (c) => {
       const broken = withoutBucket(c);
       const repairs = async (options: { repair?: boolean }) => {
-        await requestRun(broken, "check", options);
-        return checkReport(c)?.repair;
+        await requestRun(broken, CHECK, options);
+        return CHECK.status(c)?.repair;
       };
       expect(await repairs({})).toBe(false);
       expect(await repairs({ repair: true })).toBe(true);
@@ -79,8 +79,8 @@ describe("a repair", () => {
       await env.BUCKET.put(packed.narKey, "cut");
       await env.BUCKET.delete([library.narKey, gone.key]);
       const { deaths, report } = await inCatalog(async (c) => {
-        const deaths = await runDyingAtEveryOperation(c, "check", { repair: true }, when);
-        return { deaths, report: checkReport(c) };
+        const deaths = await runDyingAtEveryOperation(c, CHECK, { repair: true }, when);
+        return { deaths, report: CHECK.status(c) };
       });
       expect(deaths).toBeGreaterThan(4);
       expect(report).toMatchObject({ done: true });

@@ -2,11 +2,13 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { gcReport } from "../../../src/catalog/collect/collection.ts";
+import { RUNS } from "../../../src/catalog/catalog.ts";
+import { COLLECT } from "../../../src/catalog/collect/collect.ts";
+import { GC_RECORD } from "../../../src/catalog/collect/collection.ts";
 import { requestCollection } from "../../../src/catalog/collect/request.ts";
-import { GC_STEPS } from "../../../src/catalog/collect/steps.ts";
+import { REINDEX } from "../../../src/catalog/reindex/reindex.ts";
 import { continueRuns, requestRun } from "../../../src/catalog/runs/engine.ts";
-import { loadRun, type Run } from "../../../src/catalog/runs/runs.ts";
+import { saveRun } from "../../../src/catalog/runs/run.ts";
 import { failing } from "../../support/bucket.ts";
 import { keys } from "../../support/cache.ts";
 import { recorded } from "../../support/catalog.ts";
@@ -37,10 +39,10 @@ describe.each([
     expect((await beginRetention(MONTH)).stopped).toBeDefined();
     await cronUntil(99);
     const isList = failing(({ name }) => name === "list");
-    await recorded((c) => requestRun(c, "reindex", { restart: true }), isList, LATER);
-    await recorded((c) => requestRun(c, "gc", FORCE), isList, LATER);
+    await recorded((c) => requestRun(c, REINDEX, { restart: true }), isList, LATER);
+    await recorded((c) => requestRun(c, COLLECT, FORCE), isList, LATER);
     await inCatalog(async (c) => {
-      for (let alarm = 0; alarm < 3; alarm++) await continueRuns(c);
+      for (let alarm = 0; alarm < 3; alarm++) await continueRuns(c, RUNS);
     }, LATER);
     expect(await keys()).toContain(old?.key);
   });
@@ -53,11 +55,13 @@ describe.each([
     const stopped = await inCatalog(async (c) => {
       await requestCollection(c, FORCE);
       await reindex(c);
-      const run: Run = { ...(loadRun(c, "gc") as Run), phase: "sweep" };
-      await GC_STEPS.sweep(c, run);
-      return gcReport(c)?.stopped;
+      const run = GC_RECORD.load(c);
+      if (run === undefined) throw new Error("no collection has begun");
+      saveRun(c, { ...run, phase: "sweep" });
+      await continueRuns(c, RUNS);
+      return COLLECT.status(c)?.stopped;
     }, LATER);
-    expect(stopped).toMatch(/nobody knows/);
+    expect(stopped).toMatch(/so it is unknown which paths it/);
     expect(await keys()).toContain(old?.key);
   });
 });

@@ -2,7 +2,8 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { gcReport } from "../../../src/catalog/collect/collection.ts";
+import { RUNS } from "../../../src/catalog/catalog.ts";
+import { COLLECT } from "../../../src/catalog/collect/collect.ts";
 import { announceCompanion, touchPath, touchPaths } from "../../../src/catalog/publish/last-use.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
 import { continueRuns, requestRun } from "../../../src/catalog/runs/engine.ts";
@@ -50,7 +51,7 @@ describe("retention_days", () => {
       roots: 0,
       paths: 3,
       alive: { paths: 0, bytes: 0 },
-      dead: { paths: 3, expired: 3, tooLarge: 0 },
+      dead: { paths: 3, expired: 3, too_large: 0 },
       removed: { paths: 3 },
       spared: 0,
     });
@@ -65,7 +66,7 @@ describe("retention_days", () => {
     const report = await collectAfter(40, MONTH);
     expect(report).toMatchObject({ roots: 1, alive: { paths: 3 }, removed: { paths: 1 } });
     expect(report.oldest).toEqual([
-      { storePath: `/nix/store/${baseNameOf(other as TestPath)}`, lastWanted: expect.any(String) },
+      { store_path: `/nix/store/${baseNameOf(other as TestPath)}`, last_used: expect.any(String) },
     ]);
     expect(await narinfos()).toEqual(all.map(({ key }) => key).sort());
   });
@@ -132,12 +133,14 @@ describe("retention_days", () => {
     await cronUntil(39);
     const later = daysLater(40, MONTH);
     await recorded(
-      (c) => requestRun(c, "gc", FORCE),
+      (c) => requestRun(c, COLLECT, FORCE),
       failing(({ name }) => name === "delete"),
       later,
     );
-    await inCatalog((c) => continueRuns(c), { ...daysLater(40.1, MONTH), config });
-    expect(await inCatalog((c) => gcReport(c))).toMatchObject({ stopped: expect.stringMatching(/changed/) });
+    await inCatalog((c) => continueRuns(c, RUNS), { ...daysLater(40.1, MONTH), config });
+    expect(await inCatalog((c) => COLLECT.status(c))).toMatchObject({
+      stopped: expect.stringMatching(/changed/),
+    });
     await publishPath(await testPath("asked-for-1.0", "contents of asked-for-1.0"));
     await inCatalog(({ sql }) => sql.exec("UPDATE paths SET wanted = 1000"));
     expect(await collectAfter(41, MONTH, FORCE)).toMatchObject({ dead: { paths: 0 } });

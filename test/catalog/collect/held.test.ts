@@ -2,10 +2,10 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { gcReport } from "../../../src/catalog/collect/collection.ts";
+import { COLLECT } from "../../../src/catalog/collect/collect.ts";
 import { touchPaths } from "../../../src/catalog/publish/last-use.ts";
+import { REINDEX_RECORD } from "../../../src/catalog/reindex/state.ts";
 import { requestRun } from "../../../src/catalog/runs/engine.ts";
-import { loadRun } from "../../../src/catalog/runs/runs.ts";
 import { recorded } from "../../support/catalog.ts";
 import { closure, hashOf, publishClosure } from "../../support/closure.ts";
 import {
@@ -54,7 +54,7 @@ describe("a mistake in the configuration", () => {
   it("keeps everything, and is named", async () => {
     await publishClosure();
     const config = configWith({ retention_days: 30 }, { PRIORITY: "high" });
-    const refused = await recorded((c) => requestRun(c, "gc", FORCE), {}, { config });
+    const refused = await recorded((c) => requestRun(c, COLLECT, FORCE), {}, { config });
     expect(refused.result).toMatchObject({
       status: 403,
       message: expect.stringMatching(/^nothing is collected .* PRIORITY/),
@@ -73,8 +73,8 @@ describe("a mistake in the configuration", () => {
       const turning = new Proxy(c.config, {
         get: (config, property) => Reflect.get(asked++ < 3 ? config : bad.config, property),
       });
-      await requestRun({ ...c, config: turning }, "gc", FORCE);
-      expect(gcReport(c)).toMatchObject({ done: false, problem: expect.stringMatching(/PRIORITY/) });
+      await requestRun({ ...c, config: turning }, COLLECT, FORCE);
+      expect(COLLECT.status(c)).toMatchObject({ done: false, problem: expect.stringMatching(/PRIORITY/) });
       expect(await narinfos()).toEqual(all.map(({ key }) => key).sort());
       expect(await collect(c)).toMatchObject({ removed: { paths: 3 } });
     }, later);
@@ -83,9 +83,9 @@ describe("a mistake in the configuration", () => {
 
 it("in one invocation goes no further after a reindex that took long", async () => {
   for (let number = 0; number < 60; number++) await storePath(await testPath(`path-${number}`));
-  const { operations } = await recorded((c) => requestRun(c, "gc", {}), {}, daysLater(0, MONTH));
+  const { operations } = await recorded((c) => requestRun(c, COLLECT, {}), {}, daysLater(0, MONTH));
   expect(operations.length).toBeGreaterThan(60);
-  await inCatalog((c) => expect(loadRun(c, "reindex")?.finished).toBeUndefined());
+  await inCatalog((c) => expect(REINDEX_RECORD.load(c)?.finished).toBeUndefined());
 });
 
 it("without a reindex builds the catalog first", async () => {

@@ -3,7 +3,8 @@ import { evictDurableObject, reset, runDurableObjectAlarm, runInDurableObject } 
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Catalog } from "../../../src/catalog/catalog.ts";
-import { reindexReport } from "../../../src/catalog/reindex/reindex.ts";
+import { RUNS } from "../../../src/catalog/catalog.ts";
+import { REINDEX } from "../../../src/catalog/reindex/reindex.ts";
 import { continueRuns, RETRY_MS, requestRun } from "../../../src/catalog/runs/engine.ts";
 import { failing, watch } from "../../support/bucket.ts";
 import { closure } from "../../support/closure.ts";
@@ -33,8 +34,8 @@ describe("a reindex that is interrupted", () => {
     for (const path of [library, app, packed]) await storePath(path);
     await env.BUCKET.put((await testPath("broken-1.0")).key, "broken");
     const { deaths, report } = await inCatalog(async (c) => {
-      const deaths = await runDyingAtEveryOperation(c, "reindex", {}, when);
-      return { deaths, report: reindexReport(c) };
+      const deaths = await runDyingAtEveryOperation(c, REINDEX, {}, when);
+      return { deaths, report: REINDEX.status(c) };
     }, later(NAR_GRACE_MS));
     expect(deaths).toBeGreaterThan(3);
     expect(report).toMatchObject({ done: true, narinfos: 4, nars: 3, indexed: 3, removed: 2 });
@@ -50,10 +51,10 @@ describe("a reindex that is interrupted", () => {
     const now = Date.now();
     const outage = await inCatalog(async (c) => {
       const broken = { ...withoutBucket(c), now: () => now };
-      await requestRun(broken, "reindex", {});
+      await requestRun(broken, REINDEX, {});
       const delays = [];
-      for (let n = 0; n < 8; n++) delays.push(((await continueRuns(broken)) ?? 0) - now);
-      return { report: reindexReport(c), delays };
+      for (let n = 0; n < 8; n++) delays.push(((await continueRuns(broken, RUNS)) ?? 0) - now);
+      return { report: REINDEX.status(c), delays };
     });
     expect(outage.report).toMatchObject({
       done: false,
@@ -61,8 +62,8 @@ describe("a reindex that is interrupted", () => {
     });
     expect(outage.delays.map((delay) => delay / RETRY_MS)).toEqual([2, 4, 8, 16, 32, 60, 60, 60]);
     const { report, next } = await inCatalog(async (c) => ({
-      next: await continueRuns(c),
-      report: reindexReport(c),
+      next: await continueRuns(c, RUNS),
+      report: REINDEX.status(c),
     }));
     expect(report).toMatchObject({ done: true, indexed: 1 });
     expect(report).not.toHaveProperty("problem");
@@ -74,7 +75,7 @@ describe("a reindex that is interrupted", () => {
     await value(catalog().reindex({}));
     await inCatalog(({ sql }) =>
       sql.exec(
-        `UPDATE runs SET finished = NULL, state = json_set(state, '$.phase', 'narinfos', '$.after', '')`,
+        `UPDATE runs SET finished = NULL, state = json_set(state, '$.phase', 'narinfos', '$.checkpoint', '')`,
       ),
     );
     await evictDurableObject(catalog());
@@ -117,11 +118,11 @@ describe("a reindex that is interrupted", () => {
     await inCatalog(async (c) => {
       const now = c.now() - 10_000;
       const broken = { ...withoutBucket(c), now: () => now };
-      await requestRun(broken, "reindex", {});
-      await requestRun({ ...broken, now: () => now + 1000 }, "reindex", {});
-      expect(reindexReport(c)).toMatchObject({ started: new Date(now).toISOString(), done: false });
-      await requestRun({ ...broken, now: () => now + 2000 }, "reindex", { restart: true });
-      expect(reindexReport(c)).toMatchObject({ started: new Date(now + 2000).toISOString(), done: false });
+      await requestRun(broken, REINDEX, {});
+      await requestRun({ ...broken, now: () => now + 1000 }, REINDEX, {});
+      expect(REINDEX.status(c)).toMatchObject({ started: new Date(now).toISOString(), done: false });
+      await requestRun({ ...broken, now: () => now + 2000 }, REINDEX, { restart: true });
+      expect(REINDEX.status(c)).toMatchObject({ started: new Date(now + 2000).toISOString(), done: false });
     });
     const first = await value(catalog().reindex({}));
     expect(first.done).toBe(true);

@@ -3,8 +3,8 @@ import { evictDurableObject, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
-import { REINDEX_STEPS } from "../../../src/catalog/reindex/reindex.ts";
-import { startRun } from "../../../src/catalog/runs/runs.ts";
+import { markIncomplete } from "../../../src/catalog/reindex/references.ts";
+import { startReindex } from "../../../src/catalog/reindex/state.ts";
 import { MAX_OPERATIONS } from "../../../src/catalog/scan/items.ts";
 import { formatNarInfo } from "../../../src/nix/narinfo.ts";
 import { encodeNix32 } from "../../../src/nix/nix32.ts";
@@ -28,7 +28,7 @@ describe("a reindex", () => {
     expect(await value(catalog().reindex({}))).toMatchObject({
       ...{ kind: "reindex", done: true, narinfos: 0, nars: 0, indexed: 0, removed: 0 },
       unreadable: { count: 0, repaired: 0, first: [] },
-      unreadablePins: { count: 0, repaired: 0, first: [] },
+      unreadable_pins: { count: 0, repaired: 0, first: [] },
     });
   });
 
@@ -158,10 +158,9 @@ describe("a bucket that other tools have filled", () => {
         hashes,
       );
       c.sql.exec("INSERT INTO refs SELECT hash, 'nowhere' FROM paths WHERE rowid % 2 = 0");
-      const run = startRun(c, "reindex", false);
+      const run = startReindex(c);
       run.phase = "references";
-      for (let step = 0; run.phase === "references" && step < 10; step++)
-        await REINDEX_STEPS.references(c, run);
+      for (let step = 0; run.phase === "references" && step < 10; step++) await markIncomplete(c, run);
       expect(run.phase).toBe("companions");
       expect(
         c.sql.exec("SELECT rowid % 2 AS odd, incomplete, count(*) AS n FROM paths GROUP BY 1, 2").toArray(),

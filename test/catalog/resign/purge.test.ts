@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { resignReport } from "../../../src/catalog/resign/resign.ts";
+import { RESIGN } from "../../../src/catalog/resign/resign.ts";
 import { requestRun } from "../../../src/catalog/runs/engine.ts";
 import { parseConfig } from "../../../src/config/config.ts";
 import { generateSecretKey } from "../../../src/nix/keys.ts";
@@ -32,8 +32,8 @@ function step(
 ) {
   return recorded(
     async (c) => {
-      await requestRun(c, "resign", { restart });
-      return resignReport(c);
+      await requestRun(c, RESIGN, { restart });
+      return RESIGN.status(c);
     },
     interference,
     { config, ...changes },

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
 import type { CatalogContext } from "../../../src/catalog/context.ts";
 import { deletePath } from "../../../src/catalog/remove/delete.ts";
-import { resignReport } from "../../../src/catalog/resign/resign.ts";
+import { RESIGN } from "../../../src/catalog/resign/resign.ts";
 import { requestRun } from "../../../src/catalog/runs/engine.ts";
 import { type Config, parseConfig } from "../../../src/config/config.ts";
 import type { ResignOptions, ResignReport } from "../../../src/contract/runs.ts";
@@ -209,8 +209,8 @@ describe("whatever happens meanwhile", () => {
     const config = configWith(NEW, OLD);
     const stopped = await recorded(
       async (c) => {
-        await requestRun(c, "resign", {});
-        return resignReport(c);
+        await requestRun(c, RESIGN, {});
+        return RESIGN.status(c);
       },
       failing(({ name, key }) => name === "put" && key === all[1]?.key),
       { config },
@@ -227,16 +227,16 @@ describe("whatever happens meanwhile", () => {
     await signedClosure();
     const config = configWith(NEW);
     const isPut = ({ name }: { name: string }) => name === "put";
-    const begin = (asked: ResignOptions) => (c: CatalogContext) => requestRun(c, "resign", asked);
+    const begin = (asked: ResignOptions) => (c: CatalogContext) => requestRun(c, RESIGN, asked);
     await recorded(begin({ drop: "old-1" }), failing(isPut), { config });
     await recorded(begin(options), failing(isPut), { config });
-    expect(await inCatalog((c) => resignReport({ ...c, config }))).toMatchObject({ done: false, drop });
+    expect(await inCatalog((c) => RESIGN.status({ ...c, config }))).toMatchObject({ done: false, drop });
   });
 
   test("keys that change under way begin it again", async () => {
     const { all } = await signedClosure();
     await recorded(
-      (c) => requestRun(c, "resign", {}),
+      (c) => requestRun(c, RESIGN, {}),
       failing(({ name, key }) => name === "put" && key === all[2]?.key),
       {
         config: configWith(NEW),

@@ -1,8 +1,14 @@
 // Runs side by side: one that waits for its next try keeps no other from going on.
 import { reset } from "cloudflare:test";
 import { afterEach, expect, it } from "vitest";
+import { RUNS } from "../../../src/catalog/catalog.ts";
+import { CHECK_RECORD } from "../../../src/catalog/check/state.ts";
+import { COLLECT } from "../../../src/catalog/collect/collect.ts";
+import { GC_RECORD } from "../../../src/catalog/collect/collection.ts";
+import type { CatalogContext } from "../../../src/catalog/context.ts";
+import { REINDEX_RECORD, startReindex } from "../../../src/catalog/reindex/state.ts";
 import { continueRuns, nextStepTime, requestRun } from "../../../src/catalog/runs/engine.ts";
-import { loadRun, saveRun, startRun } from "../../../src/catalog/runs/runs.ts";
+import { saveRun } from "../../../src/catalog/runs/run.ts";
 import { failing } from "../../support/bucket.ts";
 import { recorded } from "../../support/catalog.ts";
 import { publishClosure } from "../../support/closure.ts";
@@ -11,6 +17,10 @@ import { captureLog } from "../../support/log.ts";
 import { inCatalog } from "../../support/runs.ts";
 
 captureLog();
+
+function startCheck(c: CatalogContext) {
+  return CHECK_RECORD.start(c, { repair: false, counts: { narinfos: 0, nars: 0 } });
+}
 afterEach(() => reset());
 
 it("a collection that waits for its next try lets a check go on, and is tried again in time", async () => {
@@ -21,30 +31,30 @@ it("a collection that waits for its next try lets a check go on, and is tried ag
   const start = later.now?.() ?? 0;
   const at = (ms: number) => ({ ...later, now: () => start + ms });
   const outage = failing(({ name }) => name === "delete");
-  await recorded((c) => requestRun(c, "gc", { force: true }), outage, at(0));
+  await recorded((c) => requestRun(c, COLLECT, { force: true }), outage, at(0));
   await inCatalog((c) => {
-    expect(loadRun(c, "gc")).toMatchObject({ finished: undefined, failures: 1 });
-    expect(nextStepTime(c)).toBe(start + 60_000);
-    expect(nextStepTime({ ...c, now: () => start + 45_000 })).toBe(start + 60_000);
-    startRun(c, "check", false);
-    expect(nextStepTime(c)).toBe(start);
+    expect(GC_RECORD.load(c)).toMatchObject({ finished: undefined, failures: 1 });
+    expect(nextStepTime(c, RUNS)).toBe(start + 60_000);
+    expect(nextStepTime({ ...c, now: () => start + 45_000 }, RUNS)).toBe(start + 60_000);
+    startCheck(c);
+    expect(nextStepTime(c, RUNS)).toBe(start);
   }, at(0));
-  await inCatalog((c) => continueRuns(c), at(1000));
+  await inCatalog((c) => continueRuns(c, RUNS), at(1000));
   await inCatalog((c) => {
-    expect(loadRun(c, "check")?.finished).toBeDefined();
-    expect(loadRun(c, "gc")?.finished).toBeUndefined();
-    expect(nextStepTime(c)).toBe(start + 60_000);
+    expect(CHECK_RECORD.load(c)?.finished).toBeDefined();
+    expect(GC_RECORD.load(c)?.finished).toBeUndefined();
+    expect(nextStepTime(c, RUNS)).toBe(start + 60_000);
   }, at(1000));
-  await inCatalog((c) => continueRuns(c), at(61_000));
-  expect((await inCatalog((c) => loadRun(c, "gc")))?.finished).toBeDefined();
+  await inCatalog((c) => continueRuns(c, RUNS), at(61_000));
+  expect((await inCatalog((c) => GC_RECORD.load(c)))?.finished).toBeDefined();
 });
 
 it("after the clock was set back far nothing waits for a time that is long to come", async () => {
   await publishClosure();
   await inCatalog((c) => {
-    const run = startRun(c, "check", false);
+    const run = startCheck(c);
     saveRun(c, { ...run, failures: 1, retryAt: c.now() + 10 * 24 * 3600_000 });
-    expect(nextStepTime(c)).toBeLessThanOrEqual(c.now());
+    expect(nextStepTime(c, RUNS)).toBeLessThanOrEqual(c.now());
   });
 });
 
@@ -52,14 +62,14 @@ it("what needs the whole bucket waits for a first reindex that waits for its nex
   const now = Date.now();
   await inCatalog(
     async (c) => {
-      const run = startRun(c, "reindex", false);
+      const run = startReindex(c);
       saveRun(c, { ...run, failures: 1, retryAt: now + 60_000 });
-      startRun(c, "check", false);
-      expect(nextStepTime(c)).toBe(now + 60_000);
-      await continueRuns(c);
-      expect(loadRun(c, "reindex")?.finished).toBeDefined();
-      expect(loadRun(c, "check")).toMatchObject({ steps: 0 });
-      expect(nextStepTime(c)).toBe(now);
+      startCheck(c);
+      expect(nextStepTime(c, RUNS)).toBe(now + 60_000);
+      await continueRuns(c, RUNS);
+      expect(REINDEX_RECORD.load(c)?.finished).toBeDefined();
+      expect(CHECK_RECORD.load(c)).toMatchObject({ steps: 0 });
+      expect(nextStepTime(c, RUNS)).toBe(now);
     },
     { now: () => now },
   );

@@ -1,0 +1,21 @@
+// Collecting: marks the paths that no root keeps alive, deletes them level by level, and releases unpublished uploads.
+// docs/collecting.md tells why no interleaving leaves a closure incomplete.
+import { REINDEX } from "../reindex/reindex.ts";
+import { defineRun } from "../runs/definition.ts";
+import { GC_RECORD } from "./collection.ts";
+import { guarded } from "./guard.ts";
+import { mark } from "./mark.ts";
+import { gcReport } from "./report.ts";
+import { requestCollection } from "./request.ts";
+import { sweep } from "./sweep.ts";
+import { releaseUploads } from "./uploads.ts";
+
+export const COLLECT = defineRun({
+  record: GC_RECORD,
+  steps: { mark: guarded(mark), sweep: guarded(sweep), uploads: guarded(releaseUploads) },
+  request: requestCollection,
+  report: gcReport,
+  continuesFirst: [REINDEX],
+  // A reindex forgets at its start what the last one could not read, and that may keep a collection from going on.
+  waitsFor: [REINDEX],
+});

@@ -1,0 +1,18 @@
+// The end of a collection.
+import type { CatalogContext } from "../context.ts";
+import { endRun, saveRun } from "../runs/run.ts";
+import { clearMarks, type GcRun } from "./collection.ts";
+
+/** Ends a collection early, for a reason that its report gives. */
+export function stop(c: CatalogContext, run: GcRun, reason: string): void {
+  run.state.stopped = reason;
+  finish(c, run);
+}
+
+export function finish(c: CatalogContext, run: GcRun): void {
+  endRun(c, run);
+  c.transaction(() => {
+    clearMarks(c);
+    saveRun(c, run);
+  });
+}

@@ -1,0 +1,30 @@
+// The safety stop: a collection that would remove more than half of the cache looks like a mistake.
+import { GB } from "../../config/retention.ts";
+import type { CatalogContext } from "../context.ts";
+import type { Collection } from "./collection.ts";
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/** The probable mistake, and how to go on without it; `undefined` where no more than half would go. */
+export function safetyStop(c: CatalogContext, collection: Collection): string | undefined {
+  const { dead } = collection;
+  const before = collection.before ?? { paths: 0, bytes: 0 };
+  if (dead.paths * 2 <= before.paths && dead.bytes * 2 <= before.bytes) return undefined;
+  return `${dead.paths} of ${before.paths} paths, ${dead.bytes} of ${before.bytes} bytes would go, more than half of the cache; ${causeOf(c, collection)} If so, POST /api/v1/gc with {"force": true}`;
+}
+
+function causeOf(c: CatalogContext, { dead, rules, expiredBefore }: Collection): string {
+  const { newest, pins } = c.sql
+    .exec<{ newest: number | null; pins: number }>(
+      "SELECT (SELECT max(wanted) FROM paths) AS newest, (SELECT count(*) FROM pins) AS pins",
+    )
+    .one();
+  if (newest !== null && newest < expiredBefore) {
+    const quietDays = Math.floor((c.now() - newest) / DAY_MS);
+    const unpinned = pins === 0 ? "nothing is pinned, and " : "";
+    return `${unpinned}nothing has been pushed for ${quietDays} days: is CI still pushing?`;
+  }
+  return dead.too_large > dead.expired
+    ? `max_size_gb = ${(rules.maxSizeBytes ?? 0) / GB} is less than half of what is here: is it right?`
+    : `most paths are older than retention_days = ${rules.retentionDays}: is it right, and is everything pinned that must stay?`;
+}

@@ -1,0 +1,88 @@
+// The second phase of a collection: deletes the dead paths. Every closure stays complete wherever the process dies,
+// because the paths of the lowest level, which no other path refers to, go first.
+import type { CatalogContext } from "../context.ts";
+import { executeDeletions, resolveKey } from "../publish/settle.ts";
+import { beginPathDeletion } from "../remove/delete.ts";
+import { deletingReferrers, intentPaths } from "../rows/intents.ts";
+import { pinnedOf } from "../rows/pins.ts";
+import { moveTo, saveRun } from "../runs/run.ts";
+import { type Collection, type GcRun, STEP_COST } from "./collection.ts";
+
+/** Paths deleted in one call of the bucket, with a listing, a log and a realisation each. */
+const BATCH = 250;
+
+/** In one transaction it checks again whether each path of a batch is dead, and records the intents to delete. */
+export async function sweep(c: CatalogContext, run: GcRun): Promise<number> {
+  const collection = run.state;
+  const batch = c.sql
+    .exec<{ key: string }>(
+      `SELECT key FROM marks WHERE state = 'dead' AND level =
+         (SELECT level FROM marks WHERE state = 'dead' ORDER BY level LIMIT 1) LIMIT ?`,
+      BATCH,
+    )
+    .toArray()
+    .map(({ key }) => key);
+  if (batch.length === 0) {
+    moveTo(c, run, undefined);
+    saveRun(c, run);
+    return 1;
+  }
+  const resolved = await resolveReferrers(c, batch);
+  // No await from here to the intents: no request can use, pin or refer to one of these in between.
+  const dying = stillDead(c, batch, collection).filter((hash) => !c.locks.isHeld(hash));
+  await c.locks.runAll(dying, async () => {
+    c.transaction(() => {
+      collection.removed.bytes += beginDeletions(c, dying);
+      collection.removed.paths += dying.length;
+      collection.spared += batch.length - dying.length;
+      c.sql.exec("DELETE FROM marks WHERE key IN (SELECT value FROM json_each(?))", JSON.stringify(batch));
+      run.failures = 0;
+      saveRun(c, run);
+    });
+    await executeDeletions(c, dying);
+  });
+  return resolved + STEP_COST;
+}
+
+/** Ends deletions of referrers that the bucket has not confirmed: clients may still see these referrers. */
+async function resolveReferrers(c: CatalogContext, hashes: readonly string[]): Promise<number> {
+  const referrers = new Set(hashes.flatMap((hash) => deletingReferrers(c, hash)));
+  for (const referrer of referrers) await c.locks.run(referrer, () => resolveKey(c, referrer));
+  return referrers.size;
+}
+
+/** Those that are still no roots, that no path refers to, and that no operation in flight needs. */
+function stillDead(c: CatalogContext, hashes: readonly string[], { cursor }: Collection): string[] {
+  const intended = intentPaths(c);
+  const pinned = pinnedOf(c, hashes);
+  return c.sql
+    .exec<{ hash: string }>(
+      `SELECT hash FROM paths WHERE hash IN (SELECT value FROM json_each(?)) AND (wanted, hash) <= (?, ?)
+       AND NOT EXISTS (SELECT 1 FROM refs WHERE reference = hash)`,
+      JSON.stringify(hashes),
+      cursor.lastUsed,
+      cursor.hash,
+    )
+    .toArray()
+    .map(({ hash }) => hash)
+    .filter((hash) => !intended.has(hash) && !pinned.has(hash));
+}
+
+/** Returns the bytes of the NARs that have no path any more. Call it in a transaction. */
+function beginDeletions(c: CatalogContext, hashes: readonly string[]): number {
+  const nars = c.sql
+    .exec<{ nar: string }>(
+      "SELECT DISTINCT nar FROM paths WHERE hash IN (SELECT value FROM json_each(?))",
+      JSON.stringify(hashes),
+    )
+    .toArray()
+    .map(({ nar }) => nar);
+  for (const hash of hashes) beginPathDeletion(c, hash);
+  return c.sql
+    .exec<{ bytes: number }>(
+      `SELECT coalesce(sum(size), 0) AS bytes FROM nars WHERE key IN (SELECT value FROM json_each(?))
+       AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)`,
+      JSON.stringify(nars),
+    )
+    .one().bytes;
+}

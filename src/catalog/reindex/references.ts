@@ -1,0 +1,33 @@
+// The third phase of a reindex: which paths refer to missing ones. It needs the rows of all paths.
+import type { CatalogContext } from "../context.ts";
+import { moveTo, saveRun } from "../runs/run.ts";
+import type { ReindexRun } from "./state.ts";
+
+/** Paths whose references one step looks up. */
+const BATCH = 2000;
+/** Such a step takes about as long as this many bucket operations, and does not yield. */
+const BATCH_COST = 10;
+
+export async function markIncomplete(c: CatalogContext, run: ReindexRun): Promise<number> {
+  c.transaction(() => {
+    const end = c.sql
+      .exec<{ hash: string | null }>(
+        "SELECT max(hash) AS hash FROM (SELECT hash FROM paths WHERE hash > ? ORDER BY hash LIMIT ?)",
+        run.checkpoint,
+        BATCH,
+      )
+      .one().hash;
+    if (end !== null) {
+      c.sql.exec(
+        `UPDATE paths SET incomplete = 1 - incomplete WHERE hash > ? AND hash <= ? AND incomplete <> EXISTS (
+           SELECT 1 FROM refs WHERE referrer = paths.hash
+           AND NOT EXISTS (SELECT 1 FROM paths AS referred WHERE referred.hash = refs.reference))`,
+        run.checkpoint,
+        end,
+      );
+    }
+    moveTo(c, run, end ?? undefined);
+    saveRun(c, run);
+  });
+  return BATCH_COST;
+}

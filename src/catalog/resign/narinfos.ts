@@ -1,0 +1,54 @@
+// The one phase of a resign: rows of paths whose narinfo lacks a signature.
+import type { CatalogContext } from "../context.ts";
+import { isIndexed } from "../reindex/indexed.ts";
+import { ensureReindex } from "../reindex/state.ts";
+import { BLOCKED } from "../runs/definition.ts";
+import { saveRun } from "../runs/run.ts";
+import { doItems, type Item } from "../scan/items.ts";
+import { LAST } from "../scan/pages.ts";
+import { COST, resigned, resignPath } from "./path.ts";
+import type { ResignRun } from "./state.ts";
+
+/** Paths that one step looks at. Signing one takes some 0.1 ms for each key. */
+const BATCH = 500;
+/** Looking at them takes about as long as this many bucket operations. */
+const BATCH_COST = 10;
+
+export async function resignNarInfos(c: CatalogContext, run: ResignRun): Promise<number> {
+  if (!isIndexed(c)) {
+    // Paths that the catalog does not know would keep their signatures.
+    ensureReindex(c);
+    return BLOCKED;
+  }
+  const resigning = run.state;
+  const keys = await publicKeys(c);
+  if (JSON.stringify(keys) !== JSON.stringify(resigning.keys)) {
+    // The narinfos done so far lack a signature of these keys.
+    Object.assign(resigning, { keys, paths: 0 });
+    run.checkpoint = "";
+  }
+  const rows = c.sql
+    .exec<{ hash: string; narinfo: string }>(
+      "SELECT hash, narinfo FROM paths WHERE hash > ? ORDER BY hash LIMIT ?",
+      run.checkpoint,
+      BATCH,
+    )
+    .toArray();
+  const items: Item[] = [];
+  for (const { hash, narinfo } of rows) {
+    if ((await resigned(c, narinfo, resigning.drop)) === narinfo) continue;
+    items.push({ key: hash, cost: COST, work: () => resignPath(c, run, hash) });
+  }
+  const end = rows.length < BATCH ? LAST : (rows.at(-1)?.hash ?? LAST);
+  const { done, cost } = await doItems(c, run, items, end);
+  // One purge for the whole step: the platform allows five a minute.
+  if (resigning.unpurged.length > 0) await c.purge(resigning.unpurged.map((hash) => `/${hash}.narinfo`));
+  resigning.unpurged = [];
+  resigning.paths += rows.filter(({ hash }) => hash <= done).length;
+  saveRun(c, run);
+  return cost + BATCH_COST;
+}
+
+export async function publicKeys(c: CatalogContext): Promise<string[]> {
+  return (await c.config.keys()).signing.map(({ publicText }) => publicText);
+}

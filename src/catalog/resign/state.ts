@@ -1,0 +1,19 @@
+// What a resign keeps between its steps.
+import { type Run, runRecord } from "../runs/run.ts";
+
+export interface Resigning {
+  /** The name of the key whose signatures are removed. */
+  readonly drop: string | null;
+  /** The keys that sign, as public keys. With other keys the walk begins again. */
+  keys: readonly string[];
+  /** Paths looked at so far. */
+  paths: number;
+  /** Narinfos written so far. */
+  resigned: number;
+  /** Hash parts of narinfos to purge from the edge. Saved with their rows, so that a crash does not lose them. */
+  unpurged: readonly string[];
+}
+
+export type ResignRun = Run<"resign", Resigning>;
+
+export const RESIGN_RECORD = runRecord<"resign", Resigning>("resign", 1);
