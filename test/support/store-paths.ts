@@ -5,6 +5,7 @@ import { zstdCompressSync } from "node:zlib";
 import type { Hash } from "../../src/nix/hash.ts";
 import { formatNarInfo, type NarInfo } from "../../src/nix/narinfo.ts";
 import { encodeNix32 } from "../../src/nix/nix32.ts";
+import { storePathOfBaseName } from "../../src/nix/store-path.ts";
 import type { Answer, TestCache } from "./cache.ts";
 import { narOfFile } from "./nar.ts";
 
@@ -41,12 +42,20 @@ export async function testPath(
   contents = `the NAR of ${name}`,
   changes: Partial<NarInfo> = {},
 ): Promise<TestPath> {
-  const nar = narOfFile(bytesOf(contents));
   const hash = encodeNix32((await sha256(bytesOf(name))).bytes.slice(0, 20));
+  return pathOfNar(narOfFile(bytesOf(contents)), `${hash}-${name}`, changes);
+}
+
+/** The store path of this base name with this NAR, which is not compressed. */
+export async function pathOfNar(
+  nar: Uint8Array<ArrayBuffer>,
+  baseName: string,
+  changes: Partial<NarInfo> = {},
+): Promise<TestPath> {
+  const storePath = storePathOfBaseName(baseName, "/nix/store");
   const narHash = await sha256(nar);
-  const baseName = `${hash}-${name}`;
   const info: NarInfo = {
-    storePath: { storeDir: "/nix/store", hash, name, baseName },
+    storePath,
     url: await narKeyOf(nar),
     compression: "none",
     fileHash: narHash,
@@ -58,7 +67,7 @@ export async function testPath(
     extra: [],
     ...changes,
   };
-  return { key: `${hash}.narinfo`, narKey: info.url, nar, info, text: formatNarInfo(info) };
+  return { key: `${storePath.hash}.narinfo`, narKey: info.url, nar, info, text: formatNarInfo(info) };
 }
 
 /** A path whose NAR is compressed with zstd. */
