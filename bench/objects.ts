@@ -1,6 +1,7 @@
 // What is asked for and pushed: NARs and narinfos that are real in form and random in content.
 import { createHash, randomBytes } from "node:crypto";
 import { encodeNix32 } from "../src/nix/nix32.ts";
+import { NAR_FRAME_BYTES, narFrame } from "../test/support/nar.ts";
 
 export interface StoredObject {
   readonly key: string;
@@ -23,10 +24,16 @@ export function missingNarInfoKey(): string {
   return `${storeHash()}.narinfo`;
 }
 
-/** A NAR without compression, named by its SHA-256; no two are the same. `bytes` are rounded up to a block. */
+/** Random bytes that tell NARs apart. */
+const SALT_BYTES = 32;
+
+/** The NAR of a file without compression, named by its SHA-256; no two are the same. `bytes` is a multiple of 8. */
 export function makeNar(bytes: number): StoredObject {
-  const body: Uint8Array[] = [randomBytes(Math.min(bytes, 32))];
-  for (let left = bytes - 32; left > 0; left -= BLOCK_BYTES) body.push(BLOCK.subarray(0, left));
+  const { head, tail } = narFrame(bytes - NAR_FRAME_BYTES);
+  const body: Uint8Array[] = [head, randomBytes(SALT_BYTES)];
+  let left = bytes - NAR_FRAME_BYTES - SALT_BYTES;
+  for (; left > 0; left -= BLOCK_BYTES) body.push(BLOCK.subarray(0, left));
+  body.push(tail);
   const hash = createHash("sha256");
   for (const part of body) hash.update(part);
   const digest = hash.digest();

@@ -3,7 +3,8 @@ import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { countStats, RecentStats, STATS_AGE_MS } from "../../src/catalog/ask/stats.ts";
 import type { Stats } from "../../src/contract/stats.ts";
-import { bytesOf, compressedPath, push, testPath } from "../support/store-paths.ts";
+import { NAR_FRAME_BYTES } from "../support/nar.ts";
+import { compressedPath, push, testPath } from "../support/store-paths.ts";
 import { apiCache, ask, inCatalog } from "./api.ts";
 import { pushRealClosure } from "./real-closure.ts";
 
@@ -30,7 +31,7 @@ describe("GET /api/v1/stats", () => {
   it("counts what Nix pushed", async () => {
     const cache = apiCache();
     await pushRealClosure(cache);
-    const plain = await testPath("plain-1", "n".repeat(5000));
+    const plain = await testPath("plain-1", "n".repeat(5000 - NAR_FRAME_BYTES));
     await push(cache, plain);
     const stats = await ask<Stats>(cache, "GET", "/stats");
     const xz = { paths: 4, narSize: 576 + 464 + 176 + 1424, fileSize: 268 + 180 + 180 + 292 };
@@ -56,11 +57,12 @@ describe("GET /api/v1/stats", () => {
 
   it("counts a NAR once that two paths share, and none that is not published", async () => {
     const cache = apiCache();
-    await push(cache, await testPath("one-1", "the same"));
+    const one = await testPath("one-1", "the same");
+    await push(cache, one);
     await push(cache, await testPath("two-1", "the same"));
     const { nar, narKey } = await compressedPath("never-published");
     await cache.put(`/${narKey}`, nar);
-    const size = bytesOf("the same").length;
+    const size = one.nar.length;
     expect(await ask<Stats>(cache, "GET", "/stats")).toMatchObject({
       paths: 2,
       nars: 1,
@@ -72,9 +74,11 @@ describe("GET /api/v1/stats", () => {
   it("names the ten largest", async () => {
     const cache = apiCache();
     for (let size = 1; size <= 12; size++)
-      await push(cache, await testPath(`size-${size}`, "n".repeat(size)));
+      await push(cache, await testPath(`size-${size}`, "n".repeat(8 * size)));
     const { largest } = await ask<Stats>(cache, "GET", "/stats");
-    expect(largest.map(({ file_size }) => file_size)).toEqual([12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
+    expect(largest.map(({ name }) => Number(name.slice("size-".length)))).toEqual([
+      12, 11, 10, 9, 8, 7, 6, 5, 4, 3,
+    ]);
   });
 });
 
@@ -82,9 +86,10 @@ describe("the growth", () => {
   it("begins 29 days ago, ends today and leaves no day out", async () => {
     const cache = apiCache();
     const midnight = Math.floor(Date.now() / DAY_MS) * DAY_MS;
+    const size = (index: number) => NAR_FRAME_BYTES + 8 * 10 ** index;
     const firstPushes = [midnight, midnight - 1, midnight - 29 * DAY_MS, midnight - 29 * DAY_MS - 1];
     for (const [index, firstPush] of firstPushes.entries()) {
-      await push(cache, await testPath(`p-${index}`, "n".repeat(10 ** index)));
+      await push(cache, await testPath(`p-${index}`, "n".repeat(8 * 10 ** index)));
       await inCatalog(({ sql }) =>
         sql.exec("UPDATE paths SET first_push = ? WHERE name = ?", firstPush, `p-${index}`),
       );
@@ -95,11 +100,11 @@ describe("the growth", () => {
       Array.from({ length: 30 }, (_, index) => ({
         day: new Date(midnight - (29 - index) * DAY_MS).toISOString().slice(0, 10),
         ...(index === 29
-          ? { paths: 1, narSize: 1, fileSize: 1 }
+          ? { paths: 1, narSize: size(0), fileSize: size(0) }
           : index === 28
-            ? { paths: 1, narSize: 10, fileSize: 10 }
+            ? { paths: 1, narSize: size(1), fileSize: size(1) }
             : index === 0
-              ? { paths: 1, narSize: 100, fileSize: 100 }
+              ? { paths: 1, narSize: size(2), fileSize: size(2) }
               : NOTHING),
       })),
     );

@@ -1,4 +1,4 @@
-/** The fixtures that real Nix clients made, as text: there is no file system inside the Workers runtime. */
+/** The fixtures that real Nix clients made, bundled: there is no file system inside the Workers runtime. */
 
 const narinfoFiles = import.meta.glob<string>("../fixtures/nix-*/*/*.narinfo", {
   query: "?raw",
@@ -15,7 +15,10 @@ const keyFiles = import.meta.glob<string>(["../fixtures/nix-*/public*", "../fixt
   import: "default",
   eager: true,
 });
-const narFiles = import.meta.glob("../fixtures/nix-*/*/nar/*");
+const narFiles = import.meta.glob<string>("../fixtures/nix-*/*/nar/*", {
+  query: "?url&inline",
+  import: "default",
+});
 
 export interface NarInfoFixture {
   /** `2.8.0` */
@@ -39,6 +42,17 @@ export const cacheInfos: string[] = Object.values(cacheInfoFiles);
 /** Whether a NAR of that key is in the cache of that version and folder. */
 export function hasNar(fixture: NarInfoFixture, key: string): boolean {
   return `../fixtures/nix-${fixture.version}/${fixture.folder}/${key}` in narFiles;
+}
+
+/** The bytes of a NAR of that version and folder, by its key. */
+export async function narOf(
+  { version, folder }: Pick<NarInfoFixture, "version" | "folder">,
+  key: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const path = `../fixtures/nix-${version}/${folder}/${key}`;
+  const url = await narFiles[path]?.();
+  if (url === undefined) throw new Error(`no fixture ${path}`);
+  return Uint8Array.fromBase64(url.slice(url.indexOf(",") + 1));
 }
 
 /** A key as Nix wrote it: `secret1`, `public1`, `public2`, and with 2.34.8 `secret2`. */

@@ -1,6 +1,7 @@
 // Store paths that no Nix has built, pushed and checked by plain HTTP.
 import { createHash, randomBytes } from "node:crypto";
 import { encodeNix32 } from "../../src/nix/nix32.ts";
+import { NAR_FRAME_BYTES, narOfFile } from "../support/nar.ts";
 
 export interface PushedPath {
   /** `/<hash>.narinfo` */
@@ -16,9 +17,12 @@ export interface PushedPath {
 const HASH_BYTES = 20;
 const sha256 = (bytes: string | Buffer) => createHash("sha256").update(bytes).digest();
 
-/** An uncompressed path of random bytes, which refers to others that must be there before it. */
+/**
+ * A path whose NAR, not compressed, has this many bytes, a multiple of 8: a file of random bytes, which refers to
+ * others that must be there before it.
+ */
 export function randomPath(name: string, bytes: number, references: readonly PushedPath[] = []): PushedPath {
-  const nar = randomBytes(bytes);
+  const nar = Buffer.from(narOfFile(randomBytes(bytes - NAR_FRAME_BYTES)).buffer);
   const baseName = `${encodeNix32(sha256(name).subarray(0, HASH_BYTES))}-${name}`;
   const narHash = encodeNix32(sha256(nar));
   const lines = [

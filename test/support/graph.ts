@@ -1,9 +1,11 @@
 /** Graphs of store paths that were never built, for tests of histories: a few paths, each in several builds. */
 import { createHash } from "node:crypto";
+import { brotliCompressSync, zstdCompressSync } from "node:zlib";
 import * as fc from "fast-check";
 import type { Hash } from "../../src/nix/hash.ts";
 import { formatNarInfo, type NarInfo } from "../../src/nix/narinfo.ts";
 import { encodeNix32 } from "../../src/nix/nix32.ts";
+import { narOfFile } from "./nar.ts";
 
 /** One way in which a path can be pushed: its narinfo and the NAR that it names. */
 export interface Build {
@@ -63,33 +65,49 @@ export function graphOf(shapes: readonly NodeShape[]): Graph {
         .map(baseName),
       ...(shape.refersToItself ? [baseName(own)] : []),
     ];
-    const info = (mask: number, content: string): Omit<NarInfo, "url" | "compression"> => ({
+    const info = (mask: number, content: Content): Omit<NarInfo, "url" | "compression"> => ({
       storePath: { storeDir: "/nix/store", ...own, baseName: baseName(own) },
-      narHash: sha256(content),
-      narSize: content.length,
+      narHash: sha256(content.none),
+      narSize: content.none.length,
       references: references(mask),
       signatures: [],
       extra: [],
     });
-    const first = `archive ${shape.content}`;
-    const other = `another archive ${shape.otherContent}`;
+    const first = contentOf(`archive ${shape.content}`);
+    const other = contentOf(`another archive ${shape.otherContent}`);
     return [
-      build(info(shape.references, first), "xz", first),
+      build(info(shape.references, first), "br", first),
       build(info(shape.references, first), "zstd", first),
       build(info(shape.otherReferences, other), "none", other),
     ];
   });
 }
 
-const ENDINGS = { none: ".nar", xz: ".nar.xz", zstd: ".nar.zst" } as const;
+const ENDINGS = { none: ".nar", br: ".nar.br", zstd: ".nar.zst" } as const;
 
-/** Compression is make-believe: what counts is that the bytes differ. */
+/** A NAR, as it is and compressed. */
+type Content = Readonly<Record<keyof typeof ENDINGS, Uint8Array<ArrayBuffer>>>;
+
+/** Made once: thousands of graphs have the same few. */
+const contents = new Map<string, Content>();
+
+function contentOf(text: string): Content {
+  const none = narOfFile(new TextEncoder().encode(text));
+  const content = contents.get(text) ?? {
+    none,
+    br: new Uint8Array(brotliCompressSync(none)),
+    zstd: new Uint8Array(zstdCompressSync(none)),
+  };
+  contents.set(text, content);
+  return content;
+}
+
 function build(
   partial: Omit<NarInfo, "url" | "compression">,
   compression: keyof typeof ENDINGS,
-  content: string,
+  content: Content,
 ): Build {
-  const nar = bytesOf(compression === "none" ? content : `${compression} of ${content}`);
+  const nar = content[compression];
   const fileHash = sha256(nar);
   const narKey = `nar/${encodeNix32(fileHash.bytes)}${ENDINGS[compression]}`;
   const info: NarInfo = { ...partial, url: narKey, compression, fileHash, fileSize: nar.length };
@@ -141,8 +159,4 @@ export function signed(text: string, ...signers: readonly number[]): string {
 
 function sha256(data: string | Uint8Array): Hash {
   return { algorithm: "sha256", bytes: new Uint8Array(createHash("sha256").update(data).digest()) };
-}
-
-function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text) as Uint8Array<ArrayBuffer>;
 }

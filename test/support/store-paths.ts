@@ -1,9 +1,13 @@
-/** Store paths that were never built: a NAR of any bytes and the narinfo that belongs to it. */
+/** Store paths that were never built: the NAR of a file of any contents and the narinfo that belongs to it. */
+
 import { env } from "cloudflare:workers";
+import { zstdCompressSync } from "node:zlib";
 import type { Hash } from "../../src/nix/hash.ts";
 import { formatNarInfo, type NarInfo } from "../../src/nix/narinfo.ts";
 import { encodeNix32 } from "../../src/nix/nix32.ts";
+import { storePathOfBaseName } from "../../src/nix/store-path.ts";
 import type { Answer, TestCache } from "./cache.ts";
+import { narOfFile } from "./nar.ts";
 
 export interface TestPath {
   /** `<hash>.narinfo` */
@@ -30,7 +34,7 @@ export async function narKeyOf(nar: Uint8Array<ArrayBuffer>, ending = ".nar"): P
 }
 
 /**
- * The store path `<hash>-<name>`, uncompressed unless `changes` say otherwise. The hash follows from the name alone,
+ * The store path `<hash>-<name>` of a file, its NAR not compressed. The hash follows from the name alone,
  * so that other contents give another build of the same path.
  */
 export async function testPath(
@@ -38,12 +42,20 @@ export async function testPath(
   contents = `the NAR of ${name}`,
   changes: Partial<NarInfo> = {},
 ): Promise<TestPath> {
-  const nar = bytesOf(contents);
   const hash = encodeNix32((await sha256(bytesOf(name))).bytes.slice(0, 20));
+  return pathOfNar(narOfFile(bytesOf(contents)), `${hash}-${name}`, changes);
+}
+
+/** The store path of this base name with this NAR, which is not compressed. */
+export async function pathOfNar(
+  nar: Uint8Array<ArrayBuffer>,
+  baseName: string,
+  changes: Partial<NarInfo> = {},
+): Promise<TestPath> {
+  const storePath = storePathOfBaseName(baseName, "/nix/store");
   const narHash = await sha256(nar);
-  const baseName = `${hash}-${name}`;
   const info: NarInfo = {
-    storePath: { storeDir: "/nix/store", hash, name, baseName },
+    storePath,
     url: await narKeyOf(nar),
     compression: "none",
     fileHash: narHash,
@@ -55,19 +67,25 @@ export async function testPath(
     extra: [],
     ...changes,
   };
-  return { key: `${hash}.narinfo`, narKey: info.url, nar, info, text: formatNarInfo(info) };
+  return { key: `${storePath.hash}.narinfo`, narKey: info.url, nar, info, text: formatNarInfo(info) };
 }
 
-/** A path whose NAR is compressed, as far as anybody can tell: FileHash and NarHash differ. */
+/** A path whose NAR is compressed with zstd. */
 export async function compressedPath(name: string, contents = `an archive ${name}`): Promise<TestPath> {
-  const file = bytesOf(`compressed ${contents}`);
-  const path = await testPath(name, contents, {
-    url: await narKeyOf(file, ".nar.xz"),
-    compression: "xz",
+  return compressed(await testPath(name, contents));
+}
+
+/** The same path with the same content, compressed with zstd. */
+export async function compressed({ key, nar, info: plain }: TestPath): Promise<TestPath> {
+  const file = new Uint8Array(zstdCompressSync(nar));
+  const info: NarInfo = {
+    ...plain,
+    url: await narKeyOf(file, ".nar.zst"),
+    compression: "zstd",
     fileHash: await sha256(file),
     fileSize: file.length,
-  });
-  return { ...path, nar: file };
+  };
+  return { key, narKey: info.url, nar: file, info, text: formatNarInfo(info) };
 }
 
 /** Pushes the NAR, then the narinfo: the answer to the latter. */

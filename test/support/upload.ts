@@ -1,5 +1,6 @@
 /** The multipart verbs, as a client with the push token speaks them. */
 import { type Answer, PUSH_TOKEN, type TestCache } from "./cache.ts";
+import { NAR_FRAME_BYTES, narOfFile } from "./nar.ts";
 import { narKeyOf } from "./store-paths.ts";
 
 /** The least that R2 takes as any part but the last. */
@@ -13,7 +14,8 @@ export interface TestNar {
 
 /** A NAR of two parts, the second a short one. */
 export async function largeNar(seed = 1): Promise<TestNar> {
-  const bytes = new Uint8Array(PART_BYTES + 1000).map((_, index) => (index * 31 + (index >> 8) + seed) & 255);
+  const contents = new Uint8Array(PART_BYTES + 1000 - NAR_FRAME_BYTES);
+  const bytes = narOfFile(contents.map((_, index) => (index * 31 + (index >> 8) + seed) & 255));
   const parts = [bytes.slice(0, PART_BYTES), bytes.slice(PART_BYTES)];
   return { key: await narKeyOf(bytes), bytes, parts };
 }

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { fingerprint } from "../../../src/nix/fingerprint.ts";
 import { generateSecretKey, parsePublicKey, parseSecretKey, sign, verify } from "../../../src/nix/keys.ts";
 import { formatNarInfo, type NarInfo, parseNarInfo } from "../../../src/nix/narinfo.ts";
-import { keyText, narInfos, VERSIONS } from "../../nix/fixtures.ts";
+import { keyText, narInfos, narOf, VERSIONS } from "../../nix/fixtures.ts";
 import { cacheWith, reindex, store, type TestCache } from "../../support/cache.ts";
 import { captureLog } from "../../support/log.ts";
 import { HASH } from "../../support/objects.ts";
@@ -51,18 +51,12 @@ describe("signing", () => {
 
   test.each(VERSIONS)("with a key of Nix %s gives Nix's own signature", async (version) => {
     const cache = cacheWith({ SIGNING_KEY: keyText(version, "secret1") });
-    // The narinfo counts here: any NAR of its size will do, which R2 has no checksum for.
     const [real] = narInfos.filter((one) => one.version === version && one.folder === "none");
     if (real === undefined) throw new Error("no fixture");
     const info = parseNarInfo(real.text, "/nix/store");
-    const path = {
-      key: `${real.hash}.narinfo`,
-      narKey: info.url,
-      nar: new Uint8Array(),
-      info,
-      text: real.text,
-    };
-    await store(path.narKey, new Uint8Array(info.narSize));
+    const nar = await narOf(real, info.url);
+    const path = { key: `${real.hash}.narinfo`, narKey: info.url, nar, info, text: real.text };
+    await store(path.narKey, nar);
     await store(path.key, real.text.replace(/^Sig: .*\n/gm, ""));
     await reindex();
     expect((await cache.put(`/${path.key}`, real.text.replace(/^Sig: .*\n/gm, ""))).status).toBe(200);

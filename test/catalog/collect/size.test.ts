@@ -12,6 +12,7 @@ import {
   pinPath,
 } from "../../support/collecting.ts";
 import { captureLog } from "../../support/log.ts";
+import { NAR_FRAME_BYTES } from "../../support/nar.ts";
 import { inCatalog, publishPath } from "../../support/runs.ts";
 import { type TestPath, testPath } from "../../support/store-paths.ts";
 
@@ -21,7 +22,9 @@ afterEach(() => reset());
 describe("max_size_gb", () => {
   /** Three paths of 1,000 bytes, pushed on three days, the first one wanted again. */
   async function threeOf1000(): Promise<TestPath[]> {
-    const paths = await Promise.all(["a", "b", "c"].map((name) => testPath(name, name.repeat(1000))));
+    const paths = await Promise.all(
+      ["a", "b", "c"].map((name) => testPath(name, name.repeat(1000 - NAR_FRAME_BYTES))),
+    );
     for (const path of paths) await publishPath(path);
     await beginRetention({ max_size_gb: 1 });
     for (const [day, path] of [
@@ -61,8 +64,8 @@ describe("max_size_gb", () => {
   });
 
   it("counts a NAR of several paths once", async () => {
-    const one = await testPath("one", "x".repeat(1000));
-    const two = await testPath("two", "x".repeat(1000));
+    const one = await testPath("one", "x".repeat(1000 - NAR_FRAME_BYTES));
+    const two = await testPath("two", "x".repeat(1000 - NAR_FRAME_BYTES));
     for (const path of [one, two]) await publishPath(path);
     await beginRetention({ max_size_gb: 1 });
     expect(await collectAfter(10, { max_size_gb: 1e-6 }, FORCE)).toMatchObject({

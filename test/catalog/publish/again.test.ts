@@ -2,12 +2,12 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { compressed, otherBuild } from "../../support/builds.ts";
+import { otherBuild } from "../../support/builds.ts";
 import { publishing, rowsOf, served, storeNar, withSignature } from "../../support/catalog.ts";
 import { baseNameOf, closure, withInfo } from "../../support/closure.ts";
 import { captureLog } from "../../support/log.ts";
 import { publishPath } from "../../support/runs.ts";
-import { type TestPath, testPath } from "../../support/store-paths.ts";
+import { compressed, type TestPath, testPath } from "../../support/store-paths.ts";
 
 captureLog();
 afterEach(() => reset());

@@ -8,7 +8,7 @@ import { startReindex } from "../../../src/catalog/reindex/state.ts";
 import { MAX_OPERATIONS } from "../../../src/catalog/scan/items.ts";
 import { formatNarInfo } from "../../../src/nix/narinfo.ts";
 import { encodeNix32 } from "../../../src/nix/nix32.ts";
-import { narInfos } from "../../nix/fixtures.ts";
+import { narInfos, narOf } from "../../nix/fixtures.ts";
 import { watch } from "../../support/bucket.ts";
 import { closure, hashOf, publishClosure } from "../../support/closure.ts";
 import { captureLog } from "../../support/log.ts";
@@ -94,10 +94,10 @@ describe("a bucket that other tools have filled", () => {
 
   it.each(FOLDERS)("Nix %s: becomes fully known", async (name) => {
     const fixtures = narInfos.filter(({ version, folder }) => `${version}/${folder}` === name);
-    for (const { hash, text } of fixtures) {
-      await env.BUCKET.put(`${hash}.narinfo`, text);
-      const [, key = ""] = /^URL: (.*)$/m.exec(text) ?? [];
-      await env.BUCKET.put(key, new Uint8Array(Number(/^FileSize: (\d+)$/m.exec(text)?.[1])));
+    for (const fixture of fixtures) {
+      await env.BUCKET.put(`${fixture.hash}.narinfo`, fixture.text);
+      const [, key = ""] = /^URL: (.*)$/m.exec(fixture.text) ?? [];
+      await env.BUCKET.put(key, await narOf(fixture, key));
     }
     await env.BUCKET.put("nix-cache-info", "StoreDir: /nix/store\n");
     const report = await value(catalog().reindex({}));
