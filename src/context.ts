@@ -1,6 +1,6 @@
 // What a handler gets, and what a route is.
 import type { RoutePermission } from "./auth/gate/authorize.ts";
-import type { Identified } from "./auth/gate/identify.ts";
+import type { Identified } from "./auth/gate/identified.ts";
 import type { Identity } from "./auth/grants.ts";
 import type { AskCatalog } from "./catalog-client.ts";
 import type { Config } from "./config/config.ts";

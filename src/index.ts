@@ -1,8 +1,9 @@
 // The Worker: one request in, one response out. And the Durable Object that it keeps its catalog in.
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { isApi } from "./api/routes.ts";
+import { type Authority, memoryOf } from "./auth/gate/authority.ts";
 import { authorize } from "./auth/gate/authorize.ts";
-import { type Authority, identify, mayPush } from "./auth/gate/identify.ts";
+import { identify, mayPush } from "./auth/gate/identify.ts";
 import { may } from "./auth/grants.ts";
 import { verifiedRequest } from "./auth/sigv4/body.ts";
 import { bucketFolder } from "./bucket/folder.ts";
@@ -100,6 +101,7 @@ async function answer(
   const tokens = catalogClient(env, config.defaultName);
   const authority: Authority = {
     config,
+    memory: memoryOf(env),
     revokedIds: async () => new Set(await tokens((c) => c.revokedTokens())),
   };
   const { identity, payload } = await authorize(request, route.permission, authority);

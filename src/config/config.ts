@@ -1,12 +1,11 @@
 // The environment of the Worker, parsed once into a typed configuration. A mistake becomes a line that names its
 // variable, shown on /health and in the log; reads go on, writes are refused until it is mended.
-import { createKeySource, type KeySource } from "../auth/oidc/jwks.ts";
-import { createRevocations, type Revocations } from "../auth/tokens/revocation.ts";
 import type { Env } from "../env.ts";
 import type { SecretKey } from "../nix/keys.ts";
 import { type CacheEntry, nameProblem, parseCaches } from "./caches.ts";
 import { type ImportedKeys, importKeys, importSigningKeys, type Keys } from "./keys.ts";
-import { type OidcRule, parseOidc } from "./oidc.ts";
+import { parseOidc } from "./oidc.ts";
+import type { OidcRule } from "./oidc-rule.ts";
 import { graceMsOf, type Retention } from "./retention.ts";
 import { deriveTokenKeys, parseTokenSecret } from "./token-secret.ts";
 import { isSet, priority, storeDir, token } from "./values.ts";
@@ -32,8 +31,6 @@ export interface Shared {
   readonly oidc: readonly OidcRule[];
   /** The name of the default cache, whose catalog keeps the tokens of all. */
   readonly defaultName: string;
-  /** What this isolate remembers of tokens. */
-  readonly memory: { readonly issuers: KeySource; readonly revocations: Revocations };
   /** One line for each mistake that shows without importing the keys. */
   readonly problems: readonly string[];
   /** One line for each mistake in the keys of any cache. */
@@ -137,7 +134,6 @@ export function parseConfig(env: Env): Deployment {
     tokenKeys: once(() => deriveTokenKeys(tokenSecrets)),
     oidc,
     defaultName,
-    memory: { issuers: createKeySource(), revocations: createRevocations() },
     problems,
     keyProblems: once(async () => {
       const keys = await Promise.all([ownCache, ...otherCaches].map((cache) => cache.keys()));

@@ -1,5 +1,5 @@
 // Rules that let in more people than anybody means to: whoever has an account with the issuer.
-import type { ClaimRule } from "./oidc.ts";
+import type { ClaimRule } from "./oidc-rule.ts";
 
 /** For each claim that says whose a token is, how a pattern begins that says it, too. */
 type Identifying = Readonly<Record<string, RegExp>>;

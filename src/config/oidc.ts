@@ -1,27 +1,8 @@
-// OIDC: the rules that say whose identity tokens are trusted, parsed from the configuration.
-
-import { type Grant, isCachePattern, isPermission, PERMISSIONS, type Permission } from "../auth/grants.ts";
+// Parses OIDC, the rules by which identity tokens of other issuers are accepted.
+import { isCachePattern, isPermission, PERMISSIONS, type Permission } from "../auth/grants.ts";
 import { quote } from "../nix/format-error.ts";
 import { tooBroad } from "./oidc-breadth.ts";
-
-export interface ClaimRule {
-  readonly name: string;
-  /** One of these must match (`matches`). */
-  readonly patterns: readonly string[];
-}
-
-/** Who has a token of this issuer, for this audience and with these claims, gets the grant. */
-export interface OidcRule {
-  /** From 1, as messages name it. */
-  readonly number: number;
-  /** Equals the token's `iss` in every character. */
-  readonly issuer: string;
-  /** One of them is among the token's `aud`. */
-  readonly audiences: readonly string[];
-  /** All must match. */
-  readonly claims: readonly ClaimRule[];
-  readonly grant: Grant;
-}
+import type { ClaimRule, OidcRule } from "./oidc-rule.ts";
 
 const FIELDS = ["issuer", "audience", "claims", "permissions", "caches", "everybody"];
 

@@ -2,11 +2,11 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { verifySigV4 } from "../../src/auth/sigv4/verify.ts";
 import { awsChunked, awsChunkedOptions, withoutAwsChunked } from "../../src/http/aws-chunked.ts";
 import { awsChunkedDecoder } from "../../src/http/aws-chunked-decoder.ts";
 import { S3Error } from "../../src/http/s3-error.ts";
 import { CONTENT, SECRETS, streamingRequest, TIME } from "../auth/sigv4/examples.ts";
+import { verifySigV4 } from "../auth/sigv4/signer.ts";
 import { concat, encode, SIGNING, text } from "./aws-chunked-encoder.ts";
 
 const CRC32 = "x-amz-checksum-crc32";

@@ -3,7 +3,8 @@ import type { Config } from "../../config/config.ts";
 import { HttpError } from "../../http/errors.ts";
 import { type Identity, may, type Permission, strongest } from "../grants.ts";
 import type { Payload } from "../sigv4/payload.ts";
-import { type Authority, identify, unauthorized } from "./identify.ts";
+import type { Authority } from "./authority.ts";
+import { identify, unauthorized } from "./identify.ts";
 
 /** What a route needs. `none` is for what has to answer anybody, such as a health check. */
 export type RoutePermission = Permission | "none";

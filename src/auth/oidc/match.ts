@@ -1,6 +1,6 @@
 // Which rules a token's claims satisfy, and where they satisfy none, how near they came.
 import type { JWTPayload } from "jose";
-import type { ClaimRule, OidcRule } from "../../config/oidc.ts";
+import type { ClaimRule, OidcRule } from "../../config/oidc-rule.ts";
 import { matches } from "../pattern.ts";
 
 /** Characters of a claim's value that a message repeats: it is the caller's own, but a log line is not theirs. */

@@ -7,7 +7,7 @@ import {
   jwtVerify,
   type ProtectedHeaderParameters,
 } from "jose";
-import type { OidcRule } from "../../config/oidc.ts";
+import type { OidcRule } from "../../config/oidc-rule.ts";
 import type { Identity } from "../grants.ts";
 import { ALGORITHMS, type Algorithm } from "./issuer-keys.ts";
 import type { KeySource } from "./jwks.ts";
