@@ -1,5 +1,5 @@
 // Bodies in the form `aws-chunked`, in which the AWS SDKs stream what they have not hashed before.
-import { type AwsChunkedOptions, awsChunkedDecoder } from "./aws-chunked-decoder.ts";
+import { AwsChunkedDecoder, type AwsChunkedOptions } from "./aws-chunked-decoder.ts";
 import type { ChunkSigning } from "./aws-chunked-signatures.ts";
 import { type FilteredBody, filteredBody } from "./filtered-body.ts";
 import { S3Error } from "./s3-error.ts";
@@ -12,7 +12,7 @@ export interface AwsChunkedForm {
 
 /** Unwraps a body. Its content has exactly `decodedLength` bytes, or the stream fails with {@link S3Error}. */
 export function awsChunked(body: ReadableStream<Uint8Array>, options: AwsChunkedOptions): FilteredBody {
-  return filteredBody(body, options.decodedLength, awsChunkedDecoder(options));
+  return filteredBody(body, options.decodedLength, new AwsChunkedDecoder(options));
 }
 
 /** How to unwrap the body of a request with these headers. Throws {@link S3Error} 400 or 411. */

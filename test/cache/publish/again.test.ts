@@ -1,4 +1,4 @@
-/** Publishing a path that is there already (step 5): signatures are merged, the first build stays, a broken one heals. */
+/** Publishing a path that is there already: signatures are merged, the first build stays, a broken one heals. */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
