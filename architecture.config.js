@@ -37,6 +37,7 @@ const LAYERS = [
   // How the Worker calls it, and what a handler gets.
   { "catalog-client": "catalog-client\\.ts" },
   { context: "context\\.ts" },
+  { "valid-config": "valid-config\\.ts" },
   // The handlers, by protocol: Nix's, S3's, and our own.
   { cache: "cache/", s3: "s3/", api: "api/" },
   { routes: "routes\\.ts" },

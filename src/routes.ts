@@ -7,12 +7,12 @@ import { putMetadata } from "./cache/put-metadata.ts";
 import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";
 import { readObject } from "./cache/read.ts";
-import { requireValidConfig } from "./cache/require-valid-config.ts";
 import { touchNarOnPush, touchPathOnPush } from "./cache/touch.ts";
 import type { Handler, Route } from "./context.ts";
 import { getLocation, LIST_PARAMETERS, listBucketsOr, listObjects } from "./s3/bucket.ts";
 import { completeUpload } from "./s3/complete.ts";
 import { abortUpload, createUpload, listParts, uploadPart } from "./s3/multipart.ts";
+import { requireValidConfig } from "./valid-config.ts";
 
 const UPLOADS = { pattern: under(NAR), permission: "push" } as const;
 const INFO = { pattern: /^\/nix-cache-info$/ } as const;

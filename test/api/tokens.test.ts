@@ -120,7 +120,7 @@ describe("minting", () => {
     [{ caches: ["Team"] }, /^caches: /],
     [{ expires_in: 59 }, /^expires_in: /],
     [{ expires_in: 1e9 }, /^expires_in: /],
-    [{ expire: 60 }, /^"expire": unknown field/],
+    [{ expire: 60 }, /^"expire": nobody knows this field/],
   ])("refuses %o", async (change, detail) => {
     const body = { ...CI, ...change };
     expect(await refusal(cache, "POST", "/tokens", 400, { ...ADMIN, body })).toMatch(detail);

@@ -1,4 +1,4 @@
-// What credentials are checked with, besides the request.
+// All that credentials are checked with, besides the request.
 import type { Config } from "../../config/config.ts";
 import type { Env } from "../../env.ts";
 import { createKeySource, type KeySource } from "../oidc/jwks.ts";

@@ -1,4 +1,4 @@
-// Who a request is by, as far as its credential tells.
+// The outcome of identifying a request.
 import type { HttpError } from "../../http/errors.ts";
 import type { Identity } from "../grants.ts";
 import type { Payload } from "../sigv4/payload.ts";

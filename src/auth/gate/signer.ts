@@ -1,4 +1,4 @@
-// Who has signed a request with AWS Signature Version 4: parse it, choose the secrets that it may be signed with, verify.
+// Identifies the signer of a request (AWS Signature Version 4): parse, choose the secrets that may match, verify.
 import type { Config } from "../../config/config.ts";
 import { S3Error } from "../../http/s3-error.ts";
 import type { Identity } from "../grants.ts";

@@ -1,4 +1,4 @@
-// Who has sent a token, of whichever kind: static, minted, or of an OIDC issuer.
+// Identifies the holder of a token: static, minted, or of an OIDC issuer.
 import { HttpError } from "../../http/errors.ts";
 import { looksLikeJwt, verifyOidc } from "../oidc/verify.ts";
 import { isMinted, verifyMinted } from "../tokens/minted.ts";
@@ -16,7 +16,7 @@ export async function identifyToken(
   authority: Authority,
 ): Promise<Identified> {
   const { config, memory } = authority;
-  // Static tokens first: they may look like anything.
+  // First, because a static token may look like any other kind.
   const identity = await staticIdentity(token, config);
   if (identity !== undefined) return { kind: "known", identity };
   if (isMinted(token)) return identifyMinted(token, isWrite, authority);

@@ -21,7 +21,7 @@ const SHAPE = '{"name": "ci", "permissions": ["push"], "caches": ["nix-cache"], 
 /** Reads the body. Throws {@link HttpError} 400. */
 export function parseMintRequest(text: string): TokenContent {
   const { name, permissions, caches, expires_in, ...rest } = parseBody(text, SHAPE);
-  refuseOthers(rest, "name, permissions, caches, expires_in");
+  refuseOthers(rest, "name, permissions, caches and expires_in");
   // Else it could pass for an exchanged one in "pushed by".
   if (typeof name === "string" && name.startsWith("oidc:")) {
     throw new HttpError(400, "name: must not begin with oidc:, as the names of exchanged tokens do");
@@ -105,7 +105,8 @@ export function parseBody(text: string, shape: string): Record<string, unknown> 
 /** A misspelt field must not be taken for one that is left out. Throws {@link HttpError} 400. */
 export function refuseOthers(rest: Record<string, unknown>, known: string): void {
   const [other] = Object.keys(rest);
-  if (other !== undefined) throw new HttpError(400, `${quote(other)}: unknown field; allowed: ${known}`);
+  if (other !== undefined)
+    throw new HttpError(400, `${quote(other)}: nobody knows this field; there are ${known}`);
 }
 
 function listOf<T>(value: unknown, is: (item: unknown) => item is T, message: string): readonly T[] {

@@ -1,7 +1,7 @@
 // Refuses writes to a cache whose configuration has a mistake: it might sign wrongly. Reads go on.
-import { allProblems } from "../config/config.ts";
-import type { Handler } from "../context.ts";
-import { HttpError } from "../http/errors.ts";
+import { allProblems } from "./config/config.ts";
+import type { Handler } from "./context.ts";
+import { HttpError } from "./http/errors.ts";
 
 /** Makes a handler throw {@link HttpError} 403 while the configuration has a mistake. */
 export function requireValidConfig(handler: Handler): Handler {
