@@ -6,17 +6,17 @@ import type { ClaimRule, OidcRule } from "./oidc-rule.ts";
 
 const FIELDS = ["issuer", "audience", "claims", "permissions", "caches", "everybody"];
 
-/** Checked with every token, or named by another field. */
+/** Claims that are checked with every token, or have a field of their own. */
 const NOT_FOR_RULES: readonly string[] = ["iss", "aud", "exp", "nbf", "iat", "jti"];
 
 const MAX_PATTERN_LENGTH = 512;
 
-/** Thrown inside this file only: `field: what is wrong`. */
+/** Thrown within this file only. The message is `field: what is wrong`. */
 class Mistake extends Error {}
 
 /**
- * The rules of a configuration: a list of tables, as a value or as JSON text. A rule with a mistake is left out, which
- * can only keep people out, and becomes a line of `problems`. Never throws.
+ * Parses a list of tables, as a value or as JSON text. A rule with a mistake is left out, which never accepts more
+ * tokens, and becomes a line of `problems`. Never throws.
  */
 export function parseOidc(value: unknown, problems: string[]): readonly OidcRule[] {
   if (value === undefined || value === null || value === "") return [];
@@ -41,7 +41,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The caller says which form it must have.
+    // The caller reports the mistake.
     return undefined;
   }
 }
@@ -49,8 +49,9 @@ function parseJson(text: string): unknown {
 function parseRule(rule: unknown, number: number): OidcRule {
   if (!isTable(rule)) throw new Mistake("must be a table");
   const unknown = Object.keys(rule).find((key) => !FIELDS.includes(key));
-  // A misspelt `claims` must not become a rule without any.
-  if (unknown !== undefined) throw new Mistake(`${quote(unknown)}: there are ${FIELDS.join(", ")}`);
+  // A misspelt `claims` must not become a rule without claims.
+  if (unknown !== undefined)
+    throw new Mistake(`${quote(unknown)}: unknown field; allowed: ${FIELDS.join(", ")}`);
   const { everybody = false } = rule;
   if (typeof everybody !== "boolean") throw new Mistake("everybody: must be true or false");
   const issuer = parseIssuer(rule.issuer);
@@ -85,7 +86,7 @@ function parseIssuer(value: unknown): string {
   if (typeof value !== "string" || url === null) {
     throw new Mistake('issuer: must be a URL, such as "https://token.actions.githubusercontent.com"');
   }
-  // The keys come from there: over http, whoever is on the way could put in their own.
+  // The keys are fetched from there: over http an attacker in the network could replace them.
   if (url.protocol !== "https:" && !(url.protocol === "http:" && isThisMachine(url.hostname))) {
     throw new Mistake("issuer: must begin with https:// (http:// is for localhost only)");
   }
@@ -99,7 +100,7 @@ function isThisMachine(host: string): boolean {
   return host === "localhost" || host === "127.0.0.1";
 }
 
-/** No patterns: an audience is what its tokens were asked for, and who asks knows it. */
+/** No patterns: a client asks for tokens of one exact audience. */
 function parseAudience(value: unknown): readonly string[] {
   return listOf(
     typeof value === "string" ? [value] : value,
