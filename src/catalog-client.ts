@@ -1,12 +1,12 @@
-// How the Worker asks a catalog: one call of the Durable Object, its result taken apart.
+// Calls a catalog: the Durable Object's result becomes a value or an HttpError.
 import type { CatalogApi } from "./contract/catalog.ts";
 import type { Result } from "./contract/result.ts";
 import type { Env } from "./env.ts";
 import { HttpError } from "./http/errors.ts";
 
 /**
- * Asks one catalog. Resolves with the value, throws the refusal as {@link HttpError}. A catalog that does not answer is
- * a 503: reads need none, and a write has not happened or is settled by the next one.
+ * Calls one catalog. Throws a refusal as {@link HttpError}, and 503 where the catalog does not answer: a write then
+ * has not happened, or the next use of its key resolves it.
  */
 export type AskCatalog = <T>(
   ask: (catalog: DurableObjectStub<CatalogApi>) => Promise<Result<T>>,
@@ -23,7 +23,7 @@ export async function unwrap<T>(ask: () => Promise<Result<T>>): Promise<T> {
   try {
     result = await ask();
   } catch (error) {
-    // A refusal that `ask` itself throws is no fault of the catalog.
+    // Thrown by `ask` itself, not by the catalog.
     if (error instanceof HttpError) throw error;
     console.error("the catalog did not answer", error);
     throw new HttpError(

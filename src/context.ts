@@ -1,29 +1,28 @@
-// What a handler gets, and what a route is.
+// The context that a handler gets, and the route that it answers.
 import type { RoutePermission } from "./auth/gate/authorize.ts";
-import type { Identified } from "./auth/gate/identify.ts";
+import type { Identified } from "./auth/gate/identified.ts";
 import type { Identity } from "./auth/grants.ts";
 import type { AskCatalog } from "./catalog-client.ts";
 import type { Config } from "./config/config.ts";
 import type { Route as RouteOf } from "./http/router.ts";
 
-/** What a handler gets. */
 export interface Context {
   readonly request: Request;
   readonly bucket: R2Bucket;
   readonly config: Config;
-  /** The catalog of this cache; reading never asks for it. */
+  /** Asks the catalog of this cache. */
   readonly catalog: AskCatalog;
-  /** The default cache's catalog, which keeps the tokens of all caches. */
+  /** Asks the default cache's catalog, which keeps the tokens of all caches. */
   readonly tokens: AskCatalog;
-  /** Anonymous where the route needs no permission: then nobody has asked. */
+  /** Anonymous where the route needs no permission: the credential has not been checked then. */
   readonly identity: Identity;
-  /** Whose credential the request carries, where the route needs none. */
+  /** Checks the credential where the route needs no permission. Throws HttpError 503 where that is impossible now. */
   readonly identify: () => Promise<Identified>;
-  /** Whether that is somebody who may push to this cache. Never rejects: who cannot be told is not one. */
+  /** Whether the request is by a pusher of this cache. Never rejects: false where that cannot be checked now. */
   readonly isPusher: () => Promise<boolean>;
-  /** Goes on with something after the response; what it throws is logged. */
+  /** Keeps the isolate alive for work after the response; a failure is logged. */
   readonly afterwards: (work: Promise<unknown>) => void;
-  /** Drops paths from the cache in front of the Worker, after the response. */
+  /** Drops paths (`/<hash>.narinfo`) from the edge's cache, after the response. */
   readonly purge: (paths: readonly string[]) => void;
   /** The path that matched, without its leading slash. */
   readonly path: string;
@@ -34,6 +33,6 @@ export interface Context {
 export type Handler = (context: Context) => Promise<Response>;
 
 export interface Route extends RouteOf<RoutePermission, Handler> {
-  /** The SHA-256 (lower-case hex) that the bucket itself holds the body of a request for this path against. */
+  /** The SHA-256 (lower-case hex) that the handler has the bucket check the body of a request for this path against. */
   readonly bodySha256?: (path: string) => string | undefined;
 }

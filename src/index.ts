@@ -1,20 +1,22 @@
-// The Worker: one request in, one response out. And the Durable Object that it keeps its catalog in.
+// The Worker's entry points: requests, the cron trigger, and the class of the catalog's Durable Object.
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { isApi } from "./api/routes.ts";
+import { type Authority, memoryOf } from "./auth/gate/authority.ts";
 import { authorize } from "./auth/gate/authorize.ts";
-import { type Authority, identify, mayPush } from "./auth/gate/identify.ts";
+import { identify, mayPush } from "./auth/gate/identify.ts";
 import { may } from "./auth/grants.ts";
 import { verifiedRequest } from "./auth/sigv4/body.ts";
+import type { Payload } from "./auth/sigv4/payload.ts";
 import { bucketFolder } from "./bucket/folder.ts";
 import { PRIVATE } from "./bucket/kinds.ts";
 import { catalogClient } from "./catalog-client.ts";
 import { configOf } from "./config/config.ts";
 import { edgePaths, type Located, locate } from "./config/locate.ts";
 import { collects } from "./config/retention.ts";
-import type { Context } from "./context.ts";
+import type { Context, Route } from "./context.ts";
 import type { EdgePurger } from "./contract/catalog.ts";
 import type { Env } from "./env.ts";
-import { errorResponse, HttpError } from "./http/errors.ts";
+import { errorResponse, HttpError, logFailure } from "./http/errors.ts";
 import { parsePath } from "./http/path.ts";
 import { problemResponse } from "./http/problem.ts";
 import { matchRoute } from "./http/router.ts";
@@ -24,7 +26,7 @@ import { isS3Client, s3ErrorResponse } from "./s3/errors.ts";
 
 export { Catalog } from "./catalog/catalog.ts";
 
-/** Items that one call of the platform's purge takes. */
+/** Paths that one call of the platform's purge takes. */
 const PURGE_BATCH = 100;
 
 export default class NixCache extends WorkerEntrypoint<Env> implements EdgePurger {
@@ -32,42 +34,33 @@ export default class NixCache extends WorkerEntrypoint<Env> implements EdgePurge
     return handle(request, this.env, this.ctx);
   }
 
-  /** The daily cron trigger: collects what nothing keeps. Most of it is done by the catalog's alarms. */
+  /** The daily cron trigger: begins a collection of each cache that collects; the catalog's alarms go on with it. */
   override async scheduled(): Promise<void> {
     const deployment = configOf(this.env);
-    for (const cache of [deployment, ...deployment.named.values()].filter(collects)) {
-      const { cacheName } = cache;
-      // One that fails does not stop the others.
-      await logged(
-        catalogClient(
-          this.env,
-          cacheName,
-        )((c) => c.gc({})).then((report) =>
-          console.log(`collection of ${cacheName}: ${JSON.stringify(report)}`),
-        ),
-      );
+    for (const { cacheName } of [deployment, ...deployment.named.values()].filter(collects)) {
+      await logFailure(`the collection of ${cacheName} did not begin`, collect(this.env, cacheName));
     }
   }
 
-  /** Drops paths from the cache in front of this entrypoint; only it can. The catalog calls it. */
+  /** Drops paths from the edge's cache, which only this entrypoint can. Called by the catalog. */
   purgeEdge(paths: readonly string[]): Promise<void> {
     return purge(this.ctx, paths);
   }
 }
 
+async function collect(env: Env, cacheName: string): Promise<void> {
+  const report = await catalogClient(env, cacheName)((c) => c.gc({}));
+  console.log(`collection of ${cacheName}: ${JSON.stringify(report)}`);
+}
+
 /**
- * What the edge still holds is only older, and its max-age ends it: a purge that fails is logged and no reason to
- * fail a write. One call in any case, because the platform takes five a minute: what is too much for one is all.
+ * Always one purge call (limit: five a minute). Above {@link PURGE_BATCH} paths, purges everything. A failure is logged
+ * and fails no write: what the edge holds is only older, and its max-age ends it.
  */
 async function purge(ctx: ExecutionContext, paths: readonly string[]): Promise<void> {
-  if (paths.length === 0) return;
-  try {
-    await ctx.cache?.purge(
-      paths.length > PURGE_BATCH ? { purgeEverything: true } : { pathPrefixes: [...paths] },
-    );
-  } catch (error) {
-    console.warn(`the cache in front did not drop ${paths.length} paths`, error);
-  }
+  if (paths.length === 0 || ctx.cache === undefined) return;
+  const what = paths.length > PURGE_BATCH ? { purgeEverything: true } : { pathPrefixes: [...paths] };
+  await logFailure(`the edge did not drop ${paths.length} paths`, ctx.cache.purge(what));
 }
 
 /** Answers any request; never throws. */
@@ -79,12 +72,11 @@ export async function handle(request: Request, env: Env, ctx: ExecutionContext):
     located = locate(deployment, parsePath(request.url));
     response = await answer(request, env, ctx, located);
   } catch (error) {
-    // Where the path cannot be read, the URL parser's idea of it says at least which form of refusal is asked for.
+    // Of a path that parsePath refuses, the URL parser's reading still tells the form of the refusal.
     response = refusal(request, located?.path.path ?? new URL(request.url).pathname, error);
-    if (request.method === "HEAD") response = new Response(null, response);
   }
   const { isPrivate } = located?.config ?? deployment;
-  // Whatever it is, a refusal included: the cache in front asks for no token.
+  // Refusals, too: the edge's cache asks for no token.
   if (isPrivate) response.headers.set("Cache-Control", PRIVATE);
   return response;
 }
@@ -100,10 +92,10 @@ async function answer(
   const tokens = catalogClient(env, config.defaultName);
   const authority: Authority = {
     config,
+    memory: memoryOf(env),
     revokedIds: async () => new Set(await tokens((c) => c.revokedTokens())),
   };
   const { identity, payload } = await authorize(request, route.permission, authority);
-  const key = groups[0].slice(1);
   const context: Context = {
     request,
     bucket: bucketFolder(env.BUCKET, config.folder),
@@ -112,16 +104,21 @@ async function answer(
     tokens,
     identity,
     identify: () => identify(request, authority),
-    // The gate may have asked already; a public read it lets pass unasked.
+    // A public read passes the gate without being identified.
     isPusher: async () =>
       identity.credential === "none" ? mayPush(request, authority) : may(identity, "push", config.cacheName),
-    afterwards: (work) => ctx.waitUntil(logged(work)),
+    afterwards: (work) => ctx.waitUntil(logFailure("work after a response failed", work)),
     purge: (paths) => ctx.waitUntil(purge(ctx, edgePaths(config, paths))),
-    path: key,
+    path: groups[0].slice(1),
     query: path.query,
   };
-  if (payload === undefined) return route.handler(context);
-  const verified = verifiedRequest(request, payload, route.bodySha256?.(key));
+  return payload === undefined ? route.handler(context) : answerSigned(route, context, payload);
+}
+
+/** Answers a signed request: its body must be what was signed. */
+async function answerSigned(route: Route, context: Context, payload: Payload): Promise<Response> {
+  const { request, path } = context;
+  const verified = verifiedRequest(request, payload, route.bodySha256?.(path));
   try {
     return withoutText(request, await route.handler({ ...context, request: verified.request }));
   } catch (error) {
@@ -129,23 +126,18 @@ async function answer(
   }
 }
 
-/** A browser sends the password that it remembers with a form of any site, too: such a form must change nothing. */
+/** CSRF: browsers attach remembered Basic credentials to cross-site requests, so refuse cross-site writes. */
 function refuseCrossSite({ method, headers }: Request): void {
   if (method === "GET" || method === "HEAD" || headers.get("Sec-Fetch-Site") !== "cross-site") return;
   throw new HttpError(403, "another site's page has sent this request; changes are made from none");
 }
 
-/** In the form that this client reads. */
+/** A refusal in the form that the client reads: a problem, S3's document, or a line of text. */
 function refusal(request: Request, path: string, error: unknown): Response {
-  if (isApi(path)) return problemResponse(error);
-  return isS3Client(request) ? s3ErrorResponse(error, path) : errorResponse(error);
-}
-
-async function logged(work: Promise<unknown>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    // Its client has been answered already; the operator can see it.
-    console.warn("work that nobody waits for failed", error);
-  }
+  const response = isApi(path)
+    ? problemResponse(error)
+    : isS3Client(request)
+      ? s3ErrorResponse(error, path)
+      : errorResponse(error);
+  return request.method === "HEAD" ? new Response(null, response) : response;
 }

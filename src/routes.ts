@@ -1,21 +1,21 @@
-// The route table: what the Worker answers, what permission each route needs, and who answers it.
+// The route table: method, path, permission and handler.
 import { API_ROUTES } from "./api/routes.ts";
-import { KINDS, type Kind, keyOf, NAR, NARINFO } from "./bucket/kinds.ts";
+import { KINDS, type Kind, NAR, NARINFO } from "./bucket/kinds.ts";
 import { narKeySha256 } from "./bucket/nar-object.ts";
 import { getCacheInfo, getFrontPage, getHealth, putCacheInfo } from "./cache/info.ts";
 import { putMetadata } from "./cache/put-metadata.ts";
 import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";
 import { readObject } from "./cache/read.ts";
-import { allProblems } from "./config/config.ts";
-import { collects } from "./config/retention.ts";
+import { touchNarOnPush, touchPathOnPush } from "./cache/touch.ts";
 import type { Handler, Route } from "./context.ts";
-import { HttpError } from "./http/errors.ts";
-import { asksForBuckets, getLocation, LIST_PARAMETERS, listBuckets, listObjects } from "./s3/bucket.ts";
+import { getLocation, LIST_PARAMETERS, listBucketsOr, listObjects } from "./s3/bucket.ts";
 import { completeUpload } from "./s3/complete.ts";
 import { abortUpload, createUpload, listParts, uploadPart } from "./s3/multipart.ts";
+import { requireValidConfig } from "./valid-config.ts";
 
 const UPLOADS = { pattern: under(NAR), permission: "push" } as const;
+const INFO = { pattern: /^\/nix-cache-info$/ } as const;
 const FRONT = { method: "GET", pattern: /^\/$/, permission: "pull" } as const;
 
 export const ROUTES: readonly Route[] = [
@@ -25,40 +25,17 @@ export const ROUTES: readonly Route[] = [
   { ...UPLOADS, method: "GET", query: ["uploadId"], handler: listParts },
   { ...UPLOADS, method: "DELETE", query: ["uploadId"], handler: abortUpload },
   ...KINDS.flatMap(routesOfKind),
-  {
-    method: "GET",
-    pattern: /^\/nix-cache-info$/,
-    permission: "pull",
-    handler: ({ request, config }) => getCacheInfo(request, config),
-  },
-  {
-    method: "PUT",
-    pattern: /^\/nix-cache-info$/,
-    permission: "push",
-    handler: requireValidConfig(({ request, config }) => putCacheInfo(request, config)),
-  },
-  {
-    method: "GET",
-    pattern: /^\/health$/,
-    permission: "none",
-    handler: ({ request, bucket, config }) => getHealth(request, bucket, config),
-  },
+  { ...INFO, method: "GET", permission: "pull", handler: getCacheInfo },
+  { ...INFO, method: "PUT", permission: "push", handler: requireValidConfig(putCacheInfo) },
+  { method: "GET", pattern: /^\/health$/, permission: "none", handler: getHealth },
   { ...FRONT, query: ["location"], handler: getLocation },
   { ...FRONT, query: LIST_PARAMETERS, handler: listObjects },
-  {
-    ...FRONT,
-    handler: (context) =>
-      asksForBuckets(context.request) ? listBuckets(context) : getFrontPage(context.request, context.config),
-  },
-  // An administrator can still revoke a token, or look.
+  { ...FRONT, handler: listBucketsOr(getFrontPage) },
+  // With a mistake in the configuration an administrator can still revoke tokens and read.
   ...API_ROUTES.map((route) =>
     route.isWrite === true ? { ...route, handler: requireValidConfig(route.handler) } : route,
   ),
 ];
-
-function under(kind: Kind): RegExp {
-  return new RegExp(kind.pattern.source.replace("^", "^/"));
-}
 
 function routesOfKind(kind: Kind): Route[] {
   const shared = {
@@ -77,70 +54,16 @@ function routesOfKind(kind: Kind): Route[] {
   ];
 }
 
+function under(kind: Kind): RegExp {
+  return new RegExp(kind.pattern.source.replace("^", "^/"));
+}
+
 function reader(kind: Kind): Handler {
-  const read: Handler = ({ request, bucket, config, path }) =>
-    readObject(request, bucket, kind, keyOf(kind, path), config.isPrivate);
-  if (kind === NARINFO) return touchPathOnPush(read);
-  return kind === NAR ? touchNarOnPush(read) : read;
-}
-
-/**
- * A pusher who finds a path here does not send it again, and refers to it: it must stay. Told before the read, so that
- * what is found is not about to be collected. Only where something is, and for whoever may push; everybody else's read
- * asks nobody.
- */
-function touchPathOnPush(read: Handler): Handler {
-  return async (context) => {
-    const { config, path, catalog } = context;
-    if (collects(config) && (await context.isPusher())) {
-      await logged(catalog((c) => c.touchPath(path.slice(0, HASH_LENGTH))));
-    }
-    return read(context);
-  };
-}
-
-const HASH_LENGTH = 32;
-
-/** Reading goes on when the catalog does not answer. */
-async function logged(work: Promise<unknown>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    console.warn("what a pusher asked for could not be noted", error);
-  }
-}
-
-/**
- * Before uploading a NAR a pusher asks with HEAD whether it is here, and relies on the answer: it must stay. Told
- * before the read, so that what is found is not about to go. The cache in front makes a GET of a HEAD.
- */
-function touchNarOnPush(read: Handler): Handler {
-  return async (context) => {
-    const { path, catalog } = context;
-    if (await context.isPusher()) await logged(catalog((c) => c.touchNar(path)));
-    return read(context);
-  };
+  if (kind === NARINFO) return touchPathOnPush(readObject(kind));
+  return kind === NAR ? touchNarOnPush(readObject(kind)) : readObject(kind);
 }
 
 function writer(kind: Kind): Handler {
-  switch (kind) {
-    case NARINFO:
-      return ({ request, config, path, catalog, identity }) =>
-        putNarInfo(request, path, config, catalog, identity.name);
-    case NAR:
-      return ({ request, bucket, path, catalog, purge }) => putNar(request, bucket, path, catalog, purge);
-    default:
-      return ({ request, bucket, path, catalog }) =>
-        putMetadata(request, bucket, kind, keyOf(kind, path), catalog);
-  }
-}
-
-/** A cache with a mistake in its configuration serves what it has, but takes nothing that it might sign wrongly. */
-function requireValidConfig(handler: Handler): Handler {
-  return async (context) => {
-    const [problem] = await allProblems(context.config);
-    if (problem !== undefined)
-      throw new HttpError(403, `writing is switched off until the configuration is mended: ${problem}`);
-    return handler(context);
-  };
+  if (kind === NARINFO) return putNarInfo;
+  return kind === NAR ? putNar : putMetadata(kind);
 }

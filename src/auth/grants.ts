@@ -1,26 +1,26 @@
-// What a credential may do: permissions on caches, whatever form it came in.
+// Permissions on caches, and the identity that holds them.
 import { matches } from "./pattern.ts";
 
-/** In the order of their strength: each includes those before it. */
+/** From the weakest to the strongest: each includes those before it. */
 export const PERMISSIONS = ["pull", "push", "admin"] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
-/** Permissions, each for each of some caches. */
+/** Each of the permissions on each of the caches. */
 export interface Grant {
   readonly permissions: readonly Permission[];
   /** Names of caches, or patterns of names with `*`. */
   readonly caches: readonly string[];
 }
 
-/** What kind of credential somebody has shown. */
+/** The kind of a credential. */
 export type CredentialKind = "none" | "static" | "minted" | "oidc";
 
-/** Who is asking. The name goes into the catalog ("pushed by") and into the log; it is no secret. */
+/** The sender of a request. The name is no secret: it goes into the catalog ("pushed by") and into the log. */
 export interface Identity {
   readonly name: string;
   readonly credential: CredentialKind;
   readonly grants: readonly Grant[];
-  /** When the credential ends, in milliseconds since the epoch; absent where it does not. */
+  /** When the credential expires, in milliseconds since the epoch; absent where it does not. */
   readonly expiresAt?: number;
   /** The id of a minted token, by which it can be revoked. */
   readonly tokenId?: string;
@@ -37,7 +37,7 @@ export function isPermission(value: unknown): value is Permission {
   return (PERMISSIONS as readonly unknown[]).includes(value);
 }
 
-/** Whether somebody may do something with a cache. */
+/** Whether any of the identity's grants allows `permission` on a cache. */
 export function may(identity: Identity, permission: Permission, cacheName: string): boolean {
   return identity.grants.some(
     ({ permissions, caches }) =>
@@ -46,14 +46,13 @@ export function may(identity: Identity, permission: Permission, cacheName: strin
 }
 
 /**
- * The first permission on a pattern of caches that a grant would give and that these grants do not hold, or
- * `undefined`. One of the held patterns must stand for all that the given one stands for: that `a*` and `b*` are
- * both held does not make up a `*`.
+ * The first permission and pattern of `given` that `held` does not cover; `undefined` where all are covered. A single
+ * held pattern must cover the given one: `a*` and `b*` together do not cover `*`.
  */
 export function notHeld(given: Grant, held: readonly Grant[]): readonly [Permission, string] | undefined {
   for (const permission of given.permissions) {
     for (const cache of given.caches) {
-      // A pattern in the place of the name: see `matches`.
+      // Patterns match patterns, too: see `matches`.
       const isHeld = held.some(
         (grant) => includes(grant.permissions, permission) && grant.caches.some((p) => matches(p, cache)),
       );

@@ -1,21 +1,21 @@
 // Patterns with `*`, for the names of caches and for the claims of OIDC tokens.
 
 /**
- * Where a single `*` stops. In `repo:acme/*` it stands for a repository and for nothing behind it: were it to run on,
- * the rule would also let in `repo:acme/app:pull_request`, that is, code that nobody has reviewed.
+ * Characters that a single `*` does not match. In `repo:acme/*` it matches a repository only: otherwise the rule would
+ * also accept `repo:acme/app:pull_request`, code that has not been reviewed.
  */
 const STOPS = "/:";
 
 /**
- * Whether a pattern stands for the whole of a text. `*` is any run of characters without `/` and `:`, also an empty
- * one; `**` is any run at all; everything else is itself, in the same case.
+ * Whether a pattern matches the whole of a text. `*` matches any run of characters without `/` and `:`, also an empty
+ * one; `**` matches any run; everything else matches itself, in the same case.
  *
- * Of patterns without `/` and `:` it also answers whether all that the second stands for the first stands for, too:
- * only a `*` can take up a `*`.
+ * `text` may be a pattern without `/` and `:`, too: then the answer is whether `pattern` matches all that it matches,
+ * because only a `*` matches a `*`.
  */
 export function matches(pattern: string, text: string): boolean {
-  // Which beginnings of the text the pattern has met so far. Its time is length times length: a regular expression
-  // with several `.*` would have steps by the power of their number, and the text is a stranger's.
+  // met[end]: whether the pattern so far matches the text up to `end`. Takes length times length steps. A regular
+  // expression with several `.*` would take a power of their number, and the text may be an attacker's.
   let met = Array.from({ length: text.length + 1 }, (_, end) => end === 0);
   for (const part of pattern.match(/\*\*+|\*|[^*]/gs) ?? []) {
     const before = met;

@@ -1,7 +1,7 @@
 // What a cache says of itself: /nix-cache-info, the front page and /health.
-
 import { cacheControl } from "../bucket/kinds.ts";
 import { allProblems, type Config } from "../config/config.ts";
+import type { Handler } from "../context.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { HttpError, textLine } from "../http/errors.ts";
 import { evaluatePreconditions, ifRangeHolds } from "../http/preconditions.ts";
@@ -11,26 +11,24 @@ import { FormatError } from "../nix/format-error.ts";
 
 const MAX_CACHE_INFO_BYTES = 4096;
 
-/** Answers GET of `/nix-cache-info`, made from the configuration. An absent Priority would mean 0, so it is there. */
-export function getCacheInfo(request: Request, config: Config): Promise<Response> {
-  return textDocument(request, formatCacheInfo(cacheInfo(config)), "text/x-nix-cache-info", {
+/** Answers GET of `/nix-cache-info` from the configuration. It always has a Priority: an absent one means 0. */
+export const getCacheInfo: Handler = ({ request, config }) =>
+  textDocument(request, formatCacheInfo(cacheInfo(config)), "text/x-nix-cache-info", {
     "Cache-Control": cacheControl(config.isPrivate),
   });
-}
 
-/** Answers GET of `/`: the same as text. Its answer will depend on Accept, and to a signature it is another, which caches must know. */
-export function getFrontPage(request: Request, config: Config): Promise<Response> {
-  return textDocument(request, formatCacheInfo(cacheInfo(config)), "text/plain; charset=utf-8", {
+/** Answers GET of `/` with the same as text. Vary: signed requests get S3's list of buckets, and Accept may count later. */
+export const getFrontPage: Handler = ({ request, config }) =>
+  textDocument(request, formatCacheInfo(cacheInfo(config)), "text/plain; charset=utf-8", {
     "Cache-Control": cacheControl(config.isPrivate),
     Vary: "Accept, Authorization",
   });
-}
 
 /**
- * Answers PUT of `/nix-cache-info`. Nix sends it when it opens a store that has none, so it has to succeed; it is
- * accepted where it agrees with the configuration, and stores nothing.
+ * Answers PUT of `/nix-cache-info`, which Nix sends when it opens a store that has none. Stores nothing. Throws
+ * {@link HttpError} 409 where it contradicts the configuration.
  */
-export async function putCacheInfo(request: Request, config: Config): Promise<Response> {
+export const putCacheInfo: Handler = async ({ request, config }) => {
   const text = decodeUtf8(await readBody(request, MAX_CACHE_INFO_BYTES));
   let sent: Partial<CacheInfo>;
   try {
@@ -52,10 +50,10 @@ export async function putCacheInfo(request: Request, config: Config): Promise<Re
     );
   }
   return textLine(200, "nix-cache-info agrees with the configuration");
-}
+};
 
 /** Answers GET of `/health`: 200, or 503 when the bucket does not answer. One bucket operation; never cached. */
-export async function getHealth(request: Request, bucket: R2Bucket, config: Config): Promise<Response> {
+export const getHealth: Handler = async ({ request, bucket, config }) => {
   const problems = await allProblems(config);
   let isAvailable = true;
   try {
@@ -80,13 +78,13 @@ export async function getHealth(request: Request, bucket: R2Bucket, config: Conf
     "Content-Length": `${body.byteLength}`,
   };
   return new Response(request.method === "HEAD" ? null : body, { status: isAvailable ? 200 : 503, headers });
-}
+};
 
 function cacheInfo(config: Config): CacheInfo {
   return { storeDir: config.storeDir, wantMassQuery: true, priority: config.priority };
 }
 
-/** A small text made here: answers conditions and ranges like an object of the bucket. */
+/** Answers conditions and ranges for a small text, as for an object of the bucket. */
 async function textDocument(
   request: Request,
   text: string,
@@ -95,7 +93,7 @@ async function textDocument(
 ): Promise<Response> {
   const bytes = new TextEncoder().encode(text);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
-  // It has no date of its own: an older copy is told apart by the tag alone.
+  // It has no date of its own.
   const current = { etag: `"${digest.slice(0, 32)}"` };
   const headers = new Headers({
     "Content-Type": contentType,

@@ -1,35 +1,31 @@
-// Uploading what accompanies store paths: listings, logs, realisations, build traces, debug info.
-
+// Uploading the companions of store paths: listings, logs, realisations, build traces, debug info.
 import { ownerOf } from "../bucket/companions.ts";
-import type { Kind } from "../bucket/kinds.ts";
+import { type Kind, keyOf } from "../bucket/kinds.ts";
 import { putSmall } from "../bucket/operation.ts";
-import type { AskCatalog } from "../catalog-client.ts";
+import type { Handler } from "../context.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { type Coding, contentCoding, decode } from "../http/encodings.ts";
 import { HttpError, textLine } from "../http/errors.ts";
 
-/** Answers PUT of a small object: at most the kind's size, well-formed where it is JSON, stored as it was sent. */
-export async function putMetadata(
-  request: Request,
-  bucket: R2Bucket,
-  kind: Kind,
-  key: string,
-  catalog: AskCatalog,
-): Promise<Response> {
-  const coding = contentCoding(request.headers.get("Content-Encoding"), kind.compressionSetting);
-  const body = await readBody(request, kind.maxBytes);
-  const text = await checkedText(body, coding, kind);
-  // First the catalog: from here on it goes with its path, and no deletion takes what arrives now.
-  await catalog((c) => c.announceCompanion(key, ownerOf(key, text)));
-  await putSmall(bucket, key, body, {
-    httpMetadata: { contentType: kind.contentType, ...(coding && { contentEncoding: coding }) },
-  });
-  return textLine(201, `stored ${key}`);
+/** Answers PUT of a companion: within the kind's size, well-formed where it is JSON, stored as it was sent. */
+export function putMetadata(kind: Kind): Handler {
+  return async ({ request, bucket, path, catalog }) => {
+    const key = keyOf(kind, path);
+    const coding = contentCoding(request.headers.get("Content-Encoding"), kind.compressionSetting);
+    const body = await readBody(request, kind.maxBytes);
+    const text = await checkedText(body, coding, kind);
+    // The catalog first: from now on the object is deleted with its path, and no deletion under way removes it.
+    await catalog((c) => c.announceCompanion(key, ownerOf(key, text)));
+    await putSmall(bucket, key, body, {
+      httpMetadata: { contentType: kind.contentType, ...(coding && { contentEncoding: coding }) },
+    });
+    return textLine(201, `stored ${key}`);
+  };
 }
 
 /**
- * The decoded text where it is JSON, empty for a log: that is only held against its limit, and its decoded bytes are in
- * memory no longer than this takes, or a few compressed logs at once would fill it.
+ * The decoded text of JSON, and an empty one for a log: only a log's decoded size is checked. Its decoded bytes must not
+ * stay in memory, or a few compressed logs at once would fill it.
  */
 async function checkedText(body: Uint8Array, coding: Coding | undefined, kind: Kind): Promise<string> {
   const plain = coding === undefined ? body : await decode(body, coding, kind.maxBytes);

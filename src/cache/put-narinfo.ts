@@ -1,8 +1,7 @@
-// Uploading a narinfo: what can be said of it without knowing what else is in the cache. The catalog does the rest.
-
+// Uploading a narinfo: the checks that need nothing else in the cache. The catalog does the rest.
 import { NARINFO } from "../bucket/kinds.ts";
-import type { AskCatalog } from "../catalog-client.ts";
-import type { Config, Keys } from "../config/config.ts";
+import type { Keys } from "../config/config.ts";
+import type { Handler } from "../context.ts";
 import type { PublishOutcome } from "../contract/paths.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { contentCoding, decode } from "../http/encodings.ts";
@@ -16,23 +15,17 @@ import { formatNarInfo, type NarInfo } from "../nix/narinfo.ts";
 import { parsePublishable } from "../nix/publishable.ts";
 
 /** Answers PUT of `<hash>.narinfo`: parsed, trusted, and published by the catalog. */
-export async function putNarInfo(
-  request: Request,
-  key: string,
-  config: Config,
-  catalog: AskCatalog,
-  pushedBy: string,
-): Promise<Response> {
-  const info = parseUpload(await readUpload(request), key, config.storeDir);
+export const putNarInfo: Handler = async ({ request, path, config, catalog, identity }) => {
+  const info = parseUpload(await readUpload(request), path, config.storeDir);
   const isProven = await provesItself(info, config.storeDir);
   if (info.ca !== undefined && !isProven) {
-    // No signature covers the CA, and clients fail on a wrong one: nobody may attach one to a path.
+    // No signature covers the CA, and clients fail on a wrong one.
     throw new HttpError(400, `narinfo: CA: ${info.storePath.baseName} does not follow from it`);
   }
   if (!isProven) await requireSignature(info, await config.keys());
-  const outcome = await catalog((c) => c.publish(formatNarInfo(info), pushedBy));
+  const outcome = await catalog((c) => c.publish(formatNarInfo(info), identity.name));
   return textLine(outcome === "created" ? 201 : 200, `${info.storePath.baseName} ${MESSAGES[outcome]}`);
-}
+};
 
 const MESSAGES: Record<PublishOutcome, string> = {
   created: "is published",
@@ -48,7 +41,7 @@ async function readUpload(request: Request): Promise<string> {
   return decodeUtf8(coding === undefined ? body : await decode(body, coding, NARINFO.maxBytes));
 }
 
-/** Strict; the store path must be the one that the key says. Throws {@link HttpError} 400. */
+/** Strict; the store path must match the key. Throws {@link HttpError} 400. */
 function parseUpload(text: string, key: string, storeDir: string): NarInfo {
   try {
     return parsePublishable(text, key, storeDir);
@@ -58,7 +51,7 @@ function parseUpload(text: string, key: string, storeDir: string): NarInfo {
   }
 }
 
-/** One valid signature by a trusted key, where any is named. Throws 403. */
+/** Requires one valid signature by a trusted key, where the cache has any. Throws {@link HttpError} 403. */
 async function requireSignature(info: NarInfo, keys: Keys): Promise<void> {
   if (keys.trusted.length === 0) return;
   if ((await verify([...keys.trusted], fingerprint(info), info.signatures)) !== undefined) return;
@@ -70,9 +63,9 @@ async function requireSignature(info: NarInfo, keys: Keys): Promise<void> {
 }
 
 /**
- * Whether a path is content-addressed: its name really follows from the address that it claims. An address that is
- * the hash of the archive must be NarHash, too, or anybody could put another archive under the name; of other
- * addresses the narinfo does not tell, and the client checks them on import (Nix 2.4 and later).
+ * Whether a path is content-addressed: its name follows from the address that it claims. Where the address is the hash
+ * of the archive, it must equal NarHash: the narinfo could else offer another archive under this name. Other addresses
+ * cannot be checked with the narinfo alone; Nix checks them on import, from 2.4 on.
  */
 async function provesItself(
   { ca, storePath, references, narHash }: NarInfo,
@@ -81,7 +74,7 @@ async function provesItself(
   if (ca === undefined) return false;
   const { baseName, name } = storePath;
   if ((await storePathOfContentAddress(ca, name, references, storeDir, baseName)) !== baseName) return false;
-  // With a reference to itself the path is a part of the archive, and what is hashed is not the archive as it is.
+  // A path that refers to itself is hashed with its own hash part replaced, so that the address is not NarHash.
   const isNarHash = ca.startsWith("fixed:r:sha256:") && !references.includes(baseName);
   return !isNarHash || equalHash(parseHash(ca.slice("fixed:r:".length)), narHash);
 }

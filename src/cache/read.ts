@@ -1,7 +1,7 @@
 // Reading an object: one bucket operation, and a body that goes from the bucket to the client untouched.
-
-import { cacheControl, type Kind, NAR } from "../bucket/kinds.ts";
+import { cacheControl, type Kind, keyOf, NAR } from "../bucket/kinds.ts";
 import { bucketFailure, bucketOperation } from "../bucket/operation.ts";
+import type { Handler } from "../context.ts";
 import { acceptEncoding, accepts, type Coding, decodeStream, knownCoding } from "../http/encodings.ts";
 import { HttpError } from "../http/errors.ts";
 import { evaluatePreconditions, hasPreconditions, ifRangeHolds } from "../http/preconditions.ts";
@@ -13,26 +13,22 @@ import {
   resolveRange,
 } from "../http/ranges.ts";
 
-/** What the bucket gave for a request. */
+/** The bucket's answer to a request. */
 interface Found {
   readonly object: R2Object;
   /** Absent for HEAD, and where the range lies outside the object. */
   readonly body: ReadableStream | null;
-  /** Set where `body` is (at most) this part and not the whole. */
+  /** Set where `body` is only this part of the object. */
   readonly range?: RangeRequest;
 }
 
-/** Answers GET or HEAD of the object `key`. Throws {@link HttpError} 404, 412, 416 or 503. */
-export async function readObject(
-  request: Request,
-  bucket: R2Bucket,
-  kind: Kind,
-  key: string,
-  isPrivate: boolean,
-): Promise<Response> {
-  const found = await find(request, bucket, kind, key);
-  if (found === null) throw new HttpError(404, `no such ${kind.name} in this cache`);
-  return respond(request, kind, found, isPrivate);
+/** Answers GET or HEAD of an object. Throws {@link HttpError} 404, 412, 416 or 503. */
+export function readObject(kind: Kind): Handler {
+  return async ({ request, bucket, path, config }) => {
+    const found = await find(request, bucket, kind, keyOf(kind, path));
+    if (found === null) throw new HttpError(404, `no such ${kind.name} in this cache`);
+    return respond(request, kind, found, config.isPrivate);
+  };
 }
 
 async function find(request: Request, bucket: R2Bucket, kind: Kind, key: string): Promise<Found | null> {
@@ -47,8 +43,8 @@ async function find(request: Request, bucket: R2Bucket, kind: Kind, key: string)
 }
 
 /**
- * Gets a part of an object in one operation. Only three rare cases take a second one: a range past the end, whose
- * answer needs the size; an If-Range that does not hold, and an object to be decoded, which get the whole.
+ * Gets a part of an object in one operation. Three rare cases take a second: a range past the end, whose answer needs
+ * the size, and an If-Range that does not hold or an object to be decoded, which get the whole.
  */
 async function findPart(
   request: Request,
@@ -60,7 +56,7 @@ async function findPart(
   const part = await getPart(bucket, key, range);
   if (part === null) return null;
   const body = "body" in part ? part.body : null;
-  if (ifRangeHolds(request.headers, validators(part)) && codingToUndo(request, kind, part) === undefined) {
+  if (ifRangeHolds(request.headers, validators(part)) && codingToDecode(request, kind, part) === undefined) {
     return { object: part, body, range };
   }
   await body?.cancel();
@@ -68,7 +64,7 @@ async function findPart(
   return whole && { object: whole, body: whole.body };
 }
 
-/** A part with its body; of an object that the range lies outside only what `head` says. */
+/** A part with its body; without a body where the range lies outside the object. */
 async function getPart(
   bucket: R2Bucket,
   key: string,
@@ -77,7 +73,7 @@ async function getPart(
   try {
     return await bucket.get(key, { range });
   } catch (error) {
-    // R2 has a code for a range that lies outside, but not for every such range: the size decides.
+    // R2 has an error code for some ranges that lie outside, but not for all: compare with the size.
     const object = await bucketOperation("head", () => bucket.head(key));
     if (object !== null && resolveRange(range, object.size) !== undefined) throw bucketFailure("get", error);
     return object;
@@ -86,7 +82,7 @@ async function getPart(
 
 async function respond(request: Request, kind: Kind, found: Found, isPrivate: boolean): Promise<Response> {
   const { object, body } = found;
-  const undo = codingToUndo(request, kind, object);
+  const undo = codingToDecode(request, kind, object);
   const current = validators(object, undo !== undefined);
   // A plain object: each access to a Headers is a call into the runtime.
   const headers: Record<string, string> = {
@@ -99,7 +95,7 @@ async function respond(request: Request, kind: Kind, found: Found, isPrivate: bo
   const coding = contentEncoding(kind, object);
   if (coding !== undefined) {
     headers.Vary = "Accept-Encoding";
-    // In front of the Worker that header is always the edge's own: there the answers cannot be told apart.
+    // The edge rewrites Accept-Encoding, so its cache cannot distinguish the variants. Keep it from storing either.
     headers["Cloudflare-CDN-Cache-Control"] = "no-store";
   }
 
@@ -111,7 +107,7 @@ async function respond(request: Request, kind: Kind, found: Found, isPrivate: bo
       throw new HttpError(412, "the object is not the one that If-Match or If-Unmodified-Since names");
   }
 
-  // Decoded while it streams: the length is not known beforehand, so there is none to announce.
+  // Decoded while it streams, so the length is not known yet.
   if (undo !== undefined) return new Response(body && (await decodeStream(body, undo)), { headers });
 
   let status = 200;
@@ -129,25 +125,25 @@ async function respond(request: Request, kind: Kind, found: Found, isPrivate: bo
   headers["Content-Length"] = String(length);
   if (coding === undefined) return new Response(body, { status, headers });
   headers["Content-Encoding"] = coding;
-  // It is stored encoded; without "manual" the runtime would encode it once more.
+  // The object is stored encoded; without "manual" the runtime would encode it again.
   return new Response(body, { status, headers, encodeBody: "manual" });
 }
 
-/** The coding that a body has on its way; never of a NAR, which has to arrive as it was hashed. */
+/** The Content-Encoding to send. A NAR has none: it must arrive as it was hashed. */
 function contentEncoding(kind: Kind, object: R2Object): string | undefined {
   const stored = object.httpMetadata?.contentEncoding;
-  // Other tools store `identity` where they mean none; Nix up to 2.30 breaks on it.
+  // Other tools store `identity` for none; Nix up to 2.30 fails on it.
   return kind === NAR || stored === "" || stored === "identity" ? undefined : stored;
 }
 
-/** The coding to undo for this client. */
-function codingToUndo(request: Request, kind: Kind, object: R2Object): Coding | undefined {
+/** The coding that this client does not accept and that must be decoded for it. */
+function codingToDecode(request: Request, kind: Kind, object: R2Object): Coding | undefined {
   const coding = contentEncoding(kind, object);
   if (coding === undefined || accepts(acceptEncoding(request), coding)) return undefined;
   return knownCoding(coding);
 }
 
-/** A decoded body is another representation than the stored one, so its tag is weak (RFC 9110, 8.8.3.3). */
+/** The ETag of a decoded body is weak, as it is not the stored representation (RFC 9110, section 8.8.3.3). */
 function validators(object: R2Object, decoded = false) {
   return { etag: decoded ? `W/${object.httpEtag}` : object.httpEtag, lastModified: object.uploaded };
 }

@@ -3,12 +3,12 @@ import { type Retention, retentionOf } from "./retention.ts";
 import { isSet, isTable, jsonOrValue, priority, words } from "./values.ts";
 
 export interface CacheEntry {
-  /** `undefined` where it is not said. */
+  /** `undefined` where the entry does not say. */
   readonly isPrivate: boolean | undefined;
   readonly isOpen: boolean;
   readonly priority: number;
   readonly signingKeys: readonly string[] | undefined;
-  /** Not parsed yet; `undefined` where it is not said. */
+  /** Not parsed yet; `undefined` where the entry does not say. */
   readonly trustedPublicKeys: unknown;
   readonly retention: Omit<Retention, "graceMs">;
 }
@@ -60,7 +60,7 @@ export function nameProblem(name: unknown): string | undefined {
 export interface Caches {
   /** By name; one with a name that is refused is left out. */
   readonly entries: ReadonlyMap<string, CacheEntry>;
-  /** Nobody knows which caches were meant, and which of them were to be private. */
+  /** Whether it is unclear which caches were meant, and which of them were meant to be private. */
   readonly isUnclear: boolean;
 }
 
@@ -87,14 +87,12 @@ export function parseCaches(value: unknown, defaultPriority: number, problems: s
 
 function parseEntry(label: string, value: unknown, defaultPriority: number, problems: string[]): CacheEntry {
   const entry = isTable(value) ? value : {};
-  if (!isTable(value)) problems.push(`${label}: must be a table; the cache is private until this is mended`);
+  if (!isTable(value)) problems.push(`${label}: must be a table; the cache is private until this is fixed`);
   const unknown = Object.keys(entry).filter((key) => !SETTINGS.includes(key));
   for (const name of unknown) {
-    problems.push(
-      `${label}.${name.slice(0, 40)}: there is no such setting; there are ${SETTINGS.join(", ")}`,
-    );
+    problems.push(`${label}.${name.slice(0, 40)}: unknown setting; allowed: ${SETTINGS.join(", ")}`);
   }
-  // What is not understood may have been meant to hide the cache, a misspelt `visibility` for one.
+  // An unknown setting may have been meant to hide the cache, such as a misspelt `visibility`.
   const mayBePrivate = !isTable(value) || unknown.length > 0;
   return {
     isPrivate: visibility(label, entry.visibility, problems) ?? (mayBePrivate ? true : undefined),
@@ -108,11 +106,11 @@ function parseEntry(label: string, value: unknown, defaultPriority: number, prob
   };
 }
 
-/** A visibility that is not understood may have been meant to hide something. */
+/** Private for an invalid value, which may have been meant so. */
 function visibility(label: string, value: unknown, problems: string[]): boolean | undefined {
   if (value === undefined) return undefined;
   if (value === "public" || value === "private") return value === "private";
-  problems.push(`${label}.visibility: must be "public" or "private"; it is private until this is mended`);
+  problems.push(`${label}.visibility: must be "public" or "private"; it is private until this is fixed`);
   return true;
 }
 

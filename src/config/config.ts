@@ -1,64 +1,61 @@
-// The environment of the Worker, parsed once into a typed configuration. A mistake becomes a line that names its
-// variable, shown on /health and in the log; reads go on, writes are refused until it is mended.
-import { createKeySource, type KeySource } from "../auth/oidc/jwks.ts";
-import { createRevocations, type Revocations } from "../auth/tokens/revocation.ts";
+// Parses the Worker's variables, once, into a typed configuration. A mistake becomes a line that names its variable, on
+// /health and in the log; reads go on, writes are refused until it is fixed.
 import type { Env } from "../env.ts";
 import type { SecretKey } from "../nix/keys.ts";
 import { type CacheEntry, nameProblem, parseCaches } from "./caches.ts";
 import { type ImportedKeys, importKeys, importSigningKeys, type Keys } from "./keys.ts";
-import { type OidcRule, parseOidc } from "./oidc.ts";
+import { parseOidc } from "./oidc.ts";
+import type { OidcRule } from "./oidc-rule.ts";
 import { graceMsOf, type Retention } from "./retention.ts";
 import { deriveTokenKeys, parseTokenSecret } from "./token-secret.ts";
 import { isSet, priority, storeDir, token } from "./values.ts";
 
 export type { Keys } from "./keys.ts";
 
-/** What is the same for all caches of a deployment. */
+/** Settings that all caches of a deployment share. */
 export interface Shared {
   /** Milliseconds: see {@link Retention}. */
   readonly graceMs: number;
   readonly storeDir: string;
-  /** Who may do everything. */
+  /** Allows everything. */
   readonly adminToken: string | undefined;
-  /** Who may write to the default cache. */
+  /** Allows writes to the default cache. */
   readonly pushToken: string | undefined;
-  /** Who else may read the default cache, where it is private. */
+  /** Allows reads of the default cache, where it is private. */
   readonly pullToken: string | undefined;
   /** Whether there is a TOKEN_SECRET to mint tokens with. */
   readonly mintsTokens: boolean;
   /** The keys of minted tokens: the first signs, all verify. */
   readonly tokenKeys: () => Promise<readonly CryptoKey[]>;
-  /** Whose identity tokens are good for what. */
+  /** The rules that accept identity tokens. */
   readonly oidc: readonly OidcRule[];
   /** The name of the default cache, whose catalog keeps the tokens of all. */
   readonly defaultName: string;
-  /** What this isolate remembers of tokens. */
-  readonly memory: { readonly issuers: KeySource; readonly revocations: Revocations };
   /** One line for each mistake that shows without importing the keys. */
   readonly problems: readonly string[];
   /** One line for each mistake in the keys of any cache. */
   readonly keyProblems: () => Promise<readonly string[]>;
-  /** A named cache is private: nobody is to learn which names there are. */
+  /** Whether a named cache is private: then the names of caches must not show. */
   readonly hidesNames: boolean;
 }
 
 /** One cache. */
 export interface Config extends Shared, Retention {
   readonly cacheName: string;
-  /** False for a name that the configuration does not have (any more): nobody may use such a cache. */
+  /** False for a name that is not (or no longer) in the configuration: such a cache refuses everything. */
   readonly isDeclared: boolean;
-  /** Begins all of its keys in the bucket: empty, or a name and a slash. */
+  /** The prefix of its keys in the bucket: empty, or its name and a slash. */
   readonly folder: string;
   readonly priority: number;
   /** Whether reading needs a credential. */
   readonly isPrivate: boolean;
-  /** A path may be published before its references are there. */
+  /** Whether a path may be published before its references are there. */
   readonly isOpen: boolean;
-  /** The keys, imported on first use: reading needs none of them. Never rejects. */
+  /** The keys, imported on first use, as reads need none. Never rejects. */
   readonly keys: () => Promise<Keys>;
 }
 
-/** The default cache, and with it all others. */
+/** The default cache and all others. */
 export interface Deployment extends Config {
   /** The others, by name. */
   readonly named: ReadonlyMap<string, Config>;
@@ -86,7 +83,7 @@ export function cacheNamed(deployment: Deployment, name: string): Config | undef
   return name === deployment.cacheName ? deployment : deployment.named.get(name);
 }
 
-/** What stands for a cache that is not declared. */
+/** A cache that is not declared. */
 export function undeclared(deployment: Deployment, name: string): Config {
   const { named: _, ...config } = deployment;
   return {
@@ -100,8 +97,8 @@ export function undeclared(deployment: Deployment, name: string): Config {
 }
 
 /**
- * All mistakes of a configuration, those of its keys included, as anybody may read them. Where some caches are private,
- * a line that names one is for the log alone.
+ * All mistakes of a configuration, those of its keys included. They are public: where a cache is private, lines that
+ * name caches are only in the log.
  */
 export async function allProblems({ problems, keyProblems, hidesNames }: Config): Promise<string[]> {
   const all = [...problems, ...(await keyProblems())];
@@ -121,7 +118,7 @@ export function parseConfig(env: Env): Deployment {
   const defaultName = cacheName(env.CACHE_NAME, problems);
   const defaultPriority = priority("PRIORITY", env.PRIORITY, DEFAULT_PRIORITY, problems);
   const caches = parseCaches(env.CACHES, defaultPriority, problems);
-  // With another name the default cache would be without the entry that may say that it is private.
+  // With a wrong CACHE_NAME the default cache lacks its entry, which may make it private.
   const isUnclear = caches.isUnclear || (isSet(env.CACHE_NAME) && env.CACHE_NAME !== defaultName);
   const { [defaultName]: own, ...others } = Object.fromEntries(caches.entries);
   const tokenSecrets = parseTokenSecret(env.TOKEN_SECRET, problems);
@@ -137,7 +134,6 @@ export function parseConfig(env: Env): Deployment {
     tokenKeys: once(() => deriveTokenKeys(tokenSecrets)),
     oidc,
     defaultName,
-    memory: { issuers: createKeySource(), revocations: createRevocations() },
     problems,
     keyProblems: once(async () => {
       const keys = await Promise.all([ownCache, ...otherCaches].map((cache) => cache.keys()));
@@ -150,7 +146,7 @@ export function parseConfig(env: Env): Deployment {
     ...ownCache,
     priority: own?.priority ?? defaultPriority,
     folder: "",
-    // Until a mistake is mended it is private: a PULL_TOKEN that is set but unusable, or a table that may have said so.
+    // Private until fixed, if PULL_TOKEN is set but unusable or the table that may make it private is unclear.
     isPrivate: ownCache.isPrivate || isSet(env.PULL_TOKEN) || isUnclear,
     named: new Map(
       otherCaches.map((cache) => [cache.cacheName, { ...shared, ...cache, folder: `${cache.cacheName}/` }]),
@@ -179,7 +175,7 @@ function cacheOf(
   };
 }
 
-/** An ADMIN_TOKEN that others have as well does not count. Nobody writes until such a mistake is mended, anyway. */
+/** An ADMIN_TOKEN that equals another token is ignored. */
 function tokens(env: Env, problems: string[]): Pick<Shared, "adminToken" | "pushToken" | "pullToken"> {
   const pushToken = token("PUSH_TOKEN", env.PUSH_TOKEN, problems);
   const pullToken = token("PULL_TOKEN", env.PULL_TOKEN, problems);

@@ -1,4 +1,4 @@
-// The keys of the environment, imported once and shared by all caches, of which each uses those that it names.
+// Imports the keys of the variables, once for all caches; each cache uses the keys that it names.
 import { FormatError } from "../nix/format-error.ts";
 import { type PublicKey, parsePublicKey, parseSecretKey, type SecretKey } from "../nix/keys.ts";
 import { words } from "./values.ts";
@@ -9,11 +9,11 @@ export interface Keys {
   readonly problems: readonly string[];
 }
 
-/** What a cache says of its keys; what it does not say is as in the environment. */
+/** The keys that a cache chooses; those of the variables where it does not. */
 export interface KeyChoice {
   /** Names of keys in SIGNING_KEY. */
   readonly signing?: readonly string[];
-  /** Public keys, in any form that TRUSTED_PUBLIC_KEYS may have. */
+  /** Public keys, in the forms of TRUSTED_PUBLIC_KEYS. */
   readonly trusted?: unknown;
 }
 
@@ -66,7 +66,7 @@ async function eachKey<K>(
     try {
       keys.push(await parse(text));
     } catch (error) {
-      // Only a FormatError has a message that is safe to show: it never contains the key.
+      // Other errors' messages may contain the key.
       const reason = error instanceof FormatError ? error.message : "cannot be imported";
       problems.push(`${name}: key ${index + 1}: ${reason}`);
     }

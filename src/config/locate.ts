@@ -1,5 +1,4 @@
-// Which cache a path is about: `/<name>/...` is a cache of that name, everything else the default one.
-
+// Finds the cache of a path: `/<name>/...` is a cache of that name, everything else the default one.
 import { pathBelow, type RequestPath } from "../http/path.ts";
 import { isReserved } from "./caches.ts";
 import { type Config, cacheNamed, type Deployment, undeclared } from "./config.ts";
@@ -11,8 +10,8 @@ export interface Located {
 }
 
 /**
- * Where any named cache is private, a name that no cache has is one of a cache that nobody may use: else the answers
- * would tell which names there are.
+ * Where a named cache is private, an unknown name is treated as a cache that refuses everything: otherwise the answers
+ * would reveal the names.
  */
 export function locate(deployment: Deployment, path: RequestPath): Located {
   const [, name] = /^\/([a-z0-9][a-z0-9-]{0,62})(?:\/|$)/.exec(path.path) ?? [];
@@ -22,7 +21,7 @@ export function locate(deployment: Deployment, path: RequestPath): Located {
   return below === undefined || !config ? { config: deployment, path } : { config, path: below };
 }
 
-/** Everywhere that the cache in front may hold a path of a cache (`/<hash>.narinfo`). */
+/** All paths under which the edge may have cached paths (`/<hash>.narinfo`) of a cache. */
 export function edgePaths({ cacheName, folder }: Config, paths: readonly string[]): string[] {
   const named = paths.map((path) => `/${cacheName}${path}`);
   return folder === "" ? [...paths, ...named] : named;

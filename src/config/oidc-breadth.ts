@@ -1,15 +1,15 @@
-// Rules that let in more people than anybody means to: whoever has an account with the issuer.
-import type { ClaimRule } from "./oidc.ts";
+// Finds OIDC rules that are too broad: they accept every account of the issuer.
+import type { ClaimRule } from "./oidc-rule.ts";
 
-/** For each claim that says whose a token is, how a pattern begins that says it, too. */
+/** For each claim that identifies the owner of a token, how a pattern must begin to fix the owner. */
 type Identifying = Readonly<Record<string, RegExp>>;
 
 /**
- * Issuers at which anybody can have an account, and so a token for any audience. There a rule must fix an owner.
+ * Issuers at which everybody can get an account, and with it a token for any audience: there a rule must fix an owner.
  *
- * Left out on purpose: `actor` and `user_login`, because who opens an issue in a stranger's repository becomes the
- * actor of the stranger's workflow; `job_workflow_ref`, because anybody may call a public reusable workflow; `ref`,
- * `environment`, `workflow` and the like, which every repository names as it likes.
+ * Left out on purpose: `actor` and `user_login`, because opening an issue in another's repository makes one the actor of
+ * its workflow; `job_workflow_ref`, because everybody may call a public reusable workflow; `ref`, `environment`,
+ * `workflow` and the like, which every repository chooses freely.
  */
 const PUBLIC_ISSUERS: Readonly<Record<string, Identifying>> = {
   // https://docs.github.com/actions/reference/security/oidc
@@ -33,7 +33,7 @@ const PUBLIC_ISSUERS: Readonly<Record<string, Identifying>> = {
   },
 };
 
-/** Why the claims of a rule tell nobody from anybody; `undefined` where they do. */
+/** Why the claims of a rule accept every account of the issuer; `undefined` where they do not. */
 export function tooBroad(issuer: string, claims: readonly ClaimRule[]): string | undefined {
   const identifying = PUBLIC_ISSUERS[issuer.replace(/\/$/, "")];
   if (identifying === undefined) {

@@ -1,41 +1,22 @@
-// OIDC: the rules that say whose identity tokens are trusted, parsed from the configuration.
-
-import { type Grant, isCachePattern, isPermission, PERMISSIONS, type Permission } from "../auth/grants.ts";
+// Parses OIDC, the rules by which identity tokens of other issuers are accepted.
+import { isCachePattern, isPermission, PERMISSIONS, type Permission } from "../auth/grants.ts";
 import { quote } from "../nix/format-error.ts";
 import { tooBroad } from "./oidc-breadth.ts";
-
-export interface ClaimRule {
-  readonly name: string;
-  /** One of these must match (`matches`). */
-  readonly patterns: readonly string[];
-}
-
-/** Who has a token of this issuer, for this audience and with these claims, gets the grant. */
-export interface OidcRule {
-  /** From 1, as messages name it. */
-  readonly number: number;
-  /** Equals the token's `iss` in every character. */
-  readonly issuer: string;
-  /** One of them is among the token's `aud`. */
-  readonly audiences: readonly string[];
-  /** All must match. */
-  readonly claims: readonly ClaimRule[];
-  readonly grant: Grant;
-}
+import type { ClaimRule, OidcRule } from "./oidc-rule.ts";
 
 const FIELDS = ["issuer", "audience", "claims", "permissions", "caches", "everybody"];
 
-/** Checked with every token, or named by another field. */
+/** Claims that are checked with every token, or have a field of their own. */
 const NOT_FOR_RULES: readonly string[] = ["iss", "aud", "exp", "nbf", "iat", "jti"];
 
 const MAX_PATTERN_LENGTH = 512;
 
-/** Thrown inside this file only: `field: what is wrong`. */
+/** Thrown within this file only. The message is `field: what is wrong`. */
 class Mistake extends Error {}
 
 /**
- * The rules of a configuration: a list of tables, as a value or as JSON text. A rule with a mistake is left out, which
- * can only keep people out, and becomes a line of `problems`. Never throws.
+ * Parses a list of tables, as a value or as JSON text. A rule with a mistake is left out, which never accepts more
+ * tokens, and becomes a line of `problems`. Never throws.
  */
 export function parseOidc(value: unknown, problems: string[]): readonly OidcRule[] {
   if (value === undefined || value === null || value === "") return [];
@@ -60,7 +41,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The caller says which form it must have.
+    // The caller reports the mistake.
     return undefined;
   }
 }
@@ -68,8 +49,9 @@ function parseJson(text: string): unknown {
 function parseRule(rule: unknown, number: number): OidcRule {
   if (!isTable(rule)) throw new Mistake("must be a table");
   const unknown = Object.keys(rule).find((key) => !FIELDS.includes(key));
-  // A misspelt `claims` must not become a rule without any.
-  if (unknown !== undefined) throw new Mistake(`${quote(unknown)}: there are ${FIELDS.join(", ")}`);
+  // A misspelt `claims` must not become a rule without claims.
+  if (unknown !== undefined)
+    throw new Mistake(`${quote(unknown)}: unknown field; allowed: ${FIELDS.join(", ")}`);
   const { everybody = false } = rule;
   if (typeof everybody !== "boolean") throw new Mistake("everybody: must be true or false");
   const issuer = parseIssuer(rule.issuer);
@@ -104,7 +86,7 @@ function parseIssuer(value: unknown): string {
   if (typeof value !== "string" || url === null) {
     throw new Mistake('issuer: must be a URL, such as "https://token.actions.githubusercontent.com"');
   }
-  // The keys come from there: over http, whoever is on the way could put in their own.
+  // The keys are fetched from there: over http an attacker in the network could replace them.
   if (url.protocol !== "https:" && !(url.protocol === "http:" && isThisMachine(url.hostname))) {
     throw new Mistake("issuer: must begin with https:// (http:// is for localhost only)");
   }
@@ -118,7 +100,7 @@ function isThisMachine(host: string): boolean {
   return host === "localhost" || host === "127.0.0.1";
 }
 
-/** No patterns: an audience is what its tokens were asked for, and who asks knows it. */
+/** No patterns: a client asks for tokens of one exact audience. */
 function parseAudience(value: unknown): readonly string[] {
   return listOf(
     typeof value === "string" ? [value] : value,

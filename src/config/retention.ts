@@ -1,24 +1,24 @@
-// How long a cache keeps what nobody has pinned: `retention_days` and `max_size_gb` of its CACHES entry.
+// How long a cache keeps paths that are not pinned: `retention_days` and `max_size_gb` of its CACHES entry.
 
 const DAY_MS = 24 * 3600 * 1000;
 /** Bytes of `max_size_gb`, as R2 bills them. */
 export const GB = 1e9;
 /**
- * Seconds for which what a pusher has cared for stays, whatever the rules say: a narinfo's max-age of an hour, and a
- * day for pushes under way and for clients that downloaded the narinfo.
+ * Seconds for which a pushed or requested object stays, whatever the rules say: a narinfo's max-age of an hour, and a
+ * day for pushes in progress and for clients that have downloaded the narinfo.
  */
 const DEFAULT_GRACE_SECONDS = 25 * 3600;
-/** A push takes that long; less is a mistake even in a test. */
+/** The time of a short push; less is a mistake even in a test. */
 const MIN_GRACE_SECONDS = 10;
-/** Some thirty years: with more, a time from which it is taken would be no date. */
+/** Some thirty years: times minus the grace must stay valid dates. */
 const MAX_GRACE_SECONDS = 999_999_999;
-/** A hundred years: no time that is counted with leaves the range of dates. */
+/** A hundred years: times plus the retention must stay valid dates. */
 const MAX_DAYS = 36_500;
 
 export interface Retention {
-  /** Days for which a path stays that was pushed, or asked for by a pusher. Absent: for ever. */
+  /** Days for which a path stays after a pusher has pushed it or asked for it. Absent: for ever. */
   readonly retentionDays?: number;
-  /** Bytes in the bucket above which the oldest paths go. Absent: no limit. */
+  /** Bytes in the bucket above which the least recently used paths are removed. Absent: no limit. */
   readonly maxSizeBytes?: number;
   /** Milliseconds for which a NAR outlives its last path and its last upload, and a path its last push. */
   readonly graceMs: number;
@@ -29,12 +29,12 @@ export function collects({ retentionDays, maxSizeBytes }: Retention): boolean {
   return retentionDays !== undefined || maxSizeBytes !== undefined;
 }
 
-/** Until when what is wanted now must stay, in milliseconds from now. */
+/** Milliseconds for which a path that is used now stays. */
 export function retentionMs({ retentionDays, graceMs }: Retention): number {
   return retentionDays === undefined ? Number.POSITIVE_INFINITY : Math.max(retentionDays * DAY_MS, graceMs);
 }
 
-/** What a cache's entry of CACHES says; each mistake becomes a line of `problems` that begins with `label`. */
+/** Parses a cache's entry of CACHES; each mistake becomes a line of `problems` that begins with `label`. */
 export function retentionOf(
   label: string,
   entry: Readonly<Record<string, unknown>>,

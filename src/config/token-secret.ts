@@ -1,15 +1,14 @@
-// TOKEN_SECRET: the secrets that minted tokens are signed with, and the keys that are made of them.
+// TOKEN_SECRET: the secrets of minted tokens, and the keys derived from them.
 
-/** Characters. Whoever has one token can try secrets on it at home, as many as they like: it must not be guessable. */
+/** Characters. With one token an attacker can try secrets offline, so they must not be guessable. */
 const MIN_SECRET_LENGTH = 32;
 
-/** Keys for nothing but minted tokens: another use of the same secret would have another text here. */
+/** HKDF's `info`: another use of the same secret gets other keys. */
 const PURPOSE = new TextEncoder().encode("nix-cache minted token v1");
 
 /**
- * The secrets of a TOKEN_SECRET, which are separated by white space. The first signs, all verify: a new one goes in
- * front, and the old one out when the last token that it signed has expired. Mistakes become lines of `problems`,
- * which show no secret.
+ * Parses secrets separated by white space. The first signs, all verify: to rotate, put a new one in front, and remove
+ * the old one when the last token that it signed has expired. Mistakes become lines of `problems`, without the secrets.
  */
 export function parseTokenSecret(value: unknown, problems: string[]): readonly string[] {
   if (value === undefined || value === null || value === "") return [];
@@ -24,7 +23,7 @@ export function parseTokenSecret(value: unknown, problems: string[]): readonly s
   problems.push(
     `TOKEN_SECRET: secret ${number} is shorter than ${MIN_SECRET_LENGTH} characters and could be guessed; make one with 'openssl rand -hex 32'`,
   );
-  // None at all: with the others alone, a token would be signed by a secret that was meant only to verify.
+  // None at all: without the short one, a secret that was meant only to verify could sign.
   return [];
 }
 

@@ -1,5 +1,5 @@
-// Values of the environment: from what wrangler delivers to what the Worker works with. A mistake becomes a line that
-// names its variable, and the default is used.
+// Parses single values of variables as wrangler delivers them. A mistake becomes a line that names its variable, and the
+// default is used.
 
 export function isSet(value: unknown): boolean {
   return value !== undefined && value !== null && value !== "";
@@ -15,12 +15,12 @@ export function jsonOrValue(value: unknown): unknown {
   try {
     return JSON.parse(value);
   } catch {
-    // Not JSON: the caller says which form it must have; the value may be secret and is not repeated.
+    // The caller reports the mistake, without the value, which may be secret.
     return value;
   }
 }
 
-/** Surrounding white space is cut: `echo TOKEN | wrangler secret put` adds a newline. */
+/** Trims white space: `echo TOKEN | wrangler secret put` adds a newline. */
 export function token(name: string, value: unknown, problems: string[]): string | undefined {
   if (!isSet(value)) return undefined;
   // White space inside would end the token in an Authorization header and in a netrc file.
@@ -47,7 +47,7 @@ export function storeDir(value: unknown, absent: string, problems: string[]): st
   return absent;
 }
 
-/** Words of a text, or a list of texts (TOML, or JSON text). Only an empty list means that there are to be none. */
+/** Words of a text, or a list of texts (TOML, or JSON text). Only an empty list means none; a blank text is a mistake. */
 export function words(name: string, value: unknown, problems: string[]): string[] {
   if (!isSet(value)) return [];
   const list = typeof value === "string" && value.trim().startsWith("[") ? jsonOrValue(value) : value;

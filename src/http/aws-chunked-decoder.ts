@@ -1,6 +1,6 @@
-// The framing of `aws-chunked`: `<size in hex>[;chunk-signature=<hex>]`, CRLF, data, CRLF, and so on to a chunk of
-// size 0 and the trailer.
-import { type ChunkSigning, chunkSignatures } from "./aws-chunked-signatures.ts";
+// The framing of `aws-chunked`: chunks of `<size in hex>[;chunk-signature=<hex>]`, CRLF, data, CRLF, then a chunk of size
+// 0 and the trailer.
+import { type ChunkSignatures, type ChunkSigning, chunkSignatures } from "./aws-chunked-signatures.ts";
 import { type Checksum, checksumOf } from "./checksums.ts";
 import type { BodyFilter } from "./filtered-body.ts";
 import { S3Error } from "./s3-error.ts";
@@ -14,99 +14,109 @@ export interface AwsChunkedOptions {
   readonly trailers: readonly string[];
 }
 
-/** Memory that a hostile client can take: no client needs more than 85 bytes for the one, 200 for the other. */
+/** Limits of what is held in memory: clients need at most 85 bytes for a header, 200 for the trailer. */
 const MAX_CHUNK_HEADER_BYTES = 4096;
 const MAX_TRAILER_BYTES = 8192;
 const LF = 10;
 
-/** Unwraps a body and checks signatures, checksums and length. Holds nothing but the header that it is reading. */
-export function awsChunkedDecoder({ decodedLength, signing, trailers }: AwsChunkedOptions): BodyFilter {
-  const signatures = signing && chunkSignatures(signing);
-  const checksums = new Map(trailers.map((name) => [name, startChecksum(name)]));
-  let state: "header" | "data" | "data end" | "trailer" = "header";
-  /** Of a header or trailer, as far as it has come. */
-  let text = "";
-  /** Of the current chunk. */
-  let missing = 0;
-  let signature: string | undefined;
-  let received = 0;
+/** Unwraps a body and checks signatures, checksums and length. Holds only the header or trailer that it is reading. */
+export class AwsChunkedDecoder implements BodyFilter {
+  readonly #options: AwsChunkedOptions;
+  readonly #signatures: ChunkSignatures | undefined;
+  readonly #checksums: ReadonlyMap<string, Checksum>;
+  #state: "header" | "data" | "data end" | "trailer" = "header";
+  /** The header or trailer, as far as it has arrived. */
+  #text = "";
+  /** Bytes that the current chunk still lacks. */
+  #missing = 0;
+  /** The signature of the current chunk. */
+  #signature: string | undefined;
+  /** Bytes of content so far. */
+  #received = 0;
 
-  function beginChunk(header: string): void {
-    const [, size, extension] = /^([0-9a-f]{1,12})(?:;(.*))?$/i.exec(header.trim()) ?? [];
-    if (size === undefined) throw malformed("a chunk does not begin with its size in hex");
-    missing = Number.parseInt(size, 16);
-    signature = /^chunk-signature=(\S+)$/.exec(extension ?? "")?.[1];
-    if (received + missing > decodedLength) throw wrongLength("more", decodedLength);
-    if (missing > 0) {
-      state = "data";
-      return;
+  constructor(options: AwsChunkedOptions) {
+    this.#options = options;
+    this.#signatures = options.signing && chunkSignatures(options.signing);
+    this.#checksums = new Map(options.trailers.map((name) => [name, startChecksum(name)]));
+  }
+
+  push(piece: Uint8Array): readonly Uint8Array[] {
+    const content: Uint8Array[] = [];
+    let offset = 0;
+    while (offset < piece.byteLength) {
+      if (this.#state === "data") {
+        const data = piece.subarray(offset, offset + this.#missing);
+        this.#takeData(data);
+        content.push(data);
+        offset += data.byteLength;
+      } else if (this.#state === "trailer") {
+        this.#takeText(piece.subarray(offset), MAX_TRAILER_BYTES);
+        offset = piece.byteLength;
+      } else {
+        offset = this.#takeHeader(piece, offset);
+      }
     }
-    if (received < decodedLength) throw wrongLength("less", decodedLength);
-    signatures?.endChunk(signature);
-    state = "trailer";
+    return content;
   }
 
-  function takeData(data: Uint8Array): void {
-    signatures?.update(data);
-    for (const checksum of checksums.values()) checksum.update(data);
-    received += data.byteLength;
-    missing -= data.byteLength;
-    if (missing > 0) return;
-    signatures?.endChunk(signature);
-    state = "data end";
+  end(): void {
+    const { decodedLength, trailers } = this.#options;
+    if (this.#state !== "trailer") throw wrongLength("less", decodedLength);
+    const { lines, signature } = parseTrailer(this.#text, this.#checksums);
+    if (trailers.length > 0) this.#signatures?.checkTrailer(lines, signature);
   }
 
-  /** Takes a line of a header from `start`; gives the offset after what it took. */
-  function takeHeader(piece: Uint8Array, start: number): number {
+  /** Takes a chunk's header, or the line end behind its data, from `start`; returns the offset behind what it took. */
+  #takeHeader(piece: Uint8Array, start: number): number {
     const found = piece.indexOf(LF, start);
     const end = found < 0 ? piece.byteLength : found + 1;
-    takeText(piece.subarray(start, end), MAX_CHUNK_HEADER_BYTES);
+    this.#takeText(piece.subarray(start, end), MAX_CHUNK_HEADER_BYTES);
     if (found < 0) return end;
-    const line = text;
-    text = "";
-    if (state === "header") beginChunk(line);
-    else if (line === "\r\n") state = "header";
+    const line = this.#text;
+    this.#text = "";
+    if (this.#state === "header") this.#beginChunk(line);
+    else if (line === "\r\n") this.#state = "header";
     else throw malformed("a chunk is longer than its size says");
     return end;
   }
 
-  function takeText(bytes: Uint8Array, limit: number): void {
-    if (text.length + bytes.byteLength > limit) {
-      throw malformed(`a chunk's header or the trailer is longer than ${limit} bytes`);
+  #beginChunk(header: string): void {
+    const { decodedLength } = this.#options;
+    const [, size, extension] = /^([0-9a-f]{1,12})(?:;(.*))?$/i.exec(header.trim()) ?? [];
+    if (size === undefined) throw malformed("a chunk does not begin with its size in hex");
+    this.#missing = Number.parseInt(size, 16);
+    this.#signature = /^chunk-signature=(\S+)$/.exec(extension ?? "")?.[1];
+    if (this.#received + this.#missing > decodedLength) throw wrongLength("more", decodedLength);
+    if (this.#missing > 0) {
+      this.#state = "data";
+      return;
     }
-    text += String.fromCharCode(...bytes);
+    if (this.#received < decodedLength) throw wrongLength("less", decodedLength);
+    this.#signatures?.endChunk(this.#signature);
+    this.#state = "trailer";
   }
 
-  return {
-    push: (piece) => {
-      const content: Uint8Array[] = [];
-      let offset = 0;
-      while (offset < piece.byteLength) {
-        if (state === "data") {
-          const data = piece.subarray(offset, offset + missing);
-          takeData(data);
-          content.push(data);
-          offset += data.byteLength;
-        } else if (state === "trailer") {
-          takeText(piece.subarray(offset), MAX_TRAILER_BYTES);
-          offset = piece.byteLength;
-        } else {
-          offset = takeHeader(piece, offset);
-        }
-      }
-      return content;
-    },
-    end: () => {
-      if (state !== "trailer") throw wrongLength("less", decodedLength);
-      const { lines, signature } = parseTrailer(text, checksums);
-      if (trailers.length > 0) signatures?.checkTrailer(lines, signature);
-    },
-  };
+  #takeData(data: Uint8Array): void {
+    this.#signatures?.update(data);
+    for (const checksum of this.#checksums.values()) checksum.update(data);
+    this.#received += data.byteLength;
+    this.#missing -= data.byteLength;
+    if (this.#missing > 0) return;
+    this.#signatures?.endChunk(this.#signature);
+    this.#state = "data end";
+  }
+
+  #takeText(bytes: Uint8Array, limit: number): void {
+    if (this.#text.length + bytes.byteLength > limit) {
+      throw malformed(`a chunk's header or the trailer is longer than ${limit} bytes`);
+    }
+    this.#text += String.fromCharCode(...bytes);
+  }
 }
 
 /**
- * Reads the trailer: `name:value` lines. Some clients end the chunk of size 0 with an empty line before the trailer,
- * some lines with LF only: so empty lines mean nothing, and the trailer ends with the body.
+ * Reads the trailer: lines of `name:value`, to the end of the body. Empty lines are ignored and LF alone ends a line:
+ * some clients end the chunk of size 0 with an empty line before the trailer, some send no CR.
  */
 function parseTrailer(
   text: string,

@@ -1,14 +1,14 @@
-// The signatures inside an `aws-chunked` body: a chain that begins with the request's own, so that no chunk can be
-// changed, left out, repeated or moved.
+// The signatures inside an `aws-chunked` body. They form a chain that begins with the request's own, so that no chunk can
+// be changed, left out, repeated or moved.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html and sigv4-streaming-trailers.html
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { S3Error } from "./s3-error.ts";
 
-/** What the chain continues from. */
+/** The beginning of the chain. */
 export interface ChunkSigning {
   /** The signature of the request. 64 digits of lower-case hex. */
   readonly seedSignature: string;
-  /** Good for one day, region and service. Secret. */
+  /** Secret. Valid for one day, region and service. */
   readonly signingKey: ArrayBuffer;
   /** `YYYYMMDDTHHMMSSZ`. */
   readonly datetime: string;
@@ -17,7 +17,7 @@ export interface ChunkSigning {
 }
 
 export interface ChunkSignatures {
-  /** Takes data of the current chunk. */
+  /** Adds data of the current chunk. */
   readonly update: (data: Uint8Array) => void;
   /** Checks the current chunk and begins the next. Throws {@link S3Error} 403. */
   readonly endChunk: (signature: string | undefined) => void;

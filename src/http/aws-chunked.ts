@@ -1,10 +1,10 @@
-// Bodies in the form `aws-chunked`, in which the AWS SDKs stream what they have not hashed before.
-import { type AwsChunkedOptions, awsChunkedDecoder } from "./aws-chunked-decoder.ts";
+// Bodies in the form `aws-chunked`, in which the AWS SDKs stream content that they have not hashed before.
+import { AwsChunkedDecoder, type AwsChunkedOptions } from "./aws-chunked-decoder.ts";
 import type { ChunkSigning } from "./aws-chunked-signatures.ts";
 import { type FilteredBody, filteredBody } from "./filtered-body.ts";
 import { S3Error } from "./s3-error.ts";
 
-/** What a streaming `x-amz-content-sha256` says of the body. */
+/** The form of a body, by a streaming `x-amz-content-sha256`. */
 export interface AwsChunkedForm {
   readonly trailer: boolean;
   readonly signing: ChunkSigning | undefined;
@@ -12,7 +12,7 @@ export interface AwsChunkedForm {
 
 /** Unwraps a body. Its content has exactly `decodedLength` bytes, or the stream fails with {@link S3Error}. */
 export function awsChunked(body: ReadableStream<Uint8Array>, options: AwsChunkedOptions): FilteredBody {
-  return filteredBody(body, options.decodedLength, awsChunkedDecoder(options));
+  return filteredBody(body, options.decodedLength, new AwsChunkedDecoder(options));
 }
 
 /** How to unwrap the body of a request with these headers. Throws {@link S3Error} 400 or 411. */
@@ -36,7 +36,7 @@ export function awsChunkedOptions(headers: Headers, { trailer, signing }: AwsChu
   return { decodedLength: Number(length), signing, trailers };
 }
 
-/** A Content-Encoding header without the framing, which is not part of what is stored; `null` for nothing left. */
+/** A Content-Encoding header without `aws-chunked`, which is not stored; `null` where nothing is left. */
 export function withoutAwsChunked(contentEncoding: string | null): string | null {
   const codings = (contentEncoding ?? "").split(",").map((coding) => coding.trim());
   return (

@@ -8,7 +8,7 @@ export interface Checksum {
   result(): string;
 }
 
-/** By the header that carries it. */
+/** By header name. */
 const CHECKSUMS: Readonly<Record<string, () => Checksum>> = {
   "x-amz-checksum-crc32": crc32Checksum,
   "x-amz-checksum-crc32c": () => slicedCrc(CRC32C_POLYNOMIAL),
@@ -17,7 +17,7 @@ const CHECKSUMS: Readonly<Record<string, () => Checksum>> = {
   "x-amz-checksum-sha256": () => hashChecksum("sha256"),
 };
 
-/** Starts the checksum of a header; `undefined` for one that is not known here. */
+/** Starts the checksum of a header; `undefined` for an unknown one. */
 export function checksumOf(header: string): Checksum | undefined {
   return Object.hasOwn(CHECKSUMS, header) ? CHECKSUMS[header]?.() : undefined;
 }

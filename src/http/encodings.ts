@@ -1,16 +1,16 @@
-// Content encodings: what a client accepts, and undoing what a client has put on a body.
+// Content encodings: the codings that a client accepts, and decoding.
 import { HttpError } from "./errors.ts";
 
-/** The codings that this server can undo. The client's own name for gzip may be `x-gzip` (RFC 9110, 8.4.1.3). */
+/** The codings that this server can decode. Clients may call gzip `x-gzip` (RFC 9110, section 8.4.1.3). */
 const CODINGS = ["br", "gzip", "zstd"] as const;
 export type Coding = (typeof CODINGS)[number];
 
-/** More than zlib's first buffers in the runtime. */
+/** More than the runtime's first buffers for zlib. */
 const BUFFER_BYTES = 64 * 1024;
 
 /**
- * The coding of an uploaded body, or `undefined` for a plain one. `setting` is what the client should change, where
- * it has one. Throws {@link HttpError} 415.
+ * The coding of an uploaded body, or `undefined` for a plain one. `setting` names Nix's setting for it, for the message.
+ * Throws {@link HttpError} 415.
  */
 export function contentCoding(header: string | null, setting?: string): Coding | undefined {
   const name = header?.trim().toLowerCase() ?? "";
@@ -26,15 +26,15 @@ export function contentCoding(header: string | null, setting?: string): Coding |
   });
 }
 
-/** The coding that a stored object has by its metadata; others were never made by this server. */
+/** The coding of a stored object by its metadata; `undefined` for one that this server cannot decode. */
 export function knownCoding(name: string | undefined): Coding | undefined {
   const plain = name === "x-gzip" ? "gzip" : name;
   return CODINGS.find((coding) => coding === plain);
 }
 
 /**
- * The Accept-Encoding of the client itself. Cloudflare's edge replaces the header by its own (`gzip, br`), whatever
- * the client said, and keeps the client's in `cf`; the edge never stands between tests and the Worker.
+ * The Accept-Encoding of the client itself. Cloudflare's edge replaces the header by its own (`gzip, br`) and keeps the
+ * client's in `cf`. In tests there is no edge.
  */
 export function acceptEncoding(request: Request): string | null {
   if (request.cf === undefined) return request.headers.get("Accept-Encoding");
@@ -42,7 +42,7 @@ export function acceptEncoding(request: Request): string | null {
   return typeof clientAcceptEncoding === "string" ? clientAcceptEncoding : null;
 }
 
-/** Whether an Accept-Encoding header allows a coding (RFC 9110, 12.5.3). An absent one allows none here. */
+/** Whether an Accept-Encoding header allows a coding (RFC 9110, section 12.5.3). Here an absent one allows none. */
 export function accepts(header: string | null, coding: string): boolean {
   let wildcard = false;
   for (const element of (header ?? "").toLowerCase().split(",")) {
@@ -55,8 +55,8 @@ export function accepts(header: string | null, coding: string): boolean {
 }
 
 /**
- * Undoes a coding of a small body. Throws {@link HttpError} 413 when the result would exceed `limit` bytes (a
- * decompression bomb never gets further) and 400 when the body is not what it says.
+ * Decodes a small body. Throws {@link HttpError} 413 where the result exceeds `limit` bytes (decompression bombs stop
+ * there) and 400 where the body does not have the coding.
  */
 export async function decode(bytes: Uint8Array, coding: Coding, limit: number): Promise<Uint8Array> {
   const zlib = await import("node:zlib");
@@ -65,11 +65,11 @@ export async function decode(bytes: Uint8Array, coding: Coding, limit: number): 
   ];
   let plain: Uint8Array;
   try {
-    // The runtime counts its buffer, which grows by up to two thirds at a time, and not the bytes that are in it:
-    // with the limit itself it would refuse a result that keeps it.
+    // The runtime counts its buffer, which grows by up to two thirds at a time, and not the bytes in it: with `limit`
+    // itself it would refuse results within the limit.
     plain = undo(bytes, { maxOutputLength: 2 * limit + BUFFER_BYTES });
   } catch (error) {
-    // zlib's own error texts name internals. The runtime throws a RangeError where Node has ERR_BUFFER_TOO_LARGE.
+    // The runtime throws a RangeError where Node has ERR_BUFFER_TOO_LARGE.
     if (error instanceof RangeError) throw tooLarge(limit);
     throw new HttpError(400, `the body is not valid ${coding}, though its Content-Encoding says so`);
   }
@@ -81,7 +81,7 @@ function tooLarge(limit: number): HttpError {
   return new HttpError(413, `the decoded body is larger than ${limit} bytes`);
 }
 
-/** Undoes a coding of a stored object while it streams, for a client that does not accept it. */
+/** Decodes a stored object while it streams, for a client that does not accept its coding. */
 export async function decodeStream(body: ReadableStream, coding: Coding): Promise<ReadableStream> {
   if (coding === "gzip") return body.pipeThrough(new DecompressionStream("gzip"));
   const [zlib, { Duplex }] = await Promise.all([import("node:zlib"), import("node:stream")]);

@@ -1,9 +1,9 @@
-// Refusals: one error type with a status, and the one place that turns an error into a response.
+// Refusals: the error type with a status, and how an error becomes a response.
 
-/** Nix shows its user an error body only when it is shorter than this (nix-protocol: 1024 bytes). */
+/** Nix shows its user the body of a refusal only where it is shorter than 1024 bytes. */
 const MAX_MESSAGE_BYTES = 1000;
 
-/** A refusal that the client is told about. The message is one line that says what is wrong and what to do. */
+/** A refusal for the client. The message is one line: what is wrong and what to do. */
 export class HttpError extends Error {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -15,7 +15,7 @@ export class HttpError extends Error {
   }
 }
 
-/** A line of text for a person: what a PUT did, or why a request was refused. Never cached. */
+/** A line of text for a person: the outcome of a PUT, or a refusal. Never cached. */
 export function textLine(
   status: number,
   line: string,
@@ -27,23 +27,32 @@ export function textLine(
   });
 }
 
-/**
- * The answer for anything thrown while handling a request. What is not an {@link HttpError} is a defect or an
- * outage: it is logged for the operator, and the client gets neither a stack trace nor an internal message.
- */
+/** The answer for anything thrown while handling a request; see {@link toHttpError}. */
 export function errorResponse(error: unknown): Response {
   const { status, message, headers } = toHttpError(error);
   return textLine(status, message, headers);
 }
 
-/** The refusal for anything thrown. What was none is logged here. */
+/**
+ * The refusal for anything thrown. What is not an {@link HttpError} is a defect or an outage: it is logged for the
+ * operator, and the client gets neither a stack trace nor an internal message.
+ */
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   console.error("unexpected error", error);
   return new HttpError(500, "internal error of the cache; the operator finds the cause in the Worker's log");
 }
 
-/** Control characters would break the single line or the terminal of who reads it. */
+/** Waits for work whose failure must not fail the request: it is logged for the operator. */
+export async function logFailure(message: string, work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    console.warn(message, error);
+  }
+}
+
+/** Without control characters, which would break the line or the reader's terminal. */
 export function oneLine(message: string): string {
   const line = message.replace(/[^\x20-\x7e]+/g, " ").trim();
   return line.length > MAX_MESSAGE_BYTES ? `${line.slice(0, MAX_MESSAGE_BYTES)}...` : line;

@@ -1,17 +1,17 @@
-// The path of a request, taken from the URL as it was sent and decoded exactly once.
+// Parses the path of a request, from the URL as it was sent, decoded exactly once.
 import { HttpError } from "./errors.ts";
 
-/** R2 accepts keys of up to 1024 bytes; no path that is longer can name anything. */
+/** R2's keys have at most 1024 bytes. */
 const MAX_PATH_LENGTH = 1024;
-/** A folder as a cache may be one; in no deeper place may a path end in a slash. */
+/** The folder of a cache: only such a path may end in a slash. */
 const FOLDER = /^\/[a-z0-9-]+\/$/;
 
 export interface RequestPath {
   /** The decoded path, beginning with `/`. Printable ASCII, no empty, `.` or `..` segment, no backslash. */
   readonly path: string;
   /**
-   * Path and query read as one path, where there is a query and they can be one. `?` is legal in store path names
-   * and every Nix sends it raw in `log/<drv>`, so that a part of the name arrives looking like a query.
+   * Path and query as one path, where there is a query and they form a valid path. `?` is legal in store path names, and
+   * every Nix sends it raw in `log/<drv>`, so that a part of the name arrives as a query.
    */
   readonly pathWithQuery?: string;
   /** As it was sent, without its `?`; empty where there is none. */
@@ -19,8 +19,8 @@ export interface RequestPath {
 }
 
 /**
- * Reads a URL by hand, because the URL parser would keep `%2f` and `%00` and fold what the client really sent.
- * Throws {@link HttpError} 400 or 414 for what cannot name an object.
+ * Not with the URL parser, which keeps `%2f` and `%00` and resolves `..`. Throws {@link HttpError} 400 or 414 for a path
+ * that cannot name an object.
  */
 export function parsePath(url: string): RequestPath {
   const start = url.indexOf("/", url.indexOf("://") + 3);
@@ -47,12 +47,12 @@ export function pathBelow(
   return { path: path.slice(start.length), query, ...(whole !== undefined && { pathWithQuery: whole }) };
 }
 
-/** Path and query as one path, where they can be one; everything else is a query, which is ignored. */
+/** Path and query as one path; `undefined` where they do not form a valid one. */
 function decodeName(target: string): string | undefined {
   try {
     return decodePath(target);
   } catch (error) {
-    // Only what nobody would take for a name: a query is never a reason to refuse.
+    // A query is never a reason to refuse.
     if (error instanceof HttpError) return undefined;
     throw error;
   }
@@ -72,12 +72,12 @@ function decodePath(raw: string): string {
 }
 
 function percentDecode(raw: string): string {
-  // An encoded slash would make one segment look like two: a classic way around a check.
+  // An encoded slash would turn one segment into two after checks have passed.
   if (/%2f/i.test(raw)) throw new HttpError(400, "the path has an encoded slash; send '/' as it is");
   try {
     return decodeURIComponent(raw);
   } catch {
-    // decodeURIComponent throws for a bad escape and for bytes that are no UTF-8; neither names an object.
+    // A malformed escape, or bytes that are not UTF-8.
     throw new HttpError(400, "the path has a malformed percent-encoding");
   }
 }

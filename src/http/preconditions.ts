@@ -1,15 +1,15 @@
-// Conditional requests (RFC 9110, section 13). Decided here and not by the bucket's `onlyIf`, which throws on a
-// malformed header and does not say which condition failed.
+// Conditional requests (RFC 9110, section 13). The bucket's `onlyIf` cannot decide them: it throws on a malformed header
+// and does not say which condition failed.
 
-/** What the conditions are compared with. */
+/** The validators of the current object. */
 export interface Validators {
   /** As in the ETag header: quoted, with `W/` where it is weak. */
   readonly etag: string;
-  /** Absent where the document has no date of its own: conditions on dates are ignored then (13.1.3, 13.1.4). */
+  /** Absent where the document has no date: conditions on dates are then ignored (13.1.3, 13.1.4). */
   readonly lastModified?: Date;
 }
 
-/** Status that the conditions of a GET or HEAD lead to: 200 means go on. Order of 13.2.2. */
+/** The status by the conditions of a GET or HEAD, in the order of 13.2.2; 200 means go on. */
 export function evaluatePreconditions(headers: Headers, current: Validators): 200 | 304 | 412 {
   const ifMatch = headers.get("If-Match");
   if (ifMatch !== null) {
@@ -28,7 +28,7 @@ export function evaluatePreconditions(headers: Headers, current: Validators): 20
   return 200;
 }
 
-/** Whether a Range may be answered under the request's If-Range (13.1.5): only if the validator is the same. */
+/** Whether If-Range lets a Range be answered (13.1.5): its validator must be the current one. */
 export function ifRangeHolds(headers: Headers, current: Validators): boolean {
   const value = headers.get("If-Range")?.trim();
   if (value === undefined) return true;
@@ -37,7 +37,7 @@ export function ifRangeHolds(headers: Headers, current: Validators): boolean {
   return date !== undefined && date === seconds(current.lastModified);
 }
 
-/** Whether there is any condition, so that the common request skips all of this. */
+/** Whether there is any condition; most requests have none. */
 export function hasPreconditions(headers: Headers): boolean {
   return (
     headers.has("If-None-Match") ||
@@ -67,7 +67,7 @@ function httpDate(value: string | null | undefined): number | undefined {
   return Number.isNaN(time) ? undefined : Math.floor(time / 1000);
 }
 
-/** HTTP dates have whole seconds. Without a date NaN, which is neither before, after nor equal to any. */
+/** HTTP dates have whole seconds. NaN without a date: every comparison with it is false. */
 function seconds(date: Date | undefined): number {
   return date === undefined ? Number.NaN : Math.floor(date.getTime() / 1000);
 }

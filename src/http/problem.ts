@@ -1,7 +1,7 @@
-// Refusals of the API: problem details (RFC 9457) in the place of the line of text that Nix shows.
+// Refusals of the API: problem details (RFC 9457).
 import { oneLine, toHttpError } from "./errors.ts";
 
-/** Reason phrases of RFC 9110: of a problem without a type of its own the title should be that (RFC 9457, 4.2.1). */
+/** Reason phrases of RFC 9110: the titles of problems without a type of their own (RFC 9457, section 4.2.1). */
 const TITLES: Readonly<Record<number, string>> = {
   400: "Bad Request",
   401: "Unauthorized",
@@ -18,7 +18,7 @@ const TITLES: Readonly<Record<number, string>> = {
 };
 
 export interface Problem {
-  /** No problem here has more to say than its status and detail: RFC 9457's `about:blank`. */
+  /** Problems have no type of their own: status and detail say all. */
   readonly type: "about:blank";
   readonly title: string;
   readonly status: number;

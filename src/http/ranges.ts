@@ -1,7 +1,7 @@
-// Byte ranges (RFC 9110, section 14). One range is answered with 206; several may get the whole (14.2).
+// Byte ranges (RFC 9110, section 14). One range is answered with 206, several with the whole object (14.2).
 import { HttpError } from "./errors.ts";
 
-/** What a Range header asks for, before the size of the object is known. */
+/** A Range header, before the size of the object is known. */
 export type RangeRequest =
   | { readonly offset: number; readonly length?: number }
   | { readonly suffix: number };
@@ -13,8 +13,8 @@ export interface ByteRange {
 }
 
 /**
- * Reads a Range header. `undefined` where there is none or where it is to be ignored: another unit, several
- * ranges, or malformed (14.2: a server may ignore Range; an invalid one is treated as absent).
+ * Parses a Range header. `undefined` where it is absent or ignored: another unit, several ranges, or malformed (14.2: a
+ * server may ignore Range; an invalid one is treated as absent).
  */
 export function parseRange(header: string | null): RangeRequest | undefined {
   if (header === null) return undefined;
@@ -28,7 +28,7 @@ export function parseRange(header: string | null): RangeRequest | undefined {
   return end < offset ? undefined : { offset, length: end - offset + 1 };
 }
 
-/** The bytes that a range means in an object of `size` bytes; `undefined` where it cannot be satisfied (416). */
+/** The range in an object of `size` bytes; `undefined` where it cannot be satisfied (416). */
 export function resolveRange(range: RangeRequest, size: number): ByteRange | undefined {
   if ("suffix" in range) {
     const length = Math.min(range.suffix, size);
@@ -42,14 +42,14 @@ export function contentRange(range: ByteRange, size: number): string {
   return `bytes ${range.offset}-${range.offset + range.length - 1}/${size}`;
 }
 
-/** The refusal of a range that lies outside an object of `size` bytes; it tells the size (RFC 9110, 14.4). */
+/** The refusal of a range outside an object of `size` bytes, with the size (RFC 9110, section 14.4). */
 export function rangeNotSatisfiable(size: number): HttpError {
   return new HttpError(416, `the object has ${size} bytes; the range lies outside`, {
     "Content-Range": `bytes */${size}`,
   });
 }
 
-/** No object has more bytes than this; larger numbers would lose precision. */
+/** Larger numbers would lose precision; no object is as large. */
 function clamp(digits: string): number {
   return Math.min(Number(digits), Number.MAX_SAFE_INTEGER - 1);
 }

@@ -8,9 +8,9 @@ export interface Route<Permission, Handler> {
   readonly pattern: RegExp;
   readonly permission: Permission;
   readonly handler: Handler;
-  /** The path ends in a name that may contain `?`, which clients send raw: try path and query as one name. */
+  /** Whether the path ends in a name that may contain a raw `?`: then path and query are tried as one name. */
   readonly nameMayHaveQuestionMark?: boolean;
-  /** The route is only for a query that has one of these parameters. It stands before the one for all others. */
+  /** The route is only for queries with one of these parameters. It stands before the route for all others. */
   readonly query?: readonly string[];
 }
 

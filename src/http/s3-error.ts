@@ -1,8 +1,8 @@
-// A refusal in the words of S3, whose clients act on a code beside the status.
+// A refusal with a code of S3, on which S3 clients act.
 import { HttpError } from "./errors.ts";
 
 /**
- * Like every {@link HttpError} it can be shown as a line of text; an S3 client gets it as a document with the code.
+ * Shown as a line of text, like every {@link HttpError}; to an S3 client as a document with the code.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html lists codes and their statuses.
  */
 export class S3Error extends HttpError {

@@ -1,6 +1,5 @@
-// Reads the one XML document that S3 clients send: the list of parts that completes a multipart upload. It comes from
-// anywhere, so that only this document is understood and nothing of XML that it does not need: no document type, no
-// entities of its own, no comments, no CDATA.
+// Parses the one XML document that S3 clients send: the list of parts that completes a multipart upload. The input is
+// untrusted, so only the XML that it needs is accepted: no document type, no own entities, no comments, no CDATA.
 import { S3Error } from "./s3-error.ts";
 
 export interface RequestedPart {
@@ -24,12 +23,12 @@ const FIELD =
   /<(?<name>[A-Za-z0-9]+)[ \t\r\n]*>(?<value>[^<]*)<\/\k<name>[ \t\r\n]*>|<(?<empty>[A-Za-z0-9]+)[ \t\r\n]*\/>/y;
 
 /**
- * The parts in the order of the document, each with its number from 1 to 10,000; at least one. Whether they ascend
- * and exist is the caller's to check, and how large the text may be. Throws {@link S3Error} 400 `MalformedXML`.
+ * At least one part, in the order of the document, with numbers from 1 to 10,000. The caller limits the text's size and
+ * checks that the parts ascend and exist. Throws {@link S3Error} 400 `MalformedXML`.
  */
 export function readCompleteRequest(text: string): readonly RequestedPart[] {
   let at = 0;
-  /** Takes what a pattern matches right here. */
+  /** Matches a pattern at the current position and moves behind the match. */
   function take(pattern: RegExp): RegExpExecArray | null {
     pattern.lastIndex = at;
     const match = pattern.exec(text);
@@ -47,7 +46,7 @@ export function readCompleteRequest(text: string): readonly RequestedPart[] {
       const { name, value, empty } = takeAfterSpace(FIELD)?.groups ?? {};
       const field = name ?? empty;
       if (field === undefined) throw malformed("a part has something else than its fields");
-      // Checksums of the part, which the newer SDKs repeat here; the upload of the part has checked them.
+      // Newer SDKs repeat the part's checksums, which were checked on its upload.
       if (/^Checksum[A-Z0-9]+$/.test(field)) continue;
       if (field !== "PartNumber" && field !== "ETag") throw malformed(`a part has no field ${field}`);
       if (fields.has(field)) throw malformed(`a part has more than one ${field}`);
@@ -76,21 +75,21 @@ function partNumber(text = ""): number {
   throw malformed(`a PartNumber must be from 1 to ${MAX_PARTS}`);
 }
 
-/** S3's clients send the quotes of the ETag header along; those of other tools may not. */
+/** With or without the quotes of the ETag header. */
 function tag(text = ""): string {
   const etag = /^"([^"]*)"$/.exec(text)?.[1] ?? text;
   if (/^[\x21\x23-\x7e]+$/.test(etag) && etag.length <= MAX_ETAG_LENGTH) return etag;
   throw malformed("an ETag is missing or is none");
 }
 
-/** The five entities of XML, and characters by number, as which the AWS SDK for Go writes quotes. */
+/** Resolves XML's five entities and numeric ones, as which the AWS SDK for Go writes quotes. */
 function unescapeText(text: string): string {
   return text.replace(
     /&(?:(amp|lt|gt|quot|apos);|#(\d{1,7});|#x([0-9A-Fa-f]{1,6});)?/g,
     (_, name?: string, decimal?: string, hex?: string) => {
       if (name !== undefined) return { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" }[name] ?? "";
       const code = decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal);
-      // Number and tag are printable ASCII; nothing else is needed.
+      // Numbers and ETags are printable ASCII.
       if (code >= 0x20 && code < 0x7f) return String.fromCharCode(code);
       throw malformed("it has an entity or a character that no list of parts has");
     },

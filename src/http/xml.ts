@@ -1,4 +1,4 @@
-// The few XML documents of S3 that this server writes. The one that it reads: xml-reader.ts.
+// The XML documents of S3 that this server writes. It reads one: xml-reader.ts.
 export { type RequestedPart, readCompleteRequest } from "./xml-reader.ts";
 
 export interface ListedObject {
@@ -17,27 +17,27 @@ export interface ListedPart {
   readonly lastModified: Date;
 }
 
-/** A page of a listing; what is empty or `undefined` was not asked for. */
+/** A page of a listing. Fields that were not asked for are empty or `undefined`. */
 export interface Listing {
   readonly bucket: string;
   readonly prefix: string;
   readonly delimiter: string;
   readonly maxKeys: number;
   readonly isTruncated: boolean;
-  /** `encoding-type=url`: keys percent-encoded, as every AWS tool asks for. */
+  /** Whether keys are percent-encoded (`encoding-type=url`), as every AWS tool asks. */
   readonly encodeUrl: boolean;
   readonly objects: readonly ListedObject[];
   readonly commonPrefixes: readonly string[];
 }
 
-/** Its second version. */
+/** A page of ListObjectsV2. */
 export interface ListingV2 extends Listing {
   readonly startAfter: string;
   readonly cursor: string;
   readonly nextCursor: string | undefined;
 }
 
-/** Its first. */
+/** A page of ListObjects. */
 export interface ListingV1 extends Listing {
   readonly marker: string;
   readonly nextMarker: string | undefined;
@@ -68,7 +68,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 const NAMESPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"';
 
-/** The only document without a namespace. */
+/** S3's errors have no namespace. */
 export function errorDocument(code: string, message: string, resource: string): string {
   const content: Content = [
     ["Code", code],
@@ -180,7 +180,7 @@ export function locationDocument(): string {
   return document("LocationConstraint", "auto");
 }
 
-/** The answer to `GET /`: the one bucket. S3 clients insist on a date of its making, which nobody knows. */
+/** The answer to `GET /`: the one bucket. S3 clients require a creation date, which is not known. */
 export function bucketsDocument(bucket: string): string {
   const entry: Content = [
     ["Name", bucket],
@@ -199,8 +199,8 @@ function markup(content: Content): string {
 }
 
 /**
- * XML 1.0 has no way to say most control characters: they become the replacement character. The named entities are
- * understood by clients that know no numeric ones; a bare CR would be read as LF.
+ * XML 1.0 cannot represent most control characters: they become the replacement character. Some clients know no numeric
+ * entities for what has a name; a bare CR would be read as LF.
  */
 function escapeText(text: string): string {
   return text.replace(

@@ -1,13 +1,13 @@
-// The answers that S3 clients get and that are no refusals.
+// Successful answers to S3 clients.
 
-/** An XML document; never cached, because all of them tell of what is under way or changes. */
+/** An XML document; never cached, because all of them change. */
 export function xmlResponse(document: string): Response {
   return new Response(document, {
     headers: { "Content-Type": "application/xml", "Cache-Control": "no-store" },
   });
 }
 
-/** What a signed PUT is answered with: nothing. The AWS CLI takes any text for XML, and an upload for failed. */
+/** Removes the text from the answer to a signed PUT: the AWS CLI parses it as XML and reports a failed upload. */
 export function withoutText(request: Request, response: Response): Response {
   return request.method === "PUT" ? new Response(null, response) : response;
 }

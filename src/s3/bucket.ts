@@ -1,4 +1,4 @@
-// What S3 tools ask of a bucket before they copy it: where it is, and what is in it.
+// The bucket as S3 tools see it before they copy: its location and its listing.
 import { carriesSigV4 } from "../auth/sigv4/detect.ts";
 import type { Handler } from "../context.ts";
 import { S3Error } from "../http/s3-error.ts";
@@ -15,21 +15,25 @@ import { numberOf } from "./parameters.ts";
 
 const MAX_KEYS = 1000;
 
-/** Parameters by which a listing is told from the front page. */
+/** A request for the front page with one of these parameters asks for a listing. */
 export const LIST_PARAMETERS = ["list-type", "prefix", "delimiter", "max-keys", "marker", "encoding-type"];
 
-/** Whether a request for the front page is S3's question for the buckets. */
-export function asksForBuckets(request: Request): boolean {
-  return request.method === "GET" && carriesSigV4(request) && new URL(request.url).pathname === "/";
+/** Answers `GET /` of an S3 client with the one bucket that it may know of; other requests go to `frontPage`. */
+export function listBucketsOr(frontPage: Handler): Handler {
+  return async (context) =>
+    asksForBuckets(context.request)
+      ? xmlResponse(bucketsDocument(context.config.cacheName))
+      : frontPage(context);
 }
 
-/** Answers `GET /` of an S3 client. Which other caches there are is nobody's business. */
-export const listBuckets: Handler = async ({ config }) => xmlResponse(bucketsDocument(config.cacheName));
+function asksForBuckets(request: Request): boolean {
+  return request.method === "GET" && carriesSigV4(request) && new URL(request.url).pathname === "/";
+}
 
 /** Answers `GET /<bucket>?location`. */
 export const getLocation: Handler = async () => xmlResponse(locationDocument());
 
-/** Answers `GET /<bucket>?list-type=2`, and the listing of the first version, which some tools still ask for. */
+/** Answers `GET /<bucket>?list-type=2`, and S3's first version of it, which some tools still use. */
 export const listObjects: Handler = async ({ bucket, config, query }) => {
   const parameters = new URLSearchParams(query);
   const isV2 = parameters.get("list-type") === "2";
@@ -63,7 +67,7 @@ export const listObjects: Handler = async ({ bucket, config, query }) => {
   );
 };
 
-/** Keys may have characters that XML has not; to clients a token means nothing. */
+/** Opaque to clients. Encoded, because keys may have characters that XML does not have. */
 function tokenOf(key: string): string {
   return new TextEncoder().encode(key).toBase64({ alphabet: "base64url", omitPadding: true });
 }
@@ -72,7 +76,7 @@ function keyOfToken(token: string): string {
   try {
     return new TextDecoder().decode(Uint8Array.fromBase64(token, { alphabet: "base64url" }));
   } catch {
-    // Not base64: whatever it is, this cache has not given it.
+    // Not base64.
     throw new S3Error(400, "InvalidArgument", "the continuation-token is none of this cache");
   }
 }

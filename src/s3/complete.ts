@@ -1,5 +1,4 @@
-// Completing a multipart upload: the parts become an object, and the object a NAR if it is what its name says.
-
+// Completes a multipart upload: the parts become an object, and the object a NAR if it has the hash in its name.
 import { sha256Of, sha256OfNarKey } from "../bucket/nar-object.ts";
 import { bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../bucket/operation.ts";
 import { abortInBucket, stagingKey } from "../bucket/staging.ts";
@@ -13,13 +12,10 @@ import { uploading } from "./multipart.ts";
 import { promote } from "./promote.ts";
 import { noSuchUpload, parseUploadId, type UploadId } from "./upload-id.ts";
 
-/** A list of 10,000 parts, with the checksums that some clients repeat there. */
+/** Enough for 10,000 parts with the checksums that some clients repeat. */
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
-/**
- * Answers `POST key?uploadId=U`. Every step can be repeated: a client whose answer was lost sends the same again, and
- * what an earlier attempt has done already is found done.
- */
+/** Answers `POST key?uploadId=U`. Idempotent: a client that got no answer sends the same again. */
 export const completeUpload: Handler = async (context) => {
   const { request, path, bucket, catalog, query } = context;
   const sha256 = sha256OfNarKey(path);
@@ -27,13 +23,13 @@ export const completeUpload: Handler = async (context) => {
   const requested = readCompleteRequest(decodeUtf8(await readBody(request, MAX_LIST_BYTES)));
   const known = await catalog((c) => c.uploadParts(upload.id, path));
   if (known !== undefined) checkParts(requested, known);
-  // Before the look: from here on the key is not deleted, so that what is found stays.
+  // Before `head`: from now on the key is not deleted, so that its answer stays true.
   await announce(context, requested, known, sha256);
   const stored = await bucketOperation("head", () => bucket.head(path));
   const isStored = stored !== null && sha256Of(stored) === sha256;
   if (known === undefined) {
     if (!isStored) throw noSuchUpload();
-    // Completed before, and the answer was lost.
+    // An earlier attempt has completed it.
     return completed(context, stored.etag);
   }
   if (isStored) {
@@ -42,18 +38,18 @@ export const completeUpload: Handler = async (context) => {
     return completed(context, stored.etag);
   }
   await assemble(context, upload, requested);
-  // It goes on if the client loses patience meanwhile.
+  // Goes on if the client disconnects.
   const promotion = promoteStaged(context, upload, sha256);
   context.afterwards(promotion.catch(() => undefined));
   const etag = await promotion;
-  // The edge would go on with a damaged one for as long as a NAR may be kept: a year.
+  // The edge would serve the damaged object for as long as it may keep a NAR: a year.
   if (stored !== null) context.purge([`/${path}`]);
-  // What this leaves behind when it fails is swept in a week.
+  // If this fails, the object is swept in a week.
   context.afterwards(discardStaged(context, upload));
   return completed(context, etag);
 };
 
-/** Of an upload that is over already its client is told that the NAR is here, as any pusher who asks. */
+/** Keeps the NAR from being deleted: before its upload, or as one that a pusher has found here. */
 async function announce(
   { catalog, path }: Context,
   requested: readonly RequestedPart[],
@@ -70,7 +66,7 @@ function completed({ request, config, path }: Context, etag: string): Response {
   return xmlResponse(completeDocument(request.url.replace(/\?.*$/, ""), config.cacheName, path, etag));
 }
 
-/** Ascending, each one known, each with the tag that its upload was answered with. Throws {@link S3Error} 400. */
+/** Parts must ascend, and each must be uploaded and have its ETag. Throws {@link S3Error} 400. */
 function checkParts(requested: readonly RequestedPart[], known: readonly UploadedPart[]): void {
   const etags = new Map(known.map((part) => [part.number, part.etag]));
   let previous = 0;
@@ -95,7 +91,7 @@ async function assemble(
     try {
       await bucket.resumeMultipartUpload(stagingKey(id, path), r2Id).complete(parts);
     } catch (error) {
-      // An attempt that died after this line has assembled it already.
+      // An earlier attempt has assembled it.
       if (r2Code(error) !== NO_SUCH_UPLOAD) throw error;
     }
   });
@@ -109,11 +105,11 @@ async function promoteStaged(context: Context, upload: UploadId, sha256: string)
   try {
     return await promote(bucket, staged, path, sha256);
   } catch (error) {
-    // Of wrong content nothing can be made any more. After an outage it waits for the client's next attempt.
+    // Wrong content is useless. After an outage the object waits for the client's next attempt.
     if (error instanceof S3Error) await discardStaged(context, upload);
     throw error;
   } finally {
-    // A body that was not read to its end would hold the connection.
+    // An unread body would hold the connection.
     if (!staged.bodyUsed) await staged.body.cancel();
   }
 }

@@ -1,10 +1,10 @@
-// Refusals in the form that S3 clients read: an XML document with S3's own codes.
+// Refusals for S3 clients: an XML document with S3's codes.
 import { carriesSigV4 } from "../auth/sigv4/detect.ts";
 import { oneLine, toHttpError } from "../http/errors.ts";
 import { S3Error } from "../http/s3-error.ts";
 import { errorDocument } from "../http/xml.ts";
 
-/** What everybody else's refusals are called in S3, by status. */
+/** S3's codes for refusals of other protocols' handlers, by status. */
 const CODES: Readonly<Record<number, string>> = {
   400: "InvalidRequest",
   401: "AccessDenied",
@@ -22,10 +22,10 @@ const CODES: Readonly<Record<number, string>> = {
   503: "ServiceUnavailable",
 };
 
-/** Parameters that only requests of S3's API have. */
+/** Query parameters that only S3 clients send. */
 const PARAMETERS = /(?:^|[?&])(?:uploads|uploadId|list-type|location)(?:[=&]|$)/;
 
-/** Whether a client understands S3's documents; all others get a line of text. */
+/** Whether the client expects S3's documents; all others get a line of text. */
 export function isS3Client(request: Request): boolean {
   return carriesSigV4(request) || PARAMETERS.test(request.url.slice(request.url.indexOf("?") + 1));
 }

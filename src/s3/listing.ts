@@ -1,15 +1,14 @@
-// What is in a cache, in the order of the keys, without what else lies in its bucket: uploads that nobody has verified
-// yet, pins, and the folders of other caches. Those are passed by and never entered: how many of their objects there
-// are would show in the length of a page or in its cost, and where a page ends would be one of their names.
-
+// Lists the objects of a cache in the order of their keys, without the others in its bucket: unverified uploads, pins,
+// and the folders of other caches. Those folders are skipped and never entered: the length, cost and end of a page would
+// reveal their number and names.
 import { KINDS } from "../bucket/kinds.ts";
 import { bucketOperation } from "../bucket/operation.ts";
 
-/** Entries on one page of R2's listing: the most that it gives. Never fewer, for the costs are to tell nothing. */
+/** Entries on a page of R2's listing: always its maximum, so that the number of operations reveals nothing. */
 const PAGE = 1000;
 
 export interface Entry {
-  /** Of an object, or of a folder (with its slash) where the listing has a delimiter. */
+  /** An object's key, or a folder's (with its slash) where the listing has a delimiter. */
   readonly key: string;
   /** Absent for a folder. */
   readonly object?: R2Object;
@@ -17,9 +16,9 @@ export interface Entry {
 
 export interface Place {
   readonly prefix: string;
-  /** Whether folders stand for what is in them. */
+  /** Whether a folder is one entry, instead of its objects. */
   readonly hasFolders: boolean;
-  /** The last entry of the page before, or any key; empty for the beginning. */
+  /** The listing begins behind this key; empty for the beginning. */
   readonly after: string;
 }
 
@@ -58,9 +57,9 @@ async function* entriesOf(bucket: R2Bucket, place: Place): AsyncGenerator<Entry>
   }
 }
 
-/** As R2 lists, page after page. */
+/** Reads R2's listing page by page. */
 async function* pages(bucket: R2Bucket, { prefix, hasFolders, after }: Place): AsyncGenerator<Entry> {
-  // Behind a folder would come what is in it, but "0" is the character after "/".
+  // Skips the objects of a folder: "0" is the character after "/".
   const startAfter = after.replace(/\/$/, "0");
   let more: R2ListOptions | undefined = startAfter === "" ? {} : { startAfter };
   while (more !== undefined) {

@@ -1,6 +1,5 @@
-// The multipart verbs of S3 on NARs: how anything above the platform's body limit gets in. Parts stream through to a
-// key of their own; the NAR's own key shows nothing until all of it is there and has the hash in its name.
-
+// S3's multipart uploads of NARs, for NARs above the platform's body limit. Parts stream to a staging key; the NAR appears
+// under its own key when it is complete and verified.
 import { NAR } from "../bucket/kinds.ts";
 import { sha256OfNarKey } from "../bucket/nar-object.ts";
 import { bucketFailure, bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../bucket/operation.ts";
@@ -25,13 +24,13 @@ const UNEQUAL_PARTS = 10048;
 
 /** Answers `POST key?uploads`. */
 export const createUpload: Handler = async ({ path, bucket, catalog, config, identity }) => {
-  // Refused now, and not after a gigabyte.
+  // Refuses a wrong name before a gigabyte is uploaded.
   sha256OfNarKey(path);
   const id = crypto.randomUUID();
   const { uploadId: r2Id } = await bucketOperation("create upload", () =>
     bucket.createMultipartUpload(stagingKey(id, path), { httpMetadata: { contentType: NAR.contentType } }),
   );
-  // Died before this line, nobody knows the upload, and R2 forgets it in a week.
+  // After a crash before this line, R2 drops the upload in a week.
   await catalog((c) => c.beginUpload({ id, r2Id, narKey: path, pushedBy: identity.name }));
   return xmlResponse(initiateDocument(config.cacheName, path, formatUploadId({ id, r2Id })));
 };
@@ -52,7 +51,7 @@ export const uploadPart: Handler = async ({ request, path, bucket, catalog, quer
       .resumeMultipartUpload(stagingKey(id, path), r2Id)
       .uploadPart(number, request.body ?? new Uint8Array()),
   );
-  // Died before this line, the part is not listed, and a client that resumes sends it again.
+  // After a crash before this line, the part is not listed, and a client that resumes sends it again.
   if (!(await catalog((c) => c.recordPart(id, { number, etag, size })))) throw noSuchUpload();
   return new Response(null, { headers: { ETag: `"${etag}"`, "Cache-Control": "no-store" } });
 };
@@ -91,7 +90,7 @@ export const abortUpload: Handler = async ({ path, bucket, catalog, query }) => 
   return new Response(null, { status: 204, headers: { "Cache-Control": "no-store" } });
 };
 
-/** Runs an operation on an upload; what R2 throws becomes S3's refusal. */
+/** Runs an operation on an upload; R2's errors become S3's. */
 export async function uploading<T>(operation: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();

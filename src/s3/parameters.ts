@@ -1,4 +1,4 @@
-// Parameters of S3's queries.
+// Parses parameters of S3's queries.
 import { S3Error } from "../http/s3-error.ts";
 
 /** A whole number; `absent` where it is not given. Throws {@link S3Error} 400. */

@@ -1,20 +1,18 @@
-// From a finished multipart upload to a NAR that can be read: verified against its name on the way.
-
+// Turns a staged object into a NAR: verifies it against its name and copies it to its key.
 import { MAX_SINGLE_PUT_BYTES, NAR } from "../bucket/kinds.ts";
 import { verifiedMetadata } from "../bucket/nar-object.ts";
 import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "../bucket/operation.ts";
 import { S3Error } from "../http/s3-error.ts";
 
-/** Bytes of the parts in which an object is copied that is too large for one put. */
+/** Bytes of the parts in which a larger object than one put can take is copied. */
 const COPY_PART_BYTES = 4 * 1024 ** 3;
 
 const httpMetadata = { contentType: NAR.contentType };
 
 /**
- * Puts a staged object under its final key if it has the SHA-256 (lower-case hex) that its name says; returns its
- * ETag. Up to `singlePutBytes` R2 checks it itself and no byte is hashed here; above, it is hashed first and then
- * copied in parts, which takes two more class A operations and one for each 4 GiB. Throws {@link S3Error} 400
- * BadDigest.
+ * Copies a staged object to its final key if it has the SHA-256 (lower-case hex) in its name; returns its ETag. Up to
+ * `singlePutBytes` R2 checks the hash; above, the Worker hashes the object and copies it in parts, which takes two more
+ * class A operations and one for each 4 GiB. Throws {@link S3Error} 400 BadDigest.
  */
 export async function promote(
   bucket: R2Bucket,
@@ -44,7 +42,7 @@ async function putVerified(
   }
 }
 
-/** The object appears under its final key when the copy is completed, not before. */
+/** The object appears under its final key only when the copy is complete. */
 async function copyInParts(
   bucket: R2Bucket,
   staged: R2Object,
@@ -60,14 +58,14 @@ async function copyInParts(
     const parts: R2UploadedPart[] = [];
     for (let offset = 0; offset < staged.size; offset += partBytes) {
       const range = { offset, length: Math.min(partBytes, staged.size - offset) };
-      // What was hashed, and nothing else.
+      // Exactly the object that was hashed.
       const source = await bucket.get(staged.key, { range, onlyIf: { etagMatches: staged.etag } });
       if (source === null || !("body" in source)) throw new Error("the staged object has gone");
       parts.push(await copy.uploadPart(parts.length + 1, source.body));
     }
     return (await copy.complete(parts)).etag;
   } catch (error) {
-    // It would hold its storage for a week. That this fails, too, is no news.
+    // Frees its storage, best effort: R2 drops the upload in a week.
     await copy.abort().catch(() => undefined);
     throw error;
   }

@@ -1,8 +1,8 @@
-// The name of an upload that is given to the client: with it every request finds the upload without a lookup.
+// The upload id that clients get. It names the upload in the bucket and in the catalog, so that no lookup is needed.
 import { S3Error } from "../http/s3-error.ts";
 
 export interface UploadId {
-  /** Ours: it names where the upload is staged, and its row in the catalog. */
+  /** Ours: part of the staging key, and the id of the catalog's row. */
   readonly id: string;
   /** The bucket's. */
   readonly r2Id: string;
@@ -12,7 +12,7 @@ export function formatUploadId({ id, r2Id }: UploadId): string {
   return `${id}.${r2Id}`;
 }
 
-/** Throws {@link S3Error} 404 for what cannot be one. */
+/** Throws {@link S3Error} 404 for a malformed id. */
 export function parseUploadId(text: string): UploadId {
   const [, id, r2Id] =
     /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([\w+/=.~-]{1,2048})$/.exec(text) ?? [];

@@ -1,4 +1,4 @@
-/** What a kind of request may cost, as design.md's table "What a request may cost" allows. */
+/** The most that a kind of request may cost. */
 import type { Answer, TestCache } from "../support/cache.ts";
 
 export interface Cost {

@@ -1,4 +1,4 @@
-/** What a request costs: R2 operations by class and catalog calls, as design.md's table "What a request may cost" allows. */
+/** The cost of each request: R2 operations by class and catalog calls, no more than costs-of-reads.ts and costs-of-writes.ts allow. */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";

@@ -108,7 +108,7 @@ function orders(graph: readonly Builds[], start: State, acts: readonly Act[]): [
   return results;
 }
 
-/** What may come of one: design.md's rules, on a map. */
+/** The outcomes that an operation may have, computed on a map. */
 function perform(graph: readonly Builds[], state: State, act: Act): [string, State][] {
   const build = buildAt(graph, act.path, act.build);
   const { hash, info } = build;

@@ -44,12 +44,12 @@ const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
   ["a cache that is no table", { CACHES: { "nix-cache": true } }, /^CACHES\.nix-cache: must be a table/],
   ["open as a text", { CACHES: { "nix-cache": { open: "true" } } }, /^CACHES\.nix-cache\.open: must be/],
   [
-    "a setting that nobody knows",
+    "an unknown setting",
     { CACHES: { "nix-cache": { opne: true } } },
-    /^CACHES\.nix-cache\.opne: there is no such setting/,
+    /^CACHES\.nix-cache\.opne: unknown setting/,
   ],
   [
-    "a visibility that nobody knows",
+    "an unknown visibility",
     { CACHES: { "nix-cache": { visibility: "secret" } } },
     /^CACHES\.nix-cache\.visibility: .*private until/,
   ],

@@ -78,7 +78,7 @@ describe("a mistake", () => {
     ["permissions as a text", { permissions: "push" }, /permissions: must list/],
     ["no caches", { caches: [] }, /caches: must list names/],
     ["a cache that cannot be", { caches: ["a/b"] }, /caches: must list names/],
-    ["a misspelt field", { claim: {} }, /"claim": there are issuer, audience, claims/],
+    ["a misspelt field", { claim: {} }, /"claim": unknown field; allowed: issuer, audience, claims/],
     ["everybody as a text", { everybody: "no" }, /everybody: must be true or false/],
   ];
 

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { awsChunked } from "../../src/http/aws-chunked.ts";
-import { type AwsChunkedOptions, awsChunkedDecoder } from "../../src/http/aws-chunked-decoder.ts";
+import { AwsChunkedDecoder, type AwsChunkedOptions } from "../../src/http/aws-chunked-decoder.ts";
 import { S3Error } from "../../src/http/s3-error.ts";
 import { checksum, concat, encode, encodeParts, SIGNING, text } from "./aws-chunked-encoder.ts";
 
@@ -14,7 +14,7 @@ const UNSIGNED = { decodedLength: CONTENT.byteLength, signing: undefined, traile
 const SIGNED = { ...UNSIGNED, signing: SIGNING };
 
 function decode(body: Uint8Array, options: AwsChunkedOptions): Uint8Array {
-  const decoder = awsChunkedDecoder(options);
+  const decoder = new AwsChunkedDecoder(options);
   const content = decoder.push(body);
   decoder.end();
   return concat(content);

@@ -2,11 +2,11 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { verifySigV4 } from "../../src/auth/sigv4/verify.ts";
 import { awsChunked, awsChunkedOptions, withoutAwsChunked } from "../../src/http/aws-chunked.ts";
-import { awsChunkedDecoder } from "../../src/http/aws-chunked-decoder.ts";
+import { AwsChunkedDecoder } from "../../src/http/aws-chunked-decoder.ts";
 import { S3Error } from "../../src/http/s3-error.ts";
 import { CONTENT, SECRETS, streamingRequest, TIME } from "../auth/sigv4/examples.ts";
+import { verifySigV4 } from "../auth/sigv4/signer.ts";
 import { concat, encode, SIGNING, text } from "./aws-chunked-encoder.ts";
 
 const CRC32 = "x-amz-checksum-crc32";
@@ -52,7 +52,7 @@ describe("any content in any chunks comes out, in whatever pieces it comes in", 
     fc.assert(
       fc.property(arbitrary, ({ content, sizes, signing, trailers, cuts }) => {
         const body = encode(content, { sizes, signing, trailers });
-        const decoder = awsChunkedDecoder({ decodedLength: content.byteLength, signing, trailers });
+        const decoder = new AwsChunkedDecoder({ decodedLength: content.byteLength, signing, trailers });
         const ends = [...cuts, body.byteLength].sort((a, b) => a - b);
         const decoded = ends.flatMap((end, index) => decoder.push(body.subarray(ends[index - 1] ?? 0, end)));
         decoder.end();
@@ -64,7 +64,9 @@ describe("any content in any chunks comes out, in whatever pieces it comes in", 
 
   test("without a copy", () => {
     const body = encode(new Uint8Array(100), { sizes: [40] });
-    const decoded = awsChunkedDecoder({ decodedLength: 100, signing: undefined, trailers: [] }).push(body);
+    const decoded = new AwsChunkedDecoder({ decodedLength: 100, signing: undefined, trailers: [] }).push(
+      body,
+    );
     expect(decoded.map((data) => data.byteLength)).toEqual([40, 40, 20]);
     expect(decoded.every((data) => data.buffer === body.buffer)).toBe(true);
   });
@@ -141,7 +143,7 @@ describe("what the headers say", () => {
 
   test("a trailer without a known checksum is refused", () => {
     const decoder = () =>
-      awsChunkedDecoder({ decodedLength: 1, signing: undefined, trailers: ["x-amz-meta-a"] });
+      new AwsChunkedDecoder({ decodedLength: 1, signing: undefined, trailers: ["x-amz-meta-a"] });
     expect(decoder).toThrow(expect.objectContaining({ code: "InvalidRequest" }));
   });
 

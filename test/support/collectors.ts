@@ -14,7 +14,7 @@ import { operation } from "./clients.ts";
 import type { Build } from "./graph.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Oracle } from "./oracle.ts";
-import { call, remove, runToEnd, sweep, uploadIfAbsent } from "./requests.ts";
+import { call, contextOf, remove, runToEnd, sweep, uploadIfAbsent } from "./requests.ts";
 import type { Client, Operation, Simulation } from "./world.ts";
 
 export interface Collectors {
@@ -93,7 +93,7 @@ export function collectorsOf(world: Simulation, oracle: Oracle, ledger: Ledger):
       const kind = KINDS.find(({ pattern }) => pattern.test(key));
       if (kind === undefined) throw new Error(`no kind of object is named ${key}`);
       const request = new Request(`https://cache.example.org/${key}`, { method: "PUT", body });
-      await putMetadata(request, client.bucket, kind, key, (ask) => unwrap(() => ask(client.catalog)));
+      await putMetadata(kind)(contextOf(client, request, key, () => undefined));
       // Debug info goes with its NAR, which may be that of another build than the one that is here.
       if (kind.name !== "debuginfo" || oracle.served.get(hash)?.url === narKey)
         ledger.companions.set(key, hash);

@@ -1,4 +1,4 @@
-/** One object of each kind, as design.md's table of kinds describes them. */
+/** One object of each kind. */
 
 export const HASH = "4crvrnhdg1r8sqc1hblbviqj0iqdajdv";
 export const NAR_HASH = "11hx99lg325wygx585wk5r3a1xczf282w7v79dmwvvhyyhxkc8zb";

@@ -1,4 +1,4 @@
-/** What every refusal has to look like (design.md, principle 7), whatever it refuses. */
+/** The form that every refusal must have. */
 import { expect } from "vitest";
 import type { Answer } from "./cache.ts";
 

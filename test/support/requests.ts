@@ -9,6 +9,7 @@ import { toResult } from "../../src/catalog/result.ts";
 import type { RunDefinition } from "../../src/catalog/runs/definition.ts";
 import { continueRuns, requestRun } from "../../src/catalog/runs/engine.ts";
 import { unwrap } from "../../src/catalog-client.ts";
+import type { Context } from "../../src/context.ts";
 import type { Build } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
 import type { Client } from "./world.ts";
@@ -21,8 +22,18 @@ export async function upload({ bucket, catalog }: Client, build: Build, oracle: 
     headers: { "Content-Length": String(build.nar.length) },
   });
   const purged = (paths: readonly string[]) => oracle.purged(paths);
-  await putNar(request, bucket, build.narKey, (ask) => unwrap(() => ask(catalog)), purged);
+  await putNar(contextOf({ bucket, catalog }, request, build.narKey, purged));
   oracle.narAcknowledged(build.narKey);
+}
+
+/** What a handler gets for a request of a client: only that which handlers of uploads use. */
+export function contextOf(
+  { bucket, catalog }: Pick<Client, "bucket" | "catalog">,
+  request: Request,
+  path: string,
+  purge: Context["purge"],
+): Context {
+  return { request, bucket, path, purge, catalog: (ask) => unwrap(() => ask(catalog)) } as Context;
 }
 
 /** As a pusher does it, who asks before uploading and relies on the answer. */

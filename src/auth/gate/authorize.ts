@@ -1,14 +1,16 @@
-// What somebody may do: the one place that lets a request through or not. Routes only name the permission they need.
+// The gate: the one place that lets a request through or refuses it. Routes only name the permission that they need.
 import type { Config } from "../../config/config.ts";
 import { HttpError } from "../../http/errors.ts";
 import { type Identity, may, type Permission, strongest } from "../grants.ts";
 import type { Payload } from "../sigv4/payload.ts";
-import { type Authority, identify, unauthorized } from "./identify.ts";
+import type { Authority } from "./authority.ts";
+import type { Identified } from "./identified.ts";
+import { identify, unauthorized } from "./identify.ts";
 
-/** What a route needs. `none` is for what has to answer anybody, such as a health check. */
+/** The permission that a route needs; `none` for those that answer everybody, such as a health check. */
 export type RoutePermission = Permission | "none";
 
-/** Who a request is by, and what its signature, where it has one, says of its body. */
+/** The sender of a request, and what its signature, where it has one, says of its body. */
 export interface Access {
   readonly identity: Identity;
   readonly payload?: Payload;
@@ -17,9 +19,8 @@ export interface Access {
 export const ANONYMOUS: Identity = { name: "anonymous", credential: "none", grants: [] };
 
 /**
- * Says who a request is by. Throws {@link HttpError} 401, 403, 404 or 503 unless they may do what `permission` says.
- * Of a named cache that is private nobody learns anything without its pull permission: all answers are those of a
- * name that no cache has.
+ * Lets a request through that may do what `permission` says. Throws {@link HttpError} 401, 403, 404 or 503 for others.
+ * A private named cache is hidden: without the pull permission on it all answers are those of a name that no cache has.
  */
 export async function authorize(
   request: Request,
@@ -29,59 +30,64 @@ export async function authorize(
   const { config } = authority;
   // The default cache is no secret, and its health is for monitors.
   const isHidden = config.isPrivate && (permission !== "none" || !isDefault(config));
-  const isWriting = permission === "push" || permission === "admin";
-  if (!isHidden && !isWriting) return { identity: ANONYMOUS };
-  if (isWriting && isDefault(config) && !isPossible(permission, config)) throw switchedOff(permission);
-
-  const identified = await identify(request, authority);
-  if (identified.kind !== "known") {
-    const what = isWriting ? `this needs the ${permission} permission` : "this cache is private";
-    throw unauthorized(what, identified);
-  }
-  const { identity } = identified;
-  if (isHidden && !may(identity, "pull", config.cacheName)) throw notReadable(identity, config);
-  if (!config.isDeclared)
+  const isWrite = permission === "push" || permission === "admin";
+  if (!isHidden && !isWrite) return { identity: ANONYMOUS };
+  if (isWrite && isDefault(config)) requirePossible(permission, config, ANONYMOUS);
+  const need = isWrite ? `this needs the ${permission} permission` : "this cache is private";
+  const access = known(await identify(request, authority), need);
+  if (isHidden) requireReadable(access.identity, config);
+  if (!config.isDeclared) {
     throw new HttpError(404, "there is no such cache; CACHES in wrangler.toml declares it");
-  if (isWriting && !isPossible(permission, config)) throw switchedOff(permission, identity);
-  if (isWriting && !may(identity, permission, config.cacheName)) {
-    throw notAllowed(identity, permission, config);
   }
-  return identified;
+  if (isWrite) {
+    requirePossible(permission, config, access.identity);
+    requireAllowed(access.identity, permission, config);
+  }
+  return access;
 }
 
-function notReadable({ name }: Identity, config: Config): HttpError {
-  if (isDefault(config)) return new HttpError(403, `${name} may not read this cache`);
-  // Word for word what a name gets that no cache has.
-  return new HttpError(404, `${name} may use no cache of this name`);
+function known(identified: Identified, need: string): Access {
+  if (identified.kind === "known") return identified;
+  throw unauthorized(need, identified);
 }
 
-function notAllowed(identity: Identity, permission: Permission, { cacheName }: Config): HttpError {
+function requireReadable(identity: Identity, config: Config): void {
+  if (may(identity, "pull", config.cacheName)) return;
+  const { name } = identity;
+  if (isDefault(config)) throw new HttpError(403, `${name} may not read this cache`);
+  // Exactly the answer for a name that no cache has.
+  throw new HttpError(404, `${name} may use no cache of this name`);
+}
+
+function requireAllowed(identity: Identity, permission: Permission, { cacheName }: Config): void {
+  if (may(identity, permission, cacheName)) return;
   const most = strongest(identity, cacheName);
-  const may = most === undefined ? "may do nothing with this cache" : `may ${most} only`;
-  return new HttpError(403, `${identity.name} ${may}; this needs the ${permission} permission`);
+  const allowed = most === undefined ? "may do nothing with this cache" : `may ${most} only`;
+  throw new HttpError(403, `${identity.name} ${allowed}; this needs the ${permission} permission`);
 }
 
-function isDefault({ folder, isDeclared }: Config): boolean {
-  return folder === "" && isDeclared;
+/** Refuses a write that no credential allows, because none that could is configured; says how to configure one. */
+function requirePossible(permission: Permission, config: Config, caller: Identity): void {
+  if (isPossible(permission, config)) return;
+  // PUSH_TOKEN allows writes to the default cache only.
+  if (caller.credential === "static") {
+    throw new HttpError(
+      403,
+      `${caller.name} is for the default cache; to this one ADMIN_TOKEN, minted tokens (TOKEN_SECRET) and OIDC give access, and none of them is configured`,
+    );
+  }
+  const [what, name] = permission === "admin" ? ["administration", "ADMIN_TOKEN"] : ["writing", "PUSH_TOKEN"];
+  throw new HttpError(
+    403,
+    `${what} is switched off: no ${name} is configured; set one with 'npx wrangler secret put ${name}', on your own machine in .dev.vars before the start`,
+  );
 }
 
-/** Nothing configured that could grant it means that nobody may. */
 function isPossible(permission: Permission, config: Config): boolean {
   if (config.adminToken !== undefined || config.mintsTokens || config.oidc.length > 0) return true;
   return permission === "push" && config.pushToken !== undefined && isDefault(config);
 }
 
-/** What PUSH_TOKEN may do, it may do with the default cache only: to its holder writing does not seem switched off. */
-function switchedOff(permission: Permission, asker: Identity = ANONYMOUS): HttpError {
-  const [what, name] = permission === "admin" ? ["administration", "ADMIN_TOKEN"] : ["writing", "PUSH_TOKEN"];
-  if (asker.credential === "static") {
-    return new HttpError(
-      403,
-      `${asker.name} is for the default cache; to this one ADMIN_TOKEN, minted tokens (TOKEN_SECRET) and OIDC give access, and none of them is configured`,
-    );
-  }
-  return new HttpError(
-    403,
-    `${what} is switched off: no ${name} is configured; set one with 'npx wrangler secret put ${name}', on your own machine in .dev.vars before the start`,
-  );
+function isDefault({ folder, isDeclared }: Config): boolean {
+  return folder === "" && isDeclared;
 }

@@ -1,5 +1,5 @@
-// The credential of a request. Nix knows only Basic, sent pre-emptively from netrc, and the login means nothing:
-// the password is the token. Everything else sends Bearer.
+// The token of a request. Nix sends Basic from its netrc, where the password is the token and the login is arbitrary;
+// other clients send Bearer.
 
 /** The token that a request carries; `undefined` without a usable Authorization header. */
 export function tokenOf(request: Request): string | undefined {
@@ -21,7 +21,7 @@ function basicPassword(value: string): string | undefined {
     const colon = text.indexOf(":");
     return colon < 0 ? undefined : text.slice(colon + 1);
   } catch {
-    // Not base64: a credential that cannot be right.
+    // Not base64.
     return undefined;
   }
 }

@@ -3,14 +3,14 @@ import type { Config } from "../../config/config.ts";
 import type { Identity } from "../grants.ts";
 
 export interface StaticToken {
-  /** In S3's terms. */
+  /** The access key id that stands for it in signatures. */
   readonly accessKey: string;
   /** `undefined` where none is configured. */
   readonly token: string | undefined;
   readonly identity: Identity;
 }
 
-/** Those of readers and writers are for the default cache alone: whoever was given one knows of no other. */
+/** PUSH_TOKEN and PULL_TOKEN are for the default cache only: their holders need not know of any other. */
 export function staticTokens({ adminToken, pushToken, pullToken, defaultName }: Config): StaticToken[] {
   return [
     {
@@ -43,7 +43,7 @@ export function staticTokens({ adminToken, pushToken, pullToken, defaultName }: 
   ];
 }
 
-/** Whose token it is. All are always compared, so that the time tells nothing of which secret was nearly met. */
+/** The identity of a static token. Always compares all, so that the time does not depend on which one matches. */
 export async function staticIdentity(token: string, config: Config): Promise<Identity | undefined> {
   const digest = await sha256(token);
   let found: Identity | undefined;
@@ -53,7 +53,7 @@ export async function staticIdentity(token: string, config: Config): Promise<Ide
   return found;
 }
 
-/** Digests have one length and betray nothing of the secret's, unlike the secrets themselves. */
+/** Compares digests, so that the time does not depend on the secret's length. */
 async function matches(digest: ArrayBuffer, secret: string | undefined): Promise<boolean> {
   const expected = await sha256(secret ?? "");
   return crypto.subtle.timingSafeEqual(digest, expected) && secret !== undefined;

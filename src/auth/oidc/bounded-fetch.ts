@@ -1,4 +1,4 @@
-// Fetching a small JSON document from a server that may be slow, broken or hostile.
+// Fetches a small JSON document from a server that may be slow, broken or hostile.
 
 /** Milliseconds for everything: connecting, the head and the body. */
 export const FETCH_TIMEOUT_MS = 3000;
@@ -8,12 +8,12 @@ export const MAX_DOCUMENT_BYTES = 128 * 1024;
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** Thrown by {@link fetchJson}: one line that says what was wrong with the answer. */
+/** Thrown by {@link fetchJson}; the message is one line. */
 export class FetchError extends Error {}
 
 /**
- * GETs a JSON object. Throws {@link FetchError} for anything but a whole 200 within the limits. No redirect is
- * followed: an open redirect on the issuer's host would let others speak for it.
+ * GETs a JSON object. Throws {@link FetchError} for anything but a complete 200 within the limits. Follows no redirect:
+ * through an open redirect on the issuer's host others could publish keys for it.
  */
 export async function fetchJson(fetcher: Fetch, url: string): Promise<Record<string, unknown>> {
   const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS);
@@ -31,12 +31,12 @@ export async function fetchJson(fetcher: Fetch, url: string): Promise<Record<str
   } catch (error) {
     if (error instanceof FetchError) throw error;
     if (signal.aborted) throw new FetchError(`${url} did not answer within ${FETCH_TIMEOUT_MS} ms`);
-    // Its message may be anything; the kind of error is enough to look for.
+    // The error's message may contain anything; its name is enough to search for.
     throw new FetchError(`${url} cannot be reached (${error instanceof Error ? error.name : "error"})`);
   }
 }
 
-/** Reads as it arrives and stops at the limit: a Content-Length can be absent or a lie. */
+/** Reads up to the limit, without trusting Content-Length. */
 async function readLimited(response: Response, url: string, signal: AbortSignal): Promise<string> {
   const decoder = new TextDecoder();
   let size = 0;

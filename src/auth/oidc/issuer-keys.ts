@@ -1,8 +1,8 @@
-// The public keys that an issuer publishes now: its metadata, its key set, and the keys in there that can be used.
+// Fetches the public keys of an issuer: its metadata, its key set, and the usable keys of that.
 import { importJWK, type JWK } from "jose";
 import { type Fetch, FetchError, fetchJson } from "./bounded-fetch.ts";
 
-/** The signatures that are accepted: only such as need the issuer's private key. */
+/** Accepted signature algorithms: asymmetric ones only. */
 export const ALGORITHMS = ["RS256", "ES256", "EdDSA"] as const;
 export type Algorithm = (typeof ALGORITHMS)[number];
 
@@ -14,13 +14,13 @@ export interface IssuerKey {
 
 const MIN_RSA_BITS = 2048;
 
-/** Characters; it is named in messages. */
+/** Characters, because messages name the URL. */
 const MAX_URL_LENGTH = 512;
 
-/** A set with more is none that an issuer publishes; each costs time to import. */
+/** Far more than issuers publish; each costs time to import. */
 const MAX_KEYS = 64;
 
-/** Fetches an issuer's keys, in two requests. Throws {@link FetchError} where there is none to be had. */
+/** Fetches an issuer's keys, in two requests. Throws {@link FetchError} where there is no usable one. */
 export async function fetchIssuerKeys(fetcher: Fetch, issuer: string): Promise<readonly IssuerKey[]> {
   const url = await keySetUrl(fetcher, issuer);
   const { keys } = await fetchJson(fetcher, url);
@@ -36,10 +36,10 @@ export async function fetchIssuerKeys(fetcher: Fetch, issuer: string): Promise<r
 async function keySetUrl(fetcher: Fetch, issuer: string): Promise<string> {
   const url = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
   const metadata = await fetchJson(fetcher, url);
-  // Section 4.3: MUST be identical, so that nobody's metadata is taken for another's.
+  // Section 4.3: it MUST be identical, so that one issuer cannot impersonate another.
   if (metadata.issuer !== issuer) throw new FetchError(`${url} is the metadata of another issuer`);
   const keys = typeof metadata.jwks_uri === "string" ? URL.parse(metadata.jwks_uri) : null;
-  // Another host is usual (Google's keys are at www.googleapis.com), http is not: except where the issuer has it, too.
+  // Another host is common (Google's keys are at www.googleapis.com). http is allowed only at the issuer's own origin.
   if (
     keys === null ||
     keys.href.length > MAX_URL_LENGTH ||
@@ -50,22 +50,22 @@ async function keySetUrl(fetcher: Fetch, issuer: string): Promise<string> {
   return keys.href;
 }
 
-/** `undefined` for a key that is not for these signatures: a set may have others beside it (RFC 7517, section 5). */
+/** `undefined` for a key of another use or algorithm, which a set may have, too (RFC 7517, section 5). */
 async function importKey(value: unknown): Promise<IssuerKey | undefined> {
   if (typeof value !== "object" || value === null) return undefined;
   const jwk = value as JWK;
   const algorithm = algorithmOf(jwk);
-  // The algorithm is the key's and never the token's: an RSA key must not be used as the secret of an HS256.
+  // The key decides on the algorithm, never the token: an RSA public key must not become the secret of HS256.
   if (algorithm === undefined || (jwk.alg !== undefined && jwk.alg !== algorithm)) return undefined;
   if (jwk.use !== undefined && jwk.use !== "sig") return undefined;
   try {
-    // Only what makes a public key, whatever else an issuer may have put in.
+    // Only the members of a public key.
     const { kty, crv, n, e, x, y } = jwk;
     const key = await importJWK(JSON.parse(JSON.stringify({ kty, crv, n, e, x, y })), algorithm);
     if (key instanceof Uint8Array || isShortRsa(key)) return undefined;
     return { id: typeof jwk.kid === "string" ? jwk.kid : undefined, algorithm, key };
   } catch {
-    // Broken; the others may do.
+    // One broken key must not make the others unusable.
     return undefined;
   }
 }

@@ -1,145 +1,150 @@
-// Which key a token is signed with: an issuer's keys, kept in this isolate's memory, fetched as seldom as can be.
+// The keys of trusted issuers, kept in this isolate's memory and fetched rarely.
 import { waitUntil } from "cloudflare:workers";
 import { FETCH_TIMEOUT_MS, type Fetch, FetchError } from "./bounded-fetch.ts";
 import { type Algorithm, fetchIssuerKeys, type IssuerKey } from "./issuer-keys.ts";
 
-/** Milliseconds after which keys are fetched again: a key that the issuer has withdrawn stops to count. */
+/** Milliseconds after which keys are fetched again, so that a withdrawn key stops to count. */
 export const FRESH_MS = 60 * 60 * 1000;
 /**
- * Milliseconds for which keys that were good are used while their issuer does not answer. Its outage is no reason to
- * stop; but who can keep us from asking it must not keep a withdrawn key alive for longer.
+ * Milliseconds for which keys are used while their issuer does not answer. An attacker who keeps the issuer from
+ * answering must not keep a withdrawn key alive for longer.
  */
 export const STALE_MS = 6 * 60 * 60 * 1000;
-/** Milliseconds between two fetches for the sake of a key that is not there: anybody can name one. */
+/** Milliseconds between two fetches for a key that is not there: a forged token can name any. */
 export const COOL_DOWN_MS = 30 * 1000;
-/** Milliseconds after a failure. Shorter: until then whoever needs a key that is not here is refused. */
+/** The same after a failure. Shorter, because every token with a missing key is refused until then. */
 export const FAILURE_COOL_DOWN_MS = 5 * 1000;
-/** Two requests, and some time to spare: a fetch that is older has died. */
+/** Milliseconds that a fetch of two requests can take; an older one has died. */
 const FETCH_MS = 2 * FETCH_TIMEOUT_MS + 1000;
-/** Milliseconds between two looks at whether another request's fetch has ended. */
-const LOOK_MS = 20;
+/** Milliseconds between two checks whether another request's fetch has ended. */
+const POLL_MS = 20;
 
 export type KeyResult =
   | { readonly kind: "key"; readonly key: CryptoKey }
   /** The issuer has no such key. */
   | { readonly kind: "unknown" }
-  /** Whether it has cannot be found out now. */
+  /** The issuer does not answer. */
   | { readonly kind: "unavailable"; readonly why: string };
 
 export interface KeySource {
-  /** Finds the key of a trusted issuer: its URL decides where this fetches from. Never rejects. */
+  /** Finds a key of an issuer. Only for trusted issuers: its URL is fetched. Never rejects. */
   readonly find: (issuer: string, keyId: string | undefined, algorithm: Algorithm) => Promise<KeyResult>;
 }
 
-interface State {
-  keys: readonly IssuerKey[];
-  /** When the keys were fetched, in milliseconds since the epoch, like all times here. */
-  fetched: number;
-  /** When the last fetch began. */
-  asked: number;
-  /** Why the last fetch failed. */
-  failure: string | undefined;
-  /** Whether a fetch is under way. */
-  fetching: boolean;
-}
-
 export interface KeySourceOptions {
-  readonly fetcher?: Fetch;
-  readonly now?: () => number;
-  readonly wait?: (ms: number) => Promise<unknown>;
-  /** Lets work go on although its request ends before. */
-  readonly keepAlive?: (work: Promise<void>) => void;
+  readonly fetcher: Fetch;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly wait: (ms: number) => Promise<unknown>;
+  /** Lets work go on although its request has ended. */
+  readonly keepAlive: (work: Promise<void>) => void;
 }
 
-/** A memory of keys. One for an isolate: it holds results only, so that any request may use it. */
-export function createKeySource({
-  fetcher = (url, init) => fetch(url, init),
-  now = () => Date.now(),
-  wait = (ms) => new Promise((done) => setTimeout(done, ms)),
-  keepAlive = waitUntil,
-}: KeySourceOptions = {}): KeySource {
-  const states = new Map<string, State>();
+const DEFAULTS: KeySourceOptions = {
+  fetcher: (url, init) => fetch(url, init),
+  now: () => Date.now(),
+  wait: (ms) => new Promise((done) => setTimeout(done, ms)),
+  keepAlive: waitUntil,
+};
 
-  /**
-   * Fetches, or waits until another request's fetch has ended. It looks for the end again and again, in the place of
-   * awaiting the other's promise: the I/O of a request that is killed dies with it, and a promise for that never
-   * settles, for nobody (tried with workerd of 2026-11).
-   */
-  async function refresh(issuer: string, state: State): Promise<void> {
-    if (isFetching(state, now())) {
-      while (isFetching(state, now())) await wait(LOOK_MS);
-      // Else it has died, and the first to notice takes its place.
-      if (!state.fetching) return;
-    }
-    const fetching = fetchKeys(issuer, state);
-    // The others wait for it, too: whose request began it may go.
-    keepAlive(fetching);
-    await fetching;
-  }
-
-  async function fetchKeys(issuer: string, state: State): Promise<void> {
-    const begun = now();
-    state.asked = begun;
-    state.fetching = true;
-    try {
-      const keys = await fetchIssuerKeys(fetcher, issuer);
-      state.keys = keys;
-      // Its beginning: what the issuer has changed since may be missing.
-      state.fetched = begun;
-      state.failure = undefined;
-    } catch (error) {
-      state.failure = error instanceof FetchError ? error.message : "its keys cannot be read";
-      console.warn(`OIDC issuer ${issuer}: ${state.failure}`);
-    } finally {
-      state.fetching = false;
-    }
-  }
-
+/** A source with a memory, one for an isolate: it keeps results and no promises, so that any request may use it. */
+export function createKeySource(options: Partial<KeySourceOptions> = {}): KeySource {
+  const issuers = new Map<string, KnownKeys>();
   return {
-    async find(issuer, keyId, algorithm) {
-      const state = states.get(issuer) ?? {
-        keys: [],
-        fetched: Number.NEGATIVE_INFINITY,
-        asked: Number.NEGATIVE_INFINITY,
-        failure: undefined,
-        fetching: false,
-      };
-      states.set(issuer, state);
-      const known = () => (isUsable(state, now()) ? select(state.keys, keyId, algorithm) : undefined);
-      // With the key in hand nobody waits for a fetch that somebody else does.
-      const isDue = now() - state.fetched >= FRESH_MS && !isFetching(state, now());
-      const isMissing = known() === undefined;
-      if ((isMissing || isDue) && mayAsk(state, now(), isMissing)) await refresh(issuer, state);
-      const key = known();
-      if (key !== undefined) return { kind: "key", key };
-      if (isUsable(state, now()) && state.failure === undefined) return { kind: "unknown" };
-      return { kind: "unavailable", why: `${issuer}: ${state.failure ?? "its keys are still on their way"}` };
+    find(issuer, keyId, algorithm) {
+      const known = issuers.get(issuer) ?? new KnownKeys(issuer, { ...DEFAULTS, ...options });
+      issuers.set(issuer, known);
+      return known.find(keyId, algorithm);
     },
   };
 }
 
-function isFetching(state: State, now: number): boolean {
-  return state.fetching && now - state.asked < FETCH_MS;
-}
+/** The keys of one issuer. All times are in milliseconds since the epoch. */
+class KnownKeys {
+  readonly #issuer: string;
+  readonly #options: KeySourceOptions;
+  #keys: readonly IssuerKey[] = [];
+  /** When the fetch of the keys began. */
+  #fetched = Number.NEGATIVE_INFINITY;
+  /** When the last fetch began. */
+  #asked = Number.NEGATIVE_INFINITY;
+  /** Why the last fetch failed. */
+  #failure: string | undefined;
+  /** Whether a fetch has begun and not ended: it is under way, or it died with its request. */
+  #isOpen = false;
 
-function isUsable(state: State, now: number): boolean {
-  return now - state.fetched < STALE_MS;
-}
+  constructor(issuer: string, options: KeySourceOptions) {
+    this.#issuer = issuer;
+    this.#options = options;
+  }
 
-function mayAsk(state: State, now: number, isMissing: boolean): boolean {
-  if (isFetching(state, now)) return true;
-  // A fetch that has neither ended nor is under way has died: that is a failure, too.
-  const hasFailed = state.failure !== undefined || state.fetching;
-  return now - state.asked >= (hasFailed && isMissing ? FAILURE_COOL_DOWN_MS : COOL_DOWN_MS);
-}
+  async find(keyId: string | undefined, algorithm: Algorithm): Promise<KeyResult> {
+    const isMissing = this.#select(keyId, algorithm) === undefined;
+    // A request that has its key does not wait for another request's fetch.
+    const isDue = this.#age() >= FRESH_MS && !this.#isFetching();
+    if ((isMissing || isDue) && this.#mayFetch(isMissing)) await this.#refresh();
+    const key = this.#select(keyId, algorithm);
+    if (key !== undefined) return { kind: "key", key };
+    if (this.#age() < STALE_MS && this.#failure === undefined) return { kind: "unknown" };
+    const why = this.#failure ?? "its keys are still on their way";
+    return { kind: "unavailable", why: `${this.#issuer}: ${why}` };
+  }
 
-/** RFC 7515, section 4.1.4. A token that names no key means the only one there is. */
-function select(
-  keys: readonly IssuerKey[],
-  id: string | undefined,
-  algorithm: Algorithm,
-): CryptoKey | undefined {
-  const suitable = keys.filter((key) => key.algorithm === algorithm);
-  if (id !== undefined) return suitable.find((key) => key.id === id)?.key;
-  return suitable.length === 1 ? suitable[0]?.key : undefined;
+  /** RFC 7515, section 4.1.4. A token that names no key means the only one there is. */
+  #select(id: string | undefined, algorithm: Algorithm): CryptoKey | undefined {
+    if (this.#age() >= STALE_MS) return undefined;
+    const suitable = this.#keys.filter((key) => key.algorithm === algorithm);
+    if (id !== undefined) return suitable.find((key) => key.id === id)?.key;
+    return suitable.length === 1 ? suitable[0]?.key : undefined;
+  }
+
+  /** Milliseconds since the fetch of the keys. */
+  #age(): number {
+    return this.#options.now() - this.#fetched;
+  }
+
+  #isFetching(): boolean {
+    return this.#isOpen && this.#options.now() - this.#asked < FETCH_MS;
+  }
+
+  #mayFetch(isMissing: boolean): boolean {
+    if (this.#isFetching()) return true;
+    // A fetch that is open for longer than FETCH_MS has died, which is a failure, too.
+    const hasFailed = this.#failure !== undefined || this.#isOpen;
+    const coolDown = hasFailed && isMissing ? FAILURE_COOL_DOWN_MS : COOL_DOWN_MS;
+    return this.#options.now() - this.#asked >= coolDown;
+  }
+
+  /**
+   * Fetches, or waits until another request's fetch has ended. It polls instead of awaiting the other's promise: the I/O
+   * of a request that is killed dies with it, and a promise for that never settles (tried with workerd of 2026-11).
+   */
+  async #refresh(): Promise<void> {
+    if (this.#isFetching()) {
+      while (this.#isFetching()) await this.#options.wait(POLL_MS);
+      // Otherwise it has died, and the first request to notice fetches again.
+      if (!this.#isOpen) return;
+    }
+    const fetching = this.#fetch();
+    // Other requests wait for it, even where this one is cancelled.
+    this.#options.keepAlive(fetching);
+    await fetching;
+  }
+
+  async #fetch(): Promise<void> {
+    const begun = this.#options.now();
+    this.#asked = begun;
+    this.#isOpen = true;
+    try {
+      this.#keys = await fetchIssuerKeys(this.#options.fetcher, this.#issuer);
+      // The beginning: what the issuer has changed since then may be missing.
+      this.#fetched = begun;
+      this.#failure = undefined;
+    } catch (error) {
+      this.#failure = error instanceof FetchError ? error.message : "its keys cannot be read";
+      console.warn(`OIDC issuer ${this.#issuer}: ${this.#failure}`);
+    } finally {
+      this.#isOpen = false;
+    }
+  }
 }

@@ -1,22 +1,22 @@
-// Which rules a token's claims satisfy, and where they satisfy none, how near they came.
+// Matches a token's claims with the rules, and explains why none matches.
 import type { JWTPayload } from "jose";
-import type { ClaimRule, OidcRule } from "../../config/oidc.ts";
+import type { ClaimRule, OidcRule } from "../../config/oidc-rule.ts";
 import { matches } from "../pattern.ts";
 
-/** Characters of a claim's value that a message repeats: it is the caller's own, but a log line is not theirs. */
+/** Characters of a claim's value that a message repeats, so that a token cannot flood the log. */
 const MAX_SHOWN = 100;
-/** Characters. A longer value is none that a rule was written for. */
+/** Characters. Longer values match no rule. */
 const MAX_VALUE_LENGTH = 1024;
 
-/** One line for the first thing that a rule demands and the claims lack; `undefined` where they lack nothing. */
+/** One line that says how the claims fail one condition of a rule. */
 type Lack = string;
 
-/** The rules that the claims of a token satisfy; all must be of its issuer. */
+/** The rules that the claims satisfy, of rules of the token's issuer. */
 export function matchingRules(claims: JWTPayload, rules: readonly OidcRule[]): readonly OidcRule[] {
   return rules.filter((rule) => lacks(claims, rule).length === 0);
 }
 
-/** What keeps the claims from the rule that they come nearest to: of which they lack the least. */
+/** Why no rule matches: the first failed condition of the rule with the fewest. */
 export function whyNone(claims: JWTPayload, rules: readonly OidcRule[]): string {
   const [nearest] = rules
     .map((rule) => ({ rule, missing: lacks(claims, rule) }))
@@ -33,7 +33,7 @@ function lacks(claims: JWTPayload, rule: OidcRule): readonly Lack[] {
   ].filter((lack) => lack !== undefined);
 }
 
-/** RFC 7519, section 4.1.3: a text or a list of texts, of which one has to be ours. */
+/** RFC 7519, section 4.1.3: a text or a list of texts, of which one must be in the rule. */
 function lackOfAudience({ aud }: JWTPayload, audiences: readonly string[]): Lack | undefined {
   const values = valuesOf(aud);
   if (values.some((value) => audiences.includes(value))) return undefined;
@@ -41,7 +41,7 @@ function lackOfAudience({ aud }: JWTPayload, audiences: readonly string[]): Lack
 }
 
 function lackOfClaim(claims: JWTPayload, { name, patterns }: ClaimRule): Lack | undefined {
-  // What every object has, such as `constructor`, is a function and so no value.
+  // Inherited properties such as `constructor` are functions, which `valuesOf` ignores.
   const values = valuesOf(claims[name]);
   if (values.some((value) => patterns.some((pattern) => matches(pattern, value)))) return undefined;
   const wanted = `must be ${patterns.map(shown).join(" or ")}`;
@@ -55,7 +55,7 @@ function running(pattern: string): string {
   return pattern.replace(/\*+/g, "**");
 }
 
-/** A claim's value as texts: itself, or each of a list, such as groups. What is neither has none, and so no match. */
+/** A claim's value as texts, or each value of a list such as groups. Objects and null have none. */
 function valuesOf(value: unknown): readonly string[] {
   return (Array.isArray(value) ? value : [value])
     .filter((item) => ["string", "boolean", "number"].includes(typeof item))
@@ -67,7 +67,7 @@ function shownAll(values: readonly string[]): string {
   return values.length === 0 ? "not there" : shown(values.join(", "));
 }
 
-/** Quoted, on one line, of a bounded length. */
+/** Quoted, on one line, at most {@link MAX_SHOWN} characters. */
 export function shown(text: string): string {
   const line = text.replace(/[^\x20-\x7e]/g, "?").replaceAll('"', "'");
   return `"${line.length > MAX_SHOWN ? `${line.slice(0, MAX_SHOWN)}...` : line}"`;

@@ -1,4 +1,4 @@
-// Identity tokens of trusted issuers (OpenID Connect): who has one that a rule lets in, and what they may do.
+// Verifies identity tokens of trusted issuers (OpenID Connect).
 import {
   decodeJwt,
   decodeProtectedHeader,
@@ -7,32 +7,32 @@ import {
   jwtVerify,
   type ProtectedHeaderParameters,
 } from "jose";
-import type { OidcRule } from "../../config/oidc.ts";
+import type { OidcRule } from "../../config/oidc-rule.ts";
 import type { Identity } from "../grants.ts";
 import { ALGORITHMS, type Algorithm } from "./issuer-keys.ts";
 import type { KeySource } from "./jwks.ts";
 import { matchingRules, shown, whyNone } from "./match.ts";
 
-/** Seconds by which an issuer's clock may be off. */
+/** Seconds by which an issuer's clock may differ. */
 export const CLOCK_SKEW_S = 60;
-/** Characters. GitHub's tokens have some 1500. What is longer is not even decoded. */
+/** Characters. GitHub's tokens have some 1500. A longer token is refused before it is decoded. */
 const MAX_TOKEN_LENGTH = 16 * 1024;
 const MAX_NAME_LENGTH = 128;
 
 export type OidcResult =
   | { readonly ok: true; readonly identity: Identity }
-  /** 401: the token is not good enough. 503: whether it is cannot be known now. One line that says why. */
+  /** 401: the token is refused. 503: it cannot be checked now. The message is one line. */
   | { readonly ok: false; readonly status: 401 | 503; readonly message: string };
 
-/** Whether a credential has the form of an identity token; of any issuer's, and with any signature. */
+/** Whether a credential has the form of a JWT. */
 export function looksLikeJwt(token: string): boolean {
   return /^eyJ[\w-]+\.[\w-]+\.[\w-]*$/.test(token);
 }
 
 /**
- * Checks an identity token. Its identity has the grants of all rules that it satisfies. A refusal is also logged;
- * neither line has anything of the token but bounded values of its claims. Never throws. `now` is in milliseconds
- * since the epoch.
+ * Verifies an identity token. Its identity has the grants of all rules that it satisfies. A refusal is logged. Message
+ * and log contain nothing of the token but bounded values of its claims. Never throws. `now` is in milliseconds since
+ * the epoch.
  */
 export async function verifyOidc(
   token: string,
@@ -53,7 +53,7 @@ async function check(
 ): Promise<OidcResult> {
   const claimed = token.length <= MAX_TOKEN_LENGTH ? decode(token) : undefined;
   if (claimed === undefined) return wrong("the token is no JWT, or has been cut");
-  // Nothing of this is proven yet. It only spares the issuer requests, and tells nothing of the rules.
+  // Not verified yet: these checks spare the issuer requests and reveal nothing of the rules.
   const { header, payload } = claimed;
   const algorithm = ALGORITHMS.find((known) => known === header.alg);
   // `none` and HS256, whose "secret" would be the public key, are the classic forgeries (RFC 8725, section 2.1).
@@ -62,7 +62,7 @@ async function check(
       `the token is signed with ${shown(textOf(header.alg))}, and only ${ALGORITHMS.join(", ")} count`,
     );
   }
-  // An issuer that no rule names is never asked for anything: who could name one could have us call any server.
+  // Never contact an issuer that no rule names: that would be SSRF.
   const ofIssuer = rules.filter(({ issuer }) => issuer === payload.iss);
   if (ofIssuer.length === 0) {
     return wrong(`no rule of OIDC trusts the token's issuer, ${shown(textOf(payload.iss))}`);
@@ -89,7 +89,7 @@ async function check(
   }
 }
 
-/** Only behind a right signature: a stranger must not learn from the refusals what the rules are. */
+/** Only after the signature is verified: the refusals reveal the rules. */
 function authorized(claims: JWTPayload, rules: readonly OidcRule[]): OidcResult {
   const matching = matchingRules(claims, rules);
   if (matching.length === 0) return wrong(whyNone(claims, rules));
@@ -104,17 +104,17 @@ function authorized(claims: JWTPayload, rules: readonly OidcRule[]): OidcResult 
   };
 }
 
-/** `undefined` for what is no JWT at all. */
+/** `undefined` for a text that is no JWT. */
 function decode(token: string): { header: ProtectedHeaderParameters; payload: JWTPayload } | undefined {
   try {
     return { header: decodeProtectedHeader(token), payload: decodeJwt(token) };
   } catch {
-    // jose says which part; whoever sent it has cut it or taken something else for it.
+    // jose says which part is malformed; that does not help the user.
     return undefined;
   }
 }
 
-/** The claims, when the signature is right; `undefined` when it is not. */
+/** The claims; `undefined` where the signature is wrong. */
 async function verified(
   token: string,
   key: CryptoKey,
@@ -130,7 +130,7 @@ async function verified(
     };
     return (await jwtVerify(token, key, options)).payload;
   } catch (error) {
-    // All of jose's errors mean that this token is not to be believed; anything else, too, but is a defect.
+    // jose's errors mean that the token is invalid. Any other error is a defect, and refuses the token as well.
     if (!(error instanceof errors.JOSEError)) console.error("a token could not be verified", error);
     return undefined;
   }
@@ -159,12 +159,12 @@ function iso(seconds: number): string {
   return new Date(seconds * 1000).toISOString();
 }
 
-/** What the types promise nobody has checked: an object may even throw when it is made a text. */
+/** jose's types of the claims are not checked at runtime. */
 function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
-/** Who it is, for the catalog and the log: the prefix keeps a subject from passing for anything else. */
+/** The name for the catalog and the log; the prefix keeps it apart from names of other credentials. */
 function nameOf({ sub }: JWTPayload): string {
   return `oidc:${textOf(sub)
     .replace(/[^A-Za-z0-9._:/@+-]/g, "_")

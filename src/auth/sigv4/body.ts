@@ -1,4 +1,4 @@
-// The body of a request with a checked signature: what the signature says of it is checked as it is read.
+// The body of a signed request, checked against its signature while it is read.
 import { awsChunked, awsChunkedOptions, withoutAwsChunked } from "../../http/aws-chunked.ts";
 import { contentLength } from "../../http/body.ts";
 import { filteredBody, sha256Filter } from "../../http/filtered-body.ts";
@@ -6,17 +6,17 @@ import { S3Error } from "../../http/s3-error.ts";
 import type { Payload } from "./payload.ts";
 
 export interface VerifiedRequest {
-  /** As sent, but with a body that fails unless it is what was signed, and without `aws-chunked`. */
+  /** As sent, but without `aws-chunked`, and with a body that fails unless it is the signed one. */
   readonly request: Request;
-  /** Why the body has failed, to be thrown in the place of what the bucket made of it. */
+  /** Why the body has failed; to be thrown instead of the bucket's error. */
   readonly failure: () => S3Error | undefined;
 }
 
 const EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /**
- * Makes the body of a request check itself, unless its handler has the bucket hold it against `checkedSha256`
- * (lower-case hex). Throws {@link S3Error} where the headers alone show it to be wrong.
+ * Makes the body of a request check itself. Needless where the handler has the bucket check the same hash, given as
+ * `checkedSha256` (lower-case hex). Throws {@link S3Error} where the headers alone are wrong.
  */
 export function verifiedRequest(
   request: Request,
@@ -24,12 +24,12 @@ export function verifiedRequest(
   checkedSha256: string | undefined,
 ): VerifiedRequest {
   if (request.headers.has("x-amz-copy-source")) {
-    // Taken for an upload it would store an empty body. rclone sends it to change nothing but a date.
+    // Handled as an upload it would store an empty body. rclone sends it to change a date.
     throw new S3Error(501, "NotImplemented", "copying within the cache is not supported; upload the object");
   }
   if (payload.form === "unsigned") return { request, failure: () => undefined };
   if (request.body === null) {
-    // A GET, for example, is signed with the hash of nothing; anything else has lost its body on the way.
+    // A GET, for example, is signed with the hash of an empty body.
     if (payload.form === "sha256" && payload.sha256 === EMPTY_SHA256) {
       return { request, failure: () => undefined };
     }

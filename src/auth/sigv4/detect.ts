@@ -1,6 +1,6 @@
-// Whether a request is signed by AWS Signature Version 4: all that requests without a signature have to load.
+// Detects AWS Signature Version 4.
 
-/** True for both places of a signature: the Authorization header, and the query of a pre-signed URL. */
+/** Whether a request has a signature, in the Authorization header or in the query of a pre-signed URL. */
 export function carriesSigV4(request: Request): boolean {
   return (
     request.url.includes("X-Amz-Signature=") ||

@@ -1,16 +1,16 @@
-// The forms that the body of a signed request may have: what `x-amz-content-sha256` says of it.
+// The forms of a signed request's body, as `x-amz-content-sha256` names them.
 import type { ChunkSigning } from "../../http/aws-chunked-signatures.ts";
 import { S3Error } from "../../http/s3-error.ts";
 
 export type Payload =
-  /** Any body: only TLS protects it. */
+  /** The signature does not cover the body; only TLS protects it. */
   | { readonly form: "unsigned" }
-  /** The signature vouches for a body with this hash (lower-case hex); **whoever reads the body has to check it**. */
+  /** The body has this hash (lower-case hex), **which its reader must check**. */
   | { readonly form: "sha256"; readonly sha256: string }
   /** The body is `aws-chunked`, with or without a signature for each chunk and a trailer. */
   | { readonly form: "streaming"; readonly trailer: boolean; readonly signing: ChunkSigning | undefined };
 
-/** Reads the payload hash of a request. Throws {@link S3Error} for a form that is unknown or not supported. */
+/** Throws {@link S3Error} for a form that is unknown or not supported. */
 export function parsePayload(payloadHash: string, signing: ChunkSigning): Payload {
   if (/^[0-9a-f]{64}$/.test(payloadHash)) return { form: "sha256", sha256: payloadHash };
   switch (payloadHash) {

@@ -1,10 +1,10 @@
-// The request as its client signed it: what the platform and aws4fetch would read differently is put right here.
+// The request as its client signed it. The platform changes some of it on the way, and aws4fetch reads some of it
+// differently: both are undone here.
 import { S3Error } from "../../http/s3-error.ts";
-import type { SignatureParams } from "./signature-params.ts";
 
 /**
- * The URL that the client signed. Its host is the Host header, where a port that is the scheme's default still shows;
- * the scheme is not signed, so that the other one can keep the parser from dropping such a port.
+ * The URL that the client signed. Its host is the Host header, which keeps a port that is the scheme's default. The
+ * scheme is not signed: where the port is https's default, http keeps the URL parser from dropping it.
  */
 export function urlAsSent(request: Request): URL {
   const { path, query } = target(request);
@@ -26,7 +26,7 @@ function target({ url }: Request): { readonly path: string; readonly query: stri
   return { path: text.slice(0, end), query: text.slice(end) };
 }
 
-/** aws4fetch signs only the first of equal parameters and none without a name: such would go through unsigned. */
+/** Refuses parameters that aws4fetch leaves out of the signature: repeated ones, and those without a name. */
 export function checkQuery(query: URLSearchParams): void {
   const names = [...query.keys()];
   if (names.includes("") || new Set(names).size < names.length) {
@@ -38,7 +38,7 @@ export function checkQuery(query: URLSearchParams): void {
   }
 }
 
-/** The headers that the client says it signed. The host comes from the URL. */
+/** The values of the headers `names` that the client signed; the host is taken from the URL. */
 export function headersAsSent(request: Request, names: readonly string[]): Headers {
   if (!names.includes("host")) throw new S3Error(403, "AccessDenied", "the Host header must be signed");
   const unsigned = [...request.headers.keys()].filter(
@@ -58,44 +58,44 @@ export function headersAsSent(request: Request, names: readonly string[]): Heade
   return headers;
 }
 
-/** A header as the client sent it, where the platform is known to change it on the way. */
+/** A header as the client sent it: the platform changes or drops these on the way. */
 function headerAsSent(request: Request, name: string): string | undefined {
   const value = request.headers.get(name) ?? undefined;
   switch (name) {
     case "accept-encoding": {
-      // Cloudflare puts its own in the place of what rclone and others (aws-sdk-go-v2) have signed.
+      // Signed by rclone and others (aws-sdk-go-v2), replaced by Cloudflare.
       const sent = request.cf?.clientAcceptEncoding;
       return typeof sent === "string" ? sent : value;
     }
     case "content-length":
       return value ?? (request.body === null ? "0" : undefined);
     case "expect":
-      // Answered and dropped before the Worker; old versions of the AWS CLI signed it.
+      // Signed by old versions of the AWS CLI, answered and dropped by Cloudflare.
       return value ?? "100-continue";
     default:
       return value;
   }
 }
 
-/** One way in which the client may have written what it signed. */
+/** One way in which the client may have written the request that it signed. */
 export interface Spelling {
   readonly method: string;
-  /** `undefined` for S3's: everything but `/` and unreserved characters percent-encoded. */
-  readonly path: string | undefined;
+  /** The path as it was sent; `undefined` for S3's: everything but `/` and unreserved characters percent-encoded. */
+  readonly rawPath: string | undefined;
 }
 
 /**
- * All ways in which the client may have written this request. The cache in front turns HEAD into GET when it holds
- * nothing yet: to take the signature of a HEAD for a GET is safe where the client made it for this very request, for
- * both need the same permission. A pre-signed HEAD was given to somebody else, for no more than a HEAD.
- * And curl, with which Nix signs from 2.33 on, signs the path as it sends it, `:` and `+` not encoded.
+ * All ways in which the client may have written this request. The edge turns a HEAD into a GET when it has nothing
+ * cached: taking the signature of a HEAD for a GET is safe where the client signed this very request, because both need
+ * the same permission. A pre-signed HEAD was handed to somebody else, for a HEAD only. curl, with which Nix signs from
+ * 2.33 on, signs the path as it sends it, `:` and `+` not encoded.
  */
-export function spellings(request: Request, { presigned }: SignatureParams): readonly Spelling[] {
+export function spellings(request: Request, isPresigned: boolean): readonly Spelling[] {
   const { method } = request;
-  const methods = method === "GET" && !presigned ? ["GET", "HEAD"] : [method];
+  const methods = method === "GET" && !isPresigned ? ["GET", "HEAD"] : [method];
   const { path } = target(request);
   return methods.flatMap((method) => [
-    { method, path: undefined },
-    { method, path },
+    { method, rawPath: undefined },
+    { method, rawPath: path },
   ]);
 }

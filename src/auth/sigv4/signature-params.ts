@@ -1,9 +1,9 @@
-// What a signed request says of its signature, in its Authorization header or in the query of a pre-signed URL.
-// Parsed here and not yet believed.
+// The parameters of a signature, from the Authorization header or from the query of a pre-signed URL. Parsed, not
+// verified.
 import { S3Error } from "../../http/s3-error.ts";
 
 export interface SignatureParams {
-  /** The signature came in the query: a URL that may have been handed to somebody else. */
+  /** Whether the signature is in the query: such a URL may have been handed to somebody else. */
   readonly presigned: boolean;
   readonly accessKey: string;
   readonly sessionToken: string | undefined;
@@ -18,24 +18,24 @@ export interface SignatureParams {
   readonly signedHeaders: readonly string[];
   /** 64 digits of lower-case hex. */
   readonly signature: string;
-  /** The last line of the canonical request: a hash, or a word for the form of the body. */
+  /** The last line of the canonical request: a hash, or the name of the body's form. */
   readonly payloadHash: string;
 }
 
-/** Makes the refusal that S3 gives for the place that the signature is in. */
+/** Makes the refusal that S3 has for the place of the signature. */
 type Refusal = (message: string) => S3Error;
 
 const ALGORITHM = "AWS4-HMAC-SHA256";
 /** A week, S3's own limit. */
 const MAX_EXPIRES_SECONDS = 604_800;
-/** Far more than any client signs; each costs a comparison. */
+/** Far more than any client signs; each costs time to compare. */
 const MAX_SIGNED_HEADERS = 100;
 
-/** Reads the claim of a request. Throws {@link S3Error} for none, for two, and for a malformed one. */
-export function parseClaim(headers: Headers, query: URLSearchParams): SignatureParams {
+/** Throws {@link S3Error} for a request with no signature, with two, or with a malformed one. */
+export function parseSignatureParams(headers: Headers, query: URLSearchParams): SignatureParams {
   const authorization = headers.get("Authorization");
-  if (!query.has("X-Amz-Signature")) return headerClaim(authorization ?? "", headers);
-  if (authorization === null) return queryClaim(query, headers);
+  if (!query.has("X-Amz-Signature")) return paramsOfHeader(authorization ?? "", headers);
+  if (authorization === null) return paramsOfQuery(query, headers);
   throw new S3Error(
     400,
     "InvalidArgument",
@@ -43,7 +43,7 @@ export function parseClaim(headers: Headers, query: URLSearchParams): SignatureP
   );
 }
 
-function headerClaim(authorization: string, headers: Headers): SignatureParams {
+function paramsOfHeader(authorization: string, headers: Headers): SignatureParams {
   const refusal: Refusal = (message) => new S3Error(400, "AuthorizationHeaderMalformed", message);
   const fields = parseFields(authorization, refusal);
   const field = (name: string) => required(name, fields.get(name), refusal);
@@ -71,7 +71,7 @@ function headerClaim(authorization: string, headers: Headers): SignatureParams {
   };
 }
 
-function queryClaim(query: URLSearchParams, headers: Headers): SignatureParams {
+function paramsOfQuery(query: URLSearchParams, headers: Headers): SignatureParams {
   const refusal: Refusal = (message) => new S3Error(400, "AuthorizationQueryParametersError", message);
   const parameter = (name: string) => required(name, query.get(name) ?? undefined, refusal);
   if (parameter("X-Amz-Algorithm") !== ALGORITHM) throw refusal(`X-Amz-Algorithm must be ${ALGORITHM}`);
@@ -86,7 +86,8 @@ function queryClaim(query: URLSearchParams, headers: Headers): SignatureParams {
     validFor: parseExpires(parameter("X-Amz-Expires"), refusal) * 1000,
     signedHeaders: parseSignedHeaders(parameter("X-Amz-SignedHeaders"), refusal),
     signature: parseSignature(parameter("X-Amz-Signature"), refusal),
-    // Who makes a URL rarely knows the body. The AWS SDK for JavaScript says that in a parameter, others by none.
+    // Most pre-signed URLs are made before the body is known. The AWS SDK for JavaScript says so in a parameter,
+    // others leave it out.
     payloadHash:
       headers.get("x-amz-content-sha256") ?? query.get("X-Amz-Content-Sha256") ?? "UNSIGNED-PAYLOAD",
   };
@@ -135,7 +136,7 @@ function parseSignedHeaders(text: string, refusal: Refusal): readonly string[] {
   return names;
 }
 
-/** A token of RFC 9110, 5.6.2, in lower case; Headers throws for anything else. */
+/** A token of RFC 9110, section 5.6.2, in lower case; `Headers` throws for anything else. */
 function isHeaderName(name: string): boolean {
   return /^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name);
 }
@@ -148,7 +149,7 @@ function parseSignature(text: string, refusal: Refusal): string {
 function parseTime(datetime: string, scopeDate: string, refusal: Refusal): number {
   const iso = datetime.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6.000Z");
   const time = iso === datetime ? Number.NaN : Date.parse(iso);
-  // Date.parse takes the 31st of February for a day in March.
+  // Date.parse reads the 31st of February as a day in March.
   if (Number.isNaN(time) || new Date(time).toISOString() !== iso) {
     throw refusal("the date of the signature must be a time as YYYYMMDDTHHMMSSZ");
   }

@@ -1,105 +1,99 @@
-// AWS Signature Version 4, as S3 clients sign: the received request is signed again with the secret that its access
-// key stands for, and the two signatures are compared.
+// AWS Signature Version 4: the received request is signed again with each secret that its access key may stand for, and
+// the signatures are compared. https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html
 import { AwsV4Signer } from "aws4fetch";
 import { S3Error } from "../../http/s3-error.ts";
 import { type Payload, parsePayload } from "./payload.ts";
-import { checkQuery, headersAsSent, spellings, urlAsSent } from "./sent.ts";
-import { parseClaim, type SignatureParams } from "./signature-params.ts";
+import type { SignedRequest } from "./signed-request.ts";
 
-/** How far the clocks of client and server may be apart: S3's own limit. */
-const MAX_SKEW_MS = 15 * 60 * 1000;
-
-/** The secret access key of an access key (and session token, if one was sent); `undefined` for an unknown one. */
-export type SecretOf = (accessKey: string, sessionToken: string | undefined) => string | undefined;
-
-export type SigV4Outcome =
-  | {
-      readonly ok: true;
-      readonly accessKey: string;
-      readonly sessionToken: string | undefined;
-      readonly payload: Payload;
-    }
-  | { readonly ok: false; readonly error: S3Error };
-
-/**
- * Checks the signature of a request, without touching its body: what the signature says of the body is in the
- * outcome. `now` in milliseconds since the epoch. Never throws, whatever was sent.
- */
-export async function verifySigV4(request: Request, secretOf: SecretOf, now: number): Promise<SigV4Outcome> {
-  try {
-    return await verify(request, secretOf, now);
-  } catch (error) {
-    // A refusal is an outcome; anything else is a defect, and the caller's to report.
-    if (error instanceof S3Error) return { ok: false, error };
-    throw error;
-  }
+/** A secret access key, and what the caller of {@link verifySignature} wants to know it by. */
+export interface Candidate {
+  /** An empty one does not count: anybody could sign with it. */
+  readonly secret: string;
 }
 
-async function verify(request: Request, secretOf: SecretOf, now: number): Promise<SigV4Outcome> {
-  const url = urlAsSent(request);
-  checkQuery(url.searchParams);
-  const claim = parseClaim(request.headers, url.searchParams);
-  checkTime(claim, now);
-  const headers = headersAsSent(request, claim.signedHeaders);
-  const { accessKey, sessionToken } = claim;
-  const secretAccessKey = secretOf(accessKey, sessionToken);
-  // An empty secret would let anybody sign.
-  if (secretAccessKey === undefined || secretAccessKey === "") {
+export interface Verified<C> {
+  /** The candidate whose secret the request is signed with. */
+  readonly signer: C;
+  /** What the signature says of the body. */
+  readonly payload: Payload;
+}
+
+/**
+ * Finds the secret that a request is signed with, without touching its body. Throws {@link S3Error} 403 where it is none
+ * of the candidates', 400 or 501 where the body has a form that is unknown or not supported.
+ */
+export async function verifySignature<C extends Candidate>(
+  signed: SignedRequest,
+  candidates: readonly C[],
+): Promise<Verified<C>> {
+  const { payloadHash, signature, datetime } = signed.params;
+  const usable = candidates.filter(({ secret }) => secret !== "");
+  if (usable.length === 0) {
     throw new S3Error(
       403,
       "InvalidAccessKeyId",
       "there is no such access key here; there are push, pull and admin, with the tokens of these names as secrets",
     );
   }
-
-  url.searchParams.delete("X-Amz-Signature");
-  const cache = new Map<string, ArrayBuffer>();
-  for (const { method, path } of spellings(request, claim)) {
-    const signer = new AwsV4Signer({
-      method,
-      url: url.href,
-      headers,
-      allHeaders: true,
-      accessKeyId: accessKey,
-      secretAccessKey,
-      service: "s3",
-      region: claim.region,
-      datetime: claim.datetime,
-      signQuery: claim.presigned,
-      cache,
-    });
-    // It would look for the hash in the headers only; a pre-signed URL may have it in the query.
-    signer.hexBodyHash = async () => claim.payloadHash;
-    if (path !== undefined) signer.encodedPath = path;
-    if (!(await isSame(await signer.signature(), claim.signature))) continue;
-    const [signingKey] = cache.values();
-    if (signingKey === undefined) throw new Error("aws4fetch has left no signing key in its cache");
-    const { datetime, signature } = claim;
-    const signing = { seedSignature: signature, signingKey, datetime, scope: signer.credentialString };
-    return { ok: true, accessKey, sessionToken, payload: parsePayload(claim.payloadHash, signing) };
+  for (const signer of usable) {
+    const match = await findMatch(signed, signer.secret);
+    if (match === undefined) continue;
+    const signing = { seedSignature: signature, datetime, ...match };
+    return { signer, payload: parsePayload(payloadHash, signing) };
   }
   throw new S3Error(
     403,
     "SignatureDoesNotMatch",
-    `the signature does not match: check the secret access key (a minted or identity token is to be the session token, too), and that the client signs for the host ${url.host}`,
+    `the signature does not match: check the secret access key (a minted or identity token is to be the session token, too), and that the client signs for the host ${signed.url.host}`,
   );
 }
 
-function checkTime({ presigned, time, validFor }: SignatureParams, now: number): void {
-  if (!presigned) {
-    if (Math.abs(now - time) <= MAX_SKEW_MS) return;
-    throw new S3Error(403, "RequestTimeTooSkewed", "the clock of the client differs by more than 15 minutes");
+interface Match {
+  readonly signingKey: ArrayBuffer;
+  readonly scope: string;
+}
+
+/** Signs each spelling of the request with `secret`; `undefined` where none has the signature that was sent. */
+async function findMatch(signed: SignedRequest, secret: string): Promise<Match | undefined> {
+  const keys = new Map<string, ArrayBuffer>();
+  for (const { method, rawPath } of signed.spellings) {
+    const signer = signerOf(signed, method, secret, keys);
+    // Most paths have only one spelling.
+    if (rawPath === signer.encodedPath) continue;
+    if (rawPath !== undefined) signer.encodedPath = rawPath;
+    if (!isSame(await signer.signature(), signed.params.signature)) continue;
+    const [signingKey] = keys.values();
+    if (signingKey === undefined) throw new Error("aws4fetch has left no signing key in its cache");
+    return { signingKey, scope: signer.credentialString };
   }
-  if (time > now + MAX_SKEW_MS) throw new S3Error(403, "AccessDenied", "the pre-signed URL is not valid yet");
-  if (now > time + validFor) throw new S3Error(403, "AccessDenied", "the pre-signed URL has expired");
+  return undefined;
 }
 
-/** Digests, so that the time tells nothing of where the two differ. */
-async function isSame(a: string, b: string): Promise<boolean> {
-  const [x, y] = await Promise.all([sha256(a), sha256(b)]);
-  return crypto.subtle.timingSafeEqual(x, y);
+function signerOf(
+  { params, url, headers }: SignedRequest,
+  method: string,
+  secretAccessKey: string,
+  cache: Map<string, ArrayBuffer>,
+): AwsV4Signer {
+  const signer = new AwsV4Signer({
+    method,
+    url: url.href,
+    headers,
+    allHeaders: true,
+    accessKeyId: params.accessKey,
+    secretAccessKey,
+    service: "s3",
+    region: params.region,
+    datetime: params.datetime,
+    signQuery: params.presigned,
+    cache,
+  });
+  // aws4fetch looks for the hash in the headers only; a pre-signed URL may have it in the query.
+  signer.hexBodyHash = async () => params.payloadHash;
+  return signer;
 }
 
-function sha256(text: string): Promise<ArrayBuffer> {
-  return crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+/** Compares two signatures of 64 hex digits in constant time. */
+function isSame(a: string, b: string): boolean {
+  return crypto.subtle.timingSafeEqual(Uint8Array.fromHex(a), Uint8Array.fromHex(b));
 }

@@ -1,23 +1,23 @@
-// Minted tokens: what they hold, how they are made and checked. A token carries all that it grants, under the
-// cache's own signature, so that checking one asks nobody.
+// Minted tokens: made and verified. A token carries its grants under the cache's own signature, so that verifying it
+// needs no lookup.
 import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
 import { HttpError } from "../../http/errors.ts";
 import { type Grant, type Identity, isCachePattern, isPermission } from "../grants.ts";
 
-/** What every token begins with: secret scanners find it by this, and no JWT of anybody else's begins so. */
+/** Begins every token: secret scanners find it by this, and no foreign JWT has it. */
 export const TOKEN_PREFIX = "nixcache_";
 
-/** RFC 8725, section 3.11: a type of our own, so that no JWT made for something else can be taken for one of these. */
+/** A type of our own, so that a JWT made for another purpose is refused (RFC 8725, section 3.11). */
 const TYPE = "nix-cache+jwt";
 const ALGORITHM = "HS256";
 
-/** Characters. With machine and login it has to fit into a line of a netrc, of which older curl reads 4096 bytes. */
+/** Characters. With machine and login it must fit into a line of a netrc, of which older curl reads 4096 bytes. */
 const MAX_TOKEN_LENGTH = 3840;
 
 /** 128 random bits, in base64url. */
 const ID = /^[A-Za-z0-9_-]{22}$/;
 
-/** Names of tokens: shown in lists, logs and as "pushed by", so nothing that could break a line or fake another. */
+/** Names of tokens. They are shown in lists, logs and as "pushed by": nothing in them may break a line. */
 export const TOKEN_NAME = /^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$/;
 
 export interface TokenContent {
@@ -30,7 +30,7 @@ export interface TokenContent {
 
 export interface MintedToken {
   readonly id: string;
-  /** The secret itself: it goes to its owner and is kept nowhere. */
+  /** The secret. Sent to its owner and stored nowhere. */
   readonly token: string;
   /** Milliseconds since the epoch, like `createdAt`. */
   readonly expiresAt: number;
@@ -39,10 +39,10 @@ export interface MintedToken {
 
 export type MintedResult =
   | { readonly ok: true; readonly id: string; readonly identity: Identity }
-  /** One line that says why, without the token. */
+  /** The message is one line, without the token. */
   | { readonly ok: false; readonly reason: "malformed" | "foreign" | "expired"; readonly message: string };
 
-/** Whether a credential claims to be a minted token. */
+/** Whether a credential has the form of a minted token. */
 export function isMinted(token: string): boolean {
   return token.startsWith(TOKEN_PREFIX);
 }
@@ -77,7 +77,7 @@ export async function mint(
   return { id, token, createdAt: issued * 1000, expiresAt: expires * 1000 };
 }
 
-/** Checks a token against all keys. Whether it has been revoked is another question (`revocation.ts`). */
+/** Verifies a token with all keys. Revocation is checked elsewhere (`revocation.ts`). */
 export async function verifyMinted(
   token: string,
   keys: readonly CryptoKey[],
@@ -87,7 +87,7 @@ export async function verifyMinted(
   for (const key of keys) {
     try {
       const { payload } = await jwtVerify(token.slice(TOKEN_PREFIX.length), key, {
-        // Named here and not by the token: it could say `none`, or another use of the key (RFC 8725, section 3.1).
+        // Not taken from the token, which could say `none` (RFC 8725, section 3.1).
         algorithms: [ALGORITHM],
         typ: TYPE,
         currentDate: new Date(now),
@@ -95,9 +95,9 @@ export async function verifyMinted(
       });
       return contentOf(payload);
     } catch (error) {
-      // Signed by another key: perhaps by the next.
+      // The next key may match.
       if (error instanceof errors.JWSSignatureVerificationFailed) continue;
-      // Told only of a token whose signature is right.
+      // Only after the signature is verified.
       if (error instanceof errors.JWTExpired) return expired(error.payload);
       if (error instanceof errors.JOSEError) return MALFORMED;
       throw error;
@@ -126,13 +126,13 @@ function expired({ exp = 0, sub }: JWTPayload): MintedResult {
   };
 }
 
-/** What is signed was checked when it was minted; it is parsed again, because an older version may have minted it. */
+/** Parses the claims again, although they were checked on minting: an older version may have minted the token. */
 function contentOf({ jti = "", sub = "", exp = 0, grants }: JWTPayload): MintedResult {
   if (!ID.test(jti) || !TOKEN_NAME.test(sub) || !isGrants(grants)) return MALFORMED;
   return {
     ok: true,
     id: jti,
-    // The prefix: no token can be named so that it passes for PUSH_TOKEN in the catalog.
+    // The prefix keeps a token named PUSH_TOKEN apart from PUSH_TOKEN.
     identity: { name: `token:${sub}`, credential: "minted", grants, expiresAt: exp * 1000, tokenId: jti },
   };
 }

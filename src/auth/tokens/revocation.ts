@@ -1,17 +1,15 @@
-// Which minted tokens have been revoked, as this isolate knows it. A token is checked without asking anybody; only this
-// list is the catalog's.
+// The list of revoked tokens, cached in this isolate. The catalog keeps it.
 
 /**
- * Milliseconds for which reads go by a list that is here. A revoked token is refused everywhere within 60 seconds; the
- * rest is for the answer to arrive.
+ * Milliseconds for which reads use the cached list. A revoked token is refused everywhere within 60 seconds; the other
+ * ten are for the catalog's answer.
  */
 export const MAX_AGE_MS = 50 * 1000;
 
 export interface Revocations {
   /**
-   * Whether a token has been revoked. `fresh` asks the catalog (`load`) in any case, as writes do; otherwise a list of
-   * at most {@link MAX_AGE_MS} will do. Rejects with what `load` rejects with, where there is no such list: who cannot
-   * be checked is not let in.
+   * Whether a token has been revoked. `fresh`, for writes, always asks the catalog (`load`); otherwise a list that is at
+   * most {@link MAX_AGE_MS} old is used. Rejects where `load` does: a token that cannot be checked is not accepted.
    */
   readonly isRevoked: (
     id: string,
@@ -20,17 +18,17 @@ export interface Revocations {
   ) => Promise<boolean>;
 }
 
-/** One for an isolate. It keeps results and no promises: another request's may never settle (`jwks.ts`). */
+/** One for an isolate. Keeps results and no promises, as another request's may never settle (`jwks.ts`). */
 export function createRevocations(now: () => number = () => Date.now()): Revocations {
   let revoked: ReadonlySet<string> = new Set();
-  /** When the list was asked for: what has been revoked since may be missing in it. */
+  /** When the list was requested: later revocations may be missing in it. */
   let asked = Number.NEGATIVE_INFINITY;
   return {
     async isRevoked(id, { fresh }, load) {
       if (!fresh && now() - asked < MAX_AGE_MS) return revoked.has(id);
       const begun = now();
       const loaded = await load();
-      // An answer that was long under way must not take the place of a newer one.
+      // A late answer must not replace a newer list.
       if (begun >= asked) {
         revoked = loaded;
         asked = begun;

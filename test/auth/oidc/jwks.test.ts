@@ -20,7 +20,7 @@ let issuer: TestIssuer;
 let clock: number;
 let keys: KeySource;
 
-function source(options: KeySourceOptions = {}): KeySource {
+function source(options: Partial<KeySourceOptions> = {}): KeySource {
   return createKeySource({ now: () => clock, ...options });
 }
 

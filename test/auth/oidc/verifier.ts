@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, expect, inject, vi } from "vitest";
 import { createKeySource } from "../../../src/auth/oidc/jwks.ts";
 import { type OidcResult, verifyOidc } from "../../../src/auth/oidc/verify.ts";
-import { type OidcRule, parseOidc } from "../../../src/config/oidc.ts";
+import { parseOidc } from "../../../src/config/oidc.ts";
+import type { OidcRule } from "../../../src/config/oidc-rule.ts";
 import { createIssuer, type TestIssuer } from "../../support/oidc-issuer.ts";
 
 export const AUDIENCE = "https://cache.example.org";

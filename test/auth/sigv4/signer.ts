@@ -1,7 +1,10 @@
 // An S3 client's side of Signature Version 4, written from AWS's description and with nothing of aws4fetch, so that
 // the two check each other.
 import { createHash, createHmac } from "node:crypto";
-import { type SigV4Outcome, verifySigV4 } from "../../../src/auth/sigv4/verify.ts";
+import type { Payload } from "../../../src/auth/sigv4/payload.ts";
+import { parseSignedRequest } from "../../../src/auth/sigv4/signed-request.ts";
+import { verifySignature } from "../../../src/auth/sigv4/verify.ts";
+import { S3Error } from "../../../src/http/s3-error.ts";
 
 export const ACCESS_KEY = "push";
 export const SECRET = "correct horse battery staple";
@@ -44,6 +47,33 @@ export const UPLOAD: Unsigned = {
   payloadHash: sha256("body"),
 };
 export const OPTIONS: SigningOptions = { time: NOW };
+
+export type SigV4Outcome =
+  | {
+      readonly ok: true;
+      readonly accessKey: string;
+      readonly sessionToken: string | undefined;
+      readonly payload: Payload;
+    }
+  | { readonly ok: false; readonly error: S3Error };
+
+/** Parses and verifies a request whose access key and session token have the secret that `secretOf` says. */
+export async function verifySigV4(
+  request: Request,
+  secretOf: (accessKey: string, sessionToken: string | undefined) => string | undefined,
+  now: number,
+): Promise<SigV4Outcome> {
+  try {
+    const signed = parseSignedRequest(request, now);
+    const { accessKey, sessionToken } = signed.params;
+    const secret = secretOf(accessKey, sessionToken);
+    const { payload } = await verifySignature(signed, secret === undefined ? [] : [{ secret }]);
+    return { ok: true, accessKey, sessionToken, payload };
+  } catch (error) {
+    if (error instanceof S3Error) return { ok: false, error };
+    throw error;
+  }
+}
 
 /** What the server says: `ok`, or the code of its refusal. */
 export async function verified(request: Request, now = NOW): Promise<string> {

@@ -1,4 +1,4 @@
-/** Content-addressed paths prove themselves: where keys are trusted (step 3) they need no signature. */
+/** Content-addressed paths prove themselves: where keys are trusted they need no signature. */
 import { reset } from "cloudflare:test";
 import { afterEach, expect, test } from "vitest";
 import { storePathOfContentAddress } from "../../../src/nix/content-address.ts";

@@ -1,4 +1,4 @@
-/** Publishing a narinfo, steps 2 and 4: what it needs is there, or it is refused. */
+/** Publishing a narinfo: refused unless its NAR and its references are there. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
 import { formatHash } from "../../../src/nix/hash.ts";
@@ -12,7 +12,7 @@ afterEach(reset);
 
 const cache = cacheWith();
 
-describe("step 2: the NAR is there and is the one", () => {
+describe("the NAR is there and is the one", () => {
   test("not there", async () => {
     const path = await testPath();
     const line = expectRefusal(await cache.put(`/${path.key}`, path.text), 409);
@@ -52,7 +52,7 @@ describe("step 2: the NAR is there and is the one", () => {
   });
 });
 
-describe("step 4: nothing is published whose references are not here", () => {
+describe("nothing is published whose references are not here", () => {
   const referringTo = (...references: string[]) => testPath("referring", "referring", { references });
 
   test("refused: the first missing ones are named, and what is to be done", async () => {

@@ -1,4 +1,4 @@
-/** Publishing a narinfo, step 1: it is strictly parsed, and of the path that the key says. */
+/** Publishing a narinfo: it is strictly parsed, and of the path that the key says. */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
@@ -15,7 +15,7 @@ afterEach(reset);
 
 const cache = cacheWith();
 
-describe("step 1: strictly parsed, and of the path that the key says", () => {
+describe("strictly parsed, and of the path that the key says", () => {
   test.each<[string, (text: string) => string, RegExp]>([
     ["another store path", (text) => text.replace(/\/store\/\w{32}/, `/store/${HASH}`), /does not belong to/],
     [

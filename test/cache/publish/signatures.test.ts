@@ -1,4 +1,4 @@
-/** Signing with every SIGNING_KEY (step 6), and requiring TRUSTED_PUBLIC_KEYS (step 3). */
+/** Signing with every SIGNING_KEY, and requiring TRUSTED_PUBLIC_KEYS. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
 import { fingerprint } from "../../../src/nix/fingerprint.ts";

@@ -1,4 +1,4 @@
-/** A NAR that R2 has no SHA-256 for (a multipart upload, another tool): hashed once, and remembered (step 2). */
+/** A NAR that R2 has no SHA-256 for (a multipart upload, another tool): hashed once, and remembered. */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";

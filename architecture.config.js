@@ -1,0 +1,88 @@
+// The architecture: rooms of src/ from the ground up, as the configuration of dependency-cruiser. `npm run check` runs
+// it. A file imports from its own room and from the layers below it; `import type` counts as much as `import`.
+
+/** A layer is one room, or several that do not know each other. Paths are regular expressions. */
+const LAYERS = [
+  // Formats of Nix, pure and without I/O. HTTP as the RFCs and S3 define it, without a word of Nix.
+  { nix: "nix/", http: "http/" },
+  // Permissions on caches, and the patterns that name caches and claims.
+  { grants: "auth/(grants|pattern)\\.ts" },
+  // What the Worker and the catalog's Durable Object say to each other: types.
+  { contract: "contract/" },
+  // Bindings and variables: types.
+  { env: "env\\.ts" },
+  // Objects in the bucket: their kinds, keys, owners and checksums; R2's failures.
+  { bucket: "bucket/", verify: "verify/" },
+  // The variables, parsed.
+  { config: "config/" },
+  // The three kinds of credential that are more than a secret.
+  { oidc: "auth/oidc/", sigv4: "auth/sigv4/", tokens: "auth/tokens/" },
+  // Who sends a request, and whether it may go on.
+  { gate: "auth/gate/" },
+  // The catalog: times, locks, meter and schema, which all of its rooms use.
+  { "catalog-ground": "catalog/(?!catalog\\.ts)[^/]+\\.ts" },
+  // One file for each table, with its SQL.
+  { rows: "catalog/rows/" },
+  { publish: "catalog/publish/" },
+  { remove: "catalog/remove/" },
+  { pins: "catalog/pins/" },
+  { ask: "catalog/ask/" },
+  // The engine of stepwise work, then the kinds of that work.
+  { runs: "catalog/runs/" },
+  { scan: "catalog/scan/" },
+  { reindex: "catalog/reindex/" },
+  { check: "catalog/check/", collect: "catalog/collect/", resign: "catalog/resign/" },
+  // The Durable Object, which only hands over.
+  { catalog: "catalog/catalog\\.ts" },
+  // How the Worker calls it, and what a handler gets.
+  { "catalog-client": "catalog-client\\.ts" },
+  { context: "context\\.ts" },
+  { "valid-config": "valid-config\\.ts" },
+  // The handlers, by protocol: Nix's, S3's, and our own.
+  { cache: "cache/", s3: "s3/", api: "api/" },
+  { routes: "routes\\.ts" },
+  { index: "index\\.ts" },
+  // Programs for Node. Below, their only room.
+  { cli: "cli/" },
+];
+
+/** Rooms that see less than all layers below them. */
+const ONLY = { verify: ["nix"], cli: ["nix"] };
+
+const paths = LAYERS.map((layer) => Object.values(layer));
+
+function rulesOf(room, path, level) {
+  const visible =
+    ONLY[room]?.map((name) => LAYERS.flatMap((layer) => layer[name] ?? [])) ?? paths.slice(0, level);
+  return {
+    name: `${room}-imports-only-from-below`,
+    severity: "error",
+    from: { path: anyOf([path]) },
+    to: { path: "^src/", pathNot: anyOf([path, ...visible.flat()]) },
+  };
+}
+
+function anyOf(paths) {
+  return `^src/(${paths.join("|")})`;
+}
+
+export default {
+  forbidden: [
+    ...LAYERS.flatMap((layer, level) =>
+      Object.entries(layer).map(([room, path]) => rulesOf(room, path, level)),
+    ),
+    { name: "no-circle", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "every-file-is-in-a-room",
+      severity: "error",
+      from: { path: "^src/", pathNot: anyOf(paths.flat()) },
+      to: {},
+    },
+  ],
+  options: {
+    // swc reads TypeScript and keeps the imports of types.
+    parser: "swc",
+    enhancedResolveOptions: { extensions: [".ts"] },
+    doNotFollow: { path: "node_modules" },
+  },
+};

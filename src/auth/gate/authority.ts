@@ -1,0 +1,29 @@
+// All that credentials are checked with, besides the request.
+import type { Config } from "../../config/config.ts";
+import type { Env } from "../../env.ts";
+import { createKeySource, type KeySource } from "../oidc/jwks.ts";
+import { createRevocations, type Revocations } from "../tokens/revocation.ts";
+
+export interface Authority {
+  readonly config: Config;
+  readonly memory: Memory;
+  /** Asks the catalog that keeps the tokens for the ids of the revoked ones. */
+  readonly revokedIds: () => Promise<ReadonlySet<string>>;
+}
+
+/** What an isolate remembers between requests. */
+export interface Memory {
+  readonly issuers: KeySource;
+  readonly revocations: Revocations;
+}
+
+const memories = new WeakMap<Env, Memory>();
+
+/** The memory of an environment: an isolate has one, a test one for each of its caches. */
+export function memoryOf(env: Env): Memory {
+  const known = memories.get(env);
+  if (known !== undefined) return known;
+  const memory = { issuers: createKeySource(), revocations: createRevocations() };
+  memories.set(env, memory);
+  return memory;
+}
