@@ -49,7 +49,7 @@ export const EVENTS: readonly (readonly [string, Event])[] = [
   ],
 ];
 
-/** Uploads the NAR of a path that nobody knows. Gives its narinfo. */
+/** Uploads the NAR of a path that the catalog does not know. Gives its narinfo. */
 export async function uploadNew(c: CatalogContext, { hasChecksum = false } = {}): Promise<string> {
   const { narKey, nar, text } = await testPath("new-1.0");
   await announceNar(c, { key: narKey, size: nar.length });

@@ -1,4 +1,4 @@
-// Something in the bucket may hold paths, and nobody knows which: nothing is collected before that is mended.
+// Unreadable pins and narinfos may keep paths alive: nothing is collected until they are fixed.
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
@@ -23,7 +23,7 @@ afterEach(() => reset());
 const LATER = daysLater(100, MONTH);
 
 describe.each([
-  ["a pin that nobody can read", () => env.BUCKET.put("pins/p", "no pin")],
+  ["an unreadable pin", () => env.BUCKET.put("pins/p", "no pin")],
   [
     "a narinfo that only a newer Nix can read",
     async () => {

@@ -61,7 +61,7 @@ describe("a mistake in the configuration", () => {
     });
   });
 
-  it("that appears while a collection is under way stops it until it is mended", async () => {
+  it("that appears while a collection is under way stops it until it is fixed", async () => {
     const { all } = await publishClosure();
     await beginRetention(MONTH);
     await cronUntil(39);
