@@ -4,22 +4,22 @@ import { decodeBase64 } from "./base64.ts";
 import { FormatError, quote } from "./format-error.ts";
 import { decodeNix32, encodeNix32 } from "./nix32.ts";
 
-export type HashAlgorithm = "md5" | "sha1" | "sha256" | "sha512";
+export type HashAlgorithm = "md5" | "sha1" | "sha256" | "sha512" | "blake3";
 
 export interface Hash {
   algorithm: HashAlgorithm;
-  /** As many as the algorithm gives: 16, 20, 32 or 64. */
+  /** As many as the algorithm gives: 16, 20, 32, 64 or 32. */
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-const BYTES: Record<HashAlgorithm, number> = { md5: 16, sha1: 20, sha256: 32, sha512: 64 };
+const BYTES: Record<HashAlgorithm, number> = { md5: 16, sha1: 20, sha256: 32, sha512: 64, blake3: 32 };
 
 /**
  * Reads `sha256:<base16>`, `sha256:<nix32>`, `sha256:<base64>` or SRI `sha256-<base64>`; the length tells the
  * spellings apart, as in Nix's Hash::parseAnyPrefixed. Throws FormatError.
  */
 export function parseHash(text: string): Hash {
-  const match = /^(md5|sha1|sha256|sha512)([:-])(.*)$/s.exec(text);
+  const match = /^(md5|sha1|sha256|sha512|blake3)([:-])(.*)$/s.exec(text);
   if (match === null) throw new FormatError(`${quote(text)} is not a hash like "sha256:<base-32>"`);
   const algorithm = match[1] as HashAlgorithm;
   const length = BYTES[algorithm];

@@ -73,7 +73,8 @@ test.each([
   "fixed:r:sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
   `text:sha1:${"0".repeat(40)}`,
   `fixed:git:md5:${"0".repeat(32)}`,
-  `fixed:r:blake3:${"0".repeat(64)}`,
+  `fixed:r:blake3:${"0".repeat(62)}`,
+  `fixed:git:blake3:${"0".repeat(64)}`,
 ])("%j is no content address", async (ca) => {
   expect(await storePathOfContentAddress(ca, "a", [], STORE)).toBeUndefined();
 });

@@ -29,7 +29,7 @@ describe.each([
     async () => {
       const { key, narKey, nar, text } = await testPath("app-1.0");
       await env.BUCKET.put(narKey, nar);
-      await env.BUCKET.put(key, `${text}CA: fixed:r:blake3:${"0".repeat(52)}\n`);
+      await env.BUCKET.put(key, `${text}CA: fixed:r:blake9:${"0".repeat(52)}\n`);
     },
   ],
 ])("%s", (_, put) => {

@@ -15,7 +15,7 @@ captureLog();
 afterEach(() => reset());
 
 const MONTH = { retention_days: 30 };
-const BLAKE3 = `blake3:${"0".repeat(52)}`;
+const BLAKE3 = `blake9:${"0".repeat(52)}`;
 
 /** What a newer Nix may write; the rest of the narinfo is right. */
 const NEWER: readonly [string, (text: string) => string][] = [

@@ -102,7 +102,7 @@ describe("rows of an earlier version", () => {
     const [old] = await published("old");
     const { key, narKey, nar, text, info } = await testPath("app-1.0");
     await env.BUCKET.put(narKey, nar);
-    await env.BUCKET.put(key, `${text}CA: fixed:r:blake3:${"0".repeat(52)}\n`);
+    await env.BUCKET.put(key, `${text}CA: fixed:r:blake9:${"0".repeat(52)}\n`);
     await inCatalog(writeOlderRows);
     const report = await inCatalog((c) => collect(c, FORCE), daysLater(100, MONTH));
     expect(report.stopped).toContain(`${info.storePath.hash}.narinfo in the bucket cannot be read here`);

@@ -1,0 +1,56 @@
+/** Content addresses checked against the NAR that passes by, as Nix checks them when it imports a path. */
+
+import { parseContentAddress } from "../nix/content-address.ts";
+import { gitVisitor } from "./git-hash.ts";
+import { moduloHash } from "./modulo-hash.ts";
+import type { NarVisitor } from "./nar-grammar.ts";
+
+export interface AddressClaim {
+  /** A narinfo's `CA`. */
+  ca: string;
+  /** The hash part of its store path: 32 characters. */
+  storePathHash: string;
+}
+
+export interface AddressCheck {
+  visitor?: NarVisitor;
+  /** Takes the NAR itself. */
+  update?(bytes: Uint8Array): void;
+  /** Once the NAR has ended; undefined if it cannot be told. */
+  result(): boolean | undefined;
+}
+
+/** Rules: LocalStore::addToStore in Nix's libstore. */
+export function addressCheck({ ca, storePathHash }: AddressClaim): AddressCheck {
+  const address = parseContentAddress(ca);
+  if (address === undefined) return { result: () => undefined };
+  const { method, hash } = address;
+  const isRight = (digest: Uint8Array) => digest.every((byte, index) => byte === hash.bytes[index]);
+  switch (method) {
+    case "nar": {
+      const nar = moduloHash(hash.algorithm, storePathHash);
+      return { update: nar.update, result: () => nar.digests().some(isRight) };
+    }
+    case "git": {
+      const visitor = gitVisitor(hash.algorithm === "sha1" ? "sha1" : "sha256");
+      return {
+        visitor,
+        result: () => {
+          const digest = visitor.finish();
+          return digest && isRight(digest);
+        },
+      };
+    }
+    case "flat":
+    case "text": {
+      const contents = moduloHash(hash.algorithm, storePathHash);
+      let isFile = true;
+      const noFile = () => {
+        isFile = false;
+      };
+      // Whether it is executable does not count: Nix 2.8's `nix store add-file` keeps that, and no version refuses it.
+      const visitor = { contents: contents.update, directory: noFile, symlink: noFile };
+      return { visitor, result: () => isFile && contents.digests().some(isRight) };
+    }
+  }
+}

@@ -1,0 +1,91 @@
+/** What is true of a stored NAR file, found by reading it once, in pieces. To be loaded only when it is needed. */
+
+import { formatHash, type HashAlgorithm } from "../nix/hash.ts";
+import { type AddressClaim, addressCheck } from "./addresses.ts";
+import { decode } from "./decode.ts";
+import { hasher } from "./hasher.ts";
+import { listingVisitor } from "./listing.ts";
+import { narParser } from "./nar-parser.ts";
+import { piecesOf } from "./pieces.ts";
+import { isFalse, Refusal } from "./refusal.ts";
+
+export interface FactsRequest {
+  /** A narinfo's `Compression`. */
+  compression: string;
+  /** Bytes: nothing is unpacked beyond. What is larger is false. */
+  maxNarSize: number;
+  /** Content addresses to check; each costs a hash of the NAR. */
+  addresses?: readonly AddressClaim[];
+  /** Whether the listing is wanted. */
+  listing?: boolean;
+  /** Awaited after each MB or so of the NAR, so that other work gets its turn. */
+  pause?: () => Promise<void>;
+}
+
+export interface NarFacts {
+  kind: "facts";
+  /** `sha256:<nix32>`. */
+  narHash: string;
+  /** Bytes. */
+  narSize: number;
+  /** Whether each of the request's addresses is right, in the same order; undefined if it cannot be told. */
+  addresses: (boolean | undefined)[];
+  /** The JSON of `HASHPART.ls`; undefined if it is not wanted, too long, or has names that are not UTF-8. */
+  listing?: string | undefined;
+}
+
+/** `reason` is one line. */
+export type Outcome =
+  | NarFacts
+  /** The file is not a NAR of that compression, or a longer one, or has something after it. */
+  | { kind: "false"; reason: string }
+  /** It may be right, but needs a decoder or memory that is not here. */
+  | { kind: "unverifiable"; reason: string };
+
+/** Bytes of the NAR between two pauses. */
+const PAUSE_BYTES = 1024 * 1024;
+const NAR_HASH: HashAlgorithm = "sha256";
+
+/** Reads the file to its end, or cancels it. Errors of the stream itself are thrown as they are. */
+export async function narFacts(file: ReadableStream<Uint8Array>, request: FactsRequest): Promise<Outcome> {
+  try {
+    return await readFacts(file, request);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    // Whoever read of it has cancelled it already; without a decoder it was not even begun.
+    if (!file.locked) await file.cancel();
+    return { kind: error.kind, reason: error.message };
+  }
+}
+
+async function readFacts(file: ReadableStream<Uint8Array>, request: FactsRequest): Promise<NarFacts> {
+  const checks = (request.addresses ?? []).map(addressCheck);
+  const listing = request.listing ? listingVisitor() : undefined;
+  const visitors = [listing, ...checks.map(({ visitor }) => visitor)].filter(
+    (visitor) => visitor !== undefined,
+  );
+  const parser = narParser(visitors);
+  const hash = hasher(NAR_HASH);
+  let narSize = 0;
+  let untilPause = PAUSE_BYTES;
+
+  for await (const piece of decode(piecesOf(file), request.compression)) {
+    narSize += piece.length;
+    if (narSize > request.maxNarSize) throw isFalse(`the NAR is longer than ${request.maxNarSize} bytes`);
+    hash.update(piece);
+    parser.push(piece);
+    for (const check of checks) check.update?.(piece);
+    untilPause -= piece.length;
+    if (untilPause > 0 || request.pause === undefined) continue;
+    untilPause = PAUSE_BYTES;
+    await request.pause();
+  }
+  parser.end();
+  return {
+    kind: "facts",
+    narHash: formatHash({ algorithm: NAR_HASH, bytes: Uint8Array.from(hash.digest()) }),
+    narSize,
+    addresses: checks.map((check) => check.result()),
+    listing: listing?.finish(),
+  };
+}
