@@ -2,10 +2,20 @@
 import { type Retention, retentionOf } from "./retention.ts";
 import { isSet, isTable, jsonOrValue, priority, words } from "./values.ts";
 
+/**
+ * When a NAR's content is verified: `before` its path is published, `after` that, or never by reading it (`off`). What
+ * the bucket and the catalog know anyway is compared in any case.
+ */
+const VERIFY = ["before", "after", "off"] as const;
+export type Verify = (typeof VERIFY)[number];
+export const DEFAULT_VERIFY: Verify = "after";
+
 export interface CacheEntry {
   /** `undefined` where the entry does not say. */
   readonly isPrivate: boolean | undefined;
   readonly isOpen: boolean;
+  readonly verify: Verify;
+  readonly listings: boolean;
   readonly priority: number;
   readonly signingKeys: readonly string[] | undefined;
   /** Not parsed yet; `undefined` where the entry does not say. */
@@ -36,6 +46,8 @@ const SETTINGS = [
   "signing_keys",
   "trusted_public_keys",
   "open",
+  "verify",
+  "listings",
   "retention_days",
   "max_size_gb",
 ];
@@ -96,7 +108,9 @@ function parseEntry(label: string, value: unknown, defaultPriority: number, prob
   const mayBePrivate = !isTable(value) || unknown.length > 0;
   return {
     isPrivate: visibility(label, entry.visibility, problems) ?? (mayBePrivate ? true : undefined),
-    isOpen: open(label, entry.open, problems),
+    isOpen: flag(`${label}.open`, entry.open, problems),
+    verify: verify(label, entry.verify, problems),
+    listings: flag(`${label}.listings`, entry.listings, problems),
     priority: priority(`${label}.priority`, entry.priority, defaultPriority, problems),
     signingKeys: isSet(entry.signing_keys)
       ? words(`${label}.signing_keys`, entry.signing_keys, problems)
@@ -114,8 +128,17 @@ function visibility(label: string, value: unknown, problems: string[]): boolean 
   return true;
 }
 
-function open(label: string, value: unknown, problems: string[]): boolean {
+function flag(name: string, value: unknown, problems: string[]): boolean {
   if (value === undefined || typeof value === "boolean") return value === true;
-  problems.push(`${label}.open: must be true or false`);
+  problems.push(`${name}: must be true or false`);
   return false;
+}
+
+/** A setting that is not understood may have been meant to publish nothing unverified. */
+function verify(label: string, value: unknown, problems: string[]): Verify {
+  if (value === undefined) return DEFAULT_VERIFY;
+  const known = VERIFY.find((word) => word === value);
+  if (known !== undefined) return known;
+  problems.push(`${label}.verify: must be "before", "after" or "off"; it is "before" until this is fixed`);
+  return "before";
 }

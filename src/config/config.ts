@@ -2,7 +2,7 @@
 // /health and in the log; reads go on, writes are refused until it is fixed.
 import type { Env } from "../env.ts";
 import type { SecretKey } from "../nix/keys.ts";
-import { type CacheEntry, nameProblem, parseCaches } from "./caches.ts";
+import { type CacheEntry, DEFAULT_VERIFY, nameProblem, parseCaches, type Verify } from "./caches.ts";
 import { type ImportedKeys, importKeys, importSigningKeys, type Keys } from "./keys.ts";
 import { parseOidc } from "./oidc.ts";
 import type { OidcRule } from "./oidc-rule.ts";
@@ -51,6 +51,10 @@ export interface Config extends Shared, Retention {
   readonly isPrivate: boolean;
   /** Whether a path may be published before its references are there. */
   readonly isOpen: boolean;
+  /** When the content of NARs is verified. */
+  readonly verify: Verify;
+  /** Whether the listing of a NAR is written when it is verified, where none was pushed. */
+  readonly listings: boolean;
   /** The keys, imported on first use, as reads need none. Never rejects. */
   readonly keys: () => Promise<Keys>;
 }
@@ -170,6 +174,8 @@ function cacheOf(
     priority: entry?.priority ?? DEFAULT_PRIORITY,
     isPrivate: entry?.isPrivate ?? false,
     isOpen: entry?.isOpen ?? false,
+    verify: entry?.verify ?? DEFAULT_VERIFY,
+    listings: entry?.listings ?? false,
     ...entry?.retention,
     keys: once(() => importKeys(signingKeys, env.TRUSTED_PUBLIC_KEYS, `CACHES.${name}`, choice)),
   };

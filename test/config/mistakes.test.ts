@@ -44,6 +44,16 @@ const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
   ["a cache that is no table", { CACHES: { "nix-cache": true } }, /^CACHES\.nix-cache: must be a table/],
   ["open as a text", { CACHES: { "nix-cache": { open: "true" } } }, /^CACHES\.nix-cache\.open: must be/],
   [
+    "verify as another word",
+    { CACHES: { "nix-cache": { verify: "always" } } },
+    /^CACHES\.nix-cache\.verify: must be "before"/,
+  ],
+  [
+    "listings as a text",
+    { CACHES: { "nix-cache": { listings: "yes" } } },
+    /^CACHES\.nix-cache\.listings: must be/,
+  ],
+  [
     "an unknown setting",
     { CACHES: { "nix-cache": { opne: true } } },
     /^CACHES\.nix-cache\.opne: unknown setting/,
