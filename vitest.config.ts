@@ -10,6 +10,7 @@ export default defineConfig({
         test: {
           name: "worker",
           globalSetup: ["test/support/oidc-setup.ts"],
+          setupFiles: ["test/support/clock.ts"],
           testTimeout: 30_000,
           include: ["test/**/*.test.ts"],
           exclude: ["test/real-nix/**", "test/s3-clients/**", "test/cli/**"],
