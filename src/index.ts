@@ -1,6 +1,6 @@
 // The Worker: one request in, one response out. And the Durable Object that it keeps its catalog in.
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { isApi } from "./api/routes.ts";
+import { isApi } from "./api/operations.ts";
 import { authorize } from "./auth/gate/authorize.ts";
 import { type Authority, identify, mayPush } from "./auth/gate/identify.ts";
 import { may } from "./auth/grants.ts";

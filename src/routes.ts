@@ -1,5 +1,5 @@
 // The route table: what the Worker answers, what permission each route needs, and who answers it.
-import { API_ROUTES } from "./api/routes.ts";
+import { OPERATIONS } from "./api/operations.ts";
 import { KINDS, type Kind, keyOf, NAR, NARINFO } from "./bucket/kinds.ts";
 import { narKeySha256 } from "./bucket/nar-object.ts";
 import { getCacheInfo, getFrontPage, getHealth, putCacheInfo } from "./cache/info.ts";
@@ -7,13 +7,12 @@ import { putMetadata } from "./cache/put-metadata.ts";
 import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";
 import { readObject } from "./cache/read.ts";
-import { allProblems } from "./config/config.ts";
 import { collects } from "./config/retention.ts";
 import type { Handler, Route } from "./context.ts";
-import { HttpError } from "./http/errors.ts";
 import { asksForBuckets, getLocation, LIST_PARAMETERS, listBuckets, listObjects } from "./s3/bucket.ts";
 import { completeUpload } from "./s3/complete.ts";
 import { abortUpload, createUpload, listParts, uploadPart } from "./s3/multipart.ts";
+import { requireValidConfig } from "./valid-config.ts";
 
 const UPLOADS = { pattern: under(NAR), permission: "push" } as const;
 const FRONT = { method: "GET", pattern: /^\/$/, permission: "pull" } as const;
@@ -50,10 +49,7 @@ export const ROUTES: readonly Route[] = [
     handler: (context) =>
       asksForBuckets(context.request) ? listBuckets(context) : getFrontPage(context.request, context.config),
   },
-  // An administrator can still revoke a token, or look.
-  ...API_ROUTES.map((route) =>
-    route.isWrite === true ? { ...route, handler: requireValidConfig(route.handler) } : route,
-  ),
+  ...OPERATIONS,
 ];
 
 function under(kind: Kind): RegExp {
@@ -133,14 +129,4 @@ function writer(kind: Kind): Handler {
       return ({ request, bucket, path, catalog }) =>
         putMetadata(request, bucket, kind, keyOf(kind, path), catalog);
   }
-}
-
-/** A cache with a mistake in its configuration serves what it has, but takes nothing that it might sign wrongly. */
-function requireValidConfig(handler: Handler): Handler {
-  return async (context) => {
-    const [problem] = await allProblems(context.config);
-    if (problem !== undefined)
-      throw new HttpError(403, `writing is switched off until the configuration is mended: ${problem}`);
-    return handler(context);
-  };
 }
