@@ -61,7 +61,7 @@ const CHECKS: Record<keyof JsonSchema, Check> = {
     failIf(asArray(value).length > maxItems, where, value, `longer than ${maxItems}`),
   properties: (value, { properties = {} }, where) =>
     Object.entries(value as object).flatMap(([name, property]) => {
-      const schema = properties[name];
+      const schema = Object.hasOwn(properties, name) ? properties[name] : undefined;
       const path = `${where}.${name}`;
       return schema === undefined ? [`${path}: not described`] : violations(property, schema, path);
     }),
