@@ -7,6 +7,7 @@ import { touchPaths } from "../../src/catalog/publish/last-use.ts";
 import { missingPaths } from "../../src/catalog/rows/paths.ts";
 import { requestRun } from "../../src/catalog/runs/engine.ts";
 import { unwrap } from "../../src/catalog-client.ts";
+import type { GcOptions } from "../../src/contract/runs.ts";
 import { HttpError } from "../../src/http/errors.ts";
 import { operation } from "./clients.ts";
 import type { Build } from "./graph.ts";
@@ -24,7 +25,7 @@ export interface Collectors {
   readonly unpin: (name: string) => Operation;
   readonly companions: (build: Build) => Operation;
   readonly remove: (build: Build, withReferrers: boolean, affected: readonly string[]) => Operation;
-  readonly collect: (options: { dryRun: boolean; force: boolean }) => Operation;
+  readonly collect: (options: Required<GcOptions>) => Operation;
   readonly sweep: () => Operation;
   readonly reindex: () => Operation;
 }

@@ -145,15 +145,15 @@ async function play(storage: DurableObjectStorage, script: Script): Promise<void
       case "companions":
         return clients.companions(build);
       case "collect":
-        return clients.collect({ dryRun: false, force: flag });
+        return clients.collect({ dry_run: false, force: flag });
       case "dry-run":
-        return clients.collect({ dryRun: true, force: flag });
+        return clients.collect({ dry_run: true, force: flag });
       case "sweep":
         return clients.sweep();
       case "reindex":
         return clients.reindex();
       case "delete":
-        if (!script.deletes) return clients.collect({ dryRun: false, force: true });
+        if (!script.deletes) return clients.collect({ dry_run: false, force: true });
         return clients.remove(build, flag, affectedBy(graph, build, flag));
     }
   };
@@ -161,7 +161,7 @@ async function play(storage: DurableObjectStorage, script: Script): Promise<void
   await telling(world, async () => {
     // The first makes the catalog know its bucket, the second begins to count retention.
     for (let time = 0; time < 2; time++) {
-      await world.run([clients.collect({ dryRun: false, force: true })]);
+      await world.run([clients.collect({ dry_run: false, force: true })]);
     }
     for (const [build] of graph.slice(0, script.pushed)) {
       await world.run([clients.copy(closureOf(graph, build), true)]);
@@ -185,7 +185,7 @@ async function play(storage: DurableObjectStorage, script: Script): Promise<void
     await world.advance(30 * DAY);
     // After so long without a collection retention is counted anew.
     for (let time = 0; time < 4; time++) {
-      await world.run([clients.collect({ dryRun: false, force: true })]);
+      await world.run([clients.collect({ dry_run: false, force: true })]);
       await world.advance(DAY);
       await world.run([clients.sweep()]);
     }

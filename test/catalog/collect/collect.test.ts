@@ -50,7 +50,7 @@ describe("retention_days", () => {
       roots: 0,
       paths: 3,
       alive: { paths: 0, bytes: 0 },
-      dead: { paths: 3, expired: 3, tooLarge: 0 },
+      dead: { paths: 3, expired: 3, too_large: 0 },
       removed: { paths: 3 },
       spared: 0,
     });
@@ -65,7 +65,7 @@ describe("retention_days", () => {
     const report = await collectAfter(40, MONTH);
     expect(report).toMatchObject({ roots: 1, alive: { paths: 3 }, removed: { paths: 1 } });
     expect(report.oldest).toEqual([
-      { storePath: `/nix/store/${baseNameOf(other as TestPath)}`, lastWanted: expect.any(String) },
+      { store_path: `/nix/store/${baseNameOf(other as TestPath)}`, last_used: expect.any(String) },
     ]);
     expect(await narinfos()).toEqual(all.map(({ key }) => key).sort());
   });

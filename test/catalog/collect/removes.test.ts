@@ -34,7 +34,7 @@ describe("what is removed", () => {
     const { operations, billed, result } = await recorded((c) => collect(c, FORCE), {}, daysLater(40, MONTH));
     expect(operations.map((operation) => operation.split(" ")[0])).toEqual(["delete", "delete", "delete"]);
     expect(billed).toEqual({ A: 0, B: 0 });
-    expect(result).toMatchObject({ spent: { classA: 0, classB: 0, deletes: 3 } });
+    expect(result).toMatchObject({ spent: { class_a: 0, class_b: 0, deletes: 3 } });
   });
 
   it("leaves its NARs for a grace period, then they go, too", async () => {
@@ -54,7 +54,7 @@ describe("what is removed", () => {
     await value(catalog().announceNar({ key: path.narKey, size: path.nar.length }));
     await env.BUCKET.put(path.narKey, path.nar);
     await beginRetention(MONTH);
-    expect(await collectAfter(2, MONTH)).toMatchObject({ unpublishedNars: 1, dead: { paths: 0 } });
+    expect(await collectAfter(2, MONTH)).toMatchObject({ unpublished_nars: 1, dead: { paths: 0 } });
     await inCatalog((c) => sweepNars(c), daysLater(4, MONTH));
     expect(await keys()).not.toContain(path.narKey);
   });
@@ -75,7 +75,7 @@ describe("what is removed", () => {
       daysLater(20, MONTH),
     );
     const report = await collectAfter(40, MONTH, { dry_run: true });
-    expect(report).toMatchObject({ done: true, dryRun: true, dead: { paths: 3 }, removed: { paths: 0 } });
+    expect(report).toMatchObject({ done: true, dry_run: true, dead: { paths: 3 }, removed: { paths: 0 } });
     expect(report.oldest.map(({ store_path }) => store_path.slice(44)).sort()).toEqual([
       "app-1.0",
       "library-1.0",

@@ -43,7 +43,10 @@ describe("max_size_gb", () => {
   ])("of %i bytes leaves %i of three paths of 1,000, the newest", async (bytes, left) => {
     const [a, b, c] = (await threeOf1000()) as [TestPath, TestPath, TestPath];
     const report = await collectAfter(10, { max_size_gb: bytes / 1e9 }, FORCE);
-    expect(report).toMatchObject({ dead: { expired: 0, tooLarge: 3 - left }, alive: { bytes: left * 1000 } });
+    expect(report).toMatchObject({
+      dead: { expired: 0, too_large: 3 - left },
+      alive: { bytes: left * 1000 },
+    });
     expect(await narinfos()).toEqual(
       [a, c, b]
         .slice(0, left)

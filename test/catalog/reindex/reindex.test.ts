@@ -28,7 +28,7 @@ describe("a reindex", () => {
     expect(await value(catalog().reindex({}))).toMatchObject({
       ...{ kind: "reindex", done: true, narinfos: 0, nars: 0, indexed: 0, removed: 0 },
       unreadable: { count: 0, repaired: 0, first: [] },
-      unreadablePins: { count: 0, repaired: 0, first: [] },
+      unreadable_pins: { count: 0, repaired: 0, first: [] },
     });
   });
 
