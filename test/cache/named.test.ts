@@ -124,7 +124,7 @@ describe("the folder", () => {
       expect(await api(cache, "POST", "/missing", { paths: hashes })).toMatchObject({ missing: [hashes[1]] });
       const { text } = await cache.get("/?list-type=2");
       expect([...text.matchAll(/<Key>([^<]*)</g)].map(([, key]) => key)).toEqual([here.key, here.narKey]);
-      expect(await api(cache, "GET", "/stats")).toMatchObject({ byCompression: [{ paths: 1 }] });
+      expect(await api(cache, "GET", "/stats")).toMatchObject({ by_compression: [{ paths: 1 }] });
     }
     // What another cache has is no reference that is there.
     const user = await testPath("user", "user", { references: [theirs.info.storePath.baseName] });

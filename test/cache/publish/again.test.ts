@@ -138,7 +138,7 @@ describe("another build of the same path: the first one stays", () => {
     expect(answer).toMatchObject({ status: 200, text: expect.stringMatching(/the first build stays/) });
     expect(await published(first)).toEqual({ ...first.info, signatures: [SIG_A] });
     expect(await differingBuilds(first)).toEqual([
-      expect.objectContaining({ narHash: formatHash(second.info.narHash), pushedBy: "PUSH_TOKEN" }),
+      expect.objectContaining({ nar_hash: formatHash(second.info.narHash), pushed_by: "PUSH_TOKEN" }),
     ]);
   });
 
