@@ -9,7 +9,7 @@ const SIZES = [10_000, 50_000, 200_000];
 /** Paths that are indexed in one call. */
 const FILL = 5_000;
 
-type Spent = Record<"classA" | "classB" | "deletes" | "rowsRead" | "rowsWritten", number>;
+type Spent = Record<"class_a" | "class_b" | "deletes" | "rows_read" | "rows_written", number>;
 
 interface Sweep {
   readonly deletedNars: number;
@@ -67,7 +67,7 @@ async function collect(server: Server, size: number, isDry: boolean): Promise<vo
 
 /** The NARs of what has gone, a grace period later. */
 async function sweepNars(server: Server, size: number): Promise<void> {
-  const total: Spent = { classA: 0, classB: 0, deletes: 0, rowsRead: 0, rowsWritten: 0 };
+  const total: Spent = { class_a: 0, class_b: 0, deletes: 0, rows_read: 0, rows_written: 0 };
   let went = 0;
   await measured(server, size, "sweep of NARs", async () => {
     const { deletedNars, spent } = (await (await ask(server, "/sweep")).json()) as Sweep;
@@ -102,11 +102,11 @@ async function measured(
     seconds.toFixed(1),
     Math.max(...times).toFixed(0),
     ((seconds * 1e6) / size).toFixed(0),
-    spent.classA,
-    spent.classB,
+    spent.class_a,
+    spent.class_b,
     spent.deletes,
-    (spent.rowsRead / size).toFixed(1),
-    (spent.rowsWritten / size).toFixed(1),
+    (spent.rows_read / size).toFixed(1),
+    (spent.rows_written / size).toFixed(1),
     ((memory(pids, "peak") - before) / 1e6).toFixed(0),
   ];
   console.log(`| ${cells.join(" | ")} |`);

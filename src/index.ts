@@ -1,6 +1,6 @@
 // The Worker's entry points: requests, the cron trigger, and the class of the catalog's Durable Object.
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { isApi } from "./api/routes.ts";
+import { isApi } from "./api/operations.ts";
 import { type Authority, memoryOf } from "./auth/gate/authority.ts";
 import { authorize } from "./auth/gate/authorize.ts";
 import { identify, mayPush } from "./auth/gate/identify.ts";

@@ -1,5 +1,5 @@
 // The route table: method, path, permission and handler.
-import { API_ROUTES } from "./api/routes.ts";
+import { OPERATIONS } from "./api/operations.ts";
 import { KINDS, type Kind, NAR, NARINFO } from "./bucket/kinds.ts";
 import { narKeySha256 } from "./bucket/nar-object.ts";
 import { getCacheInfo, getFrontPage, getHealth, putCacheInfo } from "./cache/info.ts";
@@ -31,10 +31,7 @@ export const ROUTES: readonly Route[] = [
   { ...FRONT, query: ["location"], handler: getLocation },
   { ...FRONT, query: LIST_PARAMETERS, handler: listObjects },
   { ...FRONT, handler: listBucketsOr(getFrontPage) },
-  // With a mistake in the configuration an administrator can still revoke tokens and read.
-  ...API_ROUTES.map((route) =>
-    route.isWrite === true ? { ...route, handler: requireValidConfig(route.handler) } : route,
-  ),
+  ...OPERATIONS,
 ];
 
 function routesOfKind(kind: Kind): Route[] {

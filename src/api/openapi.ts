@@ -1,264 +1,149 @@
-// The OpenAPI 3.1 description of the API. What it says of permissions, refusals and shapes is tested against the
-// route table and against real answers.
-import { PIN_NAME_CLASS } from "../contract/pins.ts";
-import { MAX_PATHS } from "./missing.ts";
-import { type OpenApi, operation, type Parameter, ref } from "./openapi-operation.ts";
-import { HASH_PART, SCHEMAS, type Schema } from "./openapi-schemas.ts";
-import { TOKEN_PATHS } from "./openapi-tokens.ts";
-import { DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME_LENGTH } from "./paths.ts";
+// The OpenAPI 3.1 description of the API, derived from its operations.
+import * as v from "valibot";
+import type { RoutePermission } from "../auth/gate/authorize.ts";
+import { described, named, TEXT, wholeNumber } from "../contract/schema.ts";
+import { type Components, type JsonSchema, jsonSchema } from "./json-schema.ts";
+import { type Operation, ROOT } from "./operation.ts";
 
-const BAD_PARAMETER = { 400: "A parameter is unknown or wrong; the detail names it." };
-const UNAVAILABLE = { 503: "The catalog did not answer. Reading paths goes on; try again." };
-
-function query(name: string, description: string, schema: Schema): Parameter {
-  return { name, in: "query", required: false, description, schema };
+interface Content {
+  readonly [mediaType: string]: { readonly schema: JsonSchema };
 }
 
-const HASH: Parameter = { name: "hash", in: "path", required: true, schema: HASH_PART };
-const RESTART = query("restart", "Begin again although one is under way.", { type: "boolean" });
-const NAME: Parameter = {
-  name: "name",
-  in: "path",
-  required: true,
-  schema: { type: "string", pattern: `^${PIN_NAME_CLASS}$`, description: "The name of a pin." },
-};
-const NO_PIN = "There is no such pin.";
-const NO_PATH = "The catalog knows no such path.";
-const NO_RUN = "None has been asked for yet.";
-const STEPWISE =
-  "Does one step and answers how far it is; the other steps follow by themselves. Asked again while it goes on, it does the next one.";
+export interface OperationObject {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly security: readonly Readonly<Record<string, readonly []>>[];
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly in: "query" | "path";
+    readonly required: boolean;
+    readonly description?: string;
+    readonly schema: JsonSchema;
+  }[];
+  readonly requestBody?: { readonly required: boolean; readonly content: Content };
+  /** By status. */
+  readonly responses: Readonly<Record<string, { readonly description: string; readonly content: Content }>>;
+}
 
-export const OPENAPI: OpenApi = {
-  openapi: "3.1.0",
-  info: {
-    title: "nix-cache",
-    version: "1",
-    description:
-      "The native API of a Nix binary cache, beside the protocol that Nix itself speaks. A credential is a token, sent as Bearer or as the password of Basic with any user name.",
-    license: { name: "MIT", identifier: "MIT" },
+/** RFC 9457; `problemResponse` writes it. */
+const PROBLEM = named(
+  "Problem",
+  described(
+    "RFC 9457.",
+    v.object({
+      type: v.literal("about:blank"),
+      title: TEXT,
+      status: wholeNumber(400, 599),
+      detail: described("What is wrong and what to do, in one line.", TEXT),
+    }),
+  ),
+);
+
+/** What each permission means for a client. An empty requirement: nothing needs to be sent. */
+const SECURITY: Record<RoutePermission, OperationObject["security"]> = {
+  none: [],
+  pull: [{}, { basic: [] }, { bearer: [] }],
+  push: [{ basic: [] }, { bearer: [] }],
+  admin: [{ basic: [] }, { bearer: [] }],
+};
+
+const UNAUTHORIZED = "No credential, or a wrong one.";
+const UNAVAILABLE = { 503: "The catalog did not answer. Reading paths goes on; try again." };
+/** Refusals that an operation has because of its permission; behind every permission it asks the catalog. */
+const REFUSALS: Record<RoutePermission, Readonly<Record<number, string>>> = {
+  none: {},
+  pull: {
+    401: `Of a private cache: ${UNAUTHORIZED}`,
+    403: "Of a private cache: the credential may not read it.",
+    ...UNAVAILABLE,
   },
-  servers: [{ url: "/" }],
-  paths: {
-    "/api/v1/missing": {
-      post: operation({
-        id: "missing",
-        summary: "Which of these paths are not in the cache?",
-        permission: "pull",
-        body: ref("MissingRequest"),
-        answer: ref("Missing"),
-        errors: {
-          400: "The body is malformed, or one of the paths is; the detail names it.",
-          413: `More than ${MAX_PATHS} paths, or a body that is too large.`,
-          ...UNAVAILABLE,
-        },
-      }),
-    },
-    "/api/v1/paths": {
-      get: operation({
-        id: "listPaths",
-        summary: "Search the paths, newest first.",
-        permission: "pull",
-        parameters: [
-          query("prefix", "What the name begins with.", { type: "string", maxLength: MAX_NAME_LENGTH }),
-          query("q", "What the name contains, in capitals or not.", {
-            type: "string",
-            maxLength: MAX_NAME_LENGTH,
-          }),
-          query("limit", "Paths in one page.", {
-            type: "integer",
-            minimum: 1,
-            maximum: MAX_LIMIT,
-            default: DEFAULT_LIMIT,
-          }),
-          query("cursor", "The `next` of the page before.", { type: "string" }),
-        ],
-        answer: ref("PathPage"),
-        errors: { ...BAD_PARAMETER, ...UNAVAILABLE },
-      }),
-    },
-    "/api/v1/paths/{hash}": {
-      get: operation({
-        id: "getPath",
-        summary: "Everything about one path.",
-        permission: "pull",
-        parameters: [HASH],
-        answer: ref("PathDetail"),
-        errors: { ...BAD_PARAMETER, 404: NO_PATH, ...UNAVAILABLE },
-      }),
-      delete: operation({
-        id: "deletePath",
-        summary: "Delete a path.",
-        description:
-          "Its NAR follows a day later, unless something refers to it by then. After a 503 repeat it: what has been deleted until then leaves every closure whole.",
-        permission: "admin",
-        parameters: [
-          HASH,
-          query("closure", "`referrers`: delete all that refers to it, directly or not, too.", {
-            type: "string",
-            enum: ["referrers"],
-          }),
-        ],
-        answer: ref("Deleted"),
-        errors: {
-          ...BAD_PARAMETER,
-          404: NO_PATH,
-          409: "Other paths refer to it, or pins keep it; the detail names them.",
-          ...UNAVAILABLE,
-        },
-      }),
-    },
-    "/api/v1/stats": {
-      get: operation({
-        id: "stats",
-        summary: "What is in the cache, in numbers.",
-        permission: "pull",
-        answer: ref("Stats"),
-        errors: { ...BAD_PARAMETER, ...UNAVAILABLE },
-      }),
-    },
-    "/api/v1/reindex": {
-      post: operation({
-        id: "reindex",
-        summary: "Rebuild the catalog from the bucket.",
-        description: STEPWISE,
-        permission: "admin",
-        parameters: [RESTART],
-        answer: ref("ReindexReport"),
-        errors: { ...BAD_PARAMETER, ...UNAVAILABLE },
-      }),
-      get: operation({
-        id: "reindexStatus",
-        summary: "How the last reindex went, or how far it is.",
-        permission: "admin",
-        answer: ref("ReindexReport"),
-        errors: { ...BAD_PARAMETER, 404: NO_RUN, ...UNAVAILABLE },
-      }),
-    },
-    "/api/v1/check": {
-      post: operation({
-        id: "check",
-        summary: "Look for damage in the bucket and the catalog.",
-        description: STEPWISE,
-        permission: "admin",
-        parameters: [query("repair", "Repair what is safe to repair.", { type: "boolean" }), RESTART],
-        answer: ref("CheckReport"),
-        errors: { ...BAD_PARAMETER, ...UNAVAILABLE },
-      }),
-      get: operation({
-        id: "checkStatus",
-        summary: "What the last check found, or has found so far.",
-        permission: "admin",
-        answer: ref("CheckReport"),
-        errors: { ...BAD_PARAMETER, 404: NO_RUN, ...UNAVAILABLE },
-      }),
-    },
-    "/api/v1/resign": {
-      post: operation({
-        id: "resign",
-        summary: "Sign all paths with the keys that are configured now.",
-        description: `After SIGNING_KEY has changed. Signatures by other keys stay, unless drop names the key. ${STEPWISE}`,
-        permission: "admin",
-        parameters: [
-          query("drop", "Remove the signatures of the key of this name.", { type: "string" }),
-          RESTART,
-        ],
-        answer: ref("ResignReport"),
-        errors: {
-          ...BAD_PARAMETER,
-          409: "No key is configured, or the one to drop is.",
-          ...UNAVAILABLE,
-        },
-      }),
-      get: operation({
-        id: "resignStatus",
-        summary: "What the last resign did, or has done so far.",
-        permission: "admin",
-        answer: ref("ResignReport"),
-        errors: { ...BAD_PARAMETER, 404: NO_RUN, ...UNAVAILABLE },
-      }),
-    },
-    ...TOKEN_PATHS,
-    "/api/v1/pins": {
-      get: operation({
-        id: "listPins",
-        summary: "All pins, by name.",
-        permission: "pull",
-        answer: ref("Pins"),
-        errors: { ...BAD_PARAMETER, ...UNAVAILABLE },
-      }),
-    },
-    "/api/v1/pins/{name}": {
-      get: operation({
-        id: "getPin",
-        summary: "The newest store path of a pin, and the others that it keeps.",
-        permission: "pull",
-        parameters: [NAME],
-        answer: ref("Pin"),
-        errors: { ...BAD_PARAMETER, 404: NO_PIN, ...UNAVAILABLE },
-      }),
-      put: operation({
-        id: "putPin",
-        summary: "Pin a path: it and all that it refers to stay.",
-        description:
-          "The path becomes the newest revision of the pin, which always stays; older ones stay as keep_revisions and keep_days say.",
-        permission: "push",
-        parameters: [NAME],
-        body: ref("PinRequest"),
-        answer: ref("Pin"),
-        errors: {
-          400: "A parameter or the body is malformed; the detail says how.",
-          409: "The path is not in the cache.",
-          ...UNAVAILABLE,
-        },
-      }),
-      delete: operation({
-        id: "deletePin",
-        summary: "Delete a pin with all of its revisions.",
-        description: "The paths stay until they are too old, or until nothing else keeps them.",
-        permission: "push",
-        parameters: [NAME],
-        answer: ref("DeletedPin"),
-        errors: { ...BAD_PARAMETER, 404: NO_PIN, ...UNAVAILABLE },
-      }),
-    },
-    "/api/v1/gc": {
-      post: operation({
-        id: "gc",
-        summary: "Collect what nothing keeps.",
-        description: `${STEPWISE} A run that would remove more than half of the cache stops, unless it is told to go on with force.`,
-        permission: "admin",
-        body: ref("GcRequest"),
-        isBodyOptional: true,
-        answer: ref("GcReport"),
-        errors: {
-          400: "A parameter or the body is malformed; the detail says how.",
-          409: "A dry run, while a collection is under way.",
-          ...UNAVAILABLE,
-        },
-      }),
-      get: operation({
-        id: "gcStatus",
-        summary: "What the last collection did, or has done so far.",
-        permission: "admin",
-        answer: ref("GcReport"),
-        errors: { ...BAD_PARAMETER, 404: NO_RUN, ...UNAVAILABLE },
-      }),
-    },
-    "/api/v1/openapi.json": {
-      get: operation({
-        id: "openapi",
-        summary: "This document.",
-        permission: "none",
-        answer: { type: "object" },
-        errors: {},
-      }),
-    },
+  push: {
+    401: UNAUTHORIZED,
+    403: "The credential may not push, or none is configured that may.",
+    ...UNAVAILABLE,
   },
-  components: {
-    schemas: SCHEMAS,
-    securitySchemes: {
-      basic: { type: "http", scheme: "basic", description: "The password is the token." },
-      bearer: { type: "http", scheme: "bearer", description: "The token." },
-    },
+  admin: {
+    401: UNAUTHORIZED,
+    403: "The credential is not an administrator's, or none is configured.",
+    ...UNAVAILABLE,
   },
 };
+const OF_PARAMETERS = { 400: "A parameter is unknown or wrong; the detail names it." };
+const OF_BODY = {
+  400: "A parameter or the body is malformed; the detail says how.",
+  413: "The body, or a list in it, is too large.",
+};
+
+/** The document, as JSON; `server` is the path of the cache. */
+export function openApi(operations: readonly Operation[], server: string) {
+  const schemas: Components = {};
+  const paths: Record<string, Record<string, OperationObject>> = {};
+  for (const operation of operations) {
+    const path = `${ROOT}${operation.path}`;
+    const method = operation.method.toLowerCase();
+    paths[path] = { ...paths[path], [method]: operationObject(operation, schemas) };
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "nix-cache",
+      version: "1",
+      description:
+        "The native API of a Nix binary cache, beside the protocol that Nix itself speaks. A credential is a token, sent as Bearer or as the password of Basic with any user name.",
+      license: { name: "MIT", identifier: "MIT" },
+    },
+    servers: [{ url: server }],
+    paths,
+    components: {
+      schemas,
+      securitySchemes: {
+        basic: { type: "http", scheme: "basic", description: "The password is the token." },
+        bearer: { type: "http", scheme: "bearer", description: "The token." },
+      },
+    },
+  };
+}
+
+function operationObject(
+  { id, summary, description, permission, path, parameters = {}, body, answer, errors }: Operation,
+  components: Components,
+): OperationObject {
+  const content = { "application/problem+json": { schema: jsonSchema(PROBLEM, components) } };
+  const refusals = { ...REFUSALS[permission], ...(body ? OF_BODY : OF_PARAMETERS), ...errors };
+  return {
+    operationId: id,
+    summary,
+    ...(description !== undefined && { description }),
+    security: SECURITY[permission],
+    parameters: Object.entries(parameters).map(([name, parameter]) => {
+      const { description, ...schema } = jsonSchema(parameter, components);
+      const isInPath = path.includes(`{${name}}`);
+      return {
+        name,
+        in: isInPath ? "path" : "query",
+        required: isInPath || parameter.type !== "exact_optional",
+        ...(description !== undefined && { description }),
+        schema,
+      };
+    }),
+    ...(body && {
+      requestBody: {
+        required: !v.is(body, {}),
+        content: {
+          "application/json": { schema: { ...jsonSchema(body, components), additionalProperties: false } },
+        },
+      },
+    }),
+    responses: {
+      200: {
+        description: "Done.",
+        content: { "application/json": { schema: jsonSchema(answer, components) } },
+      },
+      ...Object.fromEntries(
+        Object.entries(refusals).map(([status, description]) => [status, { description, content }]),
+      ),
+      default: { description: "Any other refusal.", content },
+    },
+  };
+}

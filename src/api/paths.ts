@@ -1,42 +1,63 @@
 // /paths: searching the store paths of the cache, everything about one, and deleting one.
-import type { Context } from "../context.ts";
-import { formatCursor, parseCursor } from "./cursor.ts";
-import { json } from "./json.ts";
-import { countOf, parametersOf, parsed, refuseParameters, textOf, wordOf } from "./parameters.ts";
+import * as v from "valibot";
+import { DELETED, PATH_DETAIL, PATH_POSITION, PATH_SUMMARY } from "../contract/paths.ts";
+import { described, HASH_PART, listOf, named, oneOf, textUpTo } from "../contract/schema.ts";
+import { operation } from "./operation.ts";
+import { NEXT, pageOf, withCursor } from "./page.ts";
 
 /** Of a store path's name. */
-export const MAX_NAME_LENGTH = 211;
-export const DEFAULT_LIMIT = 50;
-export const MAX_LIMIT = 1000;
+const MAX_NAME_LENGTH = 211;
+const NO_PATH = { 404: "The catalog knows no such path." };
+const PATH = { path: "/paths/{hash}" } as const;
 
-/** GET /paths: by name, newest first, page by page. */
-export async function getPaths({ request, catalog }: Context): Promise<Response> {
-  const parameters = parametersOf(request, ["prefix", "q", "limit", "cursor"]);
-  const after = parsed(parameters, "cursor", parseCursor, "must be the 'next' of the page before");
-  const { paths, next } = await catalog((c) =>
-    c.listPaths({
-      prefix: textOf(parameters, "prefix", MAX_NAME_LENGTH),
-      search: textOf(parameters, "q", MAX_NAME_LENGTH),
-      limit: countOf(parameters, "limit", MAX_LIMIT, DEFAULT_LIMIT),
-      ...(after && { after }),
-    }),
-  );
-  return json(request, { paths, ...(next && { next: formatCursor(next) }) });
-}
-
-/** GET /paths/{hash} */
-export async function getPath({ request, catalog, path }: Context): Promise<Response> {
-  refuseParameters(request);
-  return json(request, await catalog((c) => c.pathDetail(hashOf(path))));
-}
-
-/** DELETE /paths/{hash}: refused while others refer to it, unless they are to go, too. */
-export async function deletePath({ request, catalog, path }: Context): Promise<Response> {
-  const withReferrers = wordOf(parametersOf(request, ["closure"]), "closure", ["referrers"]) !== undefined;
-  return json(request, await catalog((c) => c.deletePath(hashOf(path), withReferrers)));
-}
-
-/** The pattern of the route has seen to it that the path ends in a hash part. */
-function hashOf(path: string): string {
-  return path.slice(-32);
-}
+export const PATH_OPERATIONS = [
+  operation({
+    id: "listPaths",
+    method: "GET",
+    path: "/paths",
+    permission: "pull",
+    summary: "Search the paths, newest first.",
+    parameters: {
+      prefix: v.exactOptional(described("What the name begins with.", textUpTo(MAX_NAME_LENGTH)), ""),
+      q: v.exactOptional(
+        described("What the name contains, in capitals or not.", textUpTo(MAX_NAME_LENGTH)),
+        "",
+      ),
+      ...pageOf(PATH_POSITION),
+    },
+    answer: named("PathPage", v.object({ paths: listOf(PATH_SUMMARY), ...NEXT })),
+    handle: async ({ catalog }, { parameters: { prefix, q: search, limit, cursor: after } }) =>
+      withCursor(await catalog((c) => c.listPaths({ prefix, search, limit, ...(after && { after }) }))),
+  }),
+  operation({
+    id: "getPath",
+    method: "GET",
+    ...PATH,
+    permission: "pull",
+    summary: "Everything about one path.",
+    parameters: { hash: HASH_PART },
+    answer: PATH_DETAIL,
+    errors: NO_PATH,
+    handle: ({ catalog }, { parameters: { hash } }) => catalog((c) => c.pathDetail(hash)),
+  }),
+  operation({
+    id: "deletePath",
+    method: "DELETE",
+    ...PATH,
+    permission: "admin",
+    isWrite: true,
+    summary: "Delete a path.",
+    description:
+      "Its NAR follows a day later, unless something refers to it by then. After a 503 repeat it: what has been deleted until then leaves every closure whole.",
+    parameters: {
+      hash: HASH_PART,
+      closure: v.exactOptional(
+        described("`referrers`: delete all that refers to it, directly or not, too.", oneOf(["referrers"])),
+      ),
+    },
+    answer: DELETED,
+    errors: { ...NO_PATH, 409: "Other paths refer to it, or pins keep it; the detail names them." },
+    handle: ({ catalog }, { parameters: { hash, closure } }) =>
+      catalog((c) => c.deletePath(hash, closure === "referrers")),
+  }),
+];

@@ -1,65 +1,76 @@
 // /pins: names for paths that must stay, such as what is deployed. Each keeps revisions.
-import type { Context } from "../context.ts";
-import type { PinRequest } from "../contract/pins.ts";
-import { HttpError } from "../http/errors.ts";
-import { FormatError } from "../nix/format-error.ts";
-import { parseStorePath, type StorePath } from "../nix/store-path.ts";
-import { jsonBody, numberIn } from "./body.ts";
-import { json } from "./json.ts";
-import { refuseParameters } from "./parameters.ts";
+import * as v from "valibot";
+import { PIN, PIN_BODY, PIN_NAME, PIN_POSITION } from "../contract/pins.ts";
+import { listOf, named } from "../contract/schema.ts";
+import { parseStorePath } from "../nix/store-path.ts";
+import { inBody } from "./input.ts";
+import { operation } from "./operation.ts";
+import { NEXT, pageOf, withCursor } from "./page.ts";
 
-export const MAX_KEEP_REVISIONS = 1000;
-/** A hundred years. */
-export const MAX_KEEP_DAYS = 36_500;
-const HINT =
-  '{"store_path": "/nix/store/...", "keep_revisions": N, "keep_days": N}, the numbers only if wanted';
+const NO_PIN = { 404: "There is no such pin." };
+const ONE = { path: "/pins/{name}", parameters: { name: PIN_NAME } } as const;
 
-/** GET /pins */
-export async function getPins({ request, catalog }: Context): Promise<Response> {
-  refuseParameters(request);
-  return json(request, { pins: await catalog((c) => c.listPins()) });
-}
-
-/** GET /pins/{name}: its newest store path, and the others that it keeps. */
-export async function getPin({ request, catalog, path }: Context): Promise<Response> {
-  refuseParameters(request);
-  return json(request, await catalog((c) => c.getPin(nameOf(path))));
-}
-
-/** PUT /pins/{name}: a new revision, unless the newest is of the same path. */
-export async function putPin({ request, config, catalog, path, identity }: Context): Promise<Response> {
-  refuseParameters(request);
-  const body = await jsonBody(request, ["store_path", "keep_revisions", "keep_days"], HINT);
-  const { hash, name } = storePathIn(body.store_path, config.storeDir);
-  const keepRevisions = numberIn(body, "keep_revisions", MAX_KEEP_REVISIONS);
-  const keepDays = numberIn(body, "keep_days", MAX_KEEP_DAYS);
-  const pin: PinRequest = {
-    hash,
-    name,
-    ...(keepRevisions !== undefined && { keepRevisions }),
-    ...(keepDays !== undefined && { keepDays }),
-  };
-  return json(request, await catalog((c) => c.putPin(nameOf(path), pin, identity.name)));
-}
-
-/** DELETE /pins/{name}: all of its revisions. */
-export async function deletePin({ request, catalog, path }: Context): Promise<Response> {
-  refuseParameters(request);
-  await catalog((c) => c.deletePin(nameOf(path)));
-  return json(request, { deleted: nameOf(path) });
-}
-
-function storePathIn(value: unknown, storeDir: string): StorePath {
-  try {
-    if (typeof value !== "string") throw new FormatError(`is missing; the body must be ${HINT}`);
-    return parseStorePath(value, storeDir);
-  } catch (error) {
-    if (error instanceof FormatError) throw new HttpError(400, `'store_path' ${error.message}`);
-    throw error;
-  }
-}
-
-/** The pattern of the route has seen to it that the path ends in a name. */
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
-}
+export const PIN_OPERATIONS = [
+  operation({
+    id: "listPins",
+    method: "GET",
+    path: "/pins",
+    permission: "pull",
+    summary: "The pins, by name.",
+    parameters: pageOf(PIN_POSITION),
+    answer: named("PinPage", v.object({ pins: listOf(PIN), ...NEXT })),
+    handle: async ({ catalog }, { parameters: { limit, cursor: after } }) =>
+      withCursor(await catalog((c) => c.listPins({ limit, ...(after && { after }) }))),
+  }),
+  operation({
+    id: "getPin",
+    method: "GET",
+    ...ONE,
+    permission: "pull",
+    summary: "The newest store path of a pin, and the others that it keeps.",
+    answer: PIN,
+    errors: NO_PIN,
+    handle: ({ catalog }, { parameters: { name } }) => catalog((c) => c.getPin(name)),
+  }),
+  operation({
+    id: "putPin",
+    method: "PUT",
+    ...ONE,
+    permission: "push",
+    isWrite: true,
+    summary: "Pin a path: it and all that it refers to stay.",
+    description:
+      "The path becomes the newest revision of the pin, which always stays; older ones stay as keep_revisions and keep_days say.",
+    body: PIN_BODY,
+    answer: PIN,
+    errors: { 409: "The path is not in the cache." },
+    handle: (
+      { config, catalog, identity },
+      { parameters, body: { store_path, keep_revisions, keep_days } },
+    ) => {
+      const { hash, name } = inBody("store_path", () => parseStorePath(store_path, config.storeDir));
+      const pin = {
+        hash,
+        name,
+        ...(keep_revisions && { keepRevisions: keep_revisions }),
+        ...(keep_days && { keepDays: keep_days }),
+      };
+      return catalog((c) => c.putPin(parameters.name, pin, identity.name));
+    },
+  }),
+  operation({
+    id: "deletePin",
+    method: "DELETE",
+    ...ONE,
+    permission: "push",
+    isWrite: true,
+    summary: "Delete a pin with all of its revisions.",
+    description: "The paths stay until they are too old, or until nothing else keeps them.",
+    answer: named("DeletedPin", v.object({ deleted: PIN_NAME })),
+    errors: NO_PIN,
+    handle: async ({ catalog }, { parameters: { name } }) => {
+      await catalog((c) => c.deletePin(name));
+      return { deleted: name };
+    },
+  }),
+];

@@ -1,53 +1,117 @@
-// /reindex, /check and /resign: work on the whole bucket. A POST begins it, or goes on with the one under way, does one step
-// and answers how far it is; the catalog does the other steps by itself, and a GET tells of them.
+// /reindex, /check, /resign and /gc: work on the whole cache. A POST begins it, or goes on with the one under way, does
+// one step and answers how far it is; the catalog does the other steps by itself, and a GET tells of them.
+import type * as v from "valibot";
 import type { Context } from "../context.ts";
-import type { Progress } from "../contract/runs.ts";
+import {
+  CHECK_OPTIONS,
+  CHECK_REPORT,
+  GC_OPTIONS,
+  GC_REPORT,
+  REINDEX_OPTIONS,
+  REINDEX_REPORT,
+  RESIGN_OPTIONS,
+  RESIGN_REPORT,
+  type RunKind,
+} from "../contract/runs.ts";
 import { HttpError } from "../http/errors.ts";
-import { isKeyName } from "../nix/signature.ts";
-import { json } from "./json.ts";
-import { flagOf, parametersOf, parsed, refuseParameters } from "./parameters.ts";
+import type { BodySchema } from "./input.ts";
+import { type Operation, operation } from "./operation.ts";
 
-export async function postReindex({ request, catalog }: Context): Promise<Response> {
-  const restart = flagOf(parametersOf(request, ["restart"]), "restart");
-  const report = await catalog((c) => c.reindex(restart === undefined ? {} : { restart }));
-  return json(request, report);
+const STEPWISE =
+  "Does one step and answers how far it is; the other steps follow by themselves. Asked again while it goes on, it does the next one.";
+
+export const RUN_OPERATIONS = [
+  ...run({
+    kind: "reindex",
+    summary: "Rebuild the catalog from the bucket.",
+    statusSummary: "How the last reindex went, or how far it is.",
+    options: REINDEX_OPTIONS,
+    report: REINDEX_REPORT,
+    begin: ({ catalog }, options) => catalog((c) => c.reindex(options)),
+    status: ({ catalog }) => catalog((c) => c.reindexStatus()),
+  }),
+  ...run({
+    kind: "check",
+    summary: "Look for damage in the bucket and the catalog.",
+    statusSummary: "What the last check found, or has found so far.",
+    options: CHECK_OPTIONS,
+    report: CHECK_REPORT,
+    begin: ({ catalog }, options) => catalog((c) => c.check(options)),
+    status: ({ catalog }) => catalog((c) => c.checkStatus()),
+  }),
+  ...run({
+    kind: "resign",
+    summary: "Sign all paths with the keys that are configured now.",
+    description: "After SIGNING_KEY has changed. Signatures by other keys stay, unless drop names the key.",
+    statusSummary: "What the last resign did, or has done so far.",
+    options: RESIGN_OPTIONS,
+    report: RESIGN_REPORT,
+    conflict: "No key is configured, or the one to drop is.",
+    begin: ({ catalog }, options) => catalog((c) => c.resign(options)),
+    status: ({ catalog }) => catalog((c) => c.resignStatus()),
+  }),
+  ...run({
+    kind: "gc",
+    summary: "Collect what nothing keeps.",
+    description:
+      "A run that would remove more than half of the cache stops, unless it is told to go on with force.",
+    statusSummary: "What the last collection did, or has done so far.",
+    options: GC_OPTIONS,
+    report: GC_REPORT,
+    conflict: "A dry run, while a collection is under way.",
+    begin: ({ catalog }, options) => catalog((c) => c.gc(options)),
+    status: ({ catalog }) => catalog((c) => c.gcStatus()),
+  }),
+];
+
+interface RunDescription<O extends BodySchema, R extends v.GenericSchema> {
+  readonly kind: RunKind;
+  readonly summary: string;
+  readonly description?: string;
+  readonly statusSummary: string;
+  readonly options: O;
+  readonly report: R;
+  /** When it is refused with 409. */
+  readonly conflict?: string;
+  readonly begin: (context: Context, options: v.InferOutput<O>) => Promise<v.InferOutput<R>>;
+  /** `undefined` where there was none. */
+  readonly status: (context: Context) => Promise<v.InferOutput<R> | undefined>;
 }
 
-export async function getReindex({ request, catalog }: Context): Promise<Response> {
-  refuseParameters(request);
-  return json(request, someReport(await catalog((c) => c.reindexStatus()), "reindex"));
-}
-
-export async function postCheck({ request, catalog }: Context): Promise<Response> {
-  const parameters = parametersOf(request, ["repair", "restart"]);
-  const repair = flagOf(parameters, "repair");
-  const restart = flagOf(parameters, "restart");
-  // Absent is not false: asking again without `repair` goes on with a check that repairs.
-  const options = { ...(repair !== undefined && { repair }), ...(restart !== undefined && { restart }) };
-  return json(request, await catalog((c) => c.check(options)));
-}
-
-export async function getCheck({ request, catalog }: Context): Promise<Response> {
-  refuseParameters(request);
-  return json(request, someReport(await catalog((c) => c.checkStatus()), "check"));
-}
-
-export async function postResign({ request, catalog }: Context): Promise<Response> {
-  const parameters = parametersOf(request, ["drop", "restart"]);
-  const drop = parsed(parameters, "drop", (text) => (isKeyName(text) ? text : undefined), "must name a key");
-  const restart = flagOf(parameters, "restart");
-  const options = { ...(drop !== undefined && { drop }), ...(restart !== undefined && { restart }) };
-  return json(request, await catalog((c) => c.resign(options)));
-}
-
-export async function getResign({ request, catalog }: Context): Promise<Response> {
-  refuseParameters(request);
-  return json(request, someReport(await catalog((c) => c.resignStatus()), "resign"));
-}
-
-function someReport<R extends Progress>(report: R | undefined, name: string): R {
-  if (report === undefined) {
-    throw new HttpError(404, `no ${name} has been asked for yet; begin one with POST /api/v1/${name}`);
-  }
-  return report;
+function run<O extends BodySchema, R extends v.GenericSchema>({
+  kind,
+  summary,
+  description,
+  statusSummary,
+  options,
+  report,
+  conflict,
+  begin,
+  status,
+}: RunDescription<O, R>): readonly Operation[] {
+  const shared = { path: `/${kind}`, permission: "admin", answer: report } as const;
+  return [
+    operation({
+      ...shared,
+      id: kind,
+      method: "POST",
+      summary,
+      description: description === undefined ? STEPWISE : `${description} ${STEPWISE}`,
+      body: options,
+      ...(conflict !== undefined && { errors: { 409: conflict } }),
+      handle: (context, { body }) => begin(context, body),
+    }),
+    operation({
+      ...shared,
+      id: `${kind}Status`,
+      method: "GET",
+      summary: statusSummary,
+      errors: { 404: "None has been asked for yet." },
+      handle: async (context) => {
+        const last = await status(context);
+        if (last !== undefined) return last;
+        throw new HttpError(404, `no ${kind} has been asked for yet; begin one with POST /api/v1/${kind}`);
+      },
+    }),
+  ];
 }

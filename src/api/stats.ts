@@ -1,9 +1,15 @@
 // GET /stats: what is in the cache, in numbers.
-import type { Context } from "../context.ts";
-import { json } from "./json.ts";
-import { refuseParameters } from "./parameters.ts";
+import { STATS } from "../contract/stats.ts";
+import { operation } from "./operation.ts";
 
-export async function getStats({ request, catalog }: Context): Promise<Response> {
-  refuseParameters(request);
-  return json(request, await catalog((c) => c.stats()));
-}
+export const STATS_OPERATIONS = [
+  operation({
+    id: "stats",
+    method: "GET",
+    path: "/stats",
+    permission: "pull",
+    summary: "What is in the cache, in numbers.",
+    answer: STATS,
+    handle: ({ catalog }) => catalog((c) => c.stats()),
+  }),
+];

@@ -1,77 +1,148 @@
 // Minted tokens: POST, GET and DELETE /tokens, their exchange for identity tokens, and GET /whoami.
+import * as v from "valibot";
 import { ANONYMOUS } from "../auth/gate/authorize.ts";
 import { unauthorized } from "../auth/gate/identify.ts";
 import { whoami } from "../auth/gate/whoami.ts";
 import { type Identity, notHeld } from "../auth/grants.ts";
-import { parseExchange } from "../auth/tokens/exchange.ts";
-import { checkMinter, parseMintRequest } from "../auth/tokens/mint-request.ts";
+import { exchangeContent } from "../auth/tokens/exchange.ts";
+import { checkMinter } from "../auth/tokens/mint-request.ts";
 import { mint, type TokenContent } from "../auth/tokens/minted.ts";
 import type { Context } from "../context.ts";
-import type { TokenReport } from "../contract/tokens.ts";
-import { decodeUtf8, readBody } from "../http/body.ts";
+import { listOf, named } from "../contract/schema.ts";
+import {
+  EXCHANGE_REQUEST,
+  MAX_BY_OIDC_S,
+  MINTED_TOKEN,
+  TOKEN_ID,
+  TOKEN_POSITION,
+  TOKEN_REPORT,
+  TOKEN_REQUEST,
+  type TokenReport,
+  WHO_AM_I,
+} from "../contract/tokens.ts";
 import { HttpError } from "../http/errors.ts";
-import { json } from "./json.ts";
-import { refuseParameters } from "./parameters.ts";
+import { operation } from "./operation.ts";
+import { NEXT, pageOf, withCursor } from "./page.ts";
 
-const MAX_BODY_BYTES = 16 * 1024;
+const UNCHECKED = { 503: "Whether the credential is good cannot be told now; try again." };
+const NO_TOKEN = {
+  404: "There is no such token, it has expired, or it may do more than the credential that asks.",
+};
+const TOO_MANY = { 429: "There are as many good tokens of this name as there may be." };
+const MINTING_OFF = "No TOKEN_SECRET is configured";
+const ONE = { path: "/tokens/{id}", permission: "admin", parameters: { id: TOKEN_ID } } as const;
 
-export async function getWhoAmI({ request, identify }: Context): Promise<Response> {
-  refuseParameters(request);
-  const asker = await identify();
-  if (asker.kind === "refused") throw unauthorized("this tells what a credential is worth", asker);
-  return json(request, whoami(asker.kind === "known" ? asker.identity : ANONYMOUS));
-}
+export const TOKEN_OPERATIONS = [
+  operation({
+    id: "whoami",
+    method: "GET",
+    path: "/whoami",
+    permission: "none",
+    summary: "What a credential is worth.",
+    answer: WHO_AM_I,
+    errors: { 401: "A wrong credential; the detail says what is wrong with it.", ...UNCHECKED },
+    handle: async ({ identify }) => {
+      const caller = await identify();
+      if (caller.kind === "refused") throw unauthorized("this tells what a credential is worth", caller);
+      return whoami(caller.kind === "known" ? caller.identity : ANONYMOUS);
+    },
+  }),
+  operation({
+    id: "mintToken",
+    method: "POST",
+    path: "/tokens",
+    permission: "admin",
+    isWrite: true,
+    summary: "Mint a token. The answer is the only place where it is ever shown.",
+    body: TOKEN_REQUEST,
+    answer: MINTED_TOKEN,
+    errors: {
+      403: `${MINTING_OFF}, or the token would be worth more than the credential that asks.`,
+      ...TOO_MANY,
+    },
+    handle: (context, { body: { name, permissions, caches, expires_in } }) => {
+      const grant = { permissions: [...new Set(permissions)], caches: [...new Set(caches)] };
+      const content = { name, grants: [grant], expiresIn: expires_in };
+      checkMinter(content, context.identity, Date.now());
+      return minted(context, content, context.identity);
+    },
+  }),
+  operation({
+    id: "listTokens",
+    method: "GET",
+    path: "/tokens",
+    permission: "admin",
+    summary: "Minted tokens that have not expired, newest first.",
+    description: "Those that may do no more than the credential that asks.",
+    parameters: pageOf(TOKEN_POSITION),
+    answer: named("TokenPage", v.object({ tokens: listOf(TOKEN_REPORT), ...NEXT })),
+    handle: async ({ tokens, identity }, { parameters: { limit, cursor: after } }) => {
+      const query = { limit, within: identity.grants, ...(after && { after }) };
+      return withCursor(await tokens((c) => c.tokens(query)));
+    },
+  }),
+  operation({
+    id: "exchangeToken",
+    method: "POST",
+    path: "/tokens/exchange",
+    permission: "none",
+    isWrite: true,
+    summary: "Turn the identity token of a trusted issuer (OIDC) into a token of the same worth.",
+    description: `For a job that outlives its identity token: an hour unless expires_in says otherwise, ${MAX_BY_OIDC_S / 3600} hours at most.`,
+    body: EXCHANGE_REQUEST,
+    answer: MINTED_TOKEN,
+    errors: {
+      401: "No credential, or a wrong one.",
+      403: `${MINTING_OFF}, or the credential is no identity token.`,
+      ...TOO_MANY,
+      ...UNCHECKED,
+    },
+    handle: async (context, { body: { expires_in } }) => {
+      const caller = await context.identify();
+      if (caller.kind !== "known")
+        throw unauthorized("this needs the identity token of a trusted issuer (OIDC)", caller);
+      if (caller.payload !== undefined) {
+        throw new HttpError(
+          400,
+          "send the identity token as 'Authorization: Bearer TOKEN'; nothing is signed with it here",
+        );
+      }
+      // What an identity token may do, a job may go on doing after it has ended.
+      return minted(context, exchangeContent(caller.identity, expires_in), caller.identity);
+    },
+  }),
+  operation({
+    id: "getToken",
+    method: "GET",
+    ...ONE,
+    summary: "One token: what it may do, until when, and whether it is revoked.",
+    answer: TOKEN_REPORT,
+    errors: NO_TOKEN,
+    handle: (context, { parameters: { id } }) => ownToken(context, id),
+  }),
+  operation({
+    id: "revokeToken",
+    method: "DELETE",
+    ...ONE,
+    summary: "Revoke a token and all that were minted with it.",
+    description: "Writing ends at once, reading everywhere within 60 seconds.",
+    answer: TOKEN_REPORT,
+    errors: NO_TOKEN,
+    handle: async (context, { parameters: { id } }) => {
+      await ownToken(context, id);
+      return context.tokens((c) => c.revokeToken(id));
+    },
+  }),
+];
 
-export async function postToken(context: Context): Promise<Response> {
-  const content = parseMintRequest(await bodyOf(context));
-  checkMinter(content, context.identity, Date.now());
-  return minted(context, content, context.identity);
-}
-
-/** What an identity token may do, a job may go on doing after it has ended. */
-export async function postExchange(context: Context): Promise<Response> {
-  const asker = await context.identify();
-  if (asker.kind !== "known")
-    throw unauthorized("this needs the identity token of a trusted issuer (OIDC)", asker);
-  if (asker.payload !== undefined) {
-    throw new HttpError(
-      400,
-      "send the identity token as 'Authorization: Bearer TOKEN'; nothing is signed with it here",
-    );
-  }
-  return minted(context, parseExchange(await bodyOf(context), asker.identity), asker.identity);
-}
-
-export async function getTokens({ request, tokens, identity }: Context): Promise<Response> {
-  refuseParameters(request);
-  const all = await tokens((c) => c.tokens());
-  return json(request, { tokens: all.filter((token) => isWithin(token, identity)) });
-}
-
-export async function getToken(context: Context): Promise<Response> {
-  return json(context.request, await ownToken(context));
-}
-
-export async function deleteToken(context: Context): Promise<Response> {
-  const { id } = await ownToken(context);
-  return json(context.request, await context.tokens((c) => c.revokeToken(id)));
-}
-
-/** Throws {@link HttpError} 404 for one that may do more than who asks: to them it is not there. */
-async function ownToken({ request, path, tokens, identity }: Context): Promise<TokenReport> {
-  refuseParameters(request);
-  const id = path.slice(path.lastIndexOf("/") + 1);
+/** Throws {@link HttpError} 404 for a token that may do more than the caller: to them it is not there. */
+async function ownToken({ tokens, identity }: Context, id: string): Promise<TokenReport> {
   const token = await tokens((c) => c.token(id));
-  if (isWithin(token, identity)) return token;
+  if (token.grants.every((grant) => notHeld(grant, identity.grants) === undefined)) return token;
   throw new HttpError(404, "there is no such token, or it has expired; GET /api/v1/tokens lists them");
 }
 
-function isWithin({ grants }: TokenReport, { grants: held }: Identity): boolean {
-  return grants.every((grant) => notHeld(grant, held) === undefined);
-}
-
-async function minted(context: Context, content: TokenContent, by: Identity): Promise<Response> {
-  const { config, tokens } = context;
+async function minted({ config, tokens }: Context, content: TokenContent, by: Identity) {
   if (!config.mintsTokens) {
     throw new HttpError(
       403,
@@ -80,14 +151,8 @@ async function minted(context: Context, content: TokenContent, by: Identity): Pr
   }
   const { id, token, createdAt, expiresAt } = await mint(content, await config.tokenKeys(), Date.now());
   const { name, grants } = content;
-  // Before it is given away: a token that nobody could revoke must not exist.
+  // Before it is given away: a token that cannot be revoked must not exist.
   const row = { id, name, grants, mintedBy: by.name, parent: by.tokenId, createdAt, expiresAt };
   await tokens((c) => c.insertToken(row));
-  const expires = new Date(expiresAt).toISOString();
-  return json(context.request, { id, token, name, grants, expires });
-}
-
-async function bodyOf({ request }: Context): Promise<string> {
-  refuseParameters(request);
-  return decodeUtf8(await readBody(request, MAX_BODY_BYTES));
+  return { id, token, name, grants, expires: new Date(expiresAt).toISOString() };
 }

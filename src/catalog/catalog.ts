@@ -6,7 +6,7 @@ import { cacheNamed, configOf, undeclared } from "../config/config.ts";
 import { edgePaths } from "../config/locate.ts";
 import type { CatalogApi, EdgePurger } from "../contract/catalog.ts";
 import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "../contract/paths.ts";
-import type { Pin, PinRequest } from "../contract/pins.ts";
+import type { Pin, PinPage, PinQuery, PinRequest } from "../contract/pins.ts";
 import type { Result } from "../contract/result.ts";
 import type {
   CheckOptions,
@@ -19,7 +19,7 @@ import type {
   ResignReport,
 } from "../contract/runs.ts";
 import type { Stats } from "../contract/stats.ts";
-import type { NewToken, TokenReport } from "../contract/tokens.ts";
+import type { NewToken, TokenPage, TokenQuery, TokenReport } from "../contract/tokens.ts";
 import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "../contract/uploads.ts";
 import type { Env } from "../env.ts";
 import { pathDetail } from "./ask/detail.ts";
@@ -127,8 +127,8 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return toResult(() => insertToken(this.context, token));
   }
 
-  tokens(): Promise<Result<TokenReport[]>> {
-    return toResult(() => listTokens(this.context));
+  tokens(query: TokenQuery): Promise<Result<TokenPage>> {
+    return toResult(() => listTokens(this.context, query));
   }
 
   token(id: string): Promise<Result<TokenReport>> {
@@ -222,8 +222,8 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return toResult(() => getPin(this.context, name));
   }
 
-  listPins(): Promise<Result<Pin[]>> {
-    return toResult(() => listPins(this.context));
+  listPins(query: PinQuery): Promise<Result<PinPage>> {
+    return toResult(() => listPins(this.context, query));
   }
 
   #run<O, R>(definition: RunDefinition<O, R>, options: O): Promise<Result<R>> {

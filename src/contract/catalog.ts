@@ -1,6 +1,6 @@
 // What the Worker may ask of a catalog. The Durable Object implements it; nothing here imports the implementation.
 import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "./paths.ts";
-import type { Pin, PinRequest } from "./pins.ts";
+import type { Pin, PinPage, PinQuery, PinRequest } from "./pins.ts";
 import type { Result } from "./result.ts";
 import type {
   CheckOptions,
@@ -13,7 +13,7 @@ import type {
   ResignReport,
 } from "./runs.ts";
 import type { Stats } from "./stats.ts";
-import type { NewToken, TokenReport } from "./tokens.ts";
+import type { NewToken, TokenPage, TokenQuery, TokenReport } from "./tokens.ts";
 import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "./uploads.ts";
 
 /** One per cache, named like it. Every method is one call of the Durable Object. */
@@ -41,11 +41,11 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   putPin(name: string, pin: PinRequest, pinnedBy: string): Promise<Result<Pin>>;
   deletePin(name: string): Promise<Result<void>>;
   getPin(name: string): Promise<Result<Pin>>;
-  listPins(): Promise<Result<Pin[]>>;
+  listPins(query: PinQuery): Promise<Result<PinPage>>;
 
   /** Only the default cache's catalog keeps tokens, those of all caches. */
   insertToken(token: NewToken): Promise<Result<void>>;
-  tokens(): Promise<Result<TokenReport[]>>;
+  tokens(query: TokenQuery): Promise<Result<TokenPage>>;
   token(id: string): Promise<Result<TokenReport>>;
   revokeToken(id: string): Promise<Result<TokenReport>>;
   revokedTokens(): Promise<Result<string[]>>;

@@ -1,4 +1,7 @@
 // What a run may find wrong, and how reports count it.
+import * as v from "valibot";
+import { COUNT, described, FLAG, listOf, named, TEXT } from "./schema.ts";
+
 export const FINDING_KINDS = [
   /** An object that no client can read as the narinfo of its path. */
   "unreadable-narinfo",
@@ -24,18 +27,23 @@ export const FINDING_KINDS = [
 
 export type FindingKind = (typeof FINDING_KINDS)[number];
 
-export interface Finding {
-  /** A path's base name or hash part, or a NAR's key. */
-  readonly name: string;
-  /** What is wrong, for a person. */
-  readonly detail: string;
-  readonly repaired: boolean;
-}
+export const FINDINGS = named(
+  "Findings",
+  v.object({
+    count: COUNT,
+    repaired: described("How many of them have been repaired.", COUNT),
+    first: described(
+      "The first of them by name.",
+      listOf(
+        v.object({
+          name: described("A path's base name or hash part, or a NAR's key.", TEXT),
+          detail: described("What is wrong, for a person.", TEXT),
+          repaired: FLAG,
+        }),
+      ),
+    ),
+  }),
+);
 
-export interface Findings {
-  readonly count: number;
-  /** How many of them have been repaired. */
-  readonly repaired: number;
-  /** The first, in the order of their names. */
-  readonly first: readonly Finding[];
-}
+export type Findings = v.InferOutput<typeof FINDINGS>;
+export type Finding = Findings["first"][number];

@@ -1,10 +1,29 @@
 // Store paths as the catalog describes them.
+import * as v from "valibot";
+import { COMPRESSIONS } from "../nix/narinfo.ts";
+import {
+  BASE_NAME,
+  BYTES,
+  COUNT,
+  described,
+  FLAG,
+  HASH_PART,
+  listOf,
+  NAR_HASH,
+  NON_EMPTY,
+  named,
+  STORE_PATH,
+  TEXT,
+  TIME,
+} from "./schema.ts";
+
 /** A place in the list of paths, which is ordered by first push and hash, newest first. */
-export interface Position {
+export const PATH_POSITION = v.object({
   /** Milliseconds since the epoch. */
-  readonly firstPush: number;
-  readonly hash: string;
-}
+  firstPush: COUNT,
+  hash: HASH_PART,
+});
+export type Position = v.InferOutput<typeof PATH_POSITION>;
 
 export interface PathQuery {
   /** What the name begins with, to the letter. Empty: anything. */
@@ -17,23 +36,27 @@ export interface PathQuery {
   readonly limit: number;
 }
 
-/** Sizes are bytes, times ISO 8601 in UTC; as they go to the client. */
-export interface PathSummary {
-  readonly hash: string;
-  readonly name: string;
-  readonly store_path: string;
-  readonly compression: string;
-  readonly nar_size: number;
-  /** `null` where the narinfo, another tool's, does not say. */
-  readonly file_size: number | null;
-  /** Names of the keys that have signed it. */
-  readonly signers: readonly string[];
-  readonly first_push: string;
-  readonly last_push: string;
-  readonly pushed_by: string;
-  /** References were missing when it was last pushed or reindexed; only an open cache takes such a path. */
-  readonly incomplete: boolean;
-}
+const SUMMARY = {
+  hash: HASH_PART,
+  name: TEXT,
+  store_path: STORE_PATH,
+  compression: v.picklist(COMPRESSIONS),
+  nar_size: BYTES,
+  file_size: described(
+    "Bytes of the compressed NAR; null where the narinfo does not say.",
+    v.nullable(COUNT),
+  ),
+  signers: described("Names of the keys that have signed the path.", listOf(TEXT)),
+  first_push: TIME,
+  last_push: TIME,
+  pushed_by: described("Whose token the last push had.", TEXT),
+  incomplete: described(
+    "References were missing when it was last pushed or reindexed; only an open cache takes such a path.",
+    FLAG,
+  ),
+};
+export const PATH_SUMMARY = named("PathSummary", v.object(SUMMARY));
+export type PathSummary = v.InferOutput<typeof PATH_SUMMARY>;
 
 export interface PathPage {
   readonly paths: readonly PathSummary[];
@@ -41,53 +64,80 @@ export interface PathPage {
   readonly next?: Position;
 }
 
+/** A path and all that it refers to, directly or not. */
+const CLOSURE = v.object({
+  paths: described("Paths of the closure that are here.", COUNT),
+  nar_size: BYTES,
+  file_size: described("Bytes that a client downloads that has nothing of it.", COUNT),
+  missing: described("Paths of the closure that are referred to and not here.", COUNT),
+});
+export type Closure = v.InferOutput<typeof CLOSURE>;
+
+const DIFFERING_BUILD = v.object({
+  nar_hash: NAR_HASH,
+  nar_size: BYTES,
+  first_push: TIME,
+  last_push: TIME,
+  pushed_by: TEXT,
+});
+export type DifferingBuild = v.InferOutput<typeof DIFFERING_BUILD>;
+
 /** Referrers that one answer names; half of a cache may refer to its libc. */
 export const MAX_REFERRERS = 1000;
 
-export interface PathDetail extends PathSummary {
-  /** The bucket's key of the NAR. */
-  readonly nar: string;
-  readonly nar_hash: string;
-  readonly file_hash: string | null;
-  /** Base names, as in the narinfo: perhaps with the path itself. */
-  readonly references: readonly string[];
-  /** Those of the references that are not here now. */
-  readonly missing_references: readonly string[];
-  /** Base names, without the path itself, in the order of their hashes. At most {@link MAX_REFERRERS}. */
-  readonly referrers: readonly string[];
-  /** All of them. */
-  readonly referrer_count: number;
-  readonly closure: Closure;
-  /** As in the narinfo: `name:base64`. */
-  readonly signatures: readonly string[];
-  readonly deriver: string | null;
-  readonly ca: string | null;
-  readonly differing_builds: readonly DifferingBuild[];
-}
+export const PATH_DETAIL = named(
+  "PathDetail",
+  v.object({
+    ...SUMMARY,
+    nar: described("The path of the NAR in this cache.", TEXT),
+    nar_hash: NAR_HASH,
+    file_hash: described("null where the narinfo does not say.", v.nullable(TEXT)),
+    references: described("As in the narinfo: perhaps with the path itself.", listOf(BASE_NAME)),
+    missing_references: described("Those of the references that are not here now.", listOf(BASE_NAME)),
+    referrers: described(
+      "The first of them by hash, without the path itself.",
+      v.pipe(listOf(BASE_NAME), v.maxLength(MAX_REFERRERS)),
+    ),
+    referrer_count: described("All of them.", COUNT),
+    closure: CLOSURE,
+    signatures: described("As in the narinfo: `name:base64`.", listOf(TEXT)),
+    deriver: described("A base name.", v.nullable(TEXT)),
+    ca: described("The content address.", v.nullable(TEXT)),
+    differing_builds: described(
+      "Other contents that were pushed for the path: it is not reproducible.",
+      listOf(DIFFERING_BUILD),
+    ),
+  }),
+);
+export type PathDetail = v.InferOutput<typeof PATH_DETAIL>;
 
-/** A path and all that it refers to, directly or not. */
-export interface Closure {
-  /** How many of them are here. */
-  readonly paths: number;
-  readonly nar_size: number;
-  /** What a client downloads that has nothing of it. */
-  readonly file_size: number;
-  /** How many are referred to and not here. */
-  readonly missing: number;
-}
+export const DELETED = named(
+  "Deleted",
+  v.object({ deleted: described("Referrers before what they refer to.", listOf(BASE_NAME)) }),
+);
+export type Deleted = v.InferOutput<typeof DELETED>;
 
-/** Another content that was pushed for the same path, and not taken. */
-export interface DifferingBuild {
-  readonly nar_hash: string;
-  readonly nar_size: number;
-  readonly first_push: string;
-  readonly last_push: string;
-  readonly pushed_by: string;
-}
+/** Paths in one request. */
+export const MAX_PATHS = 20_000;
 
-export interface Deleted {
-  /** Base names of the deleted paths, referrers before what they refer to. */
-  readonly deleted: readonly string[];
-}
+export const MISSING_REQUEST = v.pipe(
+  v.object({
+    paths: described(
+      "Store paths, their base names, or their hash parts.",
+      v.pipe(
+        listOf(NON_EMPTY),
+        v.maxLength(MAX_PATHS, `must have at most ${MAX_PATHS} items; ask in several requests`),
+      ),
+    ),
+  }),
+  v.examples([{ paths: ["/nix/store/3m5fd0cx9d74whnzm8ryrjgglb2gs4b2-hello-2.12"] }]),
+);
+
+export const MISSING = named(
+  "Missing",
+  v.object({
+    missing: described("Those of the paths that are not here, as they were sent.", listOf(TEXT)),
+  }),
+);
 
 export type PublishOutcome = "created" | "updated" | "unchanged" | "first-build-stays";

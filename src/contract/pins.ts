@@ -1,6 +1,16 @@
 // Pins: names for paths that must stay.
-/** A pin's name: one segment of a URL that needs no escapes. */
-export const PIN_NAME_CLASS = "[0-9A-Za-z][0-9A-Za-z._+=-]{0,127}";
+import * as v from "valibot";
+import { COUNT, described, listOf, matching, named, STORE_PATH, TEXT, TIME, wholeNumber } from "./schema.ts";
+
+/** One segment of a URL that needs no escapes. */
+export const PIN_NAME = described(
+  "The name of a pin.",
+  matching(/^[0-9A-Za-z][0-9A-Za-z._+=-]{0,127}$/, "must be a pin's name"),
+);
+
+const MAX_KEEP_REVISIONS = 1000;
+/** A hundred years. */
+const MAX_KEEP_DAYS = 36_500;
 
 /** How long revisions stay that are not the newest, which always does. Neither: for ever. */
 export interface Keep {
@@ -16,19 +26,58 @@ export interface PinRequest extends Keep {
   readonly name: string;
 }
 
-/** Times are ISO 8601 in UTC; as it goes to the client. */
-export interface Pin {
-  readonly name: string;
-  /** The newest. */
-  readonly store_path: string;
-  readonly keep_revisions: number | null;
-  readonly keep_days: number | null;
-  /** The newest first. */
-  readonly revisions: readonly {
-    readonly store_path: string;
-    readonly pinned: string;
-    readonly pinned_by: string;
-    /** When it ceases to be kept; null: not by time. */
-    readonly until: string | null;
-  }[];
+/** What a client sends: of a pin that it has fetched, these properties as they are. */
+export const PIN_BODY = v.pipe(
+  v.object({
+    store_path: described("It must be in the cache.", STORE_PATH),
+    keep_revisions: v.exactOptional(
+      described("So many of the newest revisions stay.", v.nullable(wholeNumber(1, MAX_KEEP_REVISIONS))),
+    ),
+    keep_days: v.exactOptional(
+      described(
+        "Revisions of so many days stay. Without this and keep_revisions: all of them.",
+        v.nullable(wholeNumber(1, MAX_KEEP_DAYS)),
+      ),
+    ),
+  }),
+  v.examples([{ store_path: "/nix/store/3m5fd0cx9d74whnzm8ryrjgglb2gs4b2-system", keep_revisions: 5 }]),
+);
+
+export const PIN = named(
+  "Pin",
+  v.object({
+    name: TEXT,
+    store_path: described("The newest.", STORE_PATH),
+    keep_revisions: described("null: not by number.", v.nullable(COUNT)),
+    keep_days: described("null: not by time.", v.nullable(COUNT)),
+    revisions: described(
+      "The newest first.",
+      v.pipe(
+        listOf(
+          v.object({
+            store_path: STORE_PATH,
+            pinned: TIME,
+            pinned_by: TEXT,
+            until: described("When it is kept no longer; null: not by time.", v.nullable(TIME)),
+          }),
+        ),
+        v.minLength(1),
+      ),
+    ),
+  }),
+);
+export type Pin = v.InferOutput<typeof PIN>;
+
+/** A place in the list of pins, which is ordered by name. */
+export const PIN_POSITION = v.object({ name: PIN_NAME });
+
+export interface PinQuery {
+  /** Pins in one answer. */
+  readonly limit: number;
+  readonly after?: v.InferOutput<typeof PIN_POSITION>;
+}
+
+export interface PinPage {
+  readonly pins: readonly Pin[];
+  readonly next?: v.InferOutput<typeof PIN_POSITION>;
 }

@@ -1,14 +1,8 @@
 // Runs: stepwise work on the whole cache, their options and reports.
-import type { FindingKind, Findings } from "./findings.ts";
-
-export interface Spent {
-  class_a: number;
-  class_b: number;
-  /** Calls that delete, up to 1,000 objects each; free. */
-  deletes: number;
-  rows_read: number;
-  rows_written: number;
-}
+import * as v from "valibot";
+import { KEY_NAME } from "../nix/signature.ts";
+import { FINDING_KINDS, FINDINGS } from "./findings.ts";
+import { BYTES, COUNT, described, FLAG, listOf, matching, named, STORE_PATH, TEXT, TIME } from "./schema.ts";
 
 /** What a run of each kind does, in this order. */
 export const PHASES = {
@@ -25,105 +19,148 @@ export type PhaseOf<K extends RunKind> = (typeof PHASES)[K][number];
 export type Phase = PhaseOf<RunKind>;
 
 /** What every run tells of itself. */
-export interface Progress {
-  readonly kind: RunKind;
-  readonly done: boolean;
-  /** ISO 8601 in UTC. */
-  readonly started: string;
-  /** ISO 8601 in UTC; absent while it goes on. */
-  readonly finished?: string;
-  /** What it walks now, or walked last. */
-  readonly phase: Phase;
-  readonly steps: number;
-  /** Why the last step stopped short. It is tried again, by itself or with the next POST. */
-  readonly problem?: string;
+function progress(kind: RunKind) {
+  return {
+    kind: v.literal(kind),
+    done: FLAG,
+    started: TIME,
+    finished: v.exactOptional(described("Absent while it goes on.", TIME)),
+    phase: described("What it walks now, or walked last.", v.picklist(PHASES[kind])),
+    steps: COUNT,
+    problem: v.exactOptional(
+      described("Why the last step stopped short; it is tried again by itself.", TEXT),
+    ),
+  };
 }
 
-/** What a run over the bucket tells of itself. */
-export interface RunReport extends Progress {
-  /** Narinfos that it has met in the bucket so far. */
-  readonly narinfos: number;
-  /** Objects under nar/ that it has met in the bucket so far. */
-  readonly nars: number;
-}
+const WALKED = {
+  narinfos: described("Met in the bucket so far.", COUNT),
+  nars: described("Objects under nar/, met in the bucket so far.", COUNT),
+};
 
-export interface ReindexOptions {
-  /** Begin again from the start although one is under way. */
-  readonly restart?: boolean;
-}
+const PROGRESS = v.object(progress("reindex"));
+export type Progress = v.InferOutput<typeof PROGRESS>;
 
-export interface ReindexReport extends RunReport {
-  /** Paths taken into the catalog, or brought up to date. */
-  readonly indexed: number;
-  /** Rows removed, of paths and of NARs, whose object is not there. */
-  readonly removed: number;
-  readonly unreadable: Findings;
-  readonly unreadable_pins: Findings;
-}
+const RUN_REPORT = v.object({ ...progress("reindex"), ...WALKED });
+export type RunReport = v.InferOutput<typeof RUN_REPORT>;
 
-export interface CheckOptions {
-  /** Repair what is safe. One under way that does otherwise is begun again. */
-  readonly repair?: boolean;
-  /** Begin again from the start although one is under way. */
-  readonly restart?: boolean;
-}
+const RESTART = v.exactOptional(described("Begin again from the start although one is under way.", FLAG));
 
-export interface CheckReport extends RunReport {
-  readonly repair: boolean;
-  /** Nothing found so far. */
-  readonly clean: boolean;
-  readonly findings: Readonly<Record<FindingKind, Findings>>;
-}
+export const REINDEX_OPTIONS = v.pipe(v.object({ restart: RESTART }), v.examples([{ restart: true }]));
+export type ReindexOptions = v.InferOutput<typeof REINDEX_OPTIONS>;
 
-export interface Amount {
-  paths: number;
-  bytes: number;
-}
+export const REINDEX_REPORT = named(
+  "ReindexReport",
+  v.object({
+    ...progress("reindex"),
+    ...WALKED,
+    indexed: described("Paths taken into the catalog, or brought up to date.", COUNT),
+    removed: described("Rows removed, of paths and of NARs, whose object is not there.", COUNT),
+    unreadable: FINDINGS,
+    unreadable_pins: FINDINGS,
+  }),
+);
+export type ReindexReport = v.InferOutput<typeof REINDEX_REPORT>;
 
-export interface GcOptions {
-  /** Only say what would go. */
-  readonly dry_run?: boolean;
-  /** Go on although more than half of the cache would go. */
-  readonly force?: boolean;
-}
+export const CHECK_OPTIONS = v.pipe(
+  v.object({
+    repair: v.exactOptional(
+      described("Repair what is safe to repair. One under way that does otherwise is begun again.", FLAG),
+    ),
+    restart: RESTART,
+  }),
+  v.examples([{ repair: true }]),
+);
+export type CheckOptions = v.InferOutput<typeof CHECK_OPTIONS>;
 
-export interface ResignOptions {
-  /** The name of a key whose signatures go; one under way that does otherwise is begun again. */
-  readonly drop?: string;
-  /** Begin again from the start although one is under way. */
-  readonly restart?: boolean;
-}
+export const CHECK_REPORT = named(
+  "CheckReport",
+  v.object({
+    ...progress("check"),
+    ...WALKED,
+    repair: described("Whether it repairs what is safe to repair.", FLAG),
+    clean: described("Nothing found so far.", FLAG),
+    findings: v.object(v.entriesFromList(FINDING_KINDS, FINDINGS)),
+  }),
+);
+export type CheckReport = v.InferOutput<typeof CHECK_REPORT>;
 
-/** As it goes to the client. */
-export interface ResignReport extends Progress {
-  readonly drop: string | null;
-  /** Names of the keys with which it signs. */
-  readonly keys: readonly string[];
-  readonly paths: number;
-  readonly resigned: number;
-  /** Paths passed by, and why. */
-  readonly unreadable: Findings;
-}
+export const GC_OPTIONS = v.pipe(
+  v.object({
+    dry_run: v.exactOptional(described("Only say what would go.", FLAG)),
+    force: v.exactOptional(described("Go on although more than half of the cache would go.", FLAG)),
+  }),
+  v.examples([{ dry_run: true }]),
+);
+export type GcOptions = v.InferOutput<typeof GC_OPTIONS>;
 
-/** Sizes are bytes; as it goes to the client. */
-export interface GcReport extends Progress {
-  readonly dry_run: boolean;
-  readonly force: boolean;
-  /** `null`: not configured. */
-  readonly retention_days: number | null;
-  readonly max_size_gb: number | null;
-  readonly stopped?: string;
-  readonly paths: number;
-  readonly bytes: number;
-  readonly pins: number;
-  readonly roots: number;
-  readonly alive: Amount;
-  /** What no root keeps alive; how many of these paths because of their age, and how many for the size. */
-  readonly dead: Amount & { expired: number; too_large: number };
-  /** The oldest of the dead, for a person. */
-  readonly oldest: readonly { readonly store_path: string; readonly last_used: string }[];
-  readonly removed: Amount;
-  readonly spared: number;
-  readonly unpublished_nars: number;
-  readonly spent: Spent;
-}
+const AMOUNT = v.object({ paths: COUNT, bytes: BYTES });
+export type Amount = v.InferOutput<typeof AMOUNT>;
+
+const SPENT = v.object({
+  class_a: COUNT,
+  class_b: COUNT,
+  deletes: described("Calls that delete, up to 1,000 objects each; free.", COUNT),
+  rows_read: COUNT,
+  rows_written: COUNT,
+});
+export type Spent = v.InferOutput<typeof SPENT>;
+
+export const GC_REPORT = named(
+  "GcReport",
+  v.object({
+    ...progress("gc"),
+    dry_run: described("Nothing was to be deleted.", FLAG),
+    force: described("More than half of the cache may go.", FLAG),
+    retention_days: described("null: paths do not go by age.", v.nullable(v.number())),
+    max_size_gb: described("null: paths do not go by size.", v.nullable(v.number())),
+    stopped: v.exactOptional(
+      described("Why it ended before its end, or before it deleted anything; what to do.", TEXT),
+    ),
+    paths: described("Here when it began.", COUNT),
+    bytes: described("Of their NARs in the bucket, each counted once.", COUNT),
+    pins: COUNT,
+    roots: described("Paths that stay of themselves, and keep all that they refer to.", COUNT),
+    alive: AMOUNT,
+    dead: described(
+      "What no root keeps alive; `expired` because of its age, `too_large` because of max_size_gb.",
+      v.object({ ...AMOUNT.entries, expired: COUNT, too_large: COUNT }),
+    ),
+    oldest: described(
+      "The first hundred of the dead, the oldest first.",
+      listOf(v.object({ store_path: STORE_PATH, last_used: TIME })),
+    ),
+    removed: described("Deleted so far; the bytes leave the bucket a grace period later.", AMOUNT),
+    spared: described("Dead when it looked, and used again before they could go.", COUNT),
+    unpublished_nars: described("NARs that were uploaded and never published, and go now.", COUNT),
+    spent: described("Operations of the bucket by class, calls that delete, and rows of the catalog.", SPENT),
+  }),
+);
+export type GcReport = v.InferOutput<typeof GC_REPORT>;
+
+export const RESIGN_OPTIONS = v.pipe(
+  v.object({
+    drop: v.exactOptional(
+      described(
+        "The name of a key whose signatures go. One under way that does otherwise is begun again.",
+        matching(KEY_NAME, "must name a key"),
+      ),
+    ),
+    restart: RESTART,
+  }),
+  v.examples([{ drop: "cache.example.org-1" }]),
+);
+export type ResignOptions = v.InferOutput<typeof RESIGN_OPTIONS>;
+
+export const RESIGN_REPORT = named(
+  "ResignReport",
+  v.object({
+    ...progress("resign"),
+    drop: described("The key whose signatures go; null: none.", v.nullable(TEXT)),
+    keys: described("Names of the keys with which it signs.", listOf(TEXT)),
+    paths: described("Looked at so far.", COUNT),
+    resigned: described("Narinfos that had other signatures and were written.", COUNT),
+    unreadable: described("Paths passed by, and why.", FINDINGS),
+  }),
+);
+export type ResignReport = v.InferOutput<typeof RESIGN_REPORT>;

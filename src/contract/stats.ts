@@ -1,35 +1,43 @@
 // The cache in numbers.
-import type { PathSummary } from "./paths.ts";
+import * as v from "valibot";
+import { COMPRESSIONS } from "../nix/narinfo.ts";
+import { PATH_SUMMARY } from "./paths.ts";
+import { BYTES, COUNT, DAY, described, listOf, named, TIME } from "./schema.ts";
 
 /** Days that the growth is told for, today included. */
 export const GROWTH_DAYS = 30;
 
 export const LARGEST = 10;
 
-/** Sizes are bytes, times ISO 8601 in UTC; as it goes to the client. */
-export interface Stats {
-  /** When it was counted; up to a minute ago. */
-  readonly as_of: string;
-  readonly paths: number;
-  /** Of all paths, unpacked. */
-  readonly nar_size: number;
-  /** NAR objects that have been published. Paths of the same content may share one. */
-  readonly nars: number;
-  /** What these take in the bucket. */
-  readonly stored_size: number;
-  /** The largest first. */
-  readonly by_compression: readonly (Amount & { readonly compression: string })[];
-  /** Paths by the day (UTC) of their first push, those without deletions since; oldest first, no day left out. */
-  readonly growth: readonly (Amount & { readonly day: string })[];
-  /** By the size of their compressed NARs. */
-  readonly largest: readonly PathSummary[];
-  /** The catalog's own size. */
-  readonly catalog_size: number;
-}
+const AMOUNT = {
+  paths: COUNT,
+  nar_size: BYTES,
+  file_size: described("Bytes, compressed; a NAR that several paths share counts for each.", COUNT),
+};
+const AMOUNTS = v.object(AMOUNT);
+export type Amount = v.InferOutput<typeof AMOUNTS>;
 
-export interface Amount {
-  readonly paths: number;
-  readonly nar_size: number;
-  /** Compressed; a NAR that several paths share counts for each. */
-  readonly file_size: number;
-}
+export const STATS = named(
+  "Stats",
+  v.object({
+    as_of: described("When it was counted; up to a minute ago.", TIME),
+    paths: COUNT,
+    nar_size: described("Bytes of all paths, unpacked.", COUNT),
+    nars: described("Published NARs. Paths of the same content may share one.", COUNT),
+    stored_size: described("Bytes of these in the bucket.", COUNT),
+    by_compression: described(
+      "The largest first.",
+      listOf(v.object({ compression: v.picklist(COMPRESSIONS), ...AMOUNT })),
+    ),
+    growth: described(
+      "Paths by the day (UTC) of their first push, those without deletions since; the last is today.",
+      v.pipe(listOf(v.object({ day: DAY, ...AMOUNT })), v.minLength(GROWTH_DAYS), v.maxLength(GROWTH_DAYS)),
+    ),
+    largest: described(
+      "By the size of their compressed NARs.",
+      v.pipe(listOf(PATH_SUMMARY), v.maxLength(LARGEST)),
+    ),
+    catalog_size: described("Bytes of the catalog itself.", COUNT),
+  }),
+);
+export type Stats = v.InferOutput<typeof STATS>;

@@ -21,6 +21,8 @@ export function parseSignature(text: string): Signature {
 }
 
 /** A key's name is any printable ASCII without the colon that ends it and without white space, which parts lists of keys. */
+export const KEY_NAME = /^[!-9;-~]+$/;
+
 export function isKeyName(text: string): boolean {
-  return /^[!-9;-~]+$/.test(text);
+  return KEY_NAME.test(text);
 }

@@ -2,14 +2,14 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect } from "vitest";
-import { OPENAPI } from "../../src/api/openapi.ts";
-import type { Operation } from "../../src/api/openapi-operation.ts";
+import type { OperationObject } from "../../src/api/openapi.ts";
+import { OPERATIONS } from "../../src/api/operations.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import type { Env } from "../../src/env.ts";
 import type { Problem } from "../../src/http/problem.ts";
 import { ADMIN_TOKEN, type Answer, cacheWith, type TestCache } from "../support/cache.ts";
-import { violations } from "./schema.ts";
+import { describedAs, violations } from "./schema.ts";
 
 export type Method = "GET" | "PUT" | "POST" | "DELETE";
 
@@ -72,18 +72,14 @@ export async function refusal(
   return body.detail;
 }
 
-function operationOf(method: Method, path: string): Operation {
+function operationOf(method: Method, path: string): OperationObject {
   const [route = ""] = path.split("?");
-  const template = `/api/v1${route
-    .replace(/^\/paths\/.+$/, "/paths/{hash}")
-    .replace(/^\/pins\/.+$/, "/pins/{name}")
-    .replace(/^\/tokens\/[\w-]{22}$/, "/tokens/{id}")}`;
-  const operation = OPENAPI.paths[template]?.[method.toLowerCase() as Lowercase<Method>];
-  if (operation === undefined) throw new Error(`${method} ${template} is not documented`);
-  return operation;
+  const operation = OPERATIONS.find((each) => each.method === method && each.pattern.test(`/api/v1${route}`));
+  if (operation === undefined) throw new Error(`no operation for ${method} ${route}`);
+  return describedAs(operation);
 }
 
-function expectDocumented(operation: Operation, response: Answer, answer: unknown): void {
+function expectDocumented(operation: OperationObject, response: Answer, answer: unknown): void {
   const { status, headers } = response;
   const documented = operation.responses[status];
   expect(documented, `${operation.operationId} answers ${status}: ${JSON.stringify(answer)}`).toBeDefined();

@@ -43,19 +43,19 @@ describe("/gc", () => {
     const stopped = await ask<GcReport>(cache, "POST", "/gc", { token });
     expect(stopped).toMatchObject({ done: true, stopped: expect.stringMatching(/is CI still pushing/) });
     const dry = await ask<GcReport>(cache, "POST", "/gc", { token, body: { dry_run: true } });
-    expect(dry).toMatchObject({ dryRun: true, dead: { paths: 1, expired: 1 }, removed: { paths: 0 } });
+    expect(dry).toMatchObject({ dry_run: true, dead: { paths: 1, expired: 1 }, removed: { paths: 0 } });
     const report = await ask<GcReport>(cache, "POST", "/gc", { token, body: { force: true } });
     expect(report).toMatchObject({
       kind: "gc",
       done: true,
       force: true,
-      retentionDays: 30,
-      maxSizeGb: null,
+      retention_days: 30,
+      max_size_gb: null,
       paths: 1,
       bytes: path.nar.length,
       roots: 0,
       removed: { paths: 1, bytes: path.nar.length },
-      spent: { classA: 0, classB: 0, deletes: 1 },
+      spent: { class_a: 0, class_b: 0, deletes: 1 },
     });
     expect(report.spent.rows_written).toBeGreaterThan(5);
     expect(await ask(cache, "GET", "/gc", { token })).toEqual(report);
@@ -65,9 +65,10 @@ describe("/gc", () => {
   });
 
   it.each([
-    ["nonsense", /^the body is not JSON; it must be \{"dry_run": true/],
-    [{ dryRun: true }, /^unknown property 'dryRun'/],
-    [{ force: 1 }, /^'force' must be true or false$/],
+    ["nonsense", /^the body is not JSON; it must be like \{"dry_run":true\}$/],
+    [{ dryRun: true }, /^unknown property 'dryRun': the body takes dry_run, force$/],
+    [{ force: 1 }, /^force: must be true or false$/],
+    [{ force: null }, /^force: must be true or false$/],
   ])("is refused for the body %j", async (body, detail) => {
     expect(await refusal(apiCache(), "POST", "/gc", 400, { token, body })).toMatch(detail);
   });

@@ -1,19 +1,21 @@
 /** What clients of the API and of S3 may send: read, or refused with a status of theirs and one short line. */
 import fc from "fast-check";
+import * as v from "valibot";
 import { describe, expect, test } from "vitest";
-import { flagIn, jsonBody, numberIn } from "../../src/api/body.ts";
-import { formatCursor, parseCursor } from "../../src/api/cursor.ts";
-import { countOf, flagOf, parametersOf, parsed, textOf, wordOf } from "../../src/api/parameters.ts";
-import { parseExchange } from "../../src/auth/tokens/exchange.ts";
+import { parseBody, parseParameters } from "../../src/api/input.ts";
+import { jsonSchema } from "../../src/api/json-schema.ts";
+import { OPERATIONS } from "../../src/api/operations.ts";
 import { ownerOf } from "../../src/bucket/companions.ts";
 import { narKeySha256, sha256OfNarKey } from "../../src/bucket/nar-object.ts";
 import { formatPin, parsePin, type Revision } from "../../src/catalog/pins/object.ts";
+import { oneOf, textUpTo, wholeNumber } from "../../src/contract/schema.ts";
 import { contentLength } from "../../src/http/body.ts";
 import { HttpError, oneLine } from "../../src/http/errors.ts";
 import { encodeNix32 } from "../../src/nix/nix32.ts";
 import { numberOf } from "../../src/s3/parameters.ts";
 import { formatUploadId, parseUploadId } from "../../src/s3/upload-id.ts";
 import { METADATA } from "../support/objects.ts";
+import { violations } from "./schema.ts";
 
 const RUNS = { numRuns: 1000 };
 const ORIGIN = "https://cache.example.org";
@@ -57,6 +59,15 @@ async function refusing<T>(run: () => T | Promise<T>): Promise<T | undefined> {
   }
 }
 
+/** `undefined` for what is no JSON. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 describe("parameters", () => {
   const query = fc.array(
     fc.tuple(fc.oneof(fc.constantFrom("limit", "q", "flag", "__proto__"), text), number),
@@ -65,20 +76,22 @@ describe("parameters", () => {
     },
   );
 
+  const entries = {
+    limit: v.exactOptional(wholeNumber(1, 1000), 50),
+    q: v.exactOptional(textUpTo(211), ""),
+    flag: v.exactOptional(oneOf(["a", "b"])),
+  };
+
   test("are what they may be, or refused", async () => {
     await fc.assert(
       fc.asyncProperty(query, async (pairs) => {
         const url = `${ORIGIN}/api/v1/paths?${new URLSearchParams(pairs.map(([name, value]) => [name, value]))}`;
-        await refusing(() => {
-          const parameters = parametersOf(new Request(url), ["limit", "q", "flag"]);
-          expect(parameters.size).toBe(pairs.length);
-          expect(textOf(parameters, "q", 211).length).toBeLessThanOrEqual(211);
-          const count = countOf(parameters, "limit", 1000, 50);
-          expect(Number.isInteger(count) && count >= 1 && count <= 1000).toBe(true);
-          expect([true, false, undefined]).toContain(flagOf(parameters, "flag"));
-          expect(["a", "b", undefined]).toContain(wordOf(parameters, "q", ["a", "b"]));
-          parsed(parameters, "q", parseCursor, "must be a cursor");
-        });
+        const parameters = await refusing(() => parseParameters(entries, {}, url));
+        if (parameters === undefined) return;
+        const { limit, q, flag } = parameters;
+        expect(Number.isInteger(limit) && limit >= 1 && limit <= 1000).toBe(true);
+        expect(q.length).toBeLessThanOrEqual(211);
+        expect(["a", "b", undefined]).toContain(flag);
       }),
       RUNS,
     );
@@ -87,7 +100,7 @@ describe("parameters", () => {
   test("any query is one", async () => {
     await fc.assert(
       fc.asyncProperty(text, (query) =>
-        refusing(() => void parametersOf(new Request(`${ORIGIN}/?${query.toWellFormed()}`), ["q"])),
+        refusing(() => void parseParameters(entries, {}, `${ORIGIN}/?${query.toWellFormed()}`)),
       ),
       RUNS,
     );
@@ -117,52 +130,39 @@ describe("parameters", () => {
 });
 
 describe("JSON bodies", () => {
-  const likely = fc.record(
-    { a: fc.oneof(fc.boolean(), fc.jsonValue()), n: fc.oneof(fc.nat(2000), fc.double(), fc.jsonValue()) },
-    { requiredKeys: [] },
-  );
-  const body = fc.oneof(
-    likely.map((value) => JSON.stringify(value)),
-    text,
-    fc.constant('{"__proto__":1}'),
-  );
+  const bodies = OPERATIONS.flatMap(({ id, body }) => (body ? [[id, body] as const] : []));
 
-  test("are objects of known properties, or refused", async () => {
+  test.each(bodies)("of %s are what the description says, or refused", async (_, schema) => {
+    const { examples: [example] = [] } = jsonSchema(schema);
+    const names = Object.keys(schema.entries);
+    const odd = fc.oneof(
+      fc.constantFrom<unknown>(null, "", [""], [], 0, -1, 1.5, 1e9, "1", true, {}),
+      fc.jsonValue(),
+    );
+    const likely = fc
+      .dictionary(fc.oneof(fc.constantFrom(...names), fc.constantFrom("__proto__", "Force")), odd, {
+        maxKeys: 2,
+      })
+      .map((changes) => JSON.stringify({ ...(example as object), ...changes }));
+    const body = fc.oneof(
+      likely,
+      text,
+      fc.constant('{"__proto__":1}'),
+      fc.jsonValue().map((v) => JSON.stringify(v)),
+    );
     await fc.assert(
       fc.asyncProperty(body, async (text) => {
-        await refusing(async () => {
-          const value = await jsonBody(new Request(ORIGIN, { method: "POST", body: text }), ["a", "n"], "so");
-          expect(Object.keys(value).every((name) => name === "a" || name === "n")).toBe(true);
-          expect(typeof flagIn(value, "a")).toBe("boolean");
-          const number = numberIn(value, "n", 1000);
-          if (number !== undefined)
-            expect(Number.isInteger(number) && number >= 1 && number <= 1000).toBe(true);
-        });
+        const request = new Request(ORIGIN, { method: "POST", body: text });
+        const parsed = await refusing(() => parseBody(request, schema, 16_384));
+        const sent = text.trim() === "" ? {} : jsonOf(text);
+        if (typeof sent !== "object" || sent === null || Array.isArray(sent)) {
+          expect(parsed).toBeUndefined();
+          return;
+        }
+        const faults = violations(sent, { ...jsonSchema(schema), additionalProperties: false });
+        expect([parsed === undefined, faults]).toEqual([faults.length > 0, faults]);
       }),
-      RUNS,
-    );
-  });
-
-  test("of an exchange grant no more than the identity has", async () => {
-    const identity = {
-      name: "job",
-      credential: "oidc" as const,
-      grants: [{ permissions: ["push" as const], caches: ["a"] }],
-    };
-    await fc.assert(
-      fc.asyncProperty(
-        fc.oneof(
-          body,
-          fc.jsonValue().map((value) => `{"expires_in":${JSON.stringify(value)}}`),
-        ),
-        async (text) => {
-          const content = await refusing(() => parseExchange(text, identity));
-          if (content === undefined) return;
-          expect(content.grants).toEqual(identity.grants);
-          expect(Number.isInteger(content.expiresIn) && content.expiresIn > 0).toBe(true);
-        },
-      ),
-      RUNS,
+      { numRuns: 300 },
     );
   });
 
@@ -186,25 +186,6 @@ describe("JSON bodies", () => {
 
 describe("names", () => {
   const hash = fc.uint8Array({ minLength: 20, maxLength: 20 }).map(encodeNix32);
-
-  test("a cursor is read as it was written, anything else is none", () => {
-    fc.assert(
-      fc.property(
-        fc.nat(Number.MAX_SAFE_INTEGER - 1).map((time) => time % 1e15),
-        hash,
-        (firstPush, hash) => {
-          expect(parseCursor(formatCursor({ firstPush, hash }))).toEqual({ firstPush, hash });
-        },
-      ),
-    );
-    fc.assert(
-      fc.property(text, (text) => {
-        const position = parseCursor(text);
-        if (position !== undefined) expect(parseCursor(formatCursor(position))).toEqual(position);
-      }),
-      RUNS,
-    );
-  });
 
   test("an upload id is read as it was written, anything else is an upload that there is not", async () => {
     fc.assert(

@@ -2,8 +2,8 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { MAX_PATHS } from "../../src/api/missing.ts";
 import { indexPath } from "../../src/catalog/rows/paths.ts";
+import { MAX_PATHS } from "../../src/contract/paths.ts";
 import { watch } from "../support/bucket.ts";
 import { push, testPath } from "../support/store-paths.ts";
 import { apiCache, ask, inCatalog, refusal } from "./api.ts";
@@ -85,12 +85,17 @@ describe("POST /api/v1/missing", () => {
 
   it.each([
     ["no JSON", "{", /not JSON/],
-    ["an empty body", "", /not JSON/],
-    ["no object", "null", /must be \{"paths"/],
-    ["a list", '["a"]', /must be \{"paths"/],
-    ["no list", '{"paths": "a"}', /must be \{"paths"/],
-    ["something else beside it", '{"paths": [], "path": []}', /must be \{"paths"/],
-    ["a number", '{"paths": [1]}', /^paths\[0\]: is not a text/],
+    ["an empty body", "", /^paths: is missing$/],
+    ["no object", "null", /must be an object like \{"paths"/],
+    ["a list", '["a"]', /must be an object like \{"paths"/],
+    ["no list", '{"paths": "a"}', /^paths: must be a list$/],
+    [
+      "something else beside it",
+      '{"paths": [], "path": []}',
+      /^unknown property 'path': the body takes paths$/,
+    ],
+    ["a number", '{"paths": [1]}', /^paths\[0\]: must be a text$/],
+    ["an empty text", `{"paths": ["${"0".repeat(32)}", ""]}`, /^paths\[1\]: must not be empty$/],
     ["a name without a hash", '{"paths": ["hello-1.0"]}', /^paths\[0\]: "hello-1\.0" is not a store path/],
     ["31 characters", `{"paths": ["${"0".repeat(31)}"]}`, /^paths\[0\]: .*neither a store path nor/],
     ["a hash with an e", `{"paths": ["${"e".repeat(32)}"]}`, /^paths\[0\]: .*neither a store path nor/],
@@ -109,7 +114,7 @@ describe("POST /api/v1/missing", () => {
     const detail = await refusal(apiCache(), "POST", "/missing", 413, {
       body: { paths: strangers(MAX_PATHS + 1) },
     });
-    expect(detail).toBe("20001 paths are more than the 20000 of one request; ask in several");
+    expect(detail).toBe("paths: must have at most 20000 items; ask in several requests");
   });
 
   it("refuses a body of more than 8 MiB without reading it whole", async () => {

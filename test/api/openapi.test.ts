@@ -1,9 +1,11 @@
 /** The API's description says what the routes do, and every answer has the shape that it documents. */
 import { reset } from "cloudflare:test";
+import * as v from "valibot";
 import { afterEach, describe, expect, inject, it } from "vitest";
-import { OPENAPI } from "../../src/api/openapi.ts";
-import type { Operation } from "../../src/api/openapi-operation.ts";
-import { SCHEMAS } from "../../src/api/openapi-schemas.ts";
+import { jsonSchema } from "../../src/api/json-schema.ts";
+import type { OperationObject } from "../../src/api/openapi.ts";
+import type { Operation } from "../../src/api/operation.ts";
+import { OPERATIONS } from "../../src/api/operations.ts";
 import type { RoutePermission } from "../../src/auth/gate/authorize.ts";
 import { KINDS } from "../../src/bucket/kinds.ts";
 import { MAX_LIVE_OF_A_NAME } from "../../src/catalog/rows/tokens.ts";
@@ -13,8 +15,9 @@ import { ROUTES } from "../../src/routes.ts";
 import { ADMIN_TOKEN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
 import { createIssuer, KEY_SET } from "../support/oidc-issuer.ts";
-import { apiCache, breakCatalog, call, inCatalog, type Method } from "./api.ts";
+import { apiCache, breakCatalog, call, inCatalog } from "./api.ts";
 import { APP, DEMO, LIB, narInfoOf, pushRealClosure } from "./real-closure.ts";
+import { DOCUMENT, describedAs, violations } from "./schema.ts";
 
 /** An id that no token has. */
 const NO_TOKEN = "A".repeat(22);
@@ -28,35 +31,29 @@ afterEach(() => reset());
 captureLog();
 
 interface Documented {
-  readonly method: Method;
-  /** `/api/v1/paths/{hash}` */
-  readonly template: string;
   readonly operation: Operation;
+  readonly description: OperationObject;
 }
 
-const OPERATIONS: Documented[] = Object.entries(OPENAPI.paths).flatMap(([template, methods]) =>
-  Object.entries(methods).map(([method, operation]) => ({
-    method: method.toUpperCase() as Method,
-    template,
-    operation,
-  })),
-);
+const DOCUMENTED: Documented[] = OPERATIONS.map((operation) => ({
+  operation,
+  description: describedAs(operation),
+}));
 
-function routeOf({ method, template }: Documented) {
-  const path = template.replace("{hash}", LIB).replace("{name}", PIN).replace("{id}", NO_TOKEN);
-  return matchRoute(ROUTES, method, { path, query: "" }).route;
-}
-
-describe("the description and the route table", () => {
+describe("the description and the routes", () => {
   it("have the same operations", () => {
-    const documented = OPERATIONS.map(routeOf);
-    const own = ROUTES.filter(({ pattern }) => pattern.source.startsWith("^\\/api"));
-    expect(own.length).toBeGreaterThan(0);
-    expect(new Set(documented)).toEqual(new Set(own));
-    expect(documented).toHaveLength(own.length);
+    expect(ROUTES.filter(({ pattern }) => pattern.source.startsWith("^\\/api"))).toEqual(OPERATIONS);
+    expect(Object.values(DOCUMENT.paths).flatMap((methods) => Object.values(methods))).toHaveLength(
+      OPERATIONS.length,
+    );
   });
 
-  it.each(OPERATIONS)("agree on who may $method $template", (documented) => {
+  it.each(OPERATIONS)("$method $path reaches its own operation", (operation) => {
+    const path = `/api/v1${pathOf(operation, {})}`;
+    expect(matchRoute(ROUTES, operation.method, { path, query: "" }).route).toBe(operation);
+  });
+
+  it.each(DOCUMENTED)("agree on who may $operation.id", ({ operation, description }) => {
     const signIn = [{ basic: [] }, { bearer: [] }];
     const expected: Record<RoutePermission, unknown> = {
       none: [],
@@ -64,51 +61,95 @@ describe("the description and the route table", () => {
       push: signIn,
       admin: signIn,
     };
-    expect(documented.operation.security).toEqual(expected[routeOf(documented).permission]);
+    expect(description.security).toEqual(expected[operation.permission]);
   });
 
-  it.each(OPERATIONS)("agree on the parameters that $method $template takes", async (documented) => {
-    const { template, operation } = documented;
+  it.each(DOCUMENTED)("agree on the parameters of $operation.id", async (documented) => {
+    const { operation, description } = documented;
     const names = (place: "path" | "query") =>
-      operation.parameters.filter((parameter) => parameter.in === place).map(({ name }) => name);
-    expect(names("path").map((name) => `{${name}}`)).toEqual(template.match(/\{\w+\}/g) ?? []);
-    if (operation.operationId === "openapi") return;
+      description.parameters.filter((parameter) => parameter.in === place).map(({ name }) => name);
+    expect(names("path").map((name) => `{${name}}`)).toEqual(operation.path.match(/\{\w+\}/g) ?? []);
     const { body } = await send(apiCache(), documented, { query: "?nonsense=1" });
     expect(body).toMatchObject({
       detail: `unknown parameter 'nonsense': this takes ${names("query").join(", ") || "none"}`,
     });
   });
 
+  it("options of a POST or PUT are in its body, those of a GET or DELETE are parameters", () => {
+    for (const { operation, description } of DOCUMENTED) {
+      const { method } = operation;
+      const query = description.parameters.filter((parameter) => parameter.in === "query");
+      if (method === "POST" || method === "PUT") expect([operation.id, query]).toEqual([operation.id, []]);
+      else expect([operation.id, operation.body]).toEqual([operation.id, undefined]);
+    }
+  });
+
   it("leave the routes of the protocol first, so that a read passes none of the API's", () => {
     const first = ROUTES.findIndex(({ pattern }) => pattern.source.startsWith("^\\/api"));
     expect(first).toBeGreaterThanOrEqual(2 * KINDS.length);
-    expect(ROUTES.slice(first).every(({ pattern }) => pattern.source.startsWith("^\\/api"))).toBe(true);
+    expect(ROUTES.slice(first)).toEqual(OPERATIONS);
   });
 });
 
 describe("the description", () => {
-  it("is served as it is", async () => {
+  it("is served as it is, with the address of the cache", async () => {
     const { body } = await call(apiCache(), "GET", "/openapi.json");
-    expect(body).toEqual(JSON.parse(JSON.stringify(OPENAPI)));
-    expect(body).toMatchObject({ openapi: "3.1.0" });
+    expect(body).toEqual(JSON.parse(JSON.stringify(DOCUMENT)));
+    expect(body).toMatchObject({ openapi: "3.1.0", servers: [{ url: "/" }] });
+    const named = await apiCache({ CACHES: { team: {} } }).fetch("/team/api/v1/openapi.json");
+    expect(JSON.parse(named.text)).toEqual({
+      ...JSON.parse(JSON.stringify(DOCUMENT)),
+      servers: [{ url: "/team" }],
+    });
   });
 
   it("has every schema that it refers to, and refers to every one that it has", () => {
-    const references = JSON.stringify(OPENAPI).match(/#\/components\/schemas\/\w+/g) ?? [];
+    const references = JSON.stringify(DOCUMENT).match(/#\/components\/schemas\/\w+/g) ?? [];
     const names = new Set(references.map((reference) => reference.replace("#/components/schemas/", "")));
-    expect([...names].sort()).toEqual(Object.keys(SCHEMAS).sort());
+    expect([...names].sort()).toEqual(Object.keys(DOCUMENT.components.schemas).sort());
+  });
+
+  it("gives one shape to each name", () => {
+    const shapes = new Map<string, v.GenericSchema>();
+    const visit = (schema: v.GenericSchema): void => {
+      const title = v.getTitle(schema);
+      if (title === undefined) return;
+      expect(shapes.get(title) ?? schema).toBe(schema);
+      shapes.set(title, schema);
+    };
+    for (const { answer } of OPERATIONS) visit(answer);
+    expect(shapes.size).toBeGreaterThan(10);
+  });
+
+  it("says everything in snake_case", () => {
+    const names = JSON.stringify(DOCUMENT.components.schemas).match(/"\w+":/g) ?? [];
+    const keywords = ["allOf", "minItems", "maxItems", "minLength", "maxLength", "additionalProperties"];
+    const components = Object.keys(DOCUMENT.components.schemas);
+    const others = names
+      .map((name) => name.slice(1, -2))
+      .filter((name) => ![...keywords, ...components].includes(name));
+    expect(others.filter((name) => /[A-Z]/.test(name))).toEqual([]);
   });
 
   it("names each operation once", () => {
-    const ids = OPERATIONS.map(({ operation }) => operation.operationId);
+    const ids = OPERATIONS.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
   });
+
+  it.each(OPERATIONS.flatMap(({ id, body }) => (body ? [{ id, body }] : [])))(
+    "shows a body that $id takes",
+    ({ body }) => {
+      const [example] = jsonSchema(body).examples ?? [];
+      expect(v.is(body, example)).toBe(true);
+      expect(violations(example, jsonSchema(body))).toEqual([]);
+    },
+  );
 });
 
 /** How each documented refusal comes about, for any operation that documents it. */
 const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Promise<unknown>> = {
   200: async (cache, documented) => {
-    switch (documented.operation.operationId) {
+    switch (documented.operation.id) {
       case "exchangeToken":
         return sendIdentity(documented);
       case "getToken":
@@ -124,7 +165,7 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
   400: (cache, documented) => send(cache, documented, { query: "?nonsense=1" }),
   401: (_, documented) => send(apiCache({ PULL_TOKEN }), documented, { token: "wrong" }),
   403: async (cache, documented) => {
-    switch (routeOf(documented).permission) {
+    switch (documented.operation.permission) {
       case "admin":
         return send(cache, documented, { token: PUSH_TOKEN });
       case "pull": {
@@ -139,11 +180,11 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
   },
   404: (cache, documented) => send(cache, documented, { hash: "0".repeat(32), name: NO_PIN, id: NO_TOKEN }),
   409: async (cache, documented) => {
-    switch (documented.operation.operationId) {
+    switch (documented.operation.id) {
       case "putPin":
         return send(cache, documented, { body: { store_path: `/nix/store/${"0".repeat(32)}-absent` } });
       case "resign":
-        return send(cache, documented, { query: "?drop=cache-1" });
+        return send(cache, documented, { body: { drop: "cache-1" } });
       case "gc":
         await call(cache, "POST", "/gc", { token: ADMIN_TOKEN });
         await inCatalog(({ sql }) => void sql.exec("UPDATE runs SET finished = NULL WHERE kind = 'gc'"));
@@ -153,16 +194,16 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
     }
   },
   413: (cache, documented) =>
-    routeOf(documented).permission === "none"
+    documented.operation.permission === "none"
       ? sendIdentity(documented, { body: TOO_LARGE })
       : send(cache, documented, { body: TOO_LARGE }),
   429: async (cache, documented) => {
-    const isExchange = documented.operation.operationId === "exchangeToken";
+    const isExchange = documented.operation.id === "exchangeToken";
     await fillTokens(isExchange ? IDENTITY_NAME : BODIES.mintToken.name);
     return isExchange ? sendIdentity(documented) : send(cache, documented);
   },
   503: async (cache, documented) => {
-    if (routeOf(documented).permission === "none") return sendIdentity(documented, { isDown: true });
+    if (documented.operation.permission === "none") return sendIdentity(documented, { isDown: true });
     await breakCatalog();
     return send(cache, documented);
   },
@@ -184,19 +225,20 @@ const TOO_LARGE = { paths: Array(20_001).fill(LIB) };
 /** A valid request of an operation, changed. `call` holds the answer against the description. */
 function send(
   cache: TestCache,
-  { method, template, operation }: Documented,
+  { operation }: Documented,
   {
     query = "",
-    hash = DEMO,
-    name = PIN,
-    id = NO_TOKEN,
     token = ADMIN_TOKEN,
-    body = (BODIES as Record<string, unknown>)[operation.operationId],
-  } = {},
+    body = (BODIES as Record<string, unknown>)[operation.id],
+    ...inPath
+  }: { query?: string; token?: string; body?: unknown; hash?: string; name?: string; id?: string } = {},
 ) {
-  const ending = template.replace("/api/v1", "");
-  const path = ending.replace("{hash}", hash).replace("{name}", name).replace("{id}", id) + query;
-  return call<unknown>(cache, method, path, { token, ...(operation.requestBody && { body }) });
+  const path = pathOf(operation, inPath) + query;
+  return call<unknown>(cache, operation.method, path, { token, ...(operation.body && { body }) });
+}
+
+function pathOf({ path }: Operation, { hash = DEMO, name = PIN, id = NO_TOKEN }): string {
+  return path.replace("{hash}", hash).replace("{name}", name).replace("{id}", id);
 }
 
 /** With the token of an issuer, which may be down. */
@@ -227,26 +269,24 @@ async function fillTokens(name: string): Promise<void> {
   });
 }
 
-const ANSWERS = OPERATIONS.flatMap((documented) =>
-  Object.keys(documented.operation.responses)
+const ANSWERS = DOCUMENTED.flatMap((documented) =>
+  Object.keys(documented.description.responses)
     .filter((status) => status !== "default")
     .map((status) => ({ ...documented, status })),
 );
 
 describe("every documented answer is given and has the documented shape", () => {
-  it.each(ANSWERS)("$method $template: $status", async ({ status, ...documented }) => {
+  it.each(ANSWERS)("$operation.method $operation.path: $status", async ({ status, ...documented }) => {
     const cache = apiCache({ TOKEN_SECRET, SIGNING_KEY });
     await pushRealClosure(cache);
-    const { operation, method, template } = documented;
-    if (template.includes("{name}")) {
+    const { id, method, path } = documented.operation;
+    if (path.includes("{name}")) {
       await call(cache, "PUT", `/pins/${PIN}`, { token: ADMIN_TOKEN, body: BODIES.putPin });
     }
     // A status of a run is there once one has been begun.
-    if (/Status$/.test(operation.operationId) && status === "200") {
-      await call(cache, "POST", template.replace("/api/v1", ""), { token: ADMIN_TOKEN });
-    }
+    if (/Status$/.test(id) && status === "200") await call(cache, "POST", path, { token: ADMIN_TOKEN });
     const provoke = PROVOKE[status];
-    expect(provoke, `${method} ${template} documents ${status}, and no test provokes it`).toBeDefined();
+    expect(provoke, `${method} ${path} documents ${status}, and no test provokes it`).toBeDefined();
     expect(await provoke?.(cache, documented)).toMatchObject({ status: Number(status) });
   });
 });

@@ -17,33 +17,33 @@ describe("GET /api/v1/paths/{hash}", () => {
     expect(detail).toEqual({
       hash: APP,
       name: "demo-app-1.0",
-      storePath: `/nix/store/${APP}-demo-app-1.0`,
+      store_path: `/nix/store/${APP}-demo-app-1.0`,
       nar: "nar/0g1hik47b8g95nsjl078gzvfk2gx9adhgvhlvsnpczzhxqsb9773.nar.xz",
       compression: "xz",
-      fileHash: "sha256:0g1hik47b8g95nsjl078gzvfk2gx9adhgvhlvsnpczzhxqsb9773",
-      fileSize: 268,
-      narHash: "sha256:11hx99lg325wygx585wk5r3a1xczf282w7v79dmwvvhyyhxkc8zb",
-      narSize: 576,
+      file_hash: "sha256:0g1hik47b8g95nsjl078gzvfk2gx9adhgvhlvsnpczzhxqsb9773",
+      file_size: 268,
+      nar_hash: "sha256:11hx99lg325wygx585wk5r3a1xczf282w7v79dmwvvhyyhxkc8zb",
+      nar_size: 576,
       references: [`${APP}-demo-app-1.0`, `${LIB}-libdemo-1.0`],
-      missingReferences: [],
+      missing_references: [],
       referrers: [`${DEMO}-demo+plus_1.0-rc=1`],
-      referrerCount: 1,
-      closure: { paths: 2, narSize: 576 + 464, fileSize: 268 + 180, missing: 0 },
+      referrer_count: 1,
+      closure: { paths: 2, nar_size: 576 + 464, file_size: 268 + 180, missing: 0 },
       signatures: [narInfoOf(APP).match(/^Sig: (.*)$/m)?.[1]],
       signers: ["test-cache-1"],
       deriver: "3m5fd0cx9d74whnzm8ryrjgglb2gs4b2-demo-app-1.0.drv",
       ca: null,
-      pushedBy: "PUSH_TOKEN",
+      pushed_by: "PUSH_TOKEN",
       incomplete: false,
-      differingBuilds: [],
+      differing_builds: [],
     });
     expect(Date.parse(first_push)).toBeGreaterThan(Date.now() - 60_000);
     expect(Date.parse(last_push)).toBeGreaterThanOrEqual(Date.parse(first_push));
   });
 
   it.each([
-    [LIB, { closure: { paths: 1, narSize: 464, fileSize: 180, missing: 0 }, referrerCount: 1 }],
-    [DEMO, { closure: { paths: 3, narSize: 1216, fileSize: 628, missing: 0 }, referrers: [] }],
+    [LIB, { closure: { paths: 1, nar_size: 464, file_size: 180, missing: 0 }, referrer_count: 1 }],
+    [DEMO, { closure: { paths: 3, nar_size: 1216, file_size: 628, missing: 0 }, referrers: [] }],
     [TREE, { deriver: null, ca: "fixed:r:sha256:0hxlw37cyisn8s2r979dfa0azifrwfvk1769gl2i62cn3z3ad0q6" }],
   ])("counts the closure of %s", async (hash, expected) => {
     const cache = apiCache();
@@ -60,13 +60,13 @@ describe("GET /api/v1/paths/{hash}", () => {
     const top = await testPath("top-1", "top", { references });
     for (const path of [base, left, right, top]) await push(cache, path);
 
-    const narSize = [base, left, right, top].reduce((sum, { nar }) => sum + nar.length, 0);
+    const size = [base, left, right, top].reduce((sum, { nar }) => sum + nar.length, 0);
     expect(await ask(cache, "GET", `/paths/${top.info.storePath.hash}`)).toMatchObject({
-      closure: { paths: 4, narSize, fileSize: narSize, missing: 0 },
+      closure: { paths: 4, nar_size: size, file_size: size, missing: 0 },
     });
     expect(await ask(cache, "GET", `/paths/${base.info.storePath.hash}`)).toMatchObject({
       referrers: references.toSorted(),
-      referrerCount: 2,
+      referrer_count: 2,
     });
   });
 
@@ -75,7 +75,7 @@ describe("GET /api/v1/paths/{hash}", () => {
     await pushRealClosure(cache);
     await inCatalog(({ sql }) => sql.exec("INSERT INTO refs VALUES (?, ?)", LIB, DEMO));
     expect(await ask(cache, "GET", `/paths/${LIB}`)).toMatchObject({
-      closure: { paths: 3, narSize: 1216, fileSize: 628, missing: 0 },
+      closure: { paths: 3, nar_size: 1216, file_size: 628, missing: 0 },
     });
   });
 
@@ -90,11 +90,11 @@ describe("GET /api/v1/paths/{hash}", () => {
     expect(detail.nar_size).toBe(first.nar.length);
     expect(detail.differing_builds).toEqual([
       {
-        narHash: expect.stringMatching(/^sha256:[0-9a-z]{52}$/),
-        narSize: second.nar.length,
-        firstPush: expect.any(String),
-        lastPush: expect.any(String),
-        pushedBy: "PUSH_TOKEN",
+        nar_hash: expect.stringMatching(/^sha256:[0-9a-z]{52}$/),
+        nar_size: second.nar.length,
+        first_push: expect.any(String),
+        last_push: expect.any(String),
+        pushed_by: "PUSH_TOKEN",
       },
     ]);
   });
@@ -108,12 +108,12 @@ describe("GET /api/v1/paths/{hash}", () => {
 
     expect(await ask(cache, "GET", `/paths/${middle.info.storePath.hash}`)).toMatchObject({
       incomplete: true,
-      missingReferences: [away.info.storePath.baseName],
+      missing_references: [away.info.storePath.baseName],
       closure: { paths: 1, missing: 1 },
     });
     expect(await ask(cache, "GET", `/paths/${top.info.storePath.hash}`)).toMatchObject({
       incomplete: false,
-      missingReferences: [],
+      missing_references: [],
       closure: { paths: 2, missing: 1 },
     });
   });

@@ -27,10 +27,12 @@ describe("a pin", () => {
     await ask(cache, "PUT", "/pins/web-1.prod", { token, body: { store_path: storePath } });
     expect(await ask<Pin>(cache, "GET", "/pins/web-1.prod")).toEqual({
       name: "web-1.prod",
-      storePath,
-      keepRevisions: null,
-      keepDays: null,
-      revisions: [{ storePath, pinned: expect.any(String), pinnedBy: "PUSH_TOKEN", until: null }],
+      store_path: storePath,
+      keep_revisions: null,
+      keep_days: null,
+      revisions: [
+        { store_path: storePath, pinned: expect.any(String), pinned_by: "PUSH_TOKEN", until: null },
+      ],
     });
     const newer = `/nix/store/${other.info.storePath.baseName}`;
     await ask(cache, "PUT", "/pins/web-1.prod", {
@@ -38,12 +40,23 @@ describe("a pin", () => {
       body: { store_path: newer, keep_revisions: 1, keep_days: 2 },
     });
     const pin = await ask<Pin>(cache, "GET", "/pins/web-1.prod");
-    expect(pin).toMatchObject({ storePath: newer, keepRevisions: 1, keepDays: 2 });
+    expect(pin).toMatchObject({ store_path: newer, keep_revisions: 1, keep_days: 2 });
     expect(pin.revisions.map(({ until }) => until)).toEqual([null, expect.stringMatching(/Z$/)]);
     expect(await ask(cache, "GET", "/pins")).toEqual({ pins: [pin] });
     expect(await ask(cache, "DELETE", "/pins/web-1.prod", { token })).toEqual({ deleted: "web-1.prod" });
     await refusal(cache, "GET", "/pins/web-1.prod", 404);
     await refusal(cache, "DELETE", "/pins/web-1.prod", 404, { token });
+  });
+
+  it("is put again as it was fetched", async () => {
+    const cache = await cacheWithPaths();
+    for (const keep of [{}, { keep_revisions: 3, keep_days: 2 }]) {
+      await ask(cache, "PUT", "/pins/p", { token, body: { store_path: storePath, ...keep } });
+      const pin = await ask<Pin>(cache, "GET", "/pins/p");
+      const { store_path, keep_revisions, keep_days } = pin;
+      const body = { store_path, keep_revisions, keep_days };
+      expect(await ask<Pin>(cache, "PUT", "/pins/p", { token, body })).toEqual(pin);
+    }
   });
 
   it("is in the bucket, and no route serves that", async () => {
@@ -69,15 +82,16 @@ describe("a pin", () => {
   });
 
   it.each([
-    ["", /^'store_path' is missing/],
-    ["nonsense", /^the body is not JSON; it must be \{"store_path"/],
-    [[], /^the body must be/],
-    [{ store_path: "hello" }, /^'store_path' .* is not in the store/],
-    [{ store_path: storePath, keep: 1 }, /^unknown property 'keep': the body must be/],
-    [{ store_path: storePath, keep_days: 0 }, /^'keep_days' must be a whole number from 1 to 36500$/],
+    ["", /^store_path: is missing$/],
+    ["nonsense", /^the body is not JSON; it must be like \{"store_path":"\/nix\/store\//],
+    [[], /^the body must be an object like \{/],
+    [{ store_path: "hello" }, /^store_path: must be a store path: \/nix\/store\/HASH-NAME$/],
+    [{ store_path: "/gnu/store/x" }, /^store_path: "\/gnu\/store\/x" is not in the store \/nix\/store$/],
+    [{ storePath }, /^unknown property 'storePath': the body takes store_path, keep_revisions, keep_days$/],
+    [{ store_path: storePath, keep_days: 0 }, /^keep_days: must be a whole number from 1 to 36500$/],
     [
       { store_path: storePath, keep_revisions: "5" },
-      /^'keep_revisions' must be a whole number from 1 to 1000$/,
+      /^keep_revisions: must be a whole number from 1 to 1000$/,
     ],
   ])("is refused for the body %j", async (body, detail) => {
     const cache = await cacheWithPaths();

@@ -49,20 +49,22 @@ describe.each(["reindex", "check"])("/api/v1/%s", (name) => {
     const cache = apiCache();
     await ask(cache, "POST", `/${name}`, ADMIN);
     await inCatalog(({ sql }) => sql.exec("UPDATE runs SET started = 1000, finished = NULL"));
-    const goesOn = await ask<Report>(cache, "POST", `/${name}?restart=false`, ADMIN);
+    const goesOn = await ask<Report>(cache, "POST", `/${name}`, { ...ADMIN, body: { restart: false } });
     expect(goesOn.started).toBe("1970-01-01T00:00:01.000Z");
     await inCatalog(({ sql }) => sql.exec("UPDATE runs SET started = 1000, finished = NULL"));
-    const again = await ask<Report>(cache, "POST", `/${name}?restart=true`, ADMIN);
+    const again = await ask<Report>(cache, "POST", `/${name}`, { ...ADMIN, body: { restart: true } });
     expect(Date.parse(again.started)).toBeGreaterThan(1000);
   });
 
   it.each([
-    ["restart=yes", "parameter 'restart' must be true or false"],
-    ["restart=", "parameter 'restart' must be true or false"],
-    ["force=true", "unknown parameter 'force'"],
-  ])("refuses ?%s and begins nothing", async (query, detail) => {
+    ["", { restart: "yes" }, "restart: must be true or false"],
+    ["", { restart: null }, "restart: must be true or false"],
+    ["", { force: true }, "unknown property 'force': the body takes "],
+    ["?restart=true", {}, "unknown parameter 'restart': this takes none"],
+  ])("refuses '%s' with %j and begins nothing", async (query, body, detail) => {
     const cache = apiCache();
-    expect(await refusal(cache, "POST", `/${name}?${query}`, 400, ADMIN)).toContain(detail);
+    const request = { ...ADMIN, body };
+    expect(await refusal(cache, "POST", `/${name}${query}`, 400, request)).toContain(detail);
     await refusal(cache, "GET", `/${name}`, 404, ADMIN);
   });
 });
@@ -94,17 +96,21 @@ describe("POST /api/v1/check", () => {
   it("repairs only on demand, and goes on with what is under way when it is not told", async () => {
     const cache = apiCache();
     expect(await ask<Report>(cache, "POST", "/check", ADMIN)).toMatchObject({ repair: false });
-    expect(await ask<Report>(cache, "POST", "/check?repair=true", ADMIN)).toMatchObject({ repair: true });
+    expect(await ask<Report>(cache, "POST", "/check", { ...ADMIN, body: { repair: true } })).toMatchObject({
+      repair: true,
+    });
     await inCatalog(({ sql }) => sql.exec("UPDATE runs SET finished = NULL"));
     expect(await ask<Report>(cache, "POST", "/check", ADMIN)).toMatchObject({ repair: true });
-    expect(await ask<Report>(cache, "POST", "/check?repair=false", ADMIN)).toMatchObject({ repair: false });
+    expect(await ask<Report>(cache, "POST", "/check", { ...ADMIN, body: { repair: false } })).toMatchObject({
+      repair: false,
+    });
   });
 });
 
 describe("POST /api/v1/reindex", () => {
   it("knows nothing of repairing", async () => {
-    expect(await refusal(apiCache(), "POST", "/reindex?repair=true", 400, ADMIN)).toBe(
-      "unknown parameter 'repair': this takes restart",
+    expect(await refusal(apiCache(), "POST", "/reindex", 400, { ...ADMIN, body: { repair: true } })).toBe(
+      "unknown property 'repair': the body takes restart",
     );
   });
 });
@@ -124,7 +130,7 @@ describe("/api/v1/resign", () => {
     expect(report).toMatchObject({ paths: 4, resigned: 4, drop: null, keys: ["new-1"] });
     expect(await signersOf(cache)).toEqual([...before, "new-1"]);
     expect(await ask(cache, "GET", "/resign", ADMIN)).toEqual(report);
-    const dropped = await ask<Report>(cache, "POST", "/resign?drop=old-1", ADMIN);
+    const dropped = await ask<Report>(cache, "POST", "/resign", { ...ADMIN, body: { drop: "old-1" } });
     expect(dropped).toMatchObject({ done: true, resigned: 4, drop: "old-1" });
     expect(await signersOf(cache)).toEqual([...before.filter((name) => name !== "old-1"), "new-1"]);
   });
@@ -132,8 +138,10 @@ describe("/api/v1/resign", () => {
   it("tells of a run only when there is one, and begins none that has nothing to do", async () => {
     expect(await refusal(apiCache(), "GET", "/resign", 404, ADMIN)).toContain("no resign has been asked for");
     expect(await refusal(apiCache(), "POST", "/resign", 409, ADMIN)).toContain("no key signs for this cache");
-    expect(await refusal(apiCache(), "POST", "/resign?drop=a:b", 400, ADMIN)).toContain(
-      "'drop' must name a key",
-    );
+    for (const drop of ["a:b", ""]) {
+      expect(await refusal(apiCache(), "POST", "/resign", 400, { ...ADMIN, body: { drop } })).toBe(
+        "drop: must name a key",
+      );
+    }
   });
 });

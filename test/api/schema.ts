@@ -2,15 +2,27 @@
  * The part of JSON Schema that the API's description uses, checked. Stricter than the standard in two ways: an
  * object has no properties but the described ones, and a keyword that is not known here is an error.
  */
-import type { Schema } from "../../src/api/openapi-schemas.ts";
-import { SCHEMAS } from "../../src/api/openapi-schemas.ts";
+import type { JsonSchema } from "../../src/api/json-schema.ts";
+import { type OperationObject, openApi } from "../../src/api/openapi.ts";
+import type { Operation } from "../../src/api/operation.ts";
+import { OPERATIONS } from "../../src/api/operations.ts";
 
-type Check = (value: unknown, schema: Schema, where: string) => string[];
+/** The description as the default cache serves it. */
+export const DOCUMENT = openApi(OPERATIONS, "/");
 
-const CHECKS: Record<keyof Schema, Check> = {
+/** What the description says of an operation. */
+export function describedAs({ method, path }: Operation): OperationObject {
+  const described = DOCUMENT.paths[`/api/v1${path}`]?.[method.toLowerCase()];
+  if (described === undefined) throw new Error(`${method} ${path} is not described`);
+  return described;
+}
+
+type Check = (value: unknown, schema: JsonSchema, where: string) => string[];
+
+const CHECKS: Record<keyof JsonSchema, Check> = {
   $ref: (value, { $ref = "" }, where) => {
     const name = $ref.replace("#/components/schemas/", "");
-    const target = (SCHEMAS as Record<string, Schema>)[name];
+    const target = DOCUMENT.components.schemas[name];
     return target === undefined ? [`${where}: no schema ${$ref}`] : violations(value, target, where);
   },
   type: (value, { type = [] }, where) => {
@@ -20,7 +32,7 @@ const CHECKS: Record<keyof Schema, Check> = {
   },
   const: (value, schema, where) => failIf(value !== schema.const, where, value, `not ${schema.const}`),
   enum: (value, schema, where) =>
-    failIf(!schema.enum?.includes(value as string), where, value, `not one of ${schema.enum?.join()}`),
+    failIf(!schema.enum?.includes(value), where, value, `not one of ${schema.enum?.join()}`),
   pattern: (value, schema, where) =>
     failIf(!new RegExp(schema.pattern ?? "").test(String(value)), where, value, `not like ${schema.pattern}`),
   format: (value, schema, where) =>
@@ -33,6 +45,8 @@ const CHECKS: Record<keyof Schema, Check> = {
       value,
       `no ${schema.format}`,
     ),
+  minLength: (value, { minLength = 0 }, where) =>
+    failIf(String(value).length < minLength, where, value, `shorter than ${minLength}`),
   maxLength: (value, { maxLength = 0 }, where) =>
     failIf(String(value).length > maxLength, where, value, `longer than ${maxLength}`),
   minimum: (value, { minimum = 0 }, where) =>
@@ -47,7 +61,7 @@ const CHECKS: Record<keyof Schema, Check> = {
     failIf(asArray(value).length > maxItems, where, value, `longer than ${maxItems}`),
   properties: (value, { properties = {} }, where) =>
     Object.entries(value as object).flatMap(([name, property]) => {
-      const schema = properties[name];
+      const schema = Object.hasOwn(properties, name) ? properties[name] : undefined;
       const path = `${where}.${name}`;
       return schema === undefined ? [`${path}: not described`] : violations(property, schema, path);
     }),
@@ -58,11 +72,12 @@ const CHECKS: Record<keyof Schema, Check> = {
   additionalProperties: () => [],
   description: () => [],
   default: () => [],
+  examples: () => [],
 };
 
 /** One line for each place where `value` is not what `schema` says. */
-export function violations(value: unknown, schema: Schema, where = "$"): string[] {
-  const keywords = Object.keys(schema) as (keyof Schema)[];
+export function violations(value: unknown, schema: JsonSchema, where = "$"): string[] {
+  const keywords = Object.keys(schema) as (keyof JsonSchema)[];
   // A value of another type would only fail the other keywords in confusing ways.
   const wrongType = schema.type === undefined ? [] : CHECKS.type(value, schema, where);
   if (wrongType.length > 0) return wrongType;

@@ -11,7 +11,7 @@ import { pushRealClosure } from "./real-closure.ts";
 afterEach(() => reset());
 
 const DAY_MS = 24 * 3600 * 1000;
-const NOTHING = { paths: 0, narSize: 0, fileSize: 0 };
+const NOTHING = { paths: 0, nar_size: 0, file_size: 0 };
 
 describe("GET /api/v1/stats", () => {
   it("is all zeros in an empty cache", async () => {
@@ -19,9 +19,9 @@ describe("GET /api/v1/stats", () => {
     expect(stats).toMatchObject({
       paths: 0,
       nars: 0,
-      narSize: 0,
-      storedSize: 0,
-      byCompression: [],
+      nar_size: 0,
+      stored_size: 0,
+      by_compression: [],
       largest: [],
     });
     expect(stats.growth).toHaveLength(30);
@@ -34,22 +34,22 @@ describe("GET /api/v1/stats", () => {
     const plain = await testPath("plain-1", "n".repeat(5000 - NAR_FRAME_BYTES));
     await push(cache, plain);
     const stats = await ask<Stats>(cache, "GET", "/stats");
-    const xz = { paths: 4, narSize: 576 + 464 + 176 + 1424, fileSize: 268 + 180 + 180 + 292 };
+    const xz = { paths: 4, nar_size: 576 + 464 + 176 + 1424, file_size: 268 + 180 + 180 + 292 };
     expect(stats).toMatchObject({
       paths: 5,
-      narSize: xz.narSize + 5000,
+      nar_size: xz.nar_size + 5000,
       nars: 5,
-      storedSize: xz.fileSize + 5000,
-      byCompression: [
-        { compression: "none", paths: 1, narSize: 5000, fileSize: 5000 },
+      stored_size: xz.file_size + 5000,
+      by_compression: [
+        { compression: "none", paths: 1, nar_size: 5000, file_size: 5000 },
         { compression: "xz", ...xz },
       ],
     });
     expect(stats.growth.at(-1)).toEqual({
       day: new Date().toISOString().slice(0, 10),
       paths: 5,
-      narSize: xz.narSize + 5000,
-      fileSize: xz.fileSize + 5000,
+      nar_size: xz.nar_size + 5000,
+      file_size: xz.file_size + 5000,
     });
     expect(stats.largest.map(({ name }) => name).slice(0, 3)).toEqual(["plain-1", "vectree", "demo-app-1.0"]);
     expect(stats.catalog_size).toBeGreaterThan(10_000);
@@ -66,8 +66,8 @@ describe("GET /api/v1/stats", () => {
     expect(await ask<Stats>(cache, "GET", "/stats")).toMatchObject({
       paths: 2,
       nars: 1,
-      storedSize: size,
-      narSize: 2 * size,
+      stored_size: size,
+      nar_size: 2 * size,
     });
   });
 
@@ -100,11 +100,11 @@ describe("the growth", () => {
       Array.from({ length: 30 }, (_, index) => ({
         day: new Date(midnight - (29 - index) * DAY_MS).toISOString().slice(0, 10),
         ...(index === 29
-          ? { paths: 1, narSize: size(0), fileSize: size(0) }
+          ? { paths: 1, nar_size: size(0), file_size: size(0) }
           : index === 28
-            ? { paths: 1, narSize: size(1), fileSize: size(1) }
+            ? { paths: 1, nar_size: size(1), file_size: size(1) }
             : index === 0
-              ? { paths: 1, narSize: size(2), fileSize: size(2) }
+              ? { paths: 1, nar_size: size(2), file_size: size(2) }
               : NOTHING),
       })),
     );
@@ -118,10 +118,10 @@ describe("recent numbers", () => {
       const recent = new RecentStats();
       const at = (now: number) => recent.get({ ...context, now: () => now });
       const counted = at(1000);
-      expect(counted).toMatchObject({ paths: 1, asOf: "1970-01-01T00:00:01.000Z" });
+      expect(counted).toMatchObject({ paths: 1, as_of: "1970-01-01T00:00:01.000Z" });
       context.sql.exec("DELETE FROM paths");
       expect(at(1000 + STATS_AGE_MS - 1)).toBe(counted);
-      expect(at(1000 + STATS_AGE_MS)).toMatchObject({ paths: 0, asOf: "1970-01-01T00:01:01.000Z" });
+      expect(at(1000 + STATS_AGE_MS)).toMatchObject({ paths: 0, as_of: "1970-01-01T00:01:01.000Z" });
       expect(countStats(context)).toMatchObject({ paths: 0 });
     });
   });

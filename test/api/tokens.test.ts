@@ -65,7 +65,7 @@ describe("minting", () => {
       id,
       name: "ci",
       grants: [{ permissions: ["push"], caches: ["nix-cache"] }],
-      mintedBy: "ADMIN_TOKEN",
+      minted_by: "ADMIN_TOKEN",
       created: expect.any(String),
       expires,
     });
@@ -79,7 +79,7 @@ describe("minting", () => {
     await cache.put(`/${path.narKey}`, path.nar, { Authorization });
     await cache.put(`/${path.key}`, path.text, { Authorization });
     const detail = await ask(cache, "GET", `/paths/${path.info.storePath.hash}`, { token });
-    expect(detail).toMatchObject({ pushedBy: "token:ci" });
+    expect(detail).toMatchObject({ pushed_by: "token:ci" });
   });
 
   it.each([
@@ -116,11 +116,12 @@ describe("minting", () => {
     [{ name: "" }, /^name: /],
     [{ name: "a\nb" }, /^name: /],
     [{ permissions: [] }, /^permissions: /],
-    [{ permissions: ["root"] }, /^permissions: /],
-    [{ caches: ["Team"] }, /^caches: /],
+    [{ permissions: ["root"] }, /^permissions\[0\]: must be pull or push or admin$/],
+    [{ caches: ["Team"] }, /^caches\[0\]: must be the name of a cache, or a pattern/],
+    [{ name: "oidc:x" }, /^name: .* not begin with oidc:/],
     [{ expires_in: 59 }, /^expires_in: /],
     [{ expires_in: 1e9 }, /^expires_in: /],
-    [{ expire: 60 }, /^"expire": nobody knows this field/],
+    [{ expire: 60 }, /^unknown property 'expire': the body takes name, permissions, caches, expires_in$/],
   ])("refuses %o", async (change, detail) => {
     const body = { ...CI, ...change };
     expect(await refusal(cache, "POST", "/tokens", 400, { ...ADMIN, body })).toMatch(detail);

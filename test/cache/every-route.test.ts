@@ -94,7 +94,11 @@ function expectHonest({ path, again = [] }: Scene, answer: Answer, well: Answer)
 
 async function expectConsistent(): Promise<void> {
   const cache = cacheWith(VARIABLES);
-  const { text } = await send(cache, { method: "POST", path: "/api/v1/check?restart=true&repair=false" });
+  const { text } = await send(cache, {
+    method: "POST",
+    path: "/api/v1/check",
+    body: '{"restart": true, "repair": false}',
+  });
   const { done, findings } = JSON.parse(text) as {
     done: boolean;
     findings: Record<string, { first: readonly { name: string }[] }>;

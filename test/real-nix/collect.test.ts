@@ -99,12 +99,12 @@ describeNix("pushing while collections run back to back", () => {
     expect(pinned.status).toBe(200);
     await new Promise((done) => setTimeout(done, 2.5 * GRACE_SECONDS * 1000));
     await gc({ force: true });
-    const { storePath } = (await (await fetch(`${server.url}/api/v1/pins/deployed`)).json()) as {
-      storePath: string;
+    const { store_path } = (await (await fetch(`${server.url}/api/v1/pins/deployed`)).json()) as {
+      store_path: string;
     };
-    expect(storePath).toBe(top);
+    expect(store_path).toBe(top);
     const puller = newClient({ conf: [`trusted-public-keys = ${key.public}`] });
-    await puller.nix("copy", "--from", server.url, storePath);
+    await puller.nix("copy", "--from", server.url, store_path);
   });
 
   async function gc(body: unknown): Promise<GcReport> {

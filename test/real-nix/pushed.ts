@@ -72,8 +72,8 @@ interface Report {
 /** A whole check of the bucket and the catalog; a kind of which nothing was found is left out. */
 export async function check(url: string, token = "admin"): Promise<Findings> {
   const headers = { Authorization: `Bearer ${token}` };
-  for (let query = "?restart=true"; ; query = "") {
-    const response = await fetch(`${url}/api/v1/check${query}`, { method: "POST", headers });
+  for (let body = '{"restart": true}'; ; body = "") {
+    const response = await fetch(`${url}/api/v1/check`, { method: "POST", headers, body });
     const text = await response.text();
     if (response.status !== 200) throw new Error(`the check answers ${response.status}: ${text}`);
     const report: Report = JSON.parse(text);

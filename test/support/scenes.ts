@@ -170,7 +170,7 @@ const OF_THE_API: readonly Scene[] = [
   { method: "POST", path: "/reindex", prepare: pushed },
   { method: "GET", path: "/reindex", prepare: ran("reindex") },
   { method: "POST", path: "/check", prepare: pushed },
-  { method: "POST", path: "/check?repair=true", prepare: pushed },
+  { method: "POST", path: "/check", body: '{"repair": true}', prepare: pushed },
   { method: "GET", path: "/check", prepare: ran("check") },
   { method: "POST", path: "/resign", prepare: unsigned },
   { method: "GET", path: "/resign", prepare: ran("resign") },

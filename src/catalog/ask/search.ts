@@ -1,6 +1,7 @@
 // Searching the paths. Like every question it reads the catalog's own tables only, and costs no operation of the
 // bucket.
 import type { PathPage, PathQuery, PathSummary } from "../../contract/paths.ts";
+import type { Compression } from "../../nix/narinfo.ts";
 import { formatStorePath } from "../../nix/store-path.ts";
 import type { CatalogContext } from "../context.ts";
 import { isoTime } from "../times.ts";
@@ -8,7 +9,7 @@ import { isoTime } from "../times.ts";
 export interface SummaryRow extends Record<string, SqlStorageValue> {
   hash: string;
   name: string;
-  compression: string;
+  compression: Compression;
   nar_size: number;
   file_size: number;
   signers: string;

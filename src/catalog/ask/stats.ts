@@ -1,5 +1,6 @@
 // What is in the cache, in numbers.
 import { type Amount, GROWTH_DAYS, LARGEST, type Stats } from "../../contract/stats.ts";
+import type { Compression } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 import { isoTime } from "../times.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
@@ -25,7 +26,7 @@ export class RecentStats {
 }
 
 interface AmountRow extends Record<string, SqlStorageValue> {
-  compression: string;
+  compression: Compression;
   /** Since the epoch. */
   day: number;
   paths: number;

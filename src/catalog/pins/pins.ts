@@ -1,7 +1,7 @@
 // Pins: names for paths that must stay. The rows protect; the object in the bucket is made of them, so that a catalog
 // that is built anew has the pins again. Who is told that something is pinned is told after both.
 import { bucketFailure, bucketOperation, r2Code, TOO_MANY_WRITES } from "../../bucket/operation.ts";
-import type { Keep, Pin, PinRequest } from "../../contract/pins.ts";
+import type { Keep, Pin, PinPage, PinQuery, PinRequest } from "../../contract/pins.ts";
 import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { importPathFromBucket } from "../publish/publish.ts";
@@ -57,12 +57,21 @@ export function getPin(c: CatalogContext, name: string): Pin {
   return pin;
 }
 
-/** All of them, by name. */
-export function listPins(c: CatalogContext): Pin[] {
-  return c.sql
-    .exec<{ name: string }>("SELECT name FROM pins ORDER BY name")
-    .toArray()
-    .flatMap(({ name }) => pinOf(c, name) ?? []);
+/** By name. */
+export function listPins(c: CatalogContext, { limit, after }: PinQuery): PinPage {
+  const names = c.sql
+    .exec<{ name: string }>(
+      "SELECT name FROM pins WHERE name > ? ORDER BY name LIMIT ?",
+      after?.name ?? "",
+      limit + 1,
+    )
+    .toArray();
+  const shown = names.slice(0, limit);
+  const last = shown.at(-1);
+  return {
+    pins: shown.flatMap(({ name }) => pinOf(c, name) ?? []),
+    ...(names.length > limit && last && { next: last }),
+  };
 }
 
 /** Brings what failed, or died, into the bucket: {@link MAX_WRITTEN} of them at most. How many. */

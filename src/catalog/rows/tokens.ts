@@ -1,7 +1,7 @@
 // The tokens table: which tokens were minted, by whom, and which of them are revoked. Only the default cache's catalog
 // has rows. No token is in here, only its id: with the whole table nobody can get in.
-import type { Grant } from "../../auth/grants.ts";
-import type { NewToken, TokenReport } from "../../contract/tokens.ts";
+import { type Grant, notHeld } from "../../auth/grants.ts";
+import type { NewToken, TokenPage, TokenQuery, TokenReport } from "../../contract/tokens.ts";
 import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { isoTime } from "../times.ts";
@@ -66,11 +66,24 @@ export function insertToken(c: TokenContext, token: NewToken): void {
 }
 
 /** Those that have not expired, newest first; revoked ones, too. */
-export function listTokens(c: TokenContext): TokenReport[] {
-  return c.sql
-    .exec<Row>("SELECT * FROM tokens WHERE expires > ? ORDER BY created DESC, id", c.now())
-    .toArray()
-    .map(reportOf);
+export function listTokens(c: TokenContext, { limit, after, within }: TokenQuery): TokenPage {
+  const rows = c.sql.exec<Row>(
+    `SELECT id, name, grants, minted_by, created, expires, revoked FROM tokens
+     WHERE expires > ?1 AND (created < ?2 OR (created = ?2 AND id > ?3)) ORDER BY created DESC, id`,
+    c.now(),
+    after?.created ?? Number.MAX_SAFE_INTEGER,
+    after?.id ?? "",
+  );
+  const shown: Row[] = [];
+  for (const row of rows) {
+    const last = shown.at(-1);
+    if (!grantsOf(row).every((grant) => notHeld(grant, within) === undefined)) continue;
+    if (last !== undefined && shown.length === limit) {
+      return { tokens: shown.map(reportOf), next: { created: last.created, id: last.id } };
+    }
+    shown.push(row);
+  }
+  return { tokens: shown.map(reportOf) };
 }
 
 /** Throws {@link HttpError} 404. */
@@ -120,12 +133,17 @@ type Row = {
   revoked: number | null;
 };
 
-function reportOf({ id, name, grants, minted_by, created, expires, revoked }: Row): TokenReport {
+function grantsOf({ grants }: Row): Grant[] {
+  return JSON.parse(grants) as Grant[];
+}
+
+function reportOf(row: Row): TokenReport {
+  const { id, name, minted_by, created, expires, revoked } = row;
   return {
     id,
     name,
-    grants: JSON.parse(grants) as Grant[],
-    minted_by: minted_by,
+    grants: grantsOf(row),
+    minted_by,
     created: isoTime(created),
     expires: isoTime(expires),
     ...(revoked !== null && { revoked: isoTime(revoked) }),

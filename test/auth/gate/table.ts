@@ -1,4 +1,5 @@
 /** The rows and columns of the table of who may do what: routes, caches, credentials, and what each is worth. */
+import { OPERATIONS } from "../../../src/api/operations.ts";
 import type { Route } from "../../../src/context.ts";
 import { parsePath } from "../../../src/http/path.ts";
 import { matchRoute } from "../../../src/http/router.ts";
@@ -17,23 +18,10 @@ const EXAMPLES: readonly string[] = [
   "/nix-cache-info",
   ...OBJECTS.map(({ key }) => `/${key}`),
   ...["uploads", "uploadId=x"].map((query) => `/${OBJECTS.find(({ kind }) => kind === "nar")?.key}?${query}`),
-  ...[
-    "missing",
-    "paths",
-    `paths/${HASH}`,
-    "stats",
-    "reindex",
-    "check",
-    "resign",
-    "gc",
-    "pins",
-    "pins/release",
-    "whoami",
-    "tokens",
-    "tokens/exchange",
-    `tokens/${"A".repeat(22)}`,
-    "openapi.json",
-  ].map((path) => `/api/v1/${path}`),
+  ...OPERATIONS.map(
+    ({ path }) =>
+      `/api/v1${path.replace("{hash}", HASH).replace("{name}", "release").replace("{id}", "A".repeat(22))}`,
+  ),
 ];
 
 export interface Example {

@@ -11,13 +11,14 @@ import {
   TOKENS_TABLE,
   type TokenContext,
 } from "../../../src/catalog/rows/tokens.ts";
-import type { NewToken } from "../../../src/contract/tokens.ts";
+import type { NewToken, TokenReport } from "../../../src/contract/tokens.ts";
 import { inCatalog } from "../../support/runs.ts";
 
 afterEach(reset);
 
 const NOW = Date.UTC(2030, 0, 1);
 const HOUR = 3_600_000;
+const EVERYTHING = [{ permissions: ["admin" as const], caches: ["*"] }];
 
 /** Runs with the table and a clock of its own. */
 function withTokens<T>(run: (c: TokenContext, setClock: (time: number) => void) => T): Promise<T> {
@@ -45,6 +46,10 @@ function token(id: string, change: Partial<NewToken> = {}): NewToken {
   };
 }
 
+function listed(c: TokenContext, within: NewToken["grants"] = EVERYTHING): readonly TokenReport[] {
+  return listTokens(c, { limit: 1000, within }).tokens;
+}
+
 function status(run: () => unknown): number {
   try {
     run();
@@ -70,15 +75,32 @@ test("a token is listed with what it holds, the newest first", () =>
   withTokens((c) => {
     insertToken(c, token("a"));
     insertToken(c, token("b", { createdAt: NOW + 1 }));
-    expect(listTokens(c).map(({ id }) => id)).toEqual(["b", "a"]);
+    expect(listed(c).map(({ id }) => id)).toEqual(["b", "a"]);
     expect(getToken(c, "a")).toEqual({
       id: "a",
       name: "name-a",
       grants: [{ permissions: ["push"], caches: ["nix-cache"] }],
-      mintedBy: "ADMIN_TOKEN",
+      minted_by: "ADMIN_TOKEN",
       created: "2030-01-01T00:00:00.000Z",
       expires: "2030-01-01T01:00:00.000Z",
     });
+  }));
+
+test("a page has as many tokens that may do no more than the reader, wherever the others are", () =>
+  withTokens((c) => {
+    const team = [{ permissions: ["pull" as const], caches: ["team"] }];
+    for (let number = 0; number < 9; number++) {
+      insertToken(
+        c,
+        token(`t${number}`, { createdAt: NOW - number, ...(number % 3 !== 0 && { grants: team }) }),
+      );
+    }
+    const within = [{ permissions: ["push" as const], caches: ["nix-cache"] }];
+    expect(listed(c, within).map(({ id }) => id)).toEqual(["t0", "t3", "t6"]);
+    const { tokens, next } = listTokens(c, { limit: 2, within });
+    expect([tokens.map(({ id }) => id), next]).toEqual([["t0", "t3"], { created: NOW - 3, id: "t3" }]);
+    const last = listTokens(c, { limit: 2, within, ...(next && { after: next }) });
+    expect([last.tokens.map(({ id }) => id), last.next]).toEqual([["t6"], undefined]);
   }));
 
 test("a revoked token stays revoked since it was the first time", () =>
@@ -90,7 +112,7 @@ test("a revoked token stays revoked since it was the first time", () =>
     setClock(NOW + 1000);
     expect(revokeToken(c, "a").revoked).toBe("2030-01-01T00:00:00.000Z");
     expect(revokedIds(c)).toEqual(["a"]);
-    expect(listTokens(c).map(({ id, revoked }) => [id, revoked !== undefined])).toEqual([
+    expect(listed(c).map(({ id, revoked }) => [id, revoked !== undefined])).toEqual([
       ["a", true],
       ["b", false],
     ]);
@@ -122,7 +144,7 @@ describe("an expired token", () => {
       setClock(NOW + HOUR - 1);
       expect(revokedIds(c)).toEqual(["a"]);
       setClock(NOW + HOUR);
-      expect([revokedIds(c), listTokens(c)]).toEqual([[], []]);
+      expect([revokedIds(c), listed(c)]).toEqual([[], []]);
       expect(status(() => getToken(c, "a"))).toBe(404);
       expect(status(() => revokeToken(c, "a"))).toBe(404);
     }));

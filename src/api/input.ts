@@ -1,0 +1,85 @@
+// What a client sends to the API, held against the operation's schemas. Anything unknown is refused by name: a misspelt
+// parameter that was ignored would give a wrong answer that looks right.
+import * as v from "valibot";
+import { decodeUtf8, readBody } from "../http/body.ts";
+import { HttpError } from "../http/errors.ts";
+import { FormatError } from "../nix/format-error.ts";
+import { jsonSchema } from "./json-schema.ts";
+
+/** Of an object. */
+export type BodySchema = v.GenericSchema & { readonly entries: v.ObjectEntries };
+
+/** Throws {@link HttpError} 400. */
+export function parseParameters<P extends v.ObjectEntries>(
+  entries: P,
+  inPath: Readonly<Record<string, string>>,
+  url: string,
+): v.InferOutput<v.ObjectSchema<P, undefined>> {
+  const ofQuery = Object.keys(entries).filter((name) => !(name in inPath));
+  const values: Record<string, unknown> = { ...inPath };
+  for (const [name, text] of new URL(url).searchParams) {
+    if (!ofQuery.includes(name))
+      throw unknown("parameter", name, `this takes ${ofQuery.join(", ") || "none"}`);
+    if (name in values) throw new HttpError(400, `parameter '${name}' is given twice`);
+    const isNumber = jsonSchema(entries[name]).type === "integer" && /^[0-9]{1,15}$/.test(text);
+    values[name] = isNumber ? Number(text) : text;
+  }
+  return validated(v.object(entries), values, (path, why) => `parameter '${path}' ${why}`);
+}
+
+/** An empty body is an empty object. Throws {@link HttpError} 400, or 413 for a body or a list in it that is too large. */
+export async function parseBody<S extends BodySchema>(
+  request: Request,
+  schema: S,
+  maxBytes: number,
+): Promise<v.InferOutput<S>> {
+  const text = decodeUtf8(await readBody(request, maxBytes));
+  const example = () => JSON.stringify(jsonSchema(schema).examples?.[0]);
+  const value = text.trim() === "" ? {} : parseJson(text, example);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new HttpError(400, `the body must be an object like ${example()}`);
+  }
+  const known = Object.keys(schema.entries);
+  const other = Object.keys(value).find((name) => !known.includes(name));
+  if (other !== undefined) throw unknown("property", other, `the body takes ${known.join(", ")}`);
+  return validated(schema, value, (path, why) => `${path}: ${why}`);
+}
+
+/** Runs a parser of nix/ on a property of the body; what it refuses is a 400 that names the property. */
+export function inBody<T>(path: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof FormatError) throw new HttpError(400, `${path}: ${error.message}`);
+    throw error;
+  }
+}
+
+function parseJson(text: string, example: () => string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's message would quote the body.
+    throw new HttpError(400, `the body is not JSON; it must be like ${example()}`);
+  }
+}
+
+function validated<S extends v.GenericSchema>(
+  schema: S,
+  value: unknown,
+  line: (path: string, why: string) => string,
+): v.InferOutput<S> {
+  // The schemas have messages of their own, but for a property that is not there.
+  const result = v.safeParse(schema, value, { abortEarly: true, message: "is missing" });
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const path = (issue.path ?? [])
+    .map(({ key }) => (typeof key === "number" ? `[${key}]` : `.${key}`))
+    .join("");
+  const isTooLong = issue.type === "max_length" && Array.isArray(issue.input);
+  throw new HttpError(isTooLong ? 413 : 400, line(path.slice(1), issue.message));
+}
+
+function unknown(what: string, name: string, hint: string): HttpError {
+  return new HttpError(400, `unknown ${what} '${name.slice(0, 40)}': ${hint}`);
+}

@@ -1,0 +1,74 @@
+// An operation of the API is one value. Its route, the validation of what it takes, its OpenAPI description and the
+// types of its handler come from it.
+import type * as v from "valibot";
+import type { RoutePermission } from "../auth/gate/authorize.ts";
+import type { Context, Route } from "../context.ts";
+import { requireValidConfig } from "../valid-config.ts";
+import { type BodySchema, parseBody, parseParameters } from "./input.ts";
+import { json } from "./json.ts";
+import { jsonSchema } from "./json-schema.ts";
+
+export const ROOT = "/api/v1";
+
+/** Room for a store path and some numbers. */
+const MAX_BODY_BYTES = 16 * 1024;
+
+interface Description<P, B, A> {
+  readonly id: string;
+  readonly method: Route["method"];
+  /** Below {@link ROOT}; a parameter in it is `{name}`. */
+  readonly path: string;
+  readonly permission: RoutePermission;
+  /** Refused while the configuration has a mistake: what was meant is not known. */
+  readonly isWrite?: true;
+  readonly summary: string;
+  readonly description?: string;
+  /** Of the path, and of the query. */
+  readonly parameters?: P;
+  /** Only a POST or PUT has one. */
+  readonly body?: B;
+  readonly maxBodyBytes?: number;
+  readonly answer: A;
+  /** Refusals by status, beside those that its permission and its input bring. */
+  readonly errors?: Readonly<Record<number, string>>;
+}
+
+export interface Operation extends Description<v.ObjectEntries, BodySchema, v.GenericSchema>, Route {}
+
+export function operation<
+  A extends v.GenericSchema,
+  P extends v.ObjectEntries = Record<never, never>,
+  B extends BodySchema = BodySchema,
+>({
+  handle,
+  ...description
+}: Description<P, B, A> & {
+  readonly handle: (
+    context: Context,
+    input: {
+      readonly parameters: v.InferOutput<v.ObjectSchema<P, undefined>>;
+      readonly body: v.InferOutput<B>;
+    },
+  ) => Promise<v.InferOutput<A>>;
+}): Operation {
+  const { body: schema, maxBodyBytes = MAX_BODY_BYTES, isWrite, path } = description;
+  const entries = (description.parameters ?? {}) as P;
+  const pattern = patternOf(path, entries);
+  const handler = async (context: Context): Promise<Response> => {
+    const { request } = context;
+    const inPath = pattern.exec(`/${context.path}`)?.groups ?? {};
+    const parameters = parseParameters(entries, inPath, request.url);
+    const body = schema && (await parseBody(request, schema, maxBodyBytes));
+    return json(request, await handle(context, { parameters, body: body as v.InferOutput<B> }));
+  };
+  return { ...description, pattern, handler: isWrite ? requireValidConfig(handler) : handler };
+}
+
+/** A parameter of the path is like the pattern of its schema. */
+function patternOf(path: string, parameters: v.ObjectEntries): RegExp {
+  const source = path.replaceAll(".", "\\.").replace(/\{(\w+)\}/g, (_, name: string) => {
+    const { pattern = "" } = jsonSchema(parameters[name]);
+    return `(?<${name}>${pattern.slice(1, -1)})`;
+  });
+  return new RegExp(`^${ROOT}${source}$`);
+}

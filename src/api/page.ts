@@ -1,0 +1,50 @@
+// Lists have pages: `limit` and `cursor` are their parameters, `next` is the cursor of the next page. A cursor is a
+// place in the list, in a form that clients hand back and do not take apart.
+import * as v from "valibot";
+import { described, matching, TEXT, wholeNumber } from "../contract/schema.ts";
+
+const DEFAULT_LIMIT = 50;
+const MAX_LIMIT = 1000;
+const NO_CURSOR = "must be the 'next' of the page before";
+
+/** The parameters of a list whose places are like `position`. */
+export function pageOf<P>(position: v.GenericSchema<P>) {
+  return {
+    limit: v.exactOptional(described("Items in one page.", wholeNumber(1, MAX_LIMIT)), DEFAULT_LIMIT),
+    cursor: v.exactOptional(
+      described(
+        "The `next` of the page before.",
+        v.pipe(
+          matching(/^[A-Za-z0-9_-]+$/, NO_CURSOR),
+          v.transform(decode),
+          v.custom<P>((place) => v.is(position, place), NO_CURSOR),
+        ),
+      ),
+    ),
+  };
+}
+
+/** Of the answer. */
+export const NEXT = {
+  next: v.exactOptional(described("The cursor of the next page; absent on the last.", TEXT)),
+};
+
+/** Of a page of the catalog: with a cursor in the place of the place. */
+export function withCursor<T extends { readonly next?: unknown }>({ next, ...page }: T) {
+  return { ...page, ...(next !== undefined && { next: encode(next) }) };
+}
+
+function encode(place: unknown): string {
+  return new TextEncoder()
+    .encode(JSON.stringify(place))
+    .toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+/** `undefined` for what {@link encode} has not written. */
+function decode(cursor: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(cursor, { alphabet: "base64url" })));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,68 @@
+// The vocabulary of the contract's schemas. A schema is the one description of a piece of JSON: TypeScript takes its type
+// from it, the API its validation and its OpenAPI description. Messages follow the name of the property that is wrong.
+import * as v from "valibot";
+import { NIX32_CLASS } from "../nix/nix32.ts";
+
+/** For the reader of the OpenAPI description. */
+export function described<S extends v.GenericSchema>(description: string, schema: S) {
+  return v.pipe(schema, v.description(description));
+}
+
+/** A shape with a name of its own: a component of the OpenAPI description. */
+export function named<S extends v.GenericSchema>(name: string, schema: S) {
+  return v.pipe(schema, v.title(name));
+}
+
+export const TEXT = v.string("must be a text");
+export const NON_EMPTY = v.pipe(TEXT, v.minLength(1, "must not be empty"));
+export const FLAG = v.boolean("must be true or false");
+/** ISO 8601 in UTC. */
+export const TIME = v.pipe(v.string(), v.metadata({ format: "date-time" }));
+export const DAY = v.pipe(v.string(), v.metadata({ format: "date" }));
+export const COUNT = v.pipe(v.number(), v.integer(), v.minValue(0));
+export const BYTES = described("Bytes.", COUNT);
+
+/** A text like `pattern`, which is anchored at both ends. */
+export function matching(pattern: RegExp, message: string) {
+  return v.pipe(v.string(message), v.regex(pattern, message));
+}
+
+export function textUpTo(maxLength: number) {
+  return v.pipe(TEXT, v.maxLength(maxLength, `must have at most ${maxLength} characters`));
+}
+
+export function wholeNumber(min: number, max: number, unit = "") {
+  const message = `must be a whole number${unit && ` of ${unit}`} from ${min} to ${max}`;
+  return v.pipe(v.number(message), v.integer(message), v.minValue(min, message), v.maxValue(max, message));
+}
+
+export function oneOf<const W extends readonly string[]>(words: W) {
+  return v.picklist(words, `must be ${words.join(" or ")}`);
+}
+
+export function listOf<S extends v.GenericSchema>(item: S) {
+  return v.pipe(v.array(item, "must be a list"), v.readonly());
+}
+
+/** For a request: at least one item, and not so many that they cannot be handled. */
+export function someOf<S extends v.GenericSchema>(item: S, max: number) {
+  return v.pipe(
+    listOf(item),
+    v.minLength(1, "must not be empty"),
+    v.maxLength(max, `must have at most ${max} items`),
+  );
+}
+
+export const HASH_PART = described(
+  "The hash part of a store path.",
+  matching(new RegExp(`^${NIX32_CLASS}{32}$`), "must be the 32 characters of a store path's hash part"),
+);
+export const BASE_NAME = described(
+  "A store path without the directory of the store.",
+  matching(new RegExp(`^${NIX32_CLASS}{32}-[0-9a-zA-Z+._?=-]+$`), "must be HASH-NAME"),
+);
+export const STORE_PATH = described(
+  "A store path.",
+  matching(/^\/.+\/[^/]+$/, "must be a store path: /nix/store/HASH-NAME"),
+);
+export const NAR_HASH = matching(new RegExp(`^sha256:${NIX32_CLASS}{52}$`), "must be sha256: and base-32");
