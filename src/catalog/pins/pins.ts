@@ -5,7 +5,7 @@ import type { Keep, Pin, PinRequest } from "../../contract/pins.ts";
 import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { importPathFromBucket } from "../publish/publish.ts";
-import { executeDeletions, resolveKey } from "../publish/settle.ts";
+import { executeDeletions, resolveKey } from "../publish/resolve.ts";
 import { hasIntent, recordIntent } from "../rows/intents.ts";
 import { pathRow } from "../rows/paths.ts";
 import { type PinRow, pinRow, savePin } from "../rows/pins.ts";

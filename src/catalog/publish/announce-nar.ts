@@ -2,7 +2,7 @@
 import type { AnnouncedNar } from "../../contract/uploads.ts";
 import type { CatalogContext } from "../context.ts";
 import { isBeingDeleted } from "../rows/intents.ts";
-import { resolveKey } from "./settle.ts";
+import { resolveKey } from "./resolve.ts";
 
 /**
  * A pusher is about to upload a NAR. Noted before the bucket is touched, so that no object is ever in the bucket

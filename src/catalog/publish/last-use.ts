@@ -3,7 +3,7 @@ import { collects } from "../../config/retention.ts";
 import type { CatalogContext } from "../context.ts";
 import { saveCompanion } from "../rows/companions.ts";
 import { deletionIntentWith, hasIntent } from "../rows/intents.ts";
-import { resolveKey } from "./settle.ts";
+import { resolveKey } from "./resolve.ts";
 
 /**
  * Milliseconds by which the noted time of a want may be older than the want: rows written are what the platform counts

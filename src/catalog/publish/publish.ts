@@ -21,7 +21,7 @@ import {
 import { touchPaths } from "./last-use.ts";
 import { mergeNarInfo } from "./merge.ts";
 import { inspectPublished, readable, readPublished } from "./published.ts";
-import { resolveExpired, resolveKey } from "./settle.ts";
+import { resolveExpired, resolveKey } from "./resolve.ts";
 import { textOf, withSignatures } from "./signatures.ts";
 import { type Publication, publishing, type StoredNarInfo, writeNarInfo } from "./write-narinfo.ts";
 

@@ -3,7 +3,7 @@ import { bucketOperation } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
 import { PIN_FOLDER, type PinObject, parsePin } from "../pins/object.ts";
 import { MAX_WRITTEN, writePins } from "../pins/pins.ts";
-import { resolveKey } from "../publish/settle.ts";
+import { resolveKey } from "../publish/resolve.ts";
 import { note } from "../rows/findings.ts";
 import { pinRow, savePin } from "../rows/pins.ts";
 import { type Run, saveRun } from "../runs/run.ts";

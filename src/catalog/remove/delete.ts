@@ -4,7 +4,7 @@ import type { Deleted } from "../../contract/paths.ts";
 import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { importPathFromBucket } from "../publish/publish.ts";
-import { executeDeletions, resolveExpired, resolveKey } from "../publish/settle.ts";
+import { executeDeletions, resolveExpired, resolveKey } from "../publish/resolve.ts";
 import { companionsOfPath } from "../rows/companions.ts";
 import { deletingReferrers, publishingReferrers, recordIntent } from "../rows/intents.ts";
 import { deletePathRow, pathRow, referencesOf, referrersOf } from "../rows/paths.ts";

@@ -1,7 +1,7 @@
 // The sweep: NARs that lost their last path go once their grace period is over.
 import type { CatalogContext } from "../context.ts";
 import { DELETE_BATCH } from "../objects.ts";
-import { executeDeletions, resolveExpired } from "../publish/settle.ts";
+import { executeDeletions, resolveExpired } from "../publish/resolve.ts";
 import { companionsOfNar } from "../rows/companions.ts";
 import { intentNars, recordIntent } from "../rows/intents.ts";
 

@@ -5,7 +5,7 @@ import { FormatError } from "../../nix/format-error.ts";
 import { parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 import { inspectPublished } from "../publish/published.ts";
-import { resolveKey } from "../publish/settle.ts";
+import { resolveKey } from "../publish/resolve.ts";
 import { signerOf, textOf, withSignatures } from "../publish/signatures.ts";
 import { publishing, writeNarInfo } from "../publish/write-narinfo.ts";
 import { note } from "../rows/findings.ts";

@@ -1,7 +1,7 @@
 // Drives runs, one step at a time in this object: a request does the first steps, alarms do the rest.
 import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
-import { resolveExpired } from "../publish/settle.ts";
+import { resolveExpired } from "../publish/resolve.ts";
 import { BLOCKED, type Job, type RunDefinition } from "./definition.ts";
 import { type Run, saveRun } from "./run.ts";
 

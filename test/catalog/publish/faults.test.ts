@@ -1,7 +1,7 @@
 /** Publications while the bucket fails or the catalog's process dies: nothing is lost, and nothing is left behind. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
-import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
 import { missingPaths } from "../../../src/catalog/rows/paths.ts";
 import { failing, isPut, losingAnswers, r2Error } from "../../support/bucket.ts";
 import { otherBuild } from "../../support/builds.ts";

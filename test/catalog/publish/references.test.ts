@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
 import { deletePath } from "../../../src/catalog/remove/delete.ts";
 import { missingPaths } from "../../../src/catalog/rows/paths.ts";
 import { type Config, parseConfig } from "../../../src/config/config.ts";
