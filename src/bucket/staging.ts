@@ -1,10 +1,11 @@
 // Where the parts of a multipart upload wait until their content is verified.
 import type { NewUpload } from "../contract/uploads.ts";
+import { STAGING_FOLDER } from "./kinds.ts";
 import { bucketOperation, NO_SUCH_UPLOAD, r2Code } from "./operation.ts";
 
 /** Where the parts of an upload go until its content is verified: never a key that anybody can read. */
 export function stagingKey(id: string, narKey: string): string {
-  return `uploads/${id}/${narKey}`;
+  return `${STAGING_FOLDER}${id}/${narKey}`;
 }
 
 /** Frees whatever the bucket has of an upload: its parts, or the object that they were made into. */

@@ -3,7 +3,6 @@ import type { Keep } from "../../contract/pins.ts";
 import { FormatError } from "../../nix/format-error.ts";
 import { parseStorePath } from "../../nix/store-path.ts";
 
-export const PIN_FOLDER = "pins/";
 const DAY_MS = 24 * 3600 * 1000;
 
 export interface Revision {

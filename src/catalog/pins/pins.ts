@@ -1,5 +1,6 @@
 // Pins: names for paths that must stay. The rows protect; the object in the bucket is made of them, so that a catalog
 // that is built anew has the pins again. Who is told that something is pinned is told after both.
+import { PIN_FOLDER } from "../../bucket/kinds.ts";
 import { bucketFailure, bucketOperation, r2Code, TOO_MANY_WRITES } from "../../bucket/operation.ts";
 import type { Keep, Pin, PinRequest } from "../../contract/pins.ts";
 import { HttpError } from "../../http/errors.ts";
@@ -10,7 +11,7 @@ import { hasIntent, recordIntent } from "../rows/intents.ts";
 import { pathRow } from "../rows/paths.ts";
 import { type PinRow, pinRow, savePin } from "../rows/pins.ts";
 import { isoTime } from "../times.ts";
-import { formatPin, PIN_FOLDER, type Revision } from "./object.ts";
+import { formatPin, type Revision } from "./object.ts";
 
 /** How often the pin's object may turn out to be another than the catalog knew. */
 const MAX_ATTEMPTS = 4;

@@ -1,4 +1,6 @@
 // What pushers care for: a path that one pushes, asks for, or finds here stays, because they rely on its being here.
+import { ownerTypeOf } from "../../bucket/companions.ts";
+import type { OwnerType } from "../../bucket/kinds.ts";
 import { collects } from "../../config/retention.ts";
 import type { CatalogContext } from "../context.ts";
 import { saveCompanion } from "../rows/companions.ts";
@@ -44,13 +46,14 @@ export async function announceCompanion(
   }
   // No await from here on: a deletion that begins later knows of it.
   c.transaction(() => {
-    if (owner !== undefined) for (const column of OWNERS) touchWhere(c, `${column} = ?`, owner);
+    const type = ownerTypeOf(key);
+    if (owner !== undefined && type !== undefined) touchWhere(c, `${COLUMNS[type]} = ?`, owner);
     saveCompanion(c, key, owner);
   });
 }
 
-/** Columns of a path by which companions belong to it. */
-const OWNERS = ["hash", "deriver", "nar"] as const;
+/** The column of a path by which an owner of each type is found. */
+const COLUMNS: Record<OwnerType, string> = { path: "hash", deriver: "deriver", nar: "nar" };
 
 function touchWhere(c: CatalogContext, which: string, binding: string): void {
   if (!collects(c.config)) return;

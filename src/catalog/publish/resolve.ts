@@ -4,7 +4,7 @@ import { isAnswered } from "../../bucket/operation.ts";
 import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { deleteObjects } from "../objects.ts";
-import { forgetCompanions, logsStillNeeded } from "../rows/companions.ts";
+import { companionsStillNeeded, forgetCompanions } from "../rows/companions.ts";
 import {
   clearIntent,
   deletionIntents,
@@ -108,7 +108,7 @@ export async function executeDeletions(c: CatalogContext, keys: readonly string[
   const going = rows.filter((row) => !isNeeded(row));
   // A path with the same deriver may have been published since: the log is its log, too.
   const listed = going.flatMap((row): string[] => JSON.parse(row.objects));
-  const needed = logsStillNeeded(c, listed);
+  const needed = companionsStillNeeded(c, listed);
   const companions = new Set(listed.filter((key) => !needed.has(key)));
   const objects = [...new Set([...going.map(objectKey), ...companions])];
   const before = attempted(c, rows);

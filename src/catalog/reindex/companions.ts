@@ -16,7 +16,7 @@ const MAX_BYTES = 64 * 1024;
 
 /** Reads those that have no row: one bucket operation each, once. */
 export async function reindexCompanions(c: CatalogContext, run: ReindexRun): Promise<number> {
-  const folder = COMPANION_FOLDERS.find((folder) => run.checkpoint < endOf(folder)) ?? COMPANION_FOLDERS[0];
+  const folder = COMPANION_FOLDERS.find((folder) => run.checkpoint < endOf(folder)) ?? "";
   const page = await listPage(c, { prefix: folder }, run.checkpoint > folder ? run.checkpoint : "");
   const listed = JSON.stringify(page.objects.map(({ key }) => key));
   const unknown = c.sql

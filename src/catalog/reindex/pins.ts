@@ -1,7 +1,8 @@
 // The last phase of a reindex: objects under pins/ and rows of pins. Nothing may be collected before all pins are known.
+import { PIN_FOLDER } from "../../bucket/kinds.ts";
 import { bucketOperation } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
-import { PIN_FOLDER, type PinObject, parsePin } from "../pins/object.ts";
+import { type PinObject, parsePin } from "../pins/object.ts";
 import { MAX_WRITTEN, writePins } from "../pins/pins.ts";
 import { resolveKey } from "../publish/resolve.ts";
 import { note } from "../rows/findings.ts";
