@@ -1,14 +1,14 @@
 // Everything that is known about one path.
 import { type Closure, type DifferingBuild, MAX_REFERRERS, type PathDetail } from "../../contract/paths.ts";
-import { HttpError } from "../../http/errors.ts";
 import { formatHash } from "../../nix/hash.ts";
 import { parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
+import { Refused } from "../refuse.ts";
 import { missingPaths, referenceHashes } from "../rows/paths.ts";
 import { isoTime } from "../times.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
 
-/** Everything about one path. Throws {@link HttpError} 404. */
+/** Everything about one path. Throws {@link Refused} no-such-path. */
 export function pathDetail(c: CatalogContext, hash: string): PathDetail {
   const row = c.sql
     .exec<SummaryRow & { nar: string; narinfo: string }>(
@@ -16,7 +16,7 @@ export function pathDetail(c: CatalogContext, hash: string): PathDetail {
       hash,
     )
     .toArray()[0];
-  if (row === undefined) throw new HttpError(404, `no path ${hash} in the catalog of this cache`);
+  if (row === undefined) throw new Refused({ kind: "no-such-path", hash });
   const info = parseNarInfo(row.narinfo, c.config.storeDir);
   const missing = new Set(missingPaths(c, referenceHashes(info)));
   return {

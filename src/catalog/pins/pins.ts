@@ -3,10 +3,10 @@
 import { PIN_FOLDER } from "../../bucket/kinds.ts";
 import { bucketFailure, bucketOperation, r2Code, TOO_MANY_WRITES } from "../../bucket/operation.ts";
 import type { Keep, Pin, PinRequest } from "../../contract/pins.ts";
-import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { importPathFromBucket } from "../publish/publish.ts";
 import { executeDeletions, resolveKey } from "../publish/resolve.ts";
+import { Refused } from "../refuse.ts";
 import { hasIntent, recordIntent } from "../rows/intents.ts";
 import { pathRow } from "../rows/paths.ts";
 import { type PinRow, pinRow, savePin } from "../rows/pins.ts";
@@ -21,14 +21,14 @@ const SECOND_MS = 1100;
 /** Pins that one call of {@link writePins} writes: an invocation has only so many bucket operations. */
 export const MAX_WRITTEN = 50;
 
-/** Pins a path, as the newest revision of the name. Throws {@link HttpError} 409 for one that is not here, or 503. */
+/** Pins a path, as the newest revision of the name. Throws {@link Refused}: the path is not here, or the object is modified concurrently. */
 export function putPin(c: CatalogContext, name: string, request: PinRequest, by: string): Promise<Pin> {
   return c.locks.run(PIN_FOLDER + name, async () => {
     const { hash } = request;
     if (pathRow(c, hash) === undefined) await importPathFromBucket(c, hash);
     // No await between this look and the row: no deletion of the path begins in between, and none after it.
     if (pathRow(c, hash)?.name !== request.name) {
-      throw new HttpError(409, `${hash}-${request.name} is not in this cache; push it first, then pin it`);
+      throw new Refused({ kind: "nothing-to-pin", path: `${hash}-${request.name}` });
     }
     const earlier = revisionsOf(c, name);
     const isSame = earlier[0]?.hash === hash;
@@ -39,22 +39,22 @@ export function putPin(c: CatalogContext, name: string, request: PinRequest, by:
   });
 }
 
-/** Throws {@link HttpError} 404 or 503. */
+/** Throws {@link Refused} no-such-pin. */
 export function deletePin(c: CatalogContext, name: string): Promise<void> {
   const key = PIN_FOLDER + name;
   return c.locks.run(key, async () => {
     // One whose deletion got no answer has no row any more.
-    if (pinRow(c, name) === undefined && !hasIntent(c, key)) throw noPin(name);
+    if (pinRow(c, name) === undefined && !hasIntent(c, key)) throw new Refused({ kind: "no-such-pin", name });
     // An earlier deletion without an answer must be over, or it would take what is put after this one.
     await resolveKey(c, key);
     await removePin(c, name);
   });
 }
 
-/** Throws {@link HttpError} 404. */
+/** Throws {@link Refused} no-such-pin. */
 export function getPin(c: CatalogContext, name: string): Pin {
   const pin = pinOf(c, name);
-  if (pin === undefined) throw noPin(name);
+  if (pin === undefined) throw new Refused({ kind: "no-such-pin", name });
   return pin;
 }
 
@@ -112,7 +112,7 @@ async function writePin(c: CatalogContext, name: string): Promise<void> {
     const found = await bucketOperation("head", () => c.bucket.head(key));
     row = { ...row, etag: found?.etag ?? null };
   }
-  throw new HttpError(503, `${key} is changing under this cache's hands; try again`, { "Retry-After": "1" });
+  throw new Refused({ kind: "modified-concurrently", key });
 }
 
 async function put(
@@ -168,8 +168,4 @@ function pinOf(c: CatalogContext, name: string): Pin | undefined {
   if (row === undefined || revisions[0] === undefined) return undefined;
   const { keep_revisions, keep_days } = row;
   return { name, store_path: revisions[0].store_path, keep_revisions, keep_days, revisions };
-}
-
-function noPin(name: string): HttpError {
-  return new HttpError(404, `no pin ${name} in this cache; GET /api/v1/pins lists them`);
 }

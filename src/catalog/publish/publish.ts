@@ -4,11 +4,11 @@
 
 import { verifyNar } from "../../bucket/stored-nar.ts";
 import type { PublishOutcome } from "../../contract/paths.ts";
-import { HttpError } from "../../http/errors.ts";
 import { formatHash, type Hash } from "../../nix/hash.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
+import { Refused } from "../refuse.ts";
 import { earlierPublications, isBeingDeleted, type Needs, setNeeds } from "../rows/intents.ts";
 import {
   indexPath,
@@ -32,7 +32,7 @@ const MAX_LOOKUPS = 200;
 /** Missing references that a refusal names. */
 const MAX_NAMED = 5;
 
-/** Publishes a narinfo that has been parsed and found trustworthy. Throws {@link HttpError} 409 or 503. */
+/** Publishes a narinfo that has been parsed and found trustworthy. Throws {@link Refused}. */
 export async function publish(c: CatalogContext, text: string, pushedBy: string): Promise<PublishOutcome> {
   const incoming = parseNarInfo(text, c.config.storeDir);
   const { hash } = incoming.storePath;
@@ -104,11 +104,7 @@ async function publishLocked(
     base =
       found && ("unreadable" in found ? { text: "", etag: found.etag } : { ...found, read: found.uploaded });
   }
-  throw new HttpError(
-    503,
-    `${hash}.narinfo is changing under this cache's hands; nothing is lost, try again`,
-    { "Retry-After": "1" },
-  );
+  throw new Refused({ kind: "modified-concurrently", key: `${hash}.narinfo` });
 }
 
 interface Decision {
@@ -135,10 +131,7 @@ async function decide(
     if (state.kind === "whole") {
       const { baseName } = stored.storePath;
       if (baseName !== incoming.storePath.baseName) {
-        throw new HttpError(
-          409,
-          `${incoming.storePath.baseName} cannot be here: the path of this hash is ${baseName}`,
-        );
+        throw new Refused({ kind: "hash-taken", path: incoming.storePath.baseName, stored: baseName });
       }
       const isFirstBuild = merge.kind === "differs";
       const info = isFirstBuild ? stored : await withSignatures(c, complete(merge.info, state));
@@ -155,13 +148,15 @@ async function decide(
   if (state.kind === "broken") {
     // The edge may still have it, and would tell the next push that it need not be sent.
     await c.purge([`/${state.key}`]);
-    throw new HttpError(
-      409,
-      `${incoming.storePath.baseName}: the NAR ${state.key} ${state.reason}; push the path again`,
-    );
+    throw new Refused({
+      kind: "broken-nar",
+      path: incoming.storePath.baseName,
+      nar: state.key,
+      reason: state.reason,
+    });
   }
   const missing = await missingReferences(c, incoming, publication.sequence);
-  if (missing.length > 0 && !c.config.isOpen) throw new HttpError(409, missingMessage(incoming, missing));
+  if (missing.length > 0 && !c.config.isOpen) throw missingReferencesRefusal(incoming, missing);
   // The NAR of the stored narinfo is gone or damaged: the new one replaces it, and only the signatures survive.
   const signatures = merge?.kind === "same" ? merge.info.signatures : incoming.signatures;
   const info = await withSignatures(c, complete({ ...incoming, signatures }, state));
@@ -191,11 +186,7 @@ async function missingReferences(c: CatalogContext, info: NarInfo, sequence: num
   for (const hash of lookups.slice(0, MAX_LOOKUPS)) await importPathFromBucket(c, hash);
   if (lookups.length > MAX_LOOKUPS && missingPaths(c, lookups.slice(0, MAX_LOOKUPS)).length === 0) {
     // All that was looked for is there, so the rest may be, too: nobody has looked.
-    throw new HttpError(
-      503,
-      "the catalog does not know all of this bucket yet: push again, or let the operator POST /api/v1/reindex",
-      { "Retry-After": "5" },
-    );
+    throw new Refused({ kind: "not-indexed" });
   }
   return missingNames(c, info);
 }
@@ -216,10 +207,13 @@ export async function importPathFromBucket(c: CatalogContext, hash: string): Pro
   return false;
 }
 
-function missingMessage(info: NarInfo, missing: readonly string[]): string {
-  const named = missing.slice(0, MAX_NAMED).join(", ");
-  const more = missing.length > MAX_NAMED ? ` and ${missing.length - MAX_NAMED} more` : "";
-  return `${info.storePath.baseName} refers to what is not in this cache: ${named}${more}; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here`;
+function missingReferencesRefusal({ storePath }: NarInfo, missing: readonly string[]): Refused {
+  return new Refused({
+    kind: "missing-references",
+    path: storePath.baseName,
+    missing: missing.slice(0, MAX_NAMED),
+    more: Math.max(missing.length - MAX_NAMED, 0),
+  });
 }
 
 /** The first build of a path stays; that another one exists is worth knowing: the path is not reproducible. */

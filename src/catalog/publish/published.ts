@@ -1,10 +1,7 @@
 // A narinfo as it stands in the bucket: what readers see.
 
 import { NARINFO } from "../../bucket/kinds.ts";
-import { bucketOperation } from "../../bucket/operation.ts";
-import { decodeUtf8 } from "../../http/body.ts";
-import { decode, knownCoding } from "../../http/encodings.ts";
-import { HttpError } from "../../http/errors.ts";
+import { readText } from "../../bucket/text.ts";
 import { FormatError } from "../../nix/format-error.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
@@ -41,35 +38,25 @@ export async function inspectPublished(
   c: CatalogContext,
   hash: string,
 ): Promise<Published | Unreadable | undefined> {
-  const object = await bucketOperation("get", () => c.bucket.get(`${hash}.narinfo`));
-  if (object === null) return undefined;
-  const { size, etag } = object;
-  if (size > NARINFO.maxBytes) {
-    await object.body.cancel();
-    return { unreadable: `the narinfo has ${size} bytes`, etag, mayBeSound: true };
-  }
-  const bytes = await bucketOperation("get", () => object.bytes());
-  const encoding = object.httpMetadata?.contentEncoding;
-  const coding = knownCoding(encoding);
-  let text: string | undefined;
+  const stored = await readText(c.bucket, `${hash}.narinfo`, NARINFO.maxBytes);
+  if (stored === undefined) return undefined;
+  const { object } = stored;
+  const { etag } = object;
+  if ("unreadable" in stored) return { unreadable: stored.unreadable, etag, mayBeSound: stored.mayBeSound };
+  const { text } = stored;
+  const { storeDir } = c.config;
   try {
-    text = decodeUtf8(coding === undefined ? bytes : await decode(bytes, coding, NARINFO.maxBytes));
-    const info = parseNarInfo(text, c.config.storeDir);
+    const info = parseNarInfo(text, storeDir);
     narKeyOfUrl(info.url);
     if (info.storePath.hash !== hash)
       throw new FormatError(`StorePath ${info.storePath.baseName} is another path`);
     const { lastPush, ...push } = pushOf(object);
     return { info, text, etag, uploaded: lastPush, ...push };
   } catch (error) {
-    if (!(error instanceof FormatError || error instanceof HttpError)) throw error;
-    const unreadable = { unreadable: error.message, etag };
-    // Nix reads xz and bzip2, too.
-    if (text === undefined)
-      return { ...unreadable, mayBeSound: encoding !== undefined && coding === undefined };
+    if (!(error instanceof FormatError)) throw error;
     const nar = narOf(text);
-    const { storeDir } = c.config;
     const mayBeSound = isOfAnotherStore(text, hash, storeDir) || isOfNewerNix(text, hash, storeDir);
-    return { ...unreadable, mayBeSound, ...(nar !== undefined && { nar }) };
+    return { unreadable: error.message, etag, mayBeSound, ...(nar !== undefined && { nar }) };
   }
 }
 

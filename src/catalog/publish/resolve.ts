@@ -1,7 +1,6 @@
 // Settling: what operations left pending that died or got no answer is brought to its end by looking into the bucket,
 // or by doing it again. And deletions, which are carried out the same way the first time.
-import { isAnswered } from "../../bucket/operation.ts";
-import { HttpError } from "../../http/errors.ts";
+import { BucketError, isAnswered } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
 import { deleteObjects } from "../objects.ts";
 import { companionsStillNeeded, forgetCompanions } from "../rows/companions.ts";
@@ -61,7 +60,7 @@ export async function resolveExpired(c: CatalogContext): Promise<void> {
     }
   } catch (error) {
     // The bucket fails. It all stays written down, and is tried again by the next operation.
-    if (!(error instanceof HttpError)) throw error;
+    if (!(error instanceof BucketError)) throw error;
     console.warn("what an earlier operation left could not be settled", error);
   }
 }

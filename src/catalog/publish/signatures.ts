@@ -1,10 +1,10 @@
 // Step 6 of publishing: the signatures of the keys that are configured now.
 import { NARINFO } from "../../bucket/kinds.ts";
-import { HttpError } from "../../http/errors.ts";
 import { fingerprint } from "../../nix/fingerprint.ts";
 import { sign } from "../../nix/keys.ts";
 import { formatNarInfo, type NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
+import { Refused } from "../refuse.ts";
 
 /** One signature by each configured key. What claims to be by one of them and is not, goes; all others stay. */
 export async function withSignatures(c: CatalogContext, info: NarInfo): Promise<NarInfo> {
@@ -26,8 +26,9 @@ export function signerOf(signature: string): string {
 export function textOf(info: NarInfo): string {
   const text = formatNarInfo(info);
   if (new TextEncoder().encode(text).length <= NARINFO.maxBytes) return text;
-  throw new HttpError(
-    413,
-    `${info.storePath.baseName}: with all its signatures the narinfo would be larger than ${NARINFO.maxBytes} bytes`,
-  );
+  throw new Refused({
+    kind: "narinfo-too-large",
+    path: info.storePath.baseName,
+    maxBytes: NARINFO.maxBytes,
+  });
 }

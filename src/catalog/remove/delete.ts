@@ -1,10 +1,10 @@
 // Deleting: the narinfo first, so that nobody is sent to what is about to go; its NAR in a later pass, when no
 // client can still hold the narinfo, and only if nothing refers to it then.
 import type { Deleted } from "../../contract/paths.ts";
-import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { importPathFromBucket } from "../publish/publish.ts";
 import { executeDeletions, resolveExpired, resolveKey } from "../publish/resolve.ts";
+import { Refused } from "../refuse.ts";
 import { companionsOfPath } from "../rows/companions.ts";
 import { deletingReferrers, publishingReferrers, recordIntent } from "../rows/intents.ts";
 import { deletePathRow, pathRow, referencesOf, referrersOf } from "../rows/paths.ts";
@@ -17,7 +17,7 @@ const MAX_NAMED = 5;
 
 /**
  * Deletes a path; with `withReferrers` everything that refers to it, directly or not, too. Throws
- * {@link HttpError} 404, 409 (referrers or pins, named) or 503. Died in between, it has deleted a beginning of the list,
+ * {@link Refused}: no-such-path, referred or pinned. Died in between, it has deleted a beginning of the list,
  * which leaves every closure whole.
  */
 export async function deletePath(c: CatalogContext, hash: string, withReferrers: boolean): Promise<Deleted> {
@@ -39,7 +39,7 @@ export async function deletePath(c: CatalogContext, hash: string, withReferrers:
     }
   }
   // Never here, or another deletion was first.
-  if (deleted.length === 0) throw new HttpError(404, `no path ${hash} in this cache`);
+  if (deleted.length === 0) throw new Refused({ kind: "no-such-path", hash });
   return { deleted };
 }
 
@@ -87,7 +87,7 @@ type LevelOutcome =
   /** Base names of what has been deleted. */
   | { readonly names: readonly string[] }
   /** Nothing has been: others refer to it, or their deletion has just begun. */
-  | { readonly isReferred: boolean; readonly refusal: HttpError };
+  | { readonly isReferred: boolean; readonly refusal: Refused };
 
 /** Deletes paths to which nothing refers but they themselves. */
 async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promise<LevelOutcome> {
@@ -105,7 +105,7 @@ async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promis
       ];
       const vanishing = deletingReferrers(c, hash);
       if (referrers.length + vanishing.length === 0) continue;
-      const refusal = new HttpError(409, referredMessage(c, hash, [...referrers, ...vanishing]));
+      const refusal = referredRefusal(c, hash, [...referrers, ...vanishing]);
       return { isReferred: referrers.length > 0, refusal };
     }
     // Pinned since the deletion looked: it looks again, and says by what.
@@ -125,14 +125,14 @@ function refusePinned(c: CatalogContext, hash: string): void {
   if (pinsHolding(c, hash, 1).length > 0) throw pinnedRefusal(c, hash);
 }
 
-function pinnedRefusal(c: CatalogContext, hash: string): HttpError {
+function pinnedRefusal(c: CatalogContext, hash: string): Refused {
   const pins = pinsHolding(c, hash, MAX_NAMED + 1);
-  const more = pins.length > MAX_NAMED ? " and others" : "";
-  const named = pins.slice(0, MAX_NAMED).join(", ");
-  return new HttpError(
-    409,
-    `${hash}-${pathRow(c, hash)?.name} is kept by what is pinned as ${named}${more}; DELETE /api/v1/pins/NAME first`,
-  );
+  return new Refused({
+    kind: "pinned",
+    path: baseName(c, hash),
+    pins: pins.slice(0, MAX_NAMED),
+    more: pins.length > MAX_NAMED,
+  });
 }
 
 /** Deletes a narinfo and its row, by one who holds its lock. The intention and `alongside` are one transaction. */
@@ -164,10 +164,17 @@ export function beginPathDeletion(c: CatalogContext, hash: string): void {
   });
 }
 
-function referredMessage(c: CatalogContext, hash: string, referrers: readonly string[]): string {
-  const named = referrers
-    .slice(0, MAX_NAMED)
-    .map((referrer) => `${referrer}-${pathRow(c, referrer)?.name ?? "(being published or deleted)"}`);
-  const more = referrers.length > MAX_NAMED ? " and more" : "";
-  return `${hash}-${pathRow(c, hash)?.name} is referred to by ${named.join(", ")}${more}; delete those first, or all with ?closure=referrers`;
+function referredRefusal(c: CatalogContext, hash: string, referrers: readonly string[]): Refused {
+  return new Refused({
+    kind: "referred",
+    path: baseName(c, hash),
+    referrers: referrers.slice(0, MAX_NAMED).map((referrer) => baseName(c, referrer)),
+    more: referrers.length > MAX_NAMED,
+  });
+}
+
+/** The hash part alone where the catalog has no row (any more). */
+function baseName(c: CatalogContext, hash: string): string {
+  const row = pathRow(c, hash);
+  return row === undefined ? hash : `${hash}-${row.name}`;
 }

@@ -1,6 +1,5 @@
 // Resigns one path. It is written like a publication: under the path's lock, with an intent, only over the etag that the
 // catalog knows. So a push or a deletion comes before or after it. Push times, pusher and last use stay as they are.
-import { HttpError } from "../../http/errors.ts";
 import { FormatError } from "../../nix/format-error.ts";
 import { parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
@@ -8,6 +7,7 @@ import { inspectPublished } from "../publish/published.ts";
 import { resolveKey } from "../publish/resolve.ts";
 import { signerOf, textOf, withSignatures } from "../publish/signatures.ts";
 import { publishing, writeNarInfo } from "../publish/write-narinfo.ts";
+import { Refused } from "../refuse.ts";
 import { note } from "../rows/findings.ts";
 import { indexPath, isIncomplete, referencesOf, signersOf } from "../rows/paths.ts";
 import { saveRun } from "../runs/run.ts";
@@ -102,7 +102,7 @@ export async function resigned(
     if ([...signatures].sort().join() === [...info.signatures].sort().join()) return text;
     return textOf({ ...info, signatures });
   } catch (error) {
-    if (error instanceof FormatError || error instanceof HttpError) return undefined;
+    if (error instanceof FormatError || error instanceof Refused) return undefined;
     throw error;
   }
 }

@@ -2,28 +2,9 @@
 // has rows. No token is in here, only its id: with the whole table nobody can get in.
 import type { Grant } from "../../auth/grants.ts";
 import type { NewToken, TokenReport } from "../../contract/tokens.ts";
-import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
+import { Refused } from "../refuse.ts";
 import { isoTime } from "../times.ts";
-
-/**
- * A migration of the catalog. Times are milliseconds since the epoch. `grants` is JSON. `minted_by` is a name,
- * `parent` the id of the minted token that it was minted with, if it was.
- */
-export const TOKENS_TABLE = `
-  CREATE TABLE tokens (
-    id TEXT PRIMARY KEY,
-    name TEXT NOT NULL,
-    grants TEXT NOT NULL,
-    minted_by TEXT NOT NULL,
-    parent TEXT,
-    created INTEGER NOT NULL,
-    expires INTEGER NOT NULL,
-    revoked INTEGER
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX tokens_by_expiry ON tokens (expires);
-  CREATE INDEX tokens_by_parent ON tokens (parent) WHERE parent IS NOT NULL;
-`;
 
 /** What these need of the catalog. */
 export type TokenContext = Pick<CatalogContext, "sql" | "now">;
@@ -31,14 +12,14 @@ export type TokenContext = Pick<CatalogContext, "sql" | "now">;
 export const MAX_LIVE_OF_A_NAME = 100;
 
 /**
- * Notes a token before its owner gets it. Throws {@link HttpError} 403 if the one it is minted with is revoked, 429
- * where too many of its name are good already.
+ * Notes a token before its owner gets it. Throws {@link Refused} minter-revoked, or too-many-tokens of its
+ * name.
  */
 export function insertToken(c: TokenContext, token: NewToken): void {
   purgeExpired(c);
   // Whoever asked was checked before, but the revocation may have come in between.
   if (token.parent !== undefined && revokedAt(c, token.parent) !== null) {
-    throw new HttpError(403, "the token to mint with has been revoked");
+    throw new Refused({ kind: "minter-revoked" });
   }
   const { live } = c.sql
     .exec<{ live: number }>(
@@ -47,11 +28,7 @@ export function insertToken(c: TokenContext, token: NewToken): void {
     )
     .one();
   if (live >= MAX_LIVE_OF_A_NAME) {
-    throw new HttpError(
-      429,
-      `${live} tokens of the name ${token.name} are good already: use one of them, revoke some, or wait until they expire`,
-      { "Retry-After": "60" },
-    );
+    throw new Refused({ kind: "too-many-tokens", name: token.name, count: live });
   }
   c.sql.exec(
     "INSERT INTO tokens (id, name, grants, minted_by, parent, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -73,16 +50,16 @@ export function listTokens(c: TokenContext): TokenReport[] {
     .map(reportOf);
 }
 
-/** Throws {@link HttpError} 404. */
+/** Throws {@link Refused} no-such-token. */
 export function getToken(c: TokenContext, id: string): TokenReport {
   const row = c.sql.exec<Row>("SELECT * FROM tokens WHERE id = ? AND expires > ?", id, c.now()).toArray()[0];
-  if (row === undefined) throw noSuchToken();
+  if (row === undefined) throw new Refused({ kind: "no-such-token" });
   return reportOf(row);
 }
 
 /**
  * Revokes a token and all that were minted with it: who stole it may have minted more. The second time changes
- * nothing. Throws {@link HttpError} 404.
+ * nothing. Throws {@link Refused} no-such-token.
  */
 export function revokeToken(c: TokenContext, id: string): TokenReport {
   c.sql.exec(
@@ -138,8 +115,4 @@ function revokedAt(c: TokenContext, id: string): number | null {
     .exec<{ revoked: number | null }>("SELECT revoked FROM tokens WHERE id = ?", id)
     .toArray();
   return rows[0]?.revoked ?? null;
-}
-
-function noSuchToken(): HttpError {
-  return new HttpError(404, "there is no such token, or it has expired; GET /api/v1/tokens lists them");
 }

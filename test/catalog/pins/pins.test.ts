@@ -72,7 +72,7 @@ describe("a path", () => {
   it("that another tool has put into the bucket can", async () => {
     const path = await testPath();
     await storePath(path);
-    expect(await pinPath("p", path)).toMatchObject({ storePath: `/nix/store/${baseNameOf(path)}` });
+    expect(await pinPath("p", path)).toMatchObject({ store_path: `/nix/store/${baseNameOf(path)}` });
   });
 
   it.each([false, true])(

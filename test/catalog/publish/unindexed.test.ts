@@ -85,7 +85,7 @@ describe("a narinfo that only the bucket knows", () => {
         },
       }).then(({ result }) => result),
     );
-    expect(refusal).toMatchObject({ status: 409 });
+    expect(refusal).toMatchObject({ refusal: { kind: "referred" } });
   });
 
   it("that changes again and again makes a refusal in the end", async () => {
