@@ -90,4 +90,4 @@ export interface Deleted {
   readonly deleted: readonly string[];
 }
 
-export type PublishOutcome = "created" | "updated" | "unchanged" | "first-build-stays";
+export type PublishOutcome = "created" | "updated" | "unchanged" | "kept-existing";

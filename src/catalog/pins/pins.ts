@@ -4,7 +4,7 @@ import { PIN_FOLDER } from "../../bucket/kinds.ts";
 import { bucketFailure, bucketOperation, r2Code, TOO_MANY_WRITES } from "../../bucket/operation.ts";
 import type { Keep, Pin, PinRequest } from "../../contract/pins.ts";
 import type { CatalogContext } from "../context.ts";
-import { importPathFromBucket } from "../publish/publish.ts";
+import { importPathFromBucket } from "../publish/import.ts";
 import { executeDeletions, resolveKey } from "../publish/resolve.ts";
 import { Refused } from "../refuse.ts";
 import { hasIntent, recordIntent } from "../rows/intents.ts";

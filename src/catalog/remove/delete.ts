@@ -2,7 +2,7 @@
 // client can still hold the narinfo, and only if nothing refers to it then.
 import type { Deleted } from "../../contract/paths.ts";
 import type { CatalogContext } from "../context.ts";
-import { importPathFromBucket } from "../publish/publish.ts";
+import { importPathFromBucket } from "../publish/import.ts";
 import { executeDeletions, resolveExpired, resolveKey } from "../publish/resolve.ts";
 import { Refused } from "../refuse.ts";
 import { companionsOfPath } from "../rows/companions.ts";

@@ -63,25 +63,24 @@ function signedRow(c: CatalogContext, hash: string): SignedRow | undefined {
 /** False where the bucket holds another content than the row. */
 function rewrite(c: CatalogContext, run: ResignRun, row: SignedRow, text: string): Promise<boolean> {
   const { hash } = row;
-  return publishing(c, hash, { nars: [row.nar], references: referencesOf(c, hash) }, async (publication) => {
+  return publishing(c, hash, { nars: [row.nar], references: referencesOf(c, hash) }, async () => {
     const push = { pushedBy: row.pushed_by, firstPush: row.first_push, lastPush: row.last_push };
     const stored = { text: row.narinfo, etag: row.etag };
-    const written = await writeNarInfo(c, publication, hash, text, stored, push);
-    if (written === undefined) return false;
-    c.transaction(() => {
-      c.sql.exec(
-        "UPDATE paths SET narinfo = ?, etag = ?, signers = ? WHERE hash = ?",
-        text,
-        written.etag,
-        signersOf(parseNarInfo(text, c.config.storeDir)),
-        hash,
-      );
-      run.state.resigned++;
-      run.state.unpurged = [...run.state.unpurged, hash];
-      saveRun(c, run);
-    });
-    publication.unconfirmed = false;
-    return true;
+    const outcome = await writeNarInfo(c, { hash, text, stored, push }, ({ etag }) =>
+      c.transaction(() => {
+        c.sql.exec(
+          "UPDATE paths SET narinfo = ?, etag = ?, signers = ? WHERE hash = ?",
+          text,
+          etag,
+          signersOf(parseNarInfo(text, c.config.storeDir)),
+          hash,
+        );
+        run.state.resigned++;
+        run.state.unpurged = [...run.state.unpurged, hash];
+        saveRun(c, run);
+      }),
+    );
+    return outcome.kind !== "conflict";
   });
 }
 

@@ -150,6 +150,20 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
   if (previous !== undefined && previous.nar !== nar) releaseNar(c, previous.nar);
 }
 
+/** The first build of a path stays; that another one exists is worth knowing: the path is not reproducible. */
+export function recordDifferingBuild(c: CatalogContext, info: NarInfo, pushedBy: string): void {
+  c.sql.exec(
+    `INSERT INTO differing_builds (hash, nar_hash, nar_size, first_push, last_push, pushed_by) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (hash, nar_hash) DO UPDATE SET last_push = excluded.last_push, pushed_by = excluded.pushed_by`,
+    info.storePath.hash,
+    formatHash(info.narHash),
+    info.narSize,
+    c.now(),
+    c.now(),
+    pushedBy,
+  );
+}
+
 /** Names of the keys that have signed a path, as the rows have them. */
 export function signersOf(info: NarInfo): string {
   return [...new Set(info.signatures.map((signature) => signature.slice(0, signature.indexOf(":"))))].join(

@@ -95,7 +95,7 @@ describe("a bucket that fails", () => {
           if (name === "head") second = publishing(other.text);
         },
       });
-      expect(await second).toMatchObject({ result: "first-build-stays" });
+      expect(await second).toMatchObject({ result: "kept-existing" });
       expect(missingPaths(c, [hashOf(app)])).toEqual([]);
     });
     expect(await served(app)).toBe(app.text);

@@ -53,7 +53,7 @@ describe("a narinfo that only the bucket knows", () => {
     await storePath(path);
     const other = await otherBuild(path);
     await storeNar(other);
-    expect(await publishing(other.text)).toMatchObject({ result: "first-build-stays" });
+    expect(await publishing(other.text)).toMatchObject({ result: "kept-existing" });
     expect(await served(path)).toBe(path.text);
     expect(await rowsOf("SELECT nar FROM paths")).toEqual([{ nar: path.narKey }]);
   });
