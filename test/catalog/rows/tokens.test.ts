@@ -74,7 +74,7 @@ test("a token is listed with what it holds, the newest first", () =>
       id: "a",
       name: "name-a",
       grants: [{ permissions: ["push"], caches: ["nix-cache"] }],
-      mintedBy: "ADMIN_TOKEN",
+      minted_by: "ADMIN_TOKEN",
       created: "2030-01-01T00:00:00.000Z",
       expires: "2030-01-01T01:00:00.000Z",
     });
