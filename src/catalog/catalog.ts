@@ -39,17 +39,11 @@ import { isIndexed, requestFirstReindex, requireIndex } from "./reindex/indexed.
 import { REINDEX } from "./reindex/reindex.ts";
 import { deletePath } from "./remove/delete.ts";
 import { sweepNars } from "./remove/sweep.ts";
+import { MAX_UPLOAD_AGE_MS, sweepUploads } from "./remove/uploads.ts";
 import { RESIGN } from "./resign/resign.ts";
 import { missingPaths } from "./rows/paths.ts";
 import { getToken, insertToken, listTokens, revokedIds, revokeToken } from "./rows/tokens.ts";
-import {
-  beginUpload,
-  endUpload,
-  MAX_UPLOAD_AGE_MS,
-  recordPart,
-  sweepUploads,
-  uploadParts,
-} from "./rows/uploads.ts";
+import { beginUpload, endUpload, recordPart, uploadParts } from "./rows/uploads.ts";
 import type { RunDefinition } from "./runs/definition.ts";
 import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./runs/engine.ts";
 import { migrate } from "./schema.ts";

@@ -7,7 +7,8 @@ import { countOf, flagOf, parametersOf, parsed, textOf, wordOf } from "../../src
 import { parseExchange } from "../../src/auth/tokens/exchange.ts";
 import { ownerOf } from "../../src/bucket/companions.ts";
 import { narKeySha256, sha256OfNarKey } from "../../src/bucket/nar-object.ts";
-import { formatPin, parsePin, type Revision } from "../../src/catalog/pins/object.ts";
+import { formatPin, parsePin } from "../../src/catalog/pins/object.ts";
+import type { Revision } from "../../src/catalog/rows/pins.ts";
 import { contentLength } from "../../src/http/body.ts";
 import { HttpError, oneLine } from "../../src/http/errors.ts";
 import { encodeNix32 } from "../../src/nix/nix32.ts";

@@ -9,9 +9,19 @@ import { executeDeletions, resolveKey } from "../publish/resolve.ts";
 import { Refused } from "../refuse.ts";
 import { hasIntent, recordIntent } from "../rows/intents.ts";
 import { pathRow } from "../rows/paths.ts";
-import { type PinRow, pinRow, savePin } from "../rows/pins.ts";
+import {
+  deletePinRows,
+  markPinWritten,
+  type PinRow,
+  pinNames,
+  pinRow,
+  type Revision,
+  revisionsOf,
+  unwrittenPins,
+} from "../rows/pins.ts";
 import { isoTime } from "../times.ts";
-import { formatPin, type Revision } from "./object.ts";
+import { savePin } from "./keep.ts";
+import { formatPin } from "./object.ts";
 
 /** How often the pin's object may turn out to be another than the catalog knew. */
 const MAX_ATTEMPTS = 4;
@@ -60,18 +70,13 @@ export function getPin(c: CatalogContext, name: string): Pin {
 
 /** All of them, by name. */
 export function listPins(c: CatalogContext): Pin[] {
-  return c.sql
-    .exec<{ name: string }>("SELECT name FROM pins ORDER BY name")
-    .toArray()
-    .flatMap(({ name }) => pinOf(c, name) ?? []);
+  return pinNames(c).flatMap((name) => pinOf(c, name) ?? []);
 }
 
 /** Brings what failed, or died, into the bucket: {@link MAX_WRITTEN} of them at most. How many. */
 export async function writePins(c: CatalogContext): Promise<number> {
-  const names = c.sql
-    .exec<{ name: string }>("SELECT name FROM pins WHERE is_written = 0 LIMIT ?", MAX_WRITTEN)
-    .toArray();
-  for (const { name } of names) await c.locks.run(PIN_FOLDER + name, () => writePin(c, name));
+  const names = unwrittenPins(c, MAX_WRITTEN);
+  for (const name of names) await c.locks.run(PIN_FOLDER + name, () => writePin(c, name));
   return names.length;
 }
 
@@ -79,9 +84,7 @@ export async function writePins(c: CatalogContext): Promise<number> {
 async function removePin(c: CatalogContext, name: string): Promise<void> {
   const key = PIN_FOLDER + name;
   c.transaction(() => {
-    c.sql.exec("DELETE FROM pin_revisions WHERE pin = ?", name);
-    const rows = c.sql.exec("DELETE FROM pins WHERE name = ? RETURNING name", name).toArray();
-    if (rows.length > 0) recordIntent(c, { kind: "delete-pin", key });
+    if (deletePinRows(c, name)) recordIntent(c, { kind: "delete-pin", key });
   });
   await executeDeletions(c, [key]);
 }
@@ -106,8 +109,7 @@ async function writePin(c: CatalogContext, name: string): Promise<void> {
       continue;
     }
     if (written !== null) {
-      c.sql.exec("UPDATE pins SET etag = ?, is_written = 1 WHERE name = ?", written.etag, name);
-      return;
+      return markPinWritten(c, name, written.etag);
     }
     const found = await bucketOperation("head", () => c.bucket.head(key));
     row = { ...row, etag: found?.etag ?? null };
@@ -135,25 +137,6 @@ function keepOf(row: PinRow): Keep {
     ...(row.keep_revisions !== null && { keepRevisions: row.keep_revisions }),
     ...(row.keep_days !== null && { keepDays: row.keep_days }),
   };
-}
-
-/** The newest first. Those whose time is over are not told any more. */
-function revisionsOf(c: CatalogContext, name: string): (Revision & { readonly until: number | undefined })[] {
-  return c.sql
-    .exec<{ hash: string; path_name: string; pinned: number; pinned_by: string; until: number | null }>(
-      `SELECT hash, path_name, pinned, pinned_by, until FROM pin_revisions
-       WHERE pin = ? AND (until IS NULL OR until > ?) ORDER BY number DESC`,
-      name,
-      c.now(),
-    )
-    .toArray()
-    .map((row) => ({
-      hash: row.hash,
-      name: row.path_name,
-      pinned: row.pinned,
-      pinnedBy: row.pinned_by,
-      until: row.until ?? undefined,
-    }));
 }
 
 /** `undefined` for one that is not there. */

@@ -1,7 +1,8 @@
 // Paths that the bucket has and the catalog does not know, put there by another tool: taken into the catalog.
 import type { CatalogContext } from "../context.ts";
+import { indexPath } from "../rows/index-path.ts";
 import { isBeingDeleted } from "../rows/intents.ts";
-import { indexPath, isIncomplete, pathRow } from "../rows/paths.ts";
+import { isIncomplete, pathRow } from "../rows/paths.ts";
 import { readPublished } from "./published.ts";
 
 /** Reads that a deletion may disturb before the path counts as missing. */

@@ -4,22 +4,18 @@ import { BucketError, isAnswered } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
 import { deleteObjects } from "../objects.ts";
 import { companionsStillNeeded, forgetCompanions } from "../rows/companions.ts";
+import { deletePathRow, indexPath } from "../rows/index-path.ts";
 import {
   clearIntent,
   deletionIntents,
+  expiredIntents,
   type IntentRow,
   intentsOf,
   narsOfIntents,
   restartTimeout,
 } from "../rows/intents.ts";
-import {
-  deletePathRow,
-  indexPath,
-  isIncomplete,
-  isNarReferred,
-  pathRow,
-  postponeRelease,
-} from "../rows/paths.ts";
+import { postponeRelease } from "../rows/nars.ts";
+import { isIncomplete, isNarReferred, pathRow } from "../rows/paths.ts";
 import { readPublished } from "./published.ts";
 
 /**
@@ -38,16 +34,8 @@ const MAX_PUBLICATIONS = 20;
  * protects what it needs, and whoever uses a key settles it first: what cannot be settled now is left to the next.
  */
 export async function resolveExpired(c: CatalogContext): Promise<void> {
-  const due = c.sql
-    .exec<IntentRow>(
-      `SELECT sequence, key, kind, nars, objects, begun FROM pending WHERE begun <= CASE kind WHEN 'publish' THEN ? ELSE ? END
-       ORDER BY sequence LIMIT ?`,
-      c.now() - PUBLICATION_SETTLES_MS,
-      c.now() - DELETION_SETTLES_MS,
-      MAX_LEFTOVERS,
-    )
-    .toArray()
-    .filter((row) => !c.locks.isHeld(row.key));
+  const before = { publication: c.now() - PUBLICATION_SETTLES_MS, deletion: c.now() - DELETION_SETTLES_MS };
+  const due = expiredIntents(c, before, MAX_LEFTOVERS).filter((row) => !c.locks.isHeld(row.key));
   const keysOf = (rows: readonly IntentRow[]) => [...new Set(rows.map((row) => row.key))];
   const deletions = keysOf(due.filter((row) => row.kind !== "publish"));
   const publications = keysOf(due.filter((row) => row.kind === "publish")).slice(0, MAX_PUBLICATIONS);

@@ -6,9 +6,11 @@ import { importPathFromBucket } from "../publish/import.ts";
 import { executeDeletions, resolveExpired, resolveKey } from "../publish/resolve.ts";
 import { Refused } from "../refuse.ts";
 import { companionsOfPath } from "../rows/companions.ts";
+import { deletePathRow } from "../rows/index-path.ts";
 import { deletingReferrers, publishingReferrers, recordIntent } from "../rows/intents.ts";
-import { deletePathRow, pathRow, referencesOf, referrersOf } from "../rows/paths.ts";
+import { pathRow } from "../rows/paths.ts";
 import { pinnedOf, pinsHolding } from "../rows/pins.ts";
+import { referencesOf, referrersOf } from "../rows/references.ts";
 
 /** How often a deletion begins because of what others do meanwhile, before it is refused. */
 const MAX_ROUNDS = 10;

@@ -4,6 +4,7 @@ import { DELETE_BATCH } from "../objects.ts";
 import { executeDeletions, resolveExpired } from "../publish/resolve.ts";
 import { companionsOfNar } from "../rows/companions.ts";
 import { intentNars, recordIntent } from "../rows/intents.ts";
+import { deleteNarRow, nextGraceStart, sweepableNars } from "../rows/nars.ts";
 
 export interface Swept {
   readonly deletedNars: number;
@@ -19,40 +20,15 @@ export async function sweepNars(c: CatalogContext, graceMs: number = c.config.gr
   await resolveExpired(c);
   const needed = intentNars(c);
   const cutoff = c.now() - graceMs;
-  const due = c.sql
-    .exec<{ key: string }>(
-      // That `released` itself is due follows from the rest; by it the index finds what is.
-      `SELECT key FROM nars WHERE released <= ?1 AND max(released, uploaded, seen) <= ?1
-       AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)
-       AND key NOT IN (SELECT value FROM json_each(?2)) LIMIT ?3`,
-      cutoff,
-      JSON.stringify([...needed]),
-      DELETE_BATCH,
-    )
-    .toArray()
-    .map((row) => row.key)
-    .filter((key) => !c.locks.isHeld(key));
+  const due = sweepableNars(c, cutoff, needed, DELETE_BATCH).filter((key) => !c.locks.isHeld(key));
   // All of them are free: it begins at once, with nothing in between that could need one of them.
   if (due.length > 0) await c.locks.runAll(due, () => deleteNars(c, due));
   if (due.length === DELETE_BATCH) return { deletedNars: due.length, next: c.now() };
-  const next = nextDue(c, cutoff);
+  const next = nextGraceStart(c, cutoff);
   if (next === undefined) return { deletedNars: due.length };
   // What is due and could not go now is needed by something under way.
   const earliest = due.length > 0 ? c.now() : c.now() + BUSY_MS;
   return { deletedNars: due.length, next: Math.max(next + graceMs, earliest) };
-}
-
-/** The time from which the grace of the next NAR counts. Of those released later only the first is looked at. */
-export function nextDue(c: CatalogContext, cutoff: number): number | undefined {
-  const { waiting, later } = c.sql
-    .exec<{ waiting: number | null; later: number | null }>(
-      `SELECT (SELECT min(max(released, uploaded, seen)) FROM nars WHERE released <= ?1) AS waiting,
-         (SELECT min(released) FROM nars WHERE released > ?1) AS later`,
-      cutoff,
-    )
-    .one();
-  const times = [waiting, later].filter((time) => time !== null);
-  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 export async function deleteNars(c: CatalogContext, keys: readonly string[]): Promise<void> {
@@ -67,6 +43,6 @@ const BUSY_MS = 60_000;
 
 /** Writes down that a NAR is to be deleted; from here on it will be, whatever happens. Call it in a transaction. */
 export function beginNarDeletion(c: CatalogContext, key: string): void {
-  c.sql.exec("DELETE FROM nars WHERE key = ?", key);
+  deleteNarRow(c, key);
   recordIntent(c, { kind: "delete-nar", key, objects: companionsOfNar(c, key) });
 }

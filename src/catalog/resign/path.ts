@@ -9,7 +9,9 @@ import { signerOf, textOf, withSignatures } from "../publish/signatures.ts";
 import { publishing, writeNarInfo } from "../publish/write-narinfo.ts";
 import { Refused } from "../refuse.ts";
 import { note } from "../rows/findings.ts";
-import { indexPath, isIncomplete, referencesOf, signersOf } from "../rows/paths.ts";
+import { indexPath } from "../rows/index-path.ts";
+import { isIncomplete, signersOf } from "../rows/paths.ts";
+import { referencesOf } from "../rows/references.ts";
 import { saveRun } from "../runs/run.ts";
 import type { ResignRun } from "./state.ts";
 

@@ -2,6 +2,8 @@
 // of their owner's name, and need no row.
 import { deriverOf, keysOfOwner, namesOwnerInContent } from "../../bucket/companions.ts";
 import type { CatalogContext } from "../context.ts";
+import { insert } from "./insert.ts";
+import { knownDerivers, ownDeriver } from "./paths.ts";
 
 /** Records the owner of an object that needs a row; `undefined`: it has none. */
 export function saveCompanion(c: CatalogContext, key: string, owner: string | undefined): void {
@@ -10,11 +12,11 @@ export function saveCompanion(c: CatalogContext, key: string, owner: string | un
     forgetCompanions(c, [key]);
     return;
   }
-  c.sql.exec(
-    `INSERT INTO companions (key, owner) VALUES (?, ?)
-     ON CONFLICT (key) DO UPDATE SET owner = excluded.owner WHERE owner <> excluded.owner`,
-    key,
-    owner,
+  insert(
+    c,
+    "companions",
+    { key, owner },
+    "ON CONFLICT (key) DO UPDATE SET owner = excluded.owner WHERE owner <> excluded.owner",
   );
 }
 
@@ -23,36 +25,22 @@ export function saveCompanion(c: CatalogContext, key: string, owner: string | un
  * row of the path is removed.
  */
 export function companionsOfPath(c: CatalogContext, hash: string): string[] {
-  const derivers = c.sql
-    .exec<{ deriver: string }>(
-      `SELECT deriver FROM paths AS own WHERE hash = ? AND deriver LIKE '%.drv'
-       AND NOT EXISTS (SELECT 1 FROM paths WHERE deriver = own.deriver AND hash <> own.hash)`,
-      hash,
-    )
-    .toArray();
+  const deriver = ownDeriver(c, hash);
   return [
     ...keysOfOwner("path", hash),
-    ...derivers.flatMap(({ deriver }) => keysOfOwner("deriver", deriver)),
+    ...(deriver === undefined ? [] : keysOfOwner("deriver", deriver)),
     ...ownedBy(c, hash),
   ];
 }
 
 /** Those of these keys whose deriver a path has: it may have been published since a deletion began. */
 export function companionsStillNeeded(c: CatalogContext, keys: readonly string[]): Set<string> {
-  const ofDerivers = keys.flatMap((key) => {
-    const deriver = deriverOf(key);
-    return deriver === undefined ? [] : { key, deriver };
-  });
-  return new Set(
-    c.sql
-      .exec<{ key: string }>(
-        `SELECT value ->> 'key' AS key FROM json_each(?)
-         WHERE EXISTS (SELECT 1 FROM paths WHERE deriver = value ->> 'deriver')`,
-        JSON.stringify(ofDerivers),
-      )
-      .toArray()
-      .map(({ key }) => key),
+  const derivers = new Map(keys.map((key) => [key, deriverOf(key)]));
+  const known = knownDerivers(
+    c,
+    [...derivers.values()].filter((deriver) => deriver !== undefined),
   );
+  return new Set(keys.filter((key) => known.has(derivers.get(key) ?? "")));
 }
 
 /** Keys of all companions of a NAR. */

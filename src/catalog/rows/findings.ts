@@ -1,4 +1,4 @@
-// Findings: what a run has found wrong, confirmed against the bucket at the moment when it was written down.
+// The table `findings`: what a run has found wrong, confirmed against the bucket at the moment when it was written down.
 import type { FindingKind, Findings } from "../../contract/findings.ts";
 import type { RunKind } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";

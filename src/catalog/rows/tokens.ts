@@ -5,8 +5,11 @@ import type { NewToken, TokenReport } from "../../contract/tokens.ts";
 import type { CatalogContext } from "../context.ts";
 import { Refused } from "../refuse.ts";
 import { isoTime } from "../times.ts";
+import { insert } from "./insert.ts";
 
-/** What these need of the catalog. */
+const COLUMNS = "id, name, grants, minted_by, created, expires, revoked";
+
+/** The part of the catalog that these need. */
 export type TokenContext = Pick<CatalogContext, "sql" | "now">;
 /** A job exchanges its token once or twice; one that does it in a loop would use up the rows of the plan for all. */
 export const MAX_LIVE_OF_A_NAME = 100;
@@ -30,29 +33,30 @@ export function insertToken(c: TokenContext, token: NewToken): void {
   if (live >= MAX_LIVE_OF_A_NAME) {
     throw new Refused({ kind: "too-many-tokens", name: token.name, count: live });
   }
-  c.sql.exec(
-    "INSERT INTO tokens (id, name, grants, minted_by, parent, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?)",
-    token.id,
-    token.name,
-    JSON.stringify(token.grants),
-    token.mintedBy,
-    token.parent ?? null,
-    token.createdAt,
-    token.expiresAt,
-  );
+  insert(c, "tokens", {
+    id: token.id,
+    name: token.name,
+    grants: JSON.stringify(token.grants),
+    minted_by: token.mintedBy,
+    parent: token.parent ?? null,
+    created: token.createdAt,
+    expires: token.expiresAt,
+  });
 }
 
 /** Those that have not expired, newest first; revoked ones, too. */
 export function listTokens(c: TokenContext): TokenReport[] {
   return c.sql
-    .exec<Row>("SELECT * FROM tokens WHERE expires > ? ORDER BY created DESC, id", c.now())
+    .exec<Row>(`SELECT ${COLUMNS} FROM tokens WHERE expires > ? ORDER BY created DESC, id`, c.now())
     .toArray()
     .map(reportOf);
 }
 
 /** Throws {@link Refused} no-such-token. */
 export function getToken(c: TokenContext, id: string): TokenReport {
-  const row = c.sql.exec<Row>("SELECT * FROM tokens WHERE id = ? AND expires > ?", id, c.now()).toArray()[0];
+  const row = c.sql
+    .exec<Row>(`SELECT ${COLUMNS} FROM tokens WHERE id = ? AND expires > ?`, id, c.now())
+    .toArray()[0];
   if (row === undefined) throw new Refused({ kind: "no-such-token" });
   return reportOf(row);
 }
