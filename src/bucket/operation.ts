@@ -1,4 +1,4 @@
-// The bucket and its failures: what R2 throws, told apart by the code at the end of its message.
+// Bucket operations and their failures, told apart by the code at the end of R2's error message.
 import type { BucketFailure } from "../contract/refusals.ts";
 import { HttpError } from "../http/errors.ts";
 
@@ -65,12 +65,12 @@ export function bucketFailure(operation: string, error: unknown): HttpError {
   return new BucketError(operation, reason, error);
 }
 
-/** Whether the bucket has said that it failed: an operation without an answer may still happen. */
+/** Whether the bucket has responded with a failure: an operation without a response may still happen. */
 export function isAnswered(failure: unknown): boolean {
   return failure instanceof Error && r2Code(failure.cause) !== undefined;
 }
 
-/** Runs one bucket operation; whatever it throws becomes the right refusal. */
+/** Runs one bucket operation. Throws {@link bucketFailure} of its error. */
 export async function bucketOperation<T>(operation: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();

@@ -1,4 +1,4 @@
-// Everything that is known about one path.
+// The detail of one path.
 import { MAX_REFERRERS, type PathDetail } from "../../contract/paths.ts";
 import { formatHash } from "../../nix/hash.ts";
 import { parseNarInfo } from "../../nix/narinfo.ts";
@@ -9,7 +9,7 @@ import { missingPaths } from "../rows/paths.ts";
 import { closureOf, countReferrers, referenceHashes, referrerNames } from "../rows/references.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
 
-/** Everything about one path. Throws {@link Refused} no-such-path. */
+/** Throws {@link Refused} no-such-path. */
 export function pathDetail(c: CatalogContext, hash: string): PathDetail {
   const row = c.sql
     .exec<SummaryRow & { nar: string; narinfo: string }>(

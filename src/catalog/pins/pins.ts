@@ -1,5 +1,5 @@
-// Pins: names for paths that must stay. The rows protect; the object in the bucket is made of them, so that a catalog
-// that is built anew has the pins again. Who is told that something is pinned is told after both.
+// Pins: names for paths that must stay. The rows protect; the object in the bucket is made of them, so that a reindex
+// restores them. The response to a PUT comes after both.
 import { PIN_FOLDER } from "../../bucket/kinds.ts";
 import { bucketFailure, bucketOperation, r2Code, TOO_MANY_WRITES } from "../../bucket/operation.ts";
 import type { Keep, Pin, PinRequest } from "../../contract/pins.ts";
@@ -23,7 +23,7 @@ import { isoTime } from "../times.ts";
 import { savePin } from "./keep.ts";
 import { formatPin } from "./object.ts";
 
-/** How often the pin's object may turn out to be another than the catalog knew. */
+/** Retries before reporting that the object of the pin keeps changing concurrently. */
 const MAX_ATTEMPTS = 4;
 /** R2 takes one write a second to a key. */
 const SECOND_MS = 1100;
@@ -36,7 +36,7 @@ export function putPin(c: CatalogContext, name: string, request: PinRequest, by:
   return c.locks.run(PIN_FOLDER + name, async () => {
     const { hash } = request;
     if (pathRow(c, hash) === undefined) await importPathFromBucket(c, hash);
-    // No await between this look and the row: no deletion of the path begins in between, and none after it.
+    // No await between this and the row: no deletion of the path can begin in between.
     if (pathRow(c, hash)?.name !== request.name) {
       throw new Refused({ kind: "nothing-to-pin", path: `${hash}-${request.name}` });
     }
@@ -53,9 +53,9 @@ export function putPin(c: CatalogContext, name: string, request: PinRequest, by:
 export function deletePin(c: CatalogContext, name: string): Promise<void> {
   const key = PIN_FOLDER + name;
   return c.locks.run(key, async () => {
-    // One whose deletion got no answer has no row any more.
+    // A pin whose deletion got no response has no row any more.
     if (pinRow(c, name) === undefined && !hasIntent(c, key)) throw new Refused({ kind: "no-such-pin", name });
-    // An earlier deletion without an answer must be over, or it would take what is put after this one.
+    // An earlier deletion without a response must be over, or it would delete a later PUT.
     await resolveKey(c, key);
     await removePin(c, name);
   });
@@ -73,14 +73,14 @@ export function listPins(c: CatalogContext): Pin[] {
   return pinNames(c).flatMap((name) => pinOf(c, name) ?? []);
 }
 
-/** Brings what failed, or died, into the bucket: {@link MAX_WRITTEN} of them at most. How many. */
+/** Writes pins whose object is behind the rows, {@link MAX_WRITTEN} at most. Returns how many. */
 export async function writePins(c: CatalogContext): Promise<number> {
   const names = unwrittenPins(c, MAX_WRITTEN);
   for (const name of names) await c.locks.run(PIN_FOLDER + name, () => writePin(c, name));
   return names.length;
 }
 
-/** Removes a pin, by one who holds the lock. The intention outlives a deletion without an answer: {@link resolveKey}. */
+/** Removes a pin; the caller holds the lock. The intent outlives a deletion without a response: {@link resolveKey}. */
 async function removePin(c: CatalogContext, name: string): Promise<void> {
   const key = PIN_FOLDER + name;
   c.transaction(() => {
@@ -89,19 +89,19 @@ async function removePin(c: CatalogContext, name: string): Promise<void> {
   await executeDeletions(c, [key]);
 }
 
-/** Makes the bucket say what the rows say, by one who holds the lock. */
+/** Writes the object as the rows say; the caller holds the lock. */
 async function writePin(c: CatalogContext, name: string): Promise<void> {
   const key = PIN_FOLDER + name;
-  // An earlier deletion whose answer was lost must not take what is put now.
+  // An earlier deletion without a response must not delete this object.
   await resolveKey(c, key);
   let row = pinRow(c, name);
   if (row === undefined || row.is_written === 1) return;
   const revisions = revisionsOf(c, name);
-  // So an earlier version left a pin whose deletion had failed.
+  // An earlier version left such a pin when its deletion failed.
   if (revisions.length === 0) return removePin(c, name);
   const text = formatPin(keepOf(row), revisions, c.config.storeDir);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    // Only over what is known: an earlier put whose answer was lost may arrive now, and must not win.
+    // Only over a known object: an earlier put without a response may arrive now, and must not win.
     const onlyIf: R2Conditional = row.etag === null ? { etagDoesNotMatch: "*" } : { etagMatches: row.etag };
     const written = await put(c, key, text, onlyIf);
     if (written === "busy") {
@@ -139,7 +139,7 @@ function keepOf(row: PinRow): Keep {
   };
 }
 
-/** `undefined` for one that is not there. */
+/** `undefined` for a pin that does not exist. */
 function pinOf(c: CatalogContext, name: string): Pin | undefined {
   const row = pinRow(c, name);
   const revisions = revisionsOf(c, name).map(({ hash, name, pinned, pinnedBy, until }) => ({

@@ -1,4 +1,4 @@
-// A narinfo as it stands in the bucket: what readers see.
+// Reads a narinfo as it is in the bucket and as clients see it.
 
 import { NARINFO } from "../../bucket/kinds.ts";
 import { readText } from "../../bucket/text.ts";
@@ -17,11 +17,11 @@ export interface Published extends Omit<Push, "lastPush"> {
   readonly uploaded: number;
 }
 
-/** An object that is there and that no client can read as the narinfo of its path. */
+/** An object that no client can read as the narinfo of its path. */
 export interface Unreadable {
   readonly unreadable: string;
   readonly etag: string;
-  /** It is no damage but another cache's: of another store, or in a form that only this catalog cannot read. */
+  /** It may be readable for others: of another store, or in a form that only this catalog cannot read. */
   readonly mayBeSound: boolean;
   /** The key of the NAR that it names, as far as that can be made out. */
   readonly nar?: string;
@@ -33,7 +33,7 @@ export async function readPublished(c: CatalogContext, hash: string): Promise<Pu
   return found === undefined || "unreadable" in found ? undefined : found;
 }
 
-/** Reads `<hash>.narinfo`, and says of an unreadable one why. One bucket operation. */
+/** Reads `<hash>.narinfo`; an unreadable one with the reason. One bucket operation. */
 export async function inspectPublished(
   c: CatalogContext,
   hash: string,
@@ -66,12 +66,12 @@ function isOfAnotherStore(text: string, hash: string, storeDir: string): boolean
   return name?.startsWith(`${hash}-`) === true && dir !== storeDir;
 }
 
-/** Right but for what newer versions of Nix may say in ways of their own. */
+/** Valid but for fields that newer versions of Nix may extend. */
 function isOfNewerNix(text: string, hash: string, storeDir: string): boolean {
   return readable(text.replace(/^(CA|Compression|Sig): .*\n/gm, ""), storeDir)?.storePath.hash === hash;
 }
 
-/** `undefined` for a text that no client of this cache can read: it is broken, and a push replaces it. */
+/** `undefined` for a text that no client of this cache can read: a push replaces it. */
 export function readable(text: string, storeDir: string): NarInfo | undefined {
   try {
     const info = parseNarInfo(text, storeDir);
@@ -89,7 +89,7 @@ function narOf(text: string): string | undefined {
   try {
     return narKeyOfUrl(url);
   } catch {
-    // Then it names nothing in this bucket.
+    // It names no object of this bucket.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-// The sweep: NARs that lost their last path go once their grace period is over.
+// Sweeps NARs: those that lost their last path are deleted once their grace period is over.
 import type { CatalogContext } from "../context.ts";
 import { DELETE_BATCH } from "../objects.ts";
 import { executeDeletions, resolveExpired } from "../publish/resolve.ts";
@@ -8,25 +8,25 @@ import { deleteNarRow, nextGraceStart, sweepableNars } from "../rows/nars.ts";
 
 export interface Swept {
   readonly deletedNars: number;
-  /** When the next NAR's grace period ends, in milliseconds since the epoch; absent where none waits. */
+  /** When the next grace period ends, in milliseconds since the epoch; absent where no NAR waits. */
   readonly next?: number;
 }
 
 /**
- * Deletes NARs that lost their last path more than the grace period (milliseconds) ago and that no pusher has cared
- * for since, and with them the debug info that names them.
+ * Deletes NARs that lost their last path more than the grace period (milliseconds) ago and that no pusher has used
+ * since, with their companions.
  */
 export async function sweepNars(c: CatalogContext, graceMs: number = c.config.graceMs): Promise<Swept> {
   await resolveExpired(c);
   const needed = intentNars(c);
   const cutoff = c.now() - graceMs;
   const due = sweepableNars(c, cutoff, needed, DELETE_BATCH).filter((key) => !c.locks.isHeld(key));
-  // All of them are free: it begins at once, with nothing in between that could need one of them.
+  // All locks are free: it begins at once, with no await in between.
   if (due.length > 0) await c.locks.runAll(due, () => deleteNars(c, due));
   if (due.length === DELETE_BATCH) return { deletedNars: due.length, next: c.now() };
   const next = nextGraceStart(c, cutoff);
   if (next === undefined) return { deletedNars: due.length };
-  // What is due and could not go now is needed by something under way.
+  // NARs that are due and could not go are needed by an operation in flight.
   const earliest = due.length > 0 ? c.now() : c.now() + BUSY_MS;
   return { deletedNars: due.length, next: Math.max(next + graceMs, earliest) };
 }
@@ -38,10 +38,10 @@ export async function deleteNars(c: CatalogContext, keys: readonly string[]): Pr
   await executeDeletions(c, keys);
 }
 
-/** Milliseconds after which a sweep looks again for NARs that something under way needed. */
+/** Milliseconds after which a sweep looks again for NARs that an operation in flight needed. */
 const BUSY_MS = 60_000;
 
-/** Writes down that a NAR is to be deleted; from here on it will be, whatever happens. Call it in a transaction. */
+/** Records the intent to delete a NAR, which is final, and removes its row. Call it in a transaction. */
 export function beginNarDeletion(c: CatalogContext, key: string): void {
   deleteNarRow(c, key);
   recordIntent(c, { kind: "delete-nar", key, objects: companionsOfNar(c, key) });

@@ -4,7 +4,7 @@ import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { CatalogContext } from "../context.ts";
 import { forgetDifferingBuilds } from "./differing-builds.ts";
 import { releaseNar, savePublishedNar } from "./nars.ts";
-import { type IndexedPath, pathRow, savePath } from "./paths.ts";
+import { type IndexedPath, pathRow, removePath, savePath } from "./paths.ts";
 import { forgetReferences, referenceHashes, saveReferences } from "./references.ts";
 
 /** Writes a path, its references and its NAR; call it in a transaction. The first push of a known path is kept. */
@@ -23,7 +23,7 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
 export function deletePathRow(c: CatalogContext, hash: string): void {
   const row = pathRow(c, hash);
   if (row === undefined) return;
-  c.sql.exec("DELETE FROM paths WHERE hash = ?", hash);
+  removePath(c, hash);
   forgetReferences(c, hash);
   forgetDifferingBuilds(c, hash);
   releaseNar(c, row.nar);

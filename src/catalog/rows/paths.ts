@@ -79,6 +79,10 @@ export function savePath(c: CatalogContext, path: IndexedPath): void {
   );
 }
 
+export function removePath(c: CatalogContext, hash: string): void {
+  c.sql.exec("DELETE FROM paths WHERE hash = ?", hash);
+}
+
 /** Names of the keys that have signed a path, separated by spaces. */
 export function signersOf(info: NarInfo): string {
   return [...new Set(info.signatures.map((signature) => signature.slice(0, signature.indexOf(":"))))].join(

@@ -1,5 +1,5 @@
-// The tokens table: which tokens were minted, by whom, and which of them are revoked. Only the default cache's catalog
-// has rows. No token is in here, only its id: with the whole table nobody can get in.
+// The table `tokens`: minted tokens, by their ids. Only the default cache's catalog has rows. It holds no token itself, so
+// that a leak of the table gives no access.
 import type { Grant } from "../../auth/grants.ts";
 import type { NewToken, TokenReport } from "../../contract/tokens.ts";
 import type { CatalogContext } from "../context.ts";
@@ -11,16 +11,16 @@ const COLUMNS = "id, name, grants, minted_by, created, expires, revoked";
 
 /** The part of the catalog that these need. */
 export type TokenContext = Pick<CatalogContext, "sql" | "now">;
-/** A job exchanges its token once or twice; one that does it in a loop would use up the rows of the plan for all. */
+/** Valid tokens of one name. A job needs one or two; a job that mints in a loop would use up the plan's rows. */
 export const MAX_LIVE_OF_A_NAME = 100;
 
 /**
- * Notes a token before its owner gets it. Throws {@link Refused} minter-revoked, or too-many-tokens of its
+ * Records a token before its owner gets it. Throws {@link Refused} minter-revoked, or too-many-tokens of its
  * name.
  */
 export function insertToken(c: TokenContext, token: NewToken): void {
   purgeExpired(c);
-  // Whoever asked was checked before, but the revocation may have come in between.
+  // The Worker has checked it, but the revocation may have come in between.
   if (token.parent !== undefined && revokedAt(c, token.parent) !== null) {
     throw new Refused({ kind: "minter-revoked" });
   }
@@ -62,8 +62,7 @@ export function getToken(c: TokenContext, id: string): TokenReport {
 }
 
 /**
- * Revokes a token and all that were minted with it: who stole it may have minted more. The second time changes
- * nothing. Throws {@link Refused} no-such-token.
+ * Revokes a token and all that were minted with it: a thief may have minted more. Revoking it again changes nothing. Throws {@link Refused} no-such-token.
  */
 export function revokeToken(c: TokenContext, id: string): TokenReport {
   c.sql.exec(
@@ -78,7 +77,7 @@ export function revokeToken(c: TokenContext, id: string): TokenReport {
   return getToken(c, id);
 }
 
-/** The ids of revoked tokens that would else be good. */
+/** The ids of revoked tokens that have not expired. */
 export function revokedIds(c: TokenContext): string[] {
   return c.sql
     .exec<{ id: string }>("SELECT id FROM tokens WHERE revoked IS NOT NULL AND expires > ?", c.now())
@@ -86,7 +85,7 @@ export function revokedIds(c: TokenContext): string[] {
     .map(({ id }) => id);
 }
 
-/** Forgets tokens that are good for nothing any more: revoked or not, their signature says that they are over. */
+/** Deletes expired tokens, revoked or not: the token itself says when it expires. */
 export function purgeExpired(c: TokenContext): void {
   c.sql.exec("DELETE FROM tokens WHERE expires <= ?", c.now());
 }
@@ -113,7 +112,7 @@ function reportOf({ id, name, grants, minted_by, created, expires, revoked }: Ro
   };
 }
 
-/** `null` also for a token that is not in the table: a catalog that was lost must not lock everybody out. */
+/** `null` also for a token that is not in the table: the loss of a catalog must not lock all users out. */
 function revokedAt(c: TokenContext, id: string): number | null {
   const rows = c.sql
     .exec<{ revoked: number | null }>("SELECT revoked FROM tokens WHERE id = ?", id)
