@@ -34,7 +34,8 @@ const LAYERS = [
   { check: "catalog/check/", collect: "catalog/collect/", resign: "catalog/resign/" },
   // The Durable Object, which only hands over.
   { catalog: "catalog/catalog\\.ts" },
-  // How the Worker calls it, and what a handler gets.
+  // How the Worker calls it, refusals as HTTP, and what a handler gets.
+  { "catalog-refusals": "catalog-refusals\\.ts" },
   { "catalog-client": "catalog-client\\.ts" },
   { context: "context\\.ts" },
   { "valid-config": "valid-config\\.ts" },

@@ -1,7 +1,7 @@
 // The Worker with a catalog that can be filled without a bucket: for measuring the catalog at sizes that would take
 // hours to push. Nothing but the filling differs from the deployed one.
 import { Catalog } from "../src/catalog/catalog.ts";
-import { indexPath } from "../src/catalog/rows/paths.ts";
+import { indexPath } from "../src/catalog/rows/index-path.ts";
 import { configOf } from "../src/config/config.ts";
 import type { Env } from "../src/env.ts";
 import { handle } from "../src/index.ts";

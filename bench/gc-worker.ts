@@ -5,7 +5,7 @@ import { COLLECT } from "../src/catalog/collect/collect.ts";
 import { metered } from "../src/catalog/meter.ts";
 import { startReindex } from "../src/catalog/reindex/state.ts";
 import { sweepNars } from "../src/catalog/remove/sweep.ts";
-import { indexPath } from "../src/catalog/rows/paths.ts";
+import { indexPath } from "../src/catalog/rows/index-path.ts";
 import { continueRuns, requestRun } from "../src/catalog/runs/engine.ts";
 import { saveRun } from "../src/catalog/runs/run.ts";
 import { configOf } from "../src/config/config.ts";

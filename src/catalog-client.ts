@@ -1,4 +1,5 @@
 // Calls a catalog: the Durable Object's result becomes a value or an HttpError.
+import { httpErrorOf } from "./catalog-refusals.ts";
 import type { CatalogApi } from "./contract/catalog.ts";
 import type { Result } from "./contract/result.ts";
 import type { Env } from "./env.ts";
@@ -33,5 +34,5 @@ export async function unwrap<T>(ask: () => Promise<Result<T>>): Promise<T> {
     );
   }
   if (result.ok) return result.value;
-  throw new HttpError(result.status, result.message, result.headers);
+  throw httpErrorOf(result.refusal);
 }

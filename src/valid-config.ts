@@ -1,5 +1,5 @@
 // Refuses writes to a cache whose configuration has a mistake: it might sign wrongly. Reads go on.
-import { allProblems } from "./config/config.ts";
+import { allProblems, untilFixed } from "./config/config.ts";
 import type { Handler } from "./context.ts";
 import { HttpError } from "./http/errors.ts";
 
@@ -8,7 +8,7 @@ export function requireValidConfig(handler: Handler): Handler {
   return async (context) => {
     const [problem] = await allProblems(context.config);
     if (problem !== undefined) {
-      throw new HttpError(403, `writing is switched off until the configuration is fixed: ${problem}`);
+      throw new HttpError(403, untilFixed("writing is switched off", problem));
     }
     return handler(context);
   };

@@ -1,51 +1,50 @@
-// To what the objects belong that accompany paths: listings, logs, realisations, build traces, debug info.
-import { NIX32_CLASS } from "../nix/nix32.ts";
+// Companions: objects that are deleted with the path or the NAR that owns them. Derived from the table of kinds.
+import { KINDS, type Kind, type OwnerType } from "./kinds.ts";
+import { objectOf } from "./owners.ts";
 
-/** Folders of the objects that say only inside to what they belong, in the order of the bucket's listing. */
-export const COMPANION_FOLDERS = ["build-trace-v2/", "debuginfo/", "realisations/"] as const;
-export const LOG_FOLDER = "log/";
+const BY_CONTENT = KINDS.filter(({ ownership }) => ownership.by === "content");
 
-const LISTING = new RegExp(`^(${NIX32_CLASS}{32})\\.ls$`);
-const STORE_PATH = new RegExp(`^(?:/.*/)?(${NIX32_CLASS}{32})-[^/]+$`);
+/** Folders of the companions whose content names their owner, in the order of the bucket's listing. */
+export const COMPANION_FOLDERS: readonly string[] = BY_CONTENT.map(({ folder }) => folder).sort();
 
-/**
- * To what a companion belongs: the hash part of a path; of a log a deriver's base name, of debug info a NAR's key.
- * `text` is its content, where that is JSON. `undefined` where it cannot be made out; such an object is never deleted.
- */
+/** The owner of a companion; `text` is its content. `undefined` where it has none, or none that can be read. */
 export function ownerOf(key: string, text: string): string | undefined {
-  const listing = LISTING.exec(key)?.[1];
-  if (listing !== undefined) return listing;
-  if (key.startsWith(LOG_FOLDER)) return key.slice(LOG_FOLDER.length);
-  const content = objectOf(text);
-  return key.startsWith("debuginfo/") ? narOf(content.archive) : pathOf(outPathOf(content));
+  const kind = kindOf(key);
+  if (kind?.ownership.by === "content") return kind.ownership.owner(objectOf(text));
+  return kind && ownerInKey(kind, key);
 }
 
-export function saysOwnerInside(key: string): boolean {
-  return COMPANION_FOLDERS.some((folder) => key.startsWith(folder));
+/** What kind of owner a companion has. */
+export function ownerTypeOf(key: string): OwnerType | undefined {
+  const { ownership } = kindOf(key) ?? {};
+  return ownership === undefined || ownership.by === "itself" ? undefined : ownership.of;
 }
 
-/** Of a realisation, or of a build trace, which may have it one level deeper. */
-function outPathOf(content: Record<string, unknown>): unknown {
-  return content.outPath ?? objectOf(content.value).outPath;
+/** Whether the content of an object names its owner, so that the catalog needs a row for it. */
+export function namesOwnerInContent(key: string): boolean {
+  return kindOf(key)?.ownership.by === "content";
 }
 
-/** A base name, or the whole store path. */
-function pathOf(outPath: unknown): string | undefined {
-  return typeof outPath === "string" ? STORE_PATH.exec(outPath)?.[1] : undefined;
+/** Keys of the companions that an owner has by its name. They need not be in the bucket. */
+export function keysOfOwner(of: OwnerType, owner: string): string[] {
+  return KINDS.flatMap(({ folder, ownership }) =>
+    ownership.by === "key" && ownership.of === of ? `${folder}${owner}${ownership.ending}` : [],
+  );
 }
 
-/** Nix writes a URL that is relative to the folder: `../nar/<hash>.nar.xz`. */
-function narOf(archive: unknown): string | undefined {
-  return typeof archive === "string" ? /^(?:\.\.\/)?(nar\/[!-~]+)$/.exec(archive)?.[1] : undefined;
+/** The base name of the deriver that owns a companion; `undefined` for a companion of something else. */
+export function deriverOf(key: string): string | undefined {
+  const kind = kindOf(key);
+  const { ownership } = kind ?? {};
+  return kind && ownership?.by === "key" && ownership.of === "deriver" ? ownerInKey(kind, key) : undefined;
 }
 
-function objectOf(value: unknown): Record<string, unknown> {
-  if (typeof value === "object" && value !== null) return { ...value };
-  if (typeof value !== "string") return {};
-  try {
-    return objectOf(JSON.parse(value));
-  } catch {
-    // Not JSON: it says nothing of whose it is.
-    return {};
-  }
+function ownerInKey({ folder, ownership }: Kind, key: string): string | undefined {
+  if (ownership.by !== "key" || !key.endsWith(ownership.ending)) return undefined;
+  return key.slice(folder.length, key.length - ownership.ending.length);
+}
+
+/** Other tools may name objects in a folder as they like; on the top level only the name tells one kind from another. */
+function kindOf(key: string): Kind | undefined {
+  return KINDS.find(({ folder, pattern }) => (folder === "" ? pattern.test(key) : key.startsWith(folder)));
 }

@@ -1,8 +1,13 @@
-// The table of object kinds: the heart of the project. Readers, writers, routes and tests derive from it.
+// The table of object kinds. Routes, reading, writing, deletion, collection, reindex, listings, reserved cache names and
+// the limits of the tests derive from it: a new kind is one entry here, and an example in test/support/objects.ts.
 import { NIX32_CLASS } from "../nix/nix32.ts";
+import { archiveIn, outPathIn } from "./owners.ts";
 
 export interface Kind {
-  readonly name: "narinfo" | "nar" | "listing" | "log" | "realisation" | "build-trace" | "debuginfo";
+  /** As messages name it. */
+  readonly name: string;
+  /** Where its objects lie, with a slash at the end; empty for the top level. */
+  readonly folder: string;
   /** Anchored; the path without its leading slash. Any key that matches may be read. */
   readonly pattern: RegExp;
   readonly contentType: string;
@@ -10,6 +15,7 @@ export interface Kind {
   readonly cacheControl: string;
   /** The largest body that may be PUT, decoded. Bytes. */
   readonly maxBytes: number;
+  readonly ownership: Ownership;
   /** The store setting by which Nix compresses this kind on upload, where there is one; for messages. */
   readonly compressionSetting?: string;
   /** Names are store path names, in which `?` is legal and sent raw. */
@@ -17,6 +23,25 @@ export interface Kind {
   /** The bucket key where it is not the path itself. */
   readonly key?: (path: string) => string;
 }
+
+/** The owner of an object: a path by its hash part, the paths of a deriver by its base name, a NAR by its key. */
+export type OwnerType = "path" | "deriver" | "nar";
+
+/** How the owner of an object is found. The object is deleted with its owner. */
+export type Ownership =
+  /** The object is a path or a NAR itself. */
+  | { readonly by: "itself" }
+  /** The key is the folder, the owner and `ending`: one object for each owner. The catalog needs no row for it. */
+  | { readonly by: "key"; readonly of: OwnerType; readonly ending: string }
+  /**
+   * The content, a JSON object, names the owner: any number of objects for each. The catalog keeps a row for each of
+   * them. `undefined` where the content names none; such an object is never deleted.
+   */
+  | {
+      readonly by: "content";
+      readonly of: "path" | "nar";
+      readonly owner: (content: Readonly<Record<string, unknown>>) => string | undefined;
+    };
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -38,64 +63,90 @@ const JSON_OBJECT = {
   maxBytes: 64 * KIB,
 } as const;
 
-export const NARINFO: Kind = {
+/** `names` is the part of the pattern after the folder. */
+function kind({ names, ...rest }: Omit<Kind, "pattern"> & { readonly names: string }): Kind {
+  return { ...rest, pattern: new RegExp(`^${rest.folder}${names}$`) };
+}
+
+export const NARINFO = kind({
   name: "narinfo",
-  pattern: new RegExp(`^${HASH_PART}\\.narinfo$`),
+  folder: "",
+  names: `${HASH_PART}\\.narinfo`,
   contentType: "text/x-nix-narinfo",
   cacheControl: MUTABLE,
   maxBytes: MIB,
+  ownership: { by: "itself" },
   compressionSetting: "narinfo-compression",
-};
+});
 
-export const NAR: Kind = {
+export const NAR = kind({
   name: "nar",
+  folder: "nar/",
   // Whatever is in the bucket under nar/ is served, so that caches filled by other tools work.
-  pattern: /^nar\/.+$/,
+  names: ".+",
   contentType: "application/x-nix-nar",
   cacheControl: IMMUTABLE,
   maxBytes: MAX_SINGLE_PUT_BYTES,
+  ownership: { by: "itself" },
   compressionSetting: "compression",
-};
+});
 
 export const KINDS: readonly Kind[] = [
   NARINFO,
   NAR,
-  {
+  kind({
     ...JSON_OBJECT,
     name: "listing",
-    pattern: new RegExp(`^${HASH_PART}\\.ls$`),
+    folder: "",
+    names: `${HASH_PART}\\.ls`,
     maxBytes: 16 * MIB,
+    ownership: { by: "key", of: "path", ending: ".ls" },
     compressionSetting: "ls-compression",
-  },
-  {
+  }),
+  kind({
     name: "log",
-    pattern: new RegExp(`^log/${HASH_PART}-${NAME}+\\.drv$`),
+    folder: "log/",
+    names: `${HASH_PART}-${NAME}+\\.drv`,
     contentType: "text/plain; charset=utf-8",
     cacheControl: MUTABLE,
     maxBytes: 32 * MIB,
+    ownership: { by: "key", of: "deriver", ending: "" },
     compressionSetting: "log-compression",
     nameMayHaveQuestionMark: true,
-  },
-  {
+  }),
+  kind({
     ...JSON_OBJECT,
     name: "realisation",
-    pattern: new RegExp(`^realisations/sha256:[0-9a-f]{64}!${NAME}+\\.doi$`),
+    folder: "realisations/",
+    names: `sha256:[0-9a-f]{64}!${NAME}+\\.doi`,
+    ownership: { by: "content", of: "path", owner: outPathIn },
     nameMayHaveQuestionMark: true,
-  },
-  {
+  }),
+  kind({
     ...JSON_OBJECT,
     name: "build-trace",
-    pattern: new RegExp(`^build-trace-v2/${HASH_PART}-${NAME}+/${NAME}+\\.doi$`),
+    folder: "build-trace-v2/",
+    names: `${HASH_PART}-${NAME}+/${NAME}+\\.doi`,
+    ownership: { by: "content", of: "path", owner: outPathIn },
     nameMayHaveQuestionMark: true,
-  },
-  {
+  }),
+  kind({
     ...JSON_OBJECT,
     name: "debuginfo",
-    pattern: /^debuginfo\/[0-9a-f]{40}(\.debug)?$/,
+    folder: "debuginfo/",
+    names: "[0-9a-f]{40}(\\.debug)?",
+    ownership: { by: "content", of: "nar", owner: archiveIn },
     // Readers ask with and without the ending; Nix writes it.
     key: (path) => (path.endsWith(".debug") ? path : `${path}.debug`),
-  },
+  }),
 ];
+
+/** The folders that objects of a cache are in. */
+export const FOLDERS: readonly string[] = KINDS.map(({ folder }) => folder).filter((folder) => folder !== "");
+
+/** Pins, small JSON of the catalog, and the parts of uploads under way: folders that no route serves. */
+export const PIN_FOLDER = "pins/";
+export const STAGING_FOLDER = "uploads/";
 
 export function keyOf(kind: Kind, path: string): string {
   return kind.key === undefined ? path : kind.key(path);

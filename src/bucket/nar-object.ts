@@ -1,4 +1,4 @@
-// What a NAR's name and its object in the bucket say of its content.
+// The hash of a NAR, by its name and by its object in the bucket.
 import { HttpError } from "../http/errors.ts";
 import { decodeNix32, NIX32_CLASS } from "../nix/nix32.ts";
 
@@ -6,8 +6,8 @@ import { decodeNix32, NIX32_CLASS } from "../nix/nix32.ts";
 const NAR_KEY = new RegExp(`^nar/(${NIX32_CLASS}{52})\\.nar(\\.(xz|bz2|zst|lzip|lz4|br))?$`);
 
 /**
- * Custom metadata of an object too large for one put, for which the bucket can record no checksum: the SHA-256
- * (lower-case hex) that it was found to have before it got its name.
+ * Custom metadata of an object too large for one put, for which the bucket records no checksum: the SHA-256 (lower-case
+ * hex) that was computed before the object got its name.
  */
 const VERIFIED_SHA256 = "verified-sha256";
 
@@ -42,7 +42,7 @@ export function sha256Of({ checksums, customMetadata }: R2Object): string | unde
   return verified !== undefined && /^[0-9a-f]{64}$/.test(verified) ? verified : undefined;
 }
 
-/** Custom metadata that says so of an object. */
+/** Custom metadata with the SHA-256 of an object. */
 export function verifiedMetadata(sha256: string): Record<string, string> {
   return { [VERIFIED_SHA256]: sha256 };
 }

@@ -1,4 +1,5 @@
-// The bucket and its failures: what R2 throws, told apart by the code at the end of its message.
+// Bucket operations and their failures, told apart by the code at the end of R2's error message.
+import type { BucketFailure } from "../contract/refusals.ts";
 import { HttpError } from "../http/errors.ts";
 
 /** R2's error codes that mean something other than an outage. https://developers.cloudflare.com/r2/api/error-codes/ */
@@ -14,39 +15,62 @@ export function r2Code(error: unknown): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
-/** The refusal for a bucket operation that threw: the client's fault where R2 says so, else an outage. */
-export function bucketFailure(operation: string, error: unknown): HttpError {
-  if (error instanceof HttpError) return error;
-  switch (r2Code(error)) {
-    case BAD_DIGEST:
-      return new HttpError(
-        400,
-        "the body does not have the SHA-256 that its name says; nothing was stored, send it again",
-      );
-    case INCOMPLETE_BODY:
-      return new HttpError(
-        400,
-        "the body is shorter than its Content-Length; nothing was stored, send it again",
-      );
-    case ENTITY_TOO_LARGE:
-      return new HttpError(413, "the bucket takes at most 5 GiB in one upload");
+/** What a client is told of each failure. https://developers.cloudflare.com/r2/api/error-codes/ */
+const FAILURES: Record<BucketFailure, { readonly status: number; readonly message: string }> = {
+  "bad-digest": {
+    status: 400,
+    message: "the body does not have the SHA-256 that its name says; nothing was stored, send it again",
+  },
+  "incomplete-body": {
+    status: 400,
+    message: "the body is shorter than its Content-Length; nothing was stored, send it again",
+  },
+  "too-large": { status: 413, message: "the bucket takes at most 5 GiB in one upload" },
+  unavailable: {
+    status: 503,
+    message: "the bucket did not answer (OPERATION); nothing was changed, try again",
+  },
+};
+
+const REASONS: Readonly<Record<number, BucketFailure>> = {
+  [BAD_DIGEST]: "bad-digest",
+  [INCOMPLETE_BODY]: "incomplete-body",
+  [ENTITY_TOO_LARGE]: "too-large",
+};
+
+/** A bucket operation that failed: the client's fault where R2 says so, else an outage. */
+export class BucketError extends HttpError {
+  readonly operation: string;
+  readonly reason: BucketFailure;
+
+  constructor(operation: string, reason: BucketFailure, cause?: unknown) {
+    const { status, message } = FAILURES[reason];
+    super(
+      status,
+      message.replace("OPERATION", operation),
+      reason === "unavailable" ? { "Retry-After": "5" } : {},
+    );
+    this.operation = operation;
+    this.reason = reason;
+    this.cause = cause;
   }
-  console.error(`bucket ${operation} failed`, error);
-  const failure = new HttpError(
-    503,
-    `the bucket did not answer (${operation}); nothing was changed, try again`,
-    { "Retry-After": "5" },
-  );
-  failure.cause = error;
-  return failure;
 }
 
-/** Whether the bucket has said that it failed: an operation without an answer may still happen. */
+/** The refusal for a bucket operation that threw. One that a request body threw while the bucket read it stays. */
+export function bucketFailure(operation: string, error: unknown): HttpError {
+  if (error instanceof HttpError) return error;
+  const reason = REASONS[r2Code(error) ?? 0] ?? "unavailable";
+  if (reason !== "unavailable") return new BucketError(operation, reason);
+  console.error(`bucket ${operation} failed`, error);
+  return new BucketError(operation, reason, error);
+}
+
+/** Whether the bucket has responded with a failure: an operation without a response may still happen. */
 export function isAnswered(failure: unknown): boolean {
   return failure instanceof Error && r2Code(failure.cause) !== undefined;
 }
 
-/** Runs one bucket operation; whatever it throws becomes the right refusal. */
+/** Runs one bucket operation. Throws {@link bucketFailure} of its error. */
 export async function bucketOperation<T>(operation: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();

@@ -1,13 +1,14 @@
-// Where the parts of a multipart upload wait until their content is verified.
+// The staging area of multipart uploads: parts wait there until their content is verified.
 import type { NewUpload } from "../contract/uploads.ts";
+import { STAGING_FOLDER } from "./kinds.ts";
 import { bucketOperation, NO_SUCH_UPLOAD, r2Code } from "./operation.ts";
 
-/** Where the parts of an upload go until its content is verified: never a key that anybody can read. */
+/** The key of an upload until its content is verified. No route serves it. */
 export function stagingKey(id: string, narKey: string): string {
-  return `uploads/${id}/${narKey}`;
+  return `${STAGING_FOLDER}${id}/${narKey}`;
 }
 
-/** Frees whatever the bucket has of an upload: its parts, or the object that they were made into. */
+/** Deletes the parts of an upload, or the object that they were made into. */
 export async function abortInBucket(
   bucket: R2Bucket,
   { id, r2Id }: Pick<NewUpload, "id" | "r2Id">,

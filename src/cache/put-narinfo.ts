@@ -31,8 +31,7 @@ const MESSAGES: Record<PublishOutcome, string> = {
   created: "is published",
   updated: "was here and has been brought up to date",
   unchanged: "is already here",
-  "first-build-stays":
-    "is already here with another content: it is not reproducible, and the first build stays",
+  "kept-existing": "is already here with another content: it is not reproducible, and the first build stays",
 };
 
 async function readUpload(request: Request): Promise<string> {

@@ -1,7 +1,7 @@
-// A catalog belongs to one folder of the bucket for ever. Caches are found by their names, and a name that is given to
-// another cache would show it the former one's paths, and let it delete by them.
+// Binds a catalog to one folder of the bucket for ever. Catalogs are found by the name of the cache: a name that is given
+// to another cache would show that cache the former one's paths, and delete by them.
 
-/** Throws where the catalog is that of another folder: everything that asks it is refused until that is mended. */
+/** Throws where the catalog is that of another folder: every call is refused until the configuration is corrected. */
 export function requireSameFolder(storage: DurableObjectStorage, name: string, folder: string): void {
   const home = storage.kv.get<string>("folder");
   if (home === undefined) storage.kv.put("folder", folder);

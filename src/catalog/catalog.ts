@@ -1,5 +1,5 @@
-// The Catalog: one SQLite Durable Object per cache, the single writer of metadata and the index over the bucket.
-// Reads of the protocol never come here. This class only hands over; the operations are functions of their own.
+// The Catalog: one SQLite Durable Object per cache, the single writer of metadata and the index over the bucket. Reads
+// of the protocol never call it. This class only hands over; the operations are functions of their own.
 import { DurableObject } from "cloudflare:workers";
 import { bucketFolder } from "../bucket/folder.ts";
 import { cacheNamed, configOf, undeclared } from "../config/config.ts";
@@ -22,6 +22,7 @@ import type { Stats } from "../contract/stats.ts";
 import type { NewToken, TokenPage, TokenQuery, TokenReport } from "../contract/tokens.ts";
 import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "../contract/uploads.ts";
 import type { Env } from "../env.ts";
+import { Alarm } from "./alarm.ts";
 import { pathDetail } from "./ask/detail.ts";
 import { listPaths } from "./ask/search.ts";
 import { RecentStats } from "./ask/stats.ts";
@@ -34,22 +35,16 @@ import { deletePin, getPin, listPins, putPin } from "./pins/pins.ts";
 import { announceNar, touchNar } from "./publish/announce-nar.ts";
 import { announceCompanion, touchPath, touchPaths } from "./publish/last-use.ts";
 import { publish } from "./publish/publish.ts";
+import { toResult } from "./refuse.ts";
 import { isIndexed, requestFirstReindex, requireIndex } from "./reindex/indexed.ts";
 import { REINDEX } from "./reindex/reindex.ts";
 import { deletePath } from "./remove/delete.ts";
 import { sweepNars } from "./remove/sweep.ts";
+import { MAX_UPLOAD_AGE_MS, sweepUploads } from "./remove/uploads.ts";
 import { RESIGN } from "./resign/resign.ts";
-import { toResult } from "./result.ts";
 import { missingPaths } from "./rows/paths.ts";
 import { getToken, insertToken, listTokens, revokedIds, revokeToken } from "./rows/tokens.ts";
-import {
-  beginUpload,
-  endUpload,
-  MAX_UPLOAD_AGE_MS,
-  recordPart,
-  sweepUploads,
-  uploadParts,
-} from "./rows/uploads.ts";
+import { beginUpload, endUpload, recordPart, uploadParts } from "./rows/uploads.ts";
 import type { RunDefinition } from "./runs/definition.ts";
 import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./runs/engine.ts";
 import { migrate } from "./schema.ts";
@@ -63,21 +58,21 @@ export const RUNS: readonly RunDefinition[] = [REINDEX, COLLECT, RESIGN, CHECK];
 export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly context: CatalogContext;
   readonly #stats = new RecentStats();
-  /** When the alarm is due, in milliseconds since the epoch; `null` where none is set. */
-  #alarm: number | null = null;
+  readonly #alarm: Alarm;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     migrate(ctx.storage);
     const deployment = configOf(env);
-    // The Worker asks for it by the name of the cache.
+    // The Worker names the object like the cache.
     const name = ctx.id.name ?? deployment.cacheName;
     const config = cacheNamed(deployment, name) ?? undeclared(deployment, name);
     requireSameFolder(ctx.storage, name, config.folder);
     const edge = (ctx.exports as { default?: unknown }).default as EdgePurger;
+    this.#alarm = new Alarm(ctx.storage, () => this.context.now());
     this.context = {
       sql: ctx.storage.sql,
-      transaction: (run) => this.#transaction(run),
+      transaction: (run) => this.#alarm.transaction(run),
       bucket: bucketFolder(env.BUCKET, config.folder),
       config,
       now: () => Date.now(),
@@ -87,9 +82,9 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       publications: new Map(),
       unsentIntents: new Set(),
       deletions: { count: 0 },
-      wakeForSweep: () => this.#wake(this.context.now() + config.graceMs),
+      wakeForSweep: () => this.#alarm.wake(this.context.now() + config.graceMs),
     };
-    void ctx.blockConcurrencyWhile(() => this.#readAlarm());
+    void ctx.blockConcurrencyWhile(() => this.#alarm.read());
   }
 
   publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>> {
@@ -106,7 +101,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
 
   beginUpload(upload: NewUpload): Promise<Result<void>> {
     return toResult(() => {
-      this.#wake(this.context.now() + MAX_UPLOAD_AGE_MS);
+      this.#alarm.wake(this.context.now() + MAX_UPLOAD_AGE_MS);
       beginUpload(this.context, upload);
     });
   }
@@ -143,7 +138,6 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return toResult(() => revokedIds(this.context));
   }
 
-  /** Which of these are not here; for a pusher the others stay from here on. */
   missing(hashes: readonly string[], isPusher = false): Promise<Result<string[]>> {
     return toResult(() => {
       if (isPusher) touchPaths(this.context, hashes);
@@ -229,7 +223,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   #run<O, R>(definition: RunDefinition<O, R>, options: O): Promise<Result<R>> {
     return toResult(async () => {
       // Before the first step, so that the run goes on even if the object crashes in it.
-      this.#wake(this.context.now() + RETRY_MS);
+      this.#alarm.wake(this.context.now() + RETRY_MS);
       const report = await requestRun(this.context, definition, options);
       this.#wakeForRuns();
       return report;
@@ -241,21 +235,21 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   override async alarm(): Promise<void> {
-    // None, because this is it; what others release from here on sets the next.
-    await this.#readAlarm();
-    // In this order: the sweep tells when it is due for what a run has released.
-    await this.#again(() => continueRuns(this.context, RUNS));
-    await this.#again(async () => {
+    // None is set now; NARs that others release from here on set the next.
+    await this.#alarm.read();
+    // In this order: the sweep then counts the NARs that a run has released.
+    await this.#alarm.repeat(() => continueRuns(this.context, RUNS));
+    await this.#alarm.repeat(async () => {
       await requestFirstReindex(this.context);
       // The alarm in which the reindex ends sweeps.
       return isIndexed(this.context)
         ? (await sweepNars(this.context)).next
         : nextStepTime(this.context, RUNS);
     });
-    await this.#again(() => sweepUploads(this.context));
+    await this.#alarm.repeat(() => sweepUploads(this.context));
   }
 
-  /** Lets alarms go on with the reindex where one invocation does not reach its end. */
+  /** Alarms continue the reindex where one invocation does not reach its end. */
   async #index(): Promise<void> {
     try {
       await requireIndex(this.context);
@@ -266,47 +260,6 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
 
   #wakeForRuns(): void {
     const next = nextStepTime(this.context, RUNS);
-    if (next !== undefined) this.#wake(next);
-  }
-
-  /**
-   * Does a piece of work whose result says when it is to be done again. What fails is tried again a minute later:
-   * the platform would give the whole alarm up after some tries, and one work's failure would stop the other.
-   */
-  async #again(work: () => Promise<number | undefined>): Promise<void> {
-    let next: number | undefined;
-    try {
-      next = await work();
-    } catch (error) {
-      console.error("work of the catalog's alarm failed", error);
-      next = this.context.now() + RETRY_MS;
-    }
-    if (next !== undefined) this.#wake(next);
-  }
-
-  /** What is rolled back takes the alarm with it that was set meanwhile. */
-  #transaction<T>(run: () => T): T {
-    const alarm = this.#alarm;
-    try {
-      return this.ctx.storage.transactionSync(run);
-    } catch (error) {
-      this.#alarm = alarm;
-      throw error;
-    }
-  }
-
-  async #readAlarm(): Promise<void> {
-    this.#alarm = await this.ctx.storage.getAlarm();
-  }
-
-  /**
-   * Runs the alarm at `time` (milliseconds since the epoch) or earlier. It is written with the rows that are written
-   * in the same turn, so that they never come without it.
-   */
-  #wake(time: number): void {
-    if (this.#alarm !== null && this.#alarm <= time) return;
-    this.#alarm = time;
-    // Whoever waits for an answer waits for it, too: that is what the object's output gate does.
-    void this.ctx.storage.setAlarm(time);
+    if (next !== undefined) this.#alarm.wake(next);
   }
 }

@@ -1,11 +1,11 @@
-// What every operation of the catalog works with. A plain value, so that tests can run the same operations with a
-// bucket that fails, a clock that jumps and a process that dies.
+// The context of every operation of the catalog. A plain value, so that tests can run the same operations over a failing
+// bucket, a jumping clock and a crashing process.
 import type { Config } from "../config/config.ts";
 import type { Locks } from "./locks.ts";
 
 export interface CatalogContext {
   readonly sql: SqlStorage;
-  /** Runs SQL statements as one: all of them happen, or none. */
+  /** Runs SQL statements atomically: all or none. */
   readonly transaction: <T>(run: () => T) => T;
   readonly bucket: R2Bucket;
   readonly config: Config;
@@ -17,12 +17,12 @@ export interface CatalogContext {
   readonly purge: (paths: readonly string[]) => Promise<void>;
   /** One operation at a time on each narinfo and each NAR. */
   readonly locks: Locks;
-  /** Publications that this process is at work on, by the sequence number of their intention. None rejects. */
+  /** Publications in flight in this process, by the sequence number of their intent. None rejects. */
   readonly publications: Map<number, Promise<unknown>>;
-  /** Intentions of this process for which the bucket has not been asked yet, by their sequence numbers. */
+  /** Sequence numbers of the intents of this process that the bucket has not been asked to do yet. */
   readonly unsentIntents: Set<number>;
-  /** Counts the beginnings and ends of deletions: what was read from the bucket meanwhile may be gone. */
+  /** Counts the beginnings and ends of deletions: an object that was read while it changed may be gone. */
   readonly deletions: { count: number };
-  /** Call it in the turn in which a NAR is released: an alarm sweeps when the grace that begins now has ended. */
+  /** Call it in the turn that releases a NAR: an alarm sweeps when the grace period that begins now has ended. */
   readonly wakeForSweep: () => void;
 }

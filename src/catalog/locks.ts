@@ -1,6 +1,6 @@
 // Locks by name: while an operation on a path awaits the bucket, others on the same path wait for it.
 
-/** Named locks of one process. What a dead process held is found in the `pending` table instead. */
+/** Named locks of one process. After a crash the intents in the table `pending` say what was in flight. */
 export class Locks {
   readonly #tails = new Map<string, Promise<unknown>>();
 
@@ -18,14 +18,14 @@ export class Locks {
 
   /**
    * Runs `operation` when all of the names are free, and holds them all meanwhile. It holds none while it waits, so
-   * that it cannot be part of a circle.
+   * that it cannot deadlock.
    */
   async runAll<T>(names: readonly string[], operation: () => Promise<T>): Promise<T> {
     for (let held = this.#heldOf(names); held !== undefined; held = this.#heldOf(names)) {
       await this.settled(held);
     }
     const done = operation();
-    // Taken before anything else can run. How it ends is told to the caller, not to each of the locks.
+    // Taken before anything else can run. Only the caller learns of a failure, not each of the locks.
     const hold = () => done.then(() => undefined);
     for (const name of names) void this.run(name, hold).catch(() => undefined);
     return done;
@@ -35,9 +35,8 @@ export class Locks {
     return this.#tails.has(name);
   }
 
-  /** Resolves when the operations under way and waiting on `name` have ended; never rejects. */
+  /** Resolves when the operations that run or wait on `name` have ended; never rejects. */
   async settled(name: string): Promise<void> {
-    // How they ended is the business of whoever runs them.
     await this.#tails.get(name)?.catch(() => undefined);
   }
 

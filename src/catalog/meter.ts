@@ -1,4 +1,4 @@
-// What a piece of work spends: operations of the bucket by the classes in which they are billed, and rows.
+// Counts the cost of work: bucket operations by billing class, and rows.
 import type { Spent } from "../contract/runs.ts";
 import type { CatalogContext } from "./context.ts";
 export const NOTHING_SPENT: Spent = { class_a: 0, class_b: 0, deletes: 0, rows_read: 0, rows_written: 0 };
@@ -11,13 +11,13 @@ const CLASSES: Readonly<Record<string, keyof Spent>> = {
   delete: "deletes",
 };
 
-/** The same context, and what has been spent through it so far. */
+/** The same context, and the cost of what was done through it so far. */
 export function metered(c: CatalogContext): {
   readonly context: CatalogContext;
   readonly spent: () => Spent;
 } {
   const spent: Spent = { ...NOTHING_SPENT };
-  // A cursor counts on while it is read, so that it is asked at the end.
+  // A cursor goes on counting while it is read, so it is asked at the end.
   const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
   const exec = (query: string, ...bindings: SqlStorageValue[]) => {
     const cursor = c.sql.exec(query, ...bindings);

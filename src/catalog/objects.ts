@@ -1,12 +1,11 @@
-// Objects of the bucket as the catalog handles them: deleted so that everybody who reads meanwhile notices, and
-// written with what the bucket itself does not know.
+// Objects of the bucket: deletions that concurrent readers can notice, and the custom metadata of narinfos.
 import { bucketOperation } from "../bucket/operation.ts";
 import type { CatalogContext } from "./context.ts";
 
 /** Objects that R2 deletes in one call. */
 export const DELETE_BATCH = 1000;
 
-/** Deletes objects. What anybody reads or lists between the two counts may be gone when they look at it. */
+/** Deletes objects. An object that is read or listed between the two counts may be gone already. */
 export async function deleteObjects(c: CatalogContext, keys: readonly string[]): Promise<void> {
   c.deletions.count++;
   try {
@@ -18,16 +17,16 @@ export async function deleteObjects(c: CatalogContext, keys: readonly string[]):
   }
 }
 
-/** Who pushed a path last, and when it was pushed. */
+/** The last pusher of a path, and when it was pushed. */
 export interface Push {
   readonly pushedBy: string;
   /** Milliseconds since the epoch. */
   readonly firstPush: number;
-  /** Milliseconds since the epoch; set where the object was written later, by none of its pushers. */
+  /** Milliseconds since the epoch; set where a resign has written the object later. */
   readonly lastPush?: number;
 }
 
-/** Custom metadata of a narinfo object. A catalog that is built anew has it again. */
+/** Custom metadata of a narinfo object, from which a reindex restores the rows. */
 export function pushMetadata({ pushedBy, firstPush, lastPush }: Push): Record<string, string> {
   return {
     "pushed-by": pushedBy,
@@ -36,7 +35,7 @@ export function pushMetadata({ pushedBy, firstPush, lastPush }: Push): Record<st
   };
 }
 
-/** Of an object that another tool has written, what can be said of it. */
+/** Of an object that another tool has written, the time of the upload. */
 export function pushOf(object: R2Object): Push & { readonly lastPush: number } {
   const metadata = object.customMetadata ?? {};
   const uploaded = object.uploaded.getTime();

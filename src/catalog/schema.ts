@@ -1,6 +1,5 @@
 // The catalog's tables and how they came to be: ordered migrations, run when the object starts. docs/catalog.md
 // describes every table and column.
-import { TOKENS_TABLE } from "./rows/tokens.ts";
 
 /**
  * Each entry takes the schema from version N to N + 1. An entry that has been released is never changed: add one.
@@ -111,7 +110,20 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (upload, number)
   ) STRICT, WITHOUT ROWID;
   `,
-  TOKENS_TABLE,
+  `
+  CREATE TABLE tokens (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    grants TEXT NOT NULL,
+    minted_by TEXT NOT NULL,
+    parent TEXT,
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    revoked INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX tokens_by_expiry ON tokens (expires);
+  CREATE INDEX tokens_by_parent ON tokens (parent) WHERE parent IS NOT NULL;
+`,
   `
   ALTER TABLE paths ADD COLUMN wanted INTEGER NOT NULL DEFAULT 0;
   UPDATE paths SET wanted = last_push;
@@ -172,6 +184,6 @@ export function migrate(storage: DurableObjectStorage, migrations: readonly stri
     for (const migration of migrations.slice(current)) sql.exec(migration);
     if (current === migrations.length) return;
     sql.exec("DELETE FROM schema_version");
-    sql.exec("INSERT INTO schema_version VALUES (?)", migrations.length);
+    sql.exec("INSERT INTO schema_version (version) VALUES (?)", migrations.length);
   });
 }

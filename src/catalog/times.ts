@@ -1,5 +1,6 @@
-// Times as reports tell them.
-/** As the API tells times. */
+// Times as the API shows them.
+
+/** ISO 8601 in UTC. */
 export function isoTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }

@@ -1,4 +1,5 @@
 // The table CACHES: the named caches, and what the default one is besides its variables.
+import { FOLDERS, PIN_FOLDER, STAGING_FOLDER } from "../bucket/kinds.ts";
 import { type Retention, retentionOf } from "./retention.ts";
 import { isSet, isTable, jsonOrValue, priority, words } from "./values.ts";
 
@@ -23,21 +24,12 @@ export interface CacheEntry {
   readonly retention: Omit<Retention, "graceMs">;
 }
 
-/**
- * Names that would shadow a route, or a folder of the bucket: the first segments of all paths that the Worker answers,
- * and where it keeps what nobody may read.
- */
+/** Names that would shadow a route of the default cache, or a folder of the bucket. */
 const RESERVED: ReadonlySet<string> = new Set([
   "api",
-  "build-trace-v2",
-  "debuginfo",
   "health",
-  "log",
-  "nar",
   "nix-cache-info",
-  "pins",
-  "realisations",
-  "uploads",
+  ...[...FOLDERS, PIN_FOLDER, STAGING_FOLDER].map((folder) => folder.slice(0, -1)),
 ]);
 
 const SETTINGS = [

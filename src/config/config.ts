@@ -112,6 +112,11 @@ export async function allProblems({ problems, keyProblems, hidesNames }: Config)
   return [...new Set(shown)];
 }
 
+/** What is refused because of a mistake in the configuration; `consequence` begins the sentence. */
+export function untilFixed(consequence: string, problem: string): string {
+  return `${consequence} until the configuration is fixed: ${problem}`;
+}
+
 const HIDDEN_PROBLEM = "CACHES: has a mistake; the log of the Worker names it";
 
 export function parseConfig(env: Env): Deployment {

@@ -1,4 +1,4 @@
-// What the Worker may ask of a catalog. The Durable Object implements it; nothing here imports the implementation.
+// The calls of the Worker to a catalog. The Durable Object implements them; nothing here imports the implementation.
 import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "./paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest } from "./pins.ts";
 import type { Result } from "./result.ts";
@@ -31,7 +31,7 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   uploadParts(upload: string, narKey: string): Promise<Result<UploadedPart[] | undefined>>;
   endUpload(upload: string): Promise<Result<void>>;
 
-  /** The hash parts that are not here. For a pusher the others stay from here on. */
+  /** The hash parts that are not here. A pusher relies on the others: they count as used. */
   missing(hashes: readonly string[], isPusher?: boolean): Promise<Result<string[]>>;
   listPaths(query: PathQuery): Promise<Result<PathPage>>;
   pathDetail(hash: string): Promise<Result<PathDetail>>;
@@ -54,15 +54,18 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   reindex(options: ReindexOptions): Promise<Result<ReindexReport>>;
   /** How the last reindex went or goes; `undefined` where there was none. So do the other reports. */
   reindexStatus(): Promise<Result<ReindexReport | undefined>>;
+  /** Looks for damage, and repairs what is safe where asked to. */
   check(options: CheckOptions): Promise<Result<CheckReport>>;
   checkStatus(): Promise<Result<CheckReport | undefined>>;
+  /** Collects paths that no root keeps alive, or reports them only. */
   gc(options: GcOptions): Promise<Result<GcReport>>;
   gcStatus(): Promise<Result<GcReport | undefined>>;
+  /** Signs every path with the keys that are configured now. */
   resign(options: ResignOptions): Promise<Result<ResignReport>>;
   resignStatus(): Promise<Result<ResignReport | undefined>>;
 }
 
-/** What the Worker's default entrypoint offers to the catalogs: only the entrypoint can purge its cache. */
+/** The call of a catalog to the Worker's default entrypoint: only the entrypoint can purge its cache. */
 export interface EdgePurger {
   purgeEdge(paths: readonly string[]): Promise<void>;
 }

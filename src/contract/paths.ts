@@ -140,4 +140,4 @@ export const MISSING = named(
   }),
 );
 
-export type PublishOutcome = "created" | "updated" | "unchanged" | "first-build-stays";
+export type PublishOutcome = "created" | "updated" | "unchanged" | "kept-existing";

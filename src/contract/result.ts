@@ -1,9 +1,6 @@
-// What crosses from the Durable Object to the Worker: an error would lose its class on the way, so a refusal is a value.
+// What a call of the Durable Object returns: an error would lose its class on the way, so a refusal is a value.
+import type { Refusal } from "./refusals.ts";
+
 export type Result<T> =
   | { readonly ok: true; readonly value: T }
-  | {
-      readonly ok: false;
-      readonly status: number;
-      readonly message: string;
-      readonly headers: Record<string, string>;
-    };
+  | { readonly ok: false; readonly refusal: Refusal };

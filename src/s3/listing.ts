@@ -1,7 +1,7 @@
 // Lists the objects of a cache in the order of their keys, without the others in its bucket: unverified uploads, pins,
 // and the folders of other caches. Those folders are skipped and never entered: the length, cost and end of a page would
 // reveal their number and names.
-import { KINDS } from "../bucket/kinds.ts";
+import { FOLDERS, KINDS } from "../bucket/kinds.ts";
 import { bucketOperation } from "../bucket/operation.ts";
 
 /** Entries on a page of R2's listing: always its maximum, so that the number of operations reveals nothing. */
@@ -41,17 +41,17 @@ async function* entriesOf(bucket: R2Bucket, place: Place): AsyncGenerator<Entry>
   const { prefix, hasFolders, after } = place;
   const folder = folderOf(prefix);
   if (folder !== "") {
-    if (FOLDERS.has(folder)) yield* pages(bucket, place);
+    if (FOLDERS.includes(folder)) yield* pages(bucket, place);
     return;
   }
   const begun = folderOf(after);
-  if (!hasFolders && FOLDERS.has(begun) && begun.startsWith(prefix)) {
+  if (!hasFolders && FOLDERS.includes(begun) && begun.startsWith(prefix)) {
     yield* pages(bucket, { prefix: begun, hasFolders, after });
   }
   const behind = hasFolders || begun === "" ? after : begun;
   for await (const entry of pages(bucket, { prefix, hasFolders: true, after: behind })) {
     if (entry.object !== undefined) yield entry;
-    else if (!FOLDERS.has(entry.key)) continue;
+    else if (!FOLDERS.includes(entry.key)) continue;
     else if (hasFolders) yield entry;
     else yield* pages(bucket, { prefix: entry.key, hasFolders, after: "" });
   }
@@ -77,13 +77,6 @@ async function* pages(bucket: R2Bucket, { prefix, hasFolders, after }: Place): A
 function isOfCache(key: string): boolean {
   return key === "nix-cache-info" || KINDS.some(({ pattern }) => pattern.test(key));
 }
-
-/** The first folders of keys of a cache. */
-const FOLDERS = new Set(
-  KINDS.flatMap(({ pattern }) => /^\^([\w-]+)\\?\//.exec(pattern.source)?.[1] ?? []).map(
-    (name) => `${name}/`,
-  ),
-);
 
 /** The first folder of a key, with its slash; empty for one that is in none. */
 function folderOf(key: string): string {

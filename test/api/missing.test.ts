@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { indexPath } from "../../src/catalog/rows/paths.ts";
+import { indexPath } from "../../src/catalog/rows/index-path.ts";
 import { MAX_PATHS } from "../../src/contract/paths.ts";
 import { watch } from "../support/bucket.ts";
 import { push, testPath } from "../support/store-paths.ts";

@@ -3,10 +3,11 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
+import { KINDS } from "../../src/bucket/kinds.ts";
 import { r2Error, watch } from "../support/bucket.ts";
 import { cacheWith, contents, keys, store } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
-import { METADATA } from "../support/objects.ts";
+import { METADATA, OBJECTS } from "../support/objects.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { SLOW_MS } from "../support/slow.ts";
 
@@ -14,14 +15,8 @@ afterEach(reset);
 captureLog();
 
 const cache = cacheWith();
-const KIB = 1024;
-const MAX_BYTES: Record<string, number> = {
-  listing: 16 * KIB * KIB,
-  log: 32 * KIB * KIB,
-  realisation: 64 * KIB,
-  "build-trace": 64 * KIB,
-  debuginfo: 64 * KIB,
-};
+/** Bytes, by kind. */
+const MAX_BYTES = new Map(KINDS.map(({ name, maxBytes }) => [name, maxBytes]));
 const JSON_KINDS = METADATA.filter(({ contentType }) => contentType === "application/json");
 
 /** A JSON object (which is a log, too) of that many bytes. */
@@ -32,8 +27,12 @@ function sized(bytes: number): Uint8Array<ArrayBuffer> {
   return text;
 }
 
+test("each kind of object has an example", () => {
+  expect(OBJECTS.map(({ kind }) => kind)).toEqual(KINDS.map(({ name }) => name));
+});
+
 describe.each(METADATA)("a $kind", ({ kind, key, body, contentType }) => {
-  const limit = MAX_BYTES[kind] ?? 0;
+  const limit = MAX_BYTES.get(kind) ?? 0;
 
   test("is stored as it was sent", async () => {
     expect(await cache.put(`/${key}`, body)).toMatchObject({ status: 201, text: `stored ${key}\n` });

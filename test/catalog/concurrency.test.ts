@@ -3,6 +3,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { publish } from "../../src/catalog/publish/publish.ts";
+import { httpErrorOf } from "../../src/catalog-refusals.ts";
 import type { PublishOutcome } from "../../src/contract/paths.ts";
 import type { Result } from "../../src/contract/result.ts";
 import { ADMIN_TOKEN, cacheWith, keys, type TestCache } from "../support/cache.ts";
@@ -263,5 +264,5 @@ async function otherBuild(cache: TestCache, path: TestPath): Promise<TestPath> {
 }
 
 function outcome(result: Result<PublishOutcome>): PublishOutcome | number {
-  return result.ok ? result.value : result.status;
+  return result.ok ? result.value : httpErrorOf(result.refusal).status;
 }

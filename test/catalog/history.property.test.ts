@@ -4,7 +4,7 @@
 import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { resolveExpired } from "../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../src/catalog/publish/resolve.ts";
 import { RESIGN_RECORD } from "../../src/catalog/resign/state.ts";
 import { expectAgreement, wronglyFound } from "../support/agreement.ts";
 import { choices, type Schedule } from "../support/choices.ts";

@@ -132,7 +132,7 @@ function perform(graph: readonly Builds[], state: State, act: Act): [string, Sta
     return [["created", next]];
   }
   if (stored.build.info.narHash.bytes.toHex() !== info.narHash.bytes.toHex()) {
-    return [["first-build-stays", state]];
+    return [["kept-existing", state]];
   }
   const signers = new Set([...stored.signers, act.signer]);
   next.set(hash, { ...stored, signers });

@@ -62,6 +62,7 @@ describe("under its own name", () => {
 
 describe("a listing", () => {
   const all = OBJECTS.map(({ key }) => key).sort();
+  const folders = [...new Set(all.map((key) => key.slice(0, key.indexOf("/") + 1)))].filter(Boolean);
   beforeEach(async () => {
     for (const { key, body } of OBJECTS) await store(key, body);
     await store("uploads/secret/nar/x.nar", "x");
@@ -80,7 +81,7 @@ describe("a listing", () => {
     expect(elementsOf((await cache.get("/nix-cache?prefix=uploads/")).text, "Key")).toEqual([]);
     expect(
       elementsOf((await cache.get("/nix-cache?list-type=2&delimiter=/")).text, "Prefix").slice(1),
-    ).toEqual(["build-trace-v2/", "debuginfo/", "log/", "nar/", "realisations/"]);
+    ).toEqual(folders);
   });
 
   test.each([
@@ -128,7 +129,7 @@ describe("a listing", () => {
 
   test("goes on behind a folder that a tool gives as its marker", async () => {
     const { text } = await cache.get("/nix-cache?delimiter=/&marker=nar/");
-    expect(elementsOf(text, "Prefix").slice(1)).toEqual(["realisations/"]);
+    expect(elementsOf(text, "Prefix").slice(1)).toEqual(folders.filter((folder) => folder > "nar/"));
   });
 
   test("from a key on, by prefix, and none", async () => {

@@ -3,7 +3,7 @@ import { reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Catalog } from "../../src/catalog/catalog.ts";
-import { MAX_UPLOAD_AGE_MS } from "../../src/catalog/rows/uploads.ts";
+import { MAX_UPLOAD_AGE_MS } from "../../src/catalog/remove/uploads.ts";
 import { watch } from "../support/bucket.ts";
 import { cacheWith, keys } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";

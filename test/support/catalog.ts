@@ -2,8 +2,11 @@
 import { env } from "cloudflare:workers";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { publish } from "../../src/catalog/publish/publish.ts";
+import { Refused } from "../../src/catalog/refuse.ts";
 import { deletePath } from "../../src/catalog/remove/delete.ts";
+import { httpErrorOf } from "../../src/catalog-refusals.ts";
 import type { Deleted } from "../../src/contract/paths.ts";
+import { HttpError } from "../../src/http/errors.ts";
 import { type Interference, watch } from "./bucket.ts";
 import { hashOf } from "./closure.ts";
 import { inCatalog } from "./runs.ts";
@@ -11,7 +14,7 @@ import { sha256, type TestPath } from "./store-paths.ts";
 
 export interface Recorded<T> {
   /** What it returned, or the refusal that it threw. */
-  readonly result: T | Refused;
+  readonly result: T | Answer;
   /** Bucket operations that cost something, in their order: `put <key>`. */
   readonly operations: readonly string[];
   readonly billed: { A: number; B: number };
@@ -21,7 +24,7 @@ export interface Recorded<T> {
   readonly waited: readonly number[];
 }
 
-export interface Refused {
+export interface Answer {
   readonly status: number;
   readonly message: string;
 }
@@ -70,12 +73,13 @@ export function deleting(
   return recorded((c) => deletePath(c, hashOf(path), withReferrers), interference, changes);
 }
 
-async function refusable<T>(run: () => Promise<T>): Promise<T | Refused> {
+async function refusable<T>(run: () => Promise<T>): Promise<T | Answer> {
   try {
     return await run();
   } catch (error) {
-    if (!(error instanceof Error) || !("status" in error)) throw error;
-    return { status: Number(error.status), message: error.message };
+    const refusal = error instanceof Refused ? httpErrorOf(error.refusal) : error;
+    if (!(refusal instanceof HttpError)) throw error;
+    return { status: refusal.status, message: refusal.message };
   }
 }
 

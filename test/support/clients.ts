@@ -39,7 +39,7 @@ export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clie
   async function publish({ catalog }: Client, build: Build, text: string): Promise<PublishOutcome> {
     const began = world.steps;
     const outcome = await unwrap(() => catalog.publish(text, "tester"));
-    if (outcome !== "first-build-stays") {
+    if (outcome !== "kept-existing") {
       // Those of the cache's own keys come and go with its configuration.
       const signatures = [...text.matchAll(/^Sig: (signer-.*)$/gm)].map(([, value = ""]) => value);
       oracle.acknowledged(build, signatures, began);

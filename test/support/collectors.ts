@@ -50,7 +50,7 @@ export function collectorsOf(world: Simulation, oracle: Oracle, ledger: Ledger):
       const began = now();
       try {
         const outcome = await unwrap(() => client.catalog.publish(build.text, "tester"));
-        if (outcome !== "first-build-stays") oracle.acknowledged(build, [], began.step);
+        if (outcome !== "kept-existing") oracle.acknowledged(build, [], began.step);
       } catch (error) {
         // All that it refers to was found or sent a moment ago, and nobody but collections deletes.
         const isBroken =

@@ -1,4 +1,4 @@
-/** One object of each kind. */
+/** One object of each kind in src/bucket/kinds.ts: for its routes, and for a path that owns it. */
 
 export const HASH = "4crvrnhdg1r8sqc1hblbviqj0iqdajdv";
 export const NAR_HASH = "11hx99lg325wygx585wk5r3a1xczf282w7v79dmwvvhyyhxkc8zb";
@@ -71,3 +71,35 @@ export const OBJECTS: readonly ExampleObject[] = [
 
 /** What accompanies store paths: kinds whose PUT needs nothing else to be there. */
 export const METADATA = OBJECTS.filter(({ kind }) => kind !== "narinfo" && kind !== "nar");
+
+export interface Owner {
+  readonly hash: string;
+  readonly baseName: string;
+  readonly deriver: string;
+  readonly narKey: string;
+}
+
+/** Key and content of an object of each kind that a path, its deriver or its NAR owns. */
+const COMPANIONS: Readonly<Record<string, (owner: Owner) => readonly [key: string, body: string]>> = {
+  listing: ({ hash }) => [`${hash}.ls`, '{"version":1}'],
+  log: ({ deriver }) => [`log/${deriver}`, "building"],
+  realisation: ({ baseName }) => [
+    `realisations/sha256:${"a".repeat(64)}!out.doi`,
+    `{"outPath":"${baseName}"}`,
+  ],
+  "build-trace": ({ baseName, deriver }) => [
+    `build-trace-v2/${deriver}/out.doi`,
+    `{"outPath":"${baseName}","signatures":{}}`,
+  ],
+  debuginfo: ({ narKey }) => [
+    `debuginfo/${BUILD_ID}.debug`,
+    `{"archive":"../${narKey}","member":"lib/x.debug"}`,
+  ],
+};
+
+/** An object of a kind that this path owns. Throws for a kind without an example: add one. */
+export function companionOf(kind: string, owner: Owner): readonly [key: string, body: string] {
+  const companion = COMPANIONS[kind];
+  if (companion === undefined) throw new Error(`no example of a ${kind}: add one to test/support/objects.ts`);
+  return companion(owner);
+}

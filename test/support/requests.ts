@@ -2,10 +2,10 @@
 import { putNar } from "../../src/cache/put-nar.ts";
 import { RUNS } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
+import { toResult } from "../../src/catalog/refuse.ts";
 import { requireIndex } from "../../src/catalog/reindex/indexed.ts";
 import { deletePath } from "../../src/catalog/remove/delete.ts";
 import { sweepNars } from "../../src/catalog/remove/sweep.ts";
-import { toResult } from "../../src/catalog/result.ts";
 import type { RunDefinition } from "../../src/catalog/runs/definition.ts";
 import { continueRuns, requestRun } from "../../src/catalog/runs/engine.ts";
 import { unwrap } from "../../src/catalog-client.ts";

@@ -7,6 +7,7 @@ import type { CatalogContext } from "../../src/catalog/context.ts";
 import { REINDEX } from "../../src/catalog/reindex/reindex.ts";
 import { RESIGN } from "../../src/catalog/resign/resign.ts";
 import { continueRuns, requestRun } from "../../src/catalog/runs/engine.ts";
+import { httpErrorOf } from "../../src/catalog-refusals.ts";
 import { FINDING_KINDS, type FindingKind } from "../../src/contract/findings.ts";
 import type { Result } from "../../src/contract/result.ts";
 import type {
@@ -48,7 +49,7 @@ export async function wipe(): Promise<void> {
 /** The value of a result that is no refusal. */
 export async function value<T>(result: Promise<Result<T>>): Promise<T> {
   const settled = await result;
-  if (!settled.ok) throw new Error(`${settled.status}: ${settled.message}`);
+  if (!settled.ok) throw httpErrorOf(settled.refusal);
   return settled.value;
 }
 

@@ -9,7 +9,7 @@ import { Locks } from "../../src/catalog/locks.ts";
 import { announceNar, touchNar } from "../../src/catalog/publish/announce-nar.ts";
 import { announceCompanion, touchPath } from "../../src/catalog/publish/last-use.ts";
 import { publish } from "../../src/catalog/publish/publish.ts";
-import { toResult } from "../../src/catalog/result.ts";
+import { toResult } from "../../src/catalog/refuse.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import type { Result } from "../../src/contract/result.ts";
 import type { AnnouncedNar } from "../../src/contract/uploads.ts";

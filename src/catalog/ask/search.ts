@@ -1,5 +1,4 @@
-// Searching the paths. Like every question it reads the catalog's own tables only, and costs no operation of the
-// bucket.
+// Search of the paths. It reads the catalog's own tables only, and costs no bucket operation.
 import type { PathPage, PathQuery, PathSummary } from "../../contract/paths.ts";
 import type { Compression } from "../../nix/narinfo.ts";
 import { formatStorePath } from "../../nix/store-path.ts";
@@ -23,8 +22,8 @@ export const SUMMARY_COLUMNS =
   "hash, name, compression, nar_size, file_size, signers, incomplete, first_push, last_push, pushed_by";
 
 /**
- * A page of the list of paths, newest first. Paths that arrive meanwhile come before every place, so that nobody
- * who turns pages sees a path twice or misses one.
+ * A page of the list of paths, newest first. New paths come before every cursor, so that no page repeats or misses a
+ * path.
  */
 export function listPaths(c: CatalogContext, query: PathQuery): PathPage {
   const rows = c.sql

@@ -1,4 +1,4 @@
-// What is in the cache, in numbers.
+// Statistics of the cache.
 import { type Amount, GROWTH_DAYS, LARGEST, type Stats } from "../../contract/stats.ts";
 import type { Compression } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
@@ -7,12 +7,12 @@ import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 /**
- * Milliseconds for which numbers are told again instead of counted again. Counting reads every row (a third of a
- * second for 200,000 paths), on a public cache anybody may ask, and meanwhile nobody can publish.
+ * Milliseconds for which the same numbers are shown. Counting reads every row (a third of a second for 200,000 paths)
+ * and blocks publications, and on a public cache every visitor may ask.
  */
 export const STATS_AGE_MS = 60_000;
 
-/** The numbers as they were at most {@link STATS_AGE_MS} ago, for as long as the object lives. */
+/** Keeps the numbers in memory for {@link STATS_AGE_MS}. */
 export class RecentStats {
   #counted: { readonly at: number; readonly stats: Stats } | undefined;
 

@@ -5,7 +5,7 @@ import { narContradiction } from "../../bucket/stored-nar.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
-import { executeDeletions } from "../publish/settle.ts";
+import { executeDeletions } from "../publish/resolve.ts";
 import { deleteNarInfo } from "../remove/delete.ts";
 import { beginNarDeletion } from "../remove/sweep.ts";
 import { note } from "../rows/findings.ts";

@@ -2,15 +2,15 @@
 import type { CatalogContext } from "../context.ts";
 import { deleteNarInfo } from "../remove/delete.ts";
 import { note } from "../rows/findings.ts";
+import { deletePathRow, indexPath } from "../rows/index-path.ts";
 import { publishingReferrers } from "../rows/intents.ts";
-import { deletePathRow, indexPath } from "../rows/paths.ts";
-import { remember } from "../rows/unindexed.ts";
 import { saveRun } from "../runs/run.ts";
 import { comparePath, type PathState } from "../scan/compare.ts";
 import { differingPaths, listNarInfos } from "../scan/differences.ts";
 import { doItems, type Item } from "../scan/items.ts";
 import { isoTime } from "../times.ts";
 import type { CheckRun } from "./state.ts";
+import { remember } from "./unindexed.ts";
 
 export async function checkNarInfos(c: CatalogContext, run: CheckRun): Promise<number> {
   const page = await listNarInfos(c, run.checkpoint);

@@ -2,7 +2,8 @@
 // their referrers work for every client that finds them in another cache.
 import type { CatalogContext } from "../context.ts";
 import { note } from "../rows/findings.ts";
-import { pathRow, referrersOf } from "../rows/paths.ts";
+import { pathRow } from "../rows/paths.ts";
+import { referrersOf } from "../rows/references.ts";
 import { forgetAll, nameFromUnindexed, unindexedReferrers } from "../rows/unindexed.ts";
 import { saveRun } from "../runs/run.ts";
 import { comparePath } from "../scan/compare.ts";

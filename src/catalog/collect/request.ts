@@ -1,11 +1,12 @@
 // A request for a collection: goes on with the one under way, or starts one with the rules of now.
+import { BucketError } from "../../bucket/operation.ts";
 import { collects, retentionMs } from "../../config/retention.ts";
 import type { GcOptions } from "../../contract/runs.ts";
-import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { NOTHING_SPENT } from "../meter.ts";
 import { writePins } from "../pins/pins.ts";
 import { lastUseSlackMs } from "../publish/last-use.ts";
+import { Refused } from "../refuse.ts";
 import { isIndexed } from "../reindex/indexed.ts";
 import { saveRun } from "../runs/run.ts";
 import { requireValidConfig } from "../runs/valid-config.ts";
@@ -20,7 +21,7 @@ const DAY_MS = 24 * 3600 * 1000;
  */
 const SINCE_HOLDS_MS = 3 * DAY_MS;
 
-/** Throws {@link HttpError} 403 while the configuration has a mistake, 409 for a dry run during a real collection. */
+/** Throws {@link Refused}: misconfigured, or collection-under-way for a dry run during a real collection. */
 export async function requestCollection(c: CatalogContext, options: GcOptions): Promise<GcRun> {
   const { dry_run = false, force = false } = options;
   await requireValidConfig(c, "collected");
@@ -29,10 +30,7 @@ export async function requestCollection(c: CatalogContext, options: GcOptions): 
   if (current === undefined || current.finished !== undefined) return start(c, dry_run, force);
   const collection = current.state;
   if (dry_run && !collection.dryRun) {
-    throw new HttpError(
-      409,
-      "a collection is under way; GET /api/v1/gc says how far it is, ask for a dry run when it has ended",
-    );
+    throw new Refused({ kind: "collection-under-way" });
   }
   if (dry_run !== collection.dryRun) return start(c, dry_run, force);
   if (force && !collection.force) {
@@ -47,7 +45,7 @@ async function writePinsIfPossible(c: CatalogContext): Promise<void> {
   try {
     await writePins(c);
   } catch (error) {
-    if (!(error instanceof HttpError)) throw error;
+    if (!(error instanceof BucketError)) throw error;
     console.warn("a pin could not be written into the bucket", error);
   }
 }

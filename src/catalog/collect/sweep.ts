@@ -1,7 +1,7 @@
 // The second phase of a collection: deletes the dead paths. Every closure stays complete wherever the process dies,
 // because the paths of the lowest level, which no other path refers to, go first.
 import type { CatalogContext } from "../context.ts";
-import { executeDeletions, resolveKey } from "../publish/settle.ts";
+import { executeDeletions, resolveKey } from "../publish/resolve.ts";
 import { beginPathDeletion } from "../remove/delete.ts";
 import { deletingReferrers, intentPaths } from "../rows/intents.ts";
 import { pinnedOf } from "../rows/pins.ts";

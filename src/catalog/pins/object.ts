@@ -1,28 +1,8 @@
-// A pin as the bucket holds it, `pins/<name>`: small JSON, no route serves it. And the rule by which revisions stay.
+// A pin as the bucket holds it, `pins/<name>`: small JSON that no route serves.
 import type { Keep } from "../../contract/pins.ts";
 import { FormatError } from "../../nix/format-error.ts";
 import { parseStorePath } from "../../nix/store-path.ts";
-
-export const PIN_FOLDER = "pins/";
-const DAY_MS = 24 * 3600 * 1000;
-
-export interface Revision {
-  readonly hash: string;
-  /** Of the store path, after the dash. */
-  readonly name: string;
-  /** Milliseconds since the epoch. */
-  readonly pinned: number;
-  /** Whose credential it was. */
-  readonly pinnedBy: string;
-}
-
-/** Until when the revision with this index, the newest being 0, is kept (milliseconds); `undefined`: not by time. */
-export function untilOf({ pinned }: Revision, index: number, keep: Keep): number | undefined {
-  const { keepRevisions, keepDays } = keep;
-  if (index === 0 || (keepRevisions === undefined && keepDays === undefined)) return undefined;
-  if (keepRevisions !== undefined && index < keepRevisions) return undefined;
-  return keepDays === undefined ? 0 : pinned + keepDays * DAY_MS;
-}
+import type { Revision } from "../rows/pins.ts";
 
 export interface PinObject {
   readonly keep: Keep;
@@ -65,7 +45,7 @@ export function parsePin(text: string, storeDir: string): PinObject | undefined 
       revisions,
     };
   } catch {
-    // Whatever it is, this cache has not written it.
+    // This cache has not written it.
     return undefined;
   }
 }

@@ -1,18 +1,29 @@
-// Pins: names for paths that must stay. The rows protect; the object in the bucket is made of them, so that a catalog
-// that is built anew has the pins again. Who is told that something is pinned is told after both.
+// Pins: names for paths that must stay. The rows protect; the object in the bucket is made of them, so that a reindex
+// restores them. The response to a PUT comes after both.
+import { PIN_FOLDER } from "../../bucket/kinds.ts";
 import { bucketFailure, bucketOperation, r2Code, TOO_MANY_WRITES } from "../../bucket/operation.ts";
 import type { Keep, Pin, PinPage, PinQuery, PinRequest } from "../../contract/pins.ts";
-import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
-import { importPathFromBucket } from "../publish/publish.ts";
-import { executeDeletions, resolveKey } from "../publish/settle.ts";
+import { importPathFromBucket } from "../publish/import.ts";
+import { executeDeletions, resolveKey } from "../publish/resolve.ts";
+import { Refused } from "../refuse.ts";
 import { hasIntent, recordIntent } from "../rows/intents.ts";
 import { pathRow } from "../rows/paths.ts";
-import { type PinRow, pinRow, savePin } from "../rows/pins.ts";
+import {
+  deletePinRows,
+  markPinWritten,
+  type PinRow,
+  pinNames,
+  pinRow,
+  type Revision,
+  revisionsOf,
+  unwrittenPins,
+} from "../rows/pins.ts";
 import { isoTime } from "../times.ts";
-import { formatPin, PIN_FOLDER, type Revision } from "./object.ts";
+import { savePin } from "./keep.ts";
+import { formatPin } from "./object.ts";
 
-/** How often the pin's object may turn out to be another than the catalog knew. */
+/** Retries before reporting that the object of the pin keeps changing concurrently. */
 const MAX_ATTEMPTS = 4;
 /** R2 takes one write a second to a key. */
 const SECOND_MS = 1100;
@@ -20,14 +31,14 @@ const SECOND_MS = 1100;
 /** Pins that one call of {@link writePins} writes: an invocation has only so many bucket operations. */
 export const MAX_WRITTEN = 50;
 
-/** Pins a path, as the newest revision of the name. Throws {@link HttpError} 409 for one that is not here, or 503. */
+/** Pins a path, as the newest revision of the name. Throws {@link Refused}: the path is not here, or the object is modified concurrently. */
 export function putPin(c: CatalogContext, name: string, request: PinRequest, by: string): Promise<Pin> {
   return c.locks.run(PIN_FOLDER + name, async () => {
     const { hash } = request;
     if (pathRow(c, hash) === undefined) await importPathFromBucket(c, hash);
-    // No await between this look and the row: no deletion of the path begins in between, and none after it.
+    // No await between this and the row: no deletion of the path can begin in between.
     if (pathRow(c, hash)?.name !== request.name) {
-      throw new HttpError(409, `${hash}-${request.name} is not in this cache; push it first, then pin it`);
+      throw new Refused({ kind: "nothing-to-pin", path: `${hash}-${request.name}` });
     }
     const earlier = revisionsOf(c, name);
     const isSame = earlier[0]?.hash === hash;
@@ -38,75 +49,65 @@ export function putPin(c: CatalogContext, name: string, request: PinRequest, by:
   });
 }
 
-/** Throws {@link HttpError} 404 or 503. */
+/** Throws {@link Refused} no-such-pin. */
 export function deletePin(c: CatalogContext, name: string): Promise<void> {
   const key = PIN_FOLDER + name;
   return c.locks.run(key, async () => {
-    // One whose deletion got no answer has no row any more.
-    if (pinRow(c, name) === undefined && !hasIntent(c, key)) throw noPin(name);
-    // An earlier deletion without an answer must be over, or it would take what is put after this one.
+    // A pin whose deletion got no response has no row any more.
+    if (pinRow(c, name) === undefined && !hasIntent(c, key)) throw new Refused({ kind: "no-such-pin", name });
+    // An earlier deletion without a response must be over, or it would delete a later PUT.
     await resolveKey(c, key);
     await removePin(c, name);
   });
 }
 
-/** Throws {@link HttpError} 404. */
+/** Throws {@link Refused} no-such-pin. */
 export function getPin(c: CatalogContext, name: string): Pin {
   const pin = pinOf(c, name);
-  if (pin === undefined) throw noPin(name);
+  if (pin === undefined) throw new Refused({ kind: "no-such-pin", name });
   return pin;
 }
 
 /** By name. */
 export function listPins(c: CatalogContext, { limit, after }: PinQuery): PinPage {
-  const names = c.sql
-    .exec<{ name: string }>(
-      "SELECT name FROM pins WHERE name > ? ORDER BY name LIMIT ?",
-      after?.name ?? "",
-      limit + 1,
-    )
-    .toArray();
+  const names = pinNames(c, after?.name ?? "", limit + 1);
   const shown = names.slice(0, limit);
   const last = shown.at(-1);
   return {
-    pins: shown.flatMap(({ name }) => pinOf(c, name) ?? []),
-    ...(names.length > limit && last && { next: last }),
+    pins: shown.flatMap((name) => pinOf(c, name) ?? []),
+    ...(names.length > limit && last !== undefined && { next: { name: last } }),
   };
 }
 
-/** Brings what failed, or died, into the bucket: {@link MAX_WRITTEN} of them at most. How many. */
+/** Writes pins whose object is behind the rows, {@link MAX_WRITTEN} at most. Returns how many. */
 export async function writePins(c: CatalogContext): Promise<number> {
-  const names = c.sql
-    .exec<{ name: string }>("SELECT name FROM pins WHERE is_written = 0 LIMIT ?", MAX_WRITTEN)
-    .toArray();
-  for (const { name } of names) await c.locks.run(PIN_FOLDER + name, () => writePin(c, name));
+  const names = unwrittenPins(c, MAX_WRITTEN);
+  for (const name of names) await c.locks.run(PIN_FOLDER + name, () => writePin(c, name));
   return names.length;
 }
 
-/** Removes a pin, by one who holds the lock. The intention outlives a deletion without an answer: {@link resolveKey}. */
+/** Removes a pin; the caller holds the lock. The intent outlives a deletion without a response: {@link resolveKey}. */
 async function removePin(c: CatalogContext, name: string): Promise<void> {
   const key = PIN_FOLDER + name;
   c.transaction(() => {
-    c.sql.exec("DELETE FROM pin_revisions WHERE pin = ?", name);
-    const rows = c.sql.exec("DELETE FROM pins WHERE name = ? RETURNING name", name).toArray();
-    if (rows.length > 0) recordIntent(c, { kind: "delete-pin", key });
+    if (deletePinRows(c, name)) recordIntent(c, { kind: "delete-pin", key });
   });
   await executeDeletions(c, [key]);
 }
 
-/** Makes the bucket say what the rows say, by one who holds the lock. */
+/** Writes the object as the rows say; the caller holds the lock. */
 async function writePin(c: CatalogContext, name: string): Promise<void> {
   const key = PIN_FOLDER + name;
-  // An earlier deletion whose answer was lost must not take what is put now.
+  // An earlier deletion without a response must not delete this object.
   await resolveKey(c, key);
   let row = pinRow(c, name);
   if (row === undefined || row.is_written === 1) return;
   const revisions = revisionsOf(c, name);
-  // So an earlier version left a pin whose deletion had failed.
+  // An earlier version left such a pin when its deletion failed.
   if (revisions.length === 0) return removePin(c, name);
   const text = formatPin(keepOf(row), revisions, c.config.storeDir);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    // Only over what is known: an earlier put whose answer was lost may arrive now, and must not win.
+    // Only over a known object: an earlier put without a response may arrive now, and must not win.
     const onlyIf: R2Conditional = row.etag === null ? { etagDoesNotMatch: "*" } : { etagMatches: row.etag };
     const written = await put(c, key, text, onlyIf);
     if (written === "busy") {
@@ -114,13 +115,12 @@ async function writePin(c: CatalogContext, name: string): Promise<void> {
       continue;
     }
     if (written !== null) {
-      c.sql.exec("UPDATE pins SET etag = ?, is_written = 1 WHERE name = ?", written.etag, name);
-      return;
+      return markPinWritten(c, name, written.etag);
     }
     const found = await bucketOperation("head", () => c.bucket.head(key));
     row = { ...row, etag: found?.etag ?? null };
   }
-  throw new HttpError(503, `${key} is changing under this cache's hands; try again`, { "Retry-After": "1" });
+  throw new Refused({ kind: "modified-concurrently", key });
 }
 
 async function put(
@@ -145,26 +145,7 @@ function keepOf(row: PinRow): Keep {
   };
 }
 
-/** The newest first. Those whose time is over are not told any more. */
-function revisionsOf(c: CatalogContext, name: string): (Revision & { readonly until: number | undefined })[] {
-  return c.sql
-    .exec<{ hash: string; path_name: string; pinned: number; pinned_by: string; until: number | null }>(
-      `SELECT hash, path_name, pinned, pinned_by, until FROM pin_revisions
-       WHERE pin = ? AND (until IS NULL OR until > ?) ORDER BY number DESC`,
-      name,
-      c.now(),
-    )
-    .toArray()
-    .map((row) => ({
-      hash: row.hash,
-      name: row.path_name,
-      pinned: row.pinned,
-      pinnedBy: row.pinned_by,
-      until: row.until ?? undefined,
-    }));
-}
-
-/** `undefined` for one that is not there. */
+/** `undefined` for a pin that does not exist. */
 function pinOf(c: CatalogContext, name: string): Pin | undefined {
   const row = pinRow(c, name);
   const revisions = revisionsOf(c, name).map(({ hash, name, pinned, pinnedBy, until }) => ({
@@ -176,8 +157,4 @@ function pinOf(c: CatalogContext, name: string): Pin | undefined {
   if (row === undefined || revisions[0] === undefined) return undefined;
   const { keep_revisions, keep_days } = row;
   return { name, store_path: revisions[0].store_path, keep_revisions, keep_days, revisions };
-}
-
-function noPin(name: string): HttpError {
-  return new HttpError(404, `no pin ${name} in this cache; GET /api/v1/pins lists them`);
 }

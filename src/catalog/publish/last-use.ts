@@ -1,27 +1,37 @@
-// What pushers care for: a path that one pushes, asks for, or finds here stays, because they rely on its being here.
+// Last use: a path that a pusher pushes, asks for or finds stays for a while, because the pusher relies on it.
+import { ownerTypeOf } from "../../bucket/companions.ts";
+import type { OwnerType } from "../../bucket/kinds.ts";
 import { collects } from "../../config/retention.ts";
 import type { CatalogContext } from "../context.ts";
 import { saveCompanion } from "../rows/companions.ts";
 import { deletionIntentWith, hasIntent } from "../rows/intents.ts";
-import { resolveKey } from "./settle.ts";
+import { saveLastUse } from "../rows/paths.ts";
+import { resolveKey } from "./resolve.ts";
+
+/** The column of a path by which an owner of each type is found. */
+const COLUMNS: Record<OwnerType, Parameters<typeof saveLastUse>[1]> = {
+  path: "hash",
+  deriver: "deriver",
+  nar: "nar",
+};
 
 /**
- * Milliseconds by which the noted time of a want may be older than the want: rows written are what the platform counts
- * and limits. Collections add it to every period, so that nothing goes earlier than promised.
+ * Milliseconds by which the recorded last use may be too early: rows written are billed and limited. Collections add it
+ * to every period, so that no path goes earlier than promised.
  */
 export function lastUseSlackMs(c: CatalogContext): number {
   return c.config.graceMs / 2;
 }
 
-/** Notes that a pusher relies on these paths, as far as they are here. Where nothing is collected, it does nothing. */
+/** A pusher relies on these paths, as far as they are here. Does nothing in a cache that collects nothing. */
 export function touchPaths(c: CatalogContext, hashes: readonly string[]): void {
-  touchWhere(c, "hash IN (SELECT value FROM json_each(?))", JSON.stringify(hashes));
+  touch(c, "path", hashes);
 }
 
 /**
- * A pusher is about to look for a path. From here on it stays for as long as a pushed one, or it is gone: a deletion
- * that has begun is over before this returns, so that nobody finds a narinfo that is about to vanish; and so is a
- * publication without an answer, whose narinfo may be there while its row is not.
+ * A pusher is about to look for a path. From here on it stays for as long as a pushed one, or it is gone: deletions in
+ * flight end first, so that the pusher does not find a narinfo that is about to go. So does a publication without an
+ * answer, whose narinfo may be there while its row is not.
  */
 export async function touchPath(c: CatalogContext, hash: string): Promise<void> {
   if (hasIntent(c, hash)) await c.locks.run(hash, () => resolveKey(c, hash));
@@ -29,9 +39,9 @@ export async function touchPath(c: CatalogContext, hash: string): Promise<void> 
 }
 
 /**
- * A pusher is about to put a companion. Noted before the bucket is touched, so that it goes with its owner; and a
- * deletion that takes the same object is over before. The owner counts as pushed again: otherwise it could go before
- * the object arrives, which would then stay for ever.
+ * A pusher is about to put a companion. Recorded before the bucket is written, so that it goes with its owner; deletions
+ * in flight that take the same object end first. The owner counts as used: otherwise it could go before the object
+ * arrives, which would then stay for ever.
  */
 export async function announceCompanion(
   c: CatalogContext,
@@ -42,22 +52,14 @@ export async function announceCompanion(
     const deletion = name;
     await c.locks.run(deletion, () => resolveKey(c, deletion));
   }
-  // No await from here on: a deletion that begins later knows of it.
+  // No await from here on: a deletion that begins later finds the row.
   c.transaction(() => {
-    if (owner !== undefined) for (const column of OWNERS) touchWhere(c, `${column} = ?`, owner);
+    const type = ownerTypeOf(key);
+    if (owner !== undefined && type !== undefined) touch(c, type, [owner]);
     saveCompanion(c, key, owner);
   });
 }
 
-/** Columns of a path by which companions belong to it. */
-const OWNERS = ["hash", "deriver", "nar"] as const;
-
-function touchWhere(c: CatalogContext, which: string, binding: string): void {
-  if (!collects(c.config)) return;
-  c.sql.exec(
-    `UPDATE paths SET wanted = ?2 WHERE ${which.replace("?", "?1")} AND wanted < ?3`,
-    binding,
-    c.now(),
-    c.now() - lastUseSlackMs(c),
-  );
+function touch(c: CatalogContext, type: OwnerType, owners: readonly string[]): void {
+  if (collects(c.config)) saveLastUse(c, COLUMNS[type], owners, c.now() - lastUseSlackMs(c));
 }

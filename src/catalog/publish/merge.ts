@@ -1,11 +1,11 @@
-// What becomes of a narinfo when one for the same store path is there already.
+// Merges a narinfo with the one that is published for the same store path.
 import { equalHash } from "../../nix/hash.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 
 export type Merge =
   /** The same build: the stored narinfo with what the new one adds. */
   | { readonly kind: "same"; readonly info: NarInfo }
-  /** Another build of the same path: it is not reproducible, and the first one stays. */
+  /** Another build of the same path, which is therefore not reproducible. The first one is kept. */
   | { readonly kind: "differs" };
 
 /**

@@ -1,10 +1,7 @@
-// A narinfo as it stands in the bucket: what readers see.
+// Reads a narinfo as it is in the bucket and as clients see it.
 
 import { NARINFO } from "../../bucket/kinds.ts";
-import { bucketOperation } from "../../bucket/operation.ts";
-import { decodeUtf8 } from "../../http/body.ts";
-import { decode, knownCoding } from "../../http/encodings.ts";
-import { HttpError } from "../../http/errors.ts";
+import { readText } from "../../bucket/text.ts";
 import { FormatError } from "../../nix/format-error.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
@@ -20,11 +17,11 @@ export interface Published extends Omit<Push, "lastPush"> {
   readonly uploaded: number;
 }
 
-/** An object that is there and that no client can read as the narinfo of its path. */
+/** An object that no client can read as the narinfo of its path. */
 export interface Unreadable {
   readonly unreadable: string;
   readonly etag: string;
-  /** It is no damage but another cache's: of another store, or in a form that only this catalog cannot read. */
+  /** It may be readable for others: of another store, or in a form that only this catalog cannot read. */
   readonly mayBeSound: boolean;
   /** The key of the NAR that it names, as far as that can be made out. */
   readonly nar?: string;
@@ -36,40 +33,30 @@ export async function readPublished(c: CatalogContext, hash: string): Promise<Pu
   return found === undefined || "unreadable" in found ? undefined : found;
 }
 
-/** Reads `<hash>.narinfo`, and says of an unreadable one why. One bucket operation. */
+/** Reads `<hash>.narinfo`; an unreadable one with the reason. One bucket operation. */
 export async function inspectPublished(
   c: CatalogContext,
   hash: string,
 ): Promise<Published | Unreadable | undefined> {
-  const object = await bucketOperation("get", () => c.bucket.get(`${hash}.narinfo`));
-  if (object === null) return undefined;
-  const { size, etag } = object;
-  if (size > NARINFO.maxBytes) {
-    await object.body.cancel();
-    return { unreadable: `the narinfo has ${size} bytes`, etag, mayBeSound: true };
-  }
-  const bytes = await bucketOperation("get", () => object.bytes());
-  const encoding = object.httpMetadata?.contentEncoding;
-  const coding = knownCoding(encoding);
-  let text: string | undefined;
+  const stored = await readText(c.bucket, `${hash}.narinfo`, NARINFO.maxBytes);
+  if (stored === undefined) return undefined;
+  const { object } = stored;
+  const { etag } = object;
+  if ("unreadable" in stored) return { unreadable: stored.unreadable, etag, mayBeSound: stored.mayBeSound };
+  const { text } = stored;
+  const { storeDir } = c.config;
   try {
-    text = decodeUtf8(coding === undefined ? bytes : await decode(bytes, coding, NARINFO.maxBytes));
-    const info = parseNarInfo(text, c.config.storeDir);
+    const info = parseNarInfo(text, storeDir);
     narKeyOfUrl(info.url);
     if (info.storePath.hash !== hash)
       throw new FormatError(`StorePath ${info.storePath.baseName} is another path`);
     const { lastPush, ...push } = pushOf(object);
     return { info, text, etag, uploaded: lastPush, ...push };
   } catch (error) {
-    if (!(error instanceof FormatError || error instanceof HttpError)) throw error;
-    const unreadable = { unreadable: error.message, etag };
-    // Nix reads xz and bzip2, too.
-    if (text === undefined)
-      return { ...unreadable, mayBeSound: encoding !== undefined && coding === undefined };
+    if (!(error instanceof FormatError)) throw error;
     const nar = narOf(text);
-    const { storeDir } = c.config;
     const mayBeSound = isOfAnotherStore(text, hash, storeDir) || isOfNewerNix(text, hash, storeDir);
-    return { ...unreadable, mayBeSound, ...(nar !== undefined && { nar }) };
+    return { unreadable: error.message, etag, mayBeSound, ...(nar !== undefined && { nar }) };
   }
 }
 
@@ -79,12 +66,12 @@ function isOfAnotherStore(text: string, hash: string, storeDir: string): boolean
   return name?.startsWith(`${hash}-`) === true && dir !== storeDir;
 }
 
-/** Right but for what newer versions of Nix may say in ways of their own. */
+/** Valid but for fields that newer versions of Nix may extend. */
 function isOfNewerNix(text: string, hash: string, storeDir: string): boolean {
   return readable(text.replace(/^(CA|Compression|Sig): .*\n/gm, ""), storeDir)?.storePath.hash === hash;
 }
 
-/** `undefined` for a text that no client of this cache can read: it is broken, and a push replaces it. */
+/** `undefined` for a text that no client of this cache can read: a push replaces it. */
 export function readable(text: string, storeDir: string): NarInfo | undefined {
   try {
     const info = parseNarInfo(text, storeDir);
@@ -102,7 +89,7 @@ function narOf(text: string): string | undefined {
   try {
     return narKeyOfUrl(url);
   } catch {
-    // Then it names nothing in this bucket.
+    // It names no object of this bucket.
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
-// Writing a narinfo: under an intention that is durable before the bucket is touched, and only over what the bucket is
-// believed to hold. Whoever does it has the lock of the path.
+// Writing a narinfo, under the path's lock: the intent is durable before the bucket is asked, and the narinfo replaces
+// only what the bucket is believed to hold.
 
 import { NARINFO } from "../../bucket/kinds.ts";
 import { bucketFailure, r2Code, TOO_MANY_WRITES } from "../../bucket/operation.ts";
@@ -7,46 +7,44 @@ import type { CatalogContext } from "../context.ts";
 import { type Push, pushMetadata } from "../objects.ts";
 import { clearIntent, failIntent, type Needs, recordIntent } from "../rows/intents.ts";
 
-/** How often R2 may refuse a write because of others, before the client is told. */
+/** Writes that R2 may refuse because of others before the client is told. */
 const MAX_ATTEMPTS = 4;
-/** R2 takes one write a second to a key; two pushers of one path meet this. */
+/** R2 takes one write a second to a key; two pushers of one path meet this limit. */
 const SECOND_MS = 1100;
 
-export interface Publication {
-  /** Of its intention. */
-  readonly sequence: number;
-  /** The bucket has been asked to write, and the catalog or the edge may not know what it has done. */
-  unconfirmed: boolean;
-}
+/** A failure after the bucket was asked to write: it may have written the narinfo, or may do it yet. */
+class Unconfirmed extends Error {}
 
 /**
- * Does `work` under the intention to publish a path. `work` clears `mayArrive` when catalog and edge know what has
- * become of it.
+ * Runs `work` under the intent to publish a path. The intent is cleared when `work` ends, unless it failed after
+ * {@link writeNarInfo} had asked the bucket: then the intent goes on protecting `needs` until the key is resolved.
  */
 export async function publishing<T>(
   c: CatalogContext,
   hash: string,
   needs: Needs,
-  work: (publication: Publication) => Promise<T>,
+  work: (sequence: number) => Promise<T>,
 ): Promise<T> {
   const sequence = recordIntent(c, { kind: "publish", key: hash, ...needs });
-  const publication: Publication = { sequence, unconfirmed: false };
-  const published = work(publication);
-  // Whoever waits for it learns of a failure from the catalog, as everybody does.
+  const published = work(sequence);
+  // Later publications wait for this one and look at the rows then: its failure is not theirs.
   c.publications.set(
     sequence,
     published.catch(() => undefined),
   );
   try {
-    return await published;
+    const result = await published;
+    clearIntent(c, sequence);
+    return result;
   } catch (error) {
-    if (publication.unconfirmed) failIntent(c, sequence, error);
-    throw error;
+    if (!(error instanceof Unconfirmed)) {
+      clearIntent(c, sequence);
+      throw error;
+    }
+    failIntent(c, sequence, error.cause);
+    throw error.cause;
   } finally {
     c.publications.delete(sequence);
-    // Else the bucket may or may not hold the new narinfo, or get it in a while: the intention stays, goes on
-    // protecting, and is settled later.
-    if (!publication.unconfirmed) clearIntent(c, sequence);
   }
 }
 
@@ -58,57 +56,86 @@ export interface StoredNarInfo {
   readonly read?: number;
 }
 
-export interface Written {
-  readonly etag: string;
-  /** Milliseconds since the epoch. */
-  readonly uploaded: number;
-  /** Set where that is long ago, and the path is pushed now all the same. Milliseconds since the epoch. */
-  readonly lastUsed?: number;
-  /** False where the bucket held it already. */
-  readonly isNew: boolean;
+export interface NarInfoWrite {
+  readonly hash: string;
+  readonly text: string;
+  /** `undefined`: the bucket is believed to hold none. */
+  readonly stored: StoredNarInfo | undefined;
+  readonly push: Push;
 }
 
+/** What the bucket holds now; times are milliseconds since the epoch. */
+export type Confirmed =
+  | { readonly kind: "written"; readonly etag: string; readonly uploaded: number }
+  /** It held the same text already. `lastUsed` is set where that was pushed long ago, and is pushed again now. */
+  | {
+      readonly kind: "unchanged";
+      readonly etag: string;
+      readonly uploaded: number;
+      readonly lastUsed?: number;
+    };
+
+export type WriteOutcome = Confirmed | { readonly kind: "conflict" };
+
 /**
- * Writes the narinfo if the bucket holds what it is believed to; `undefined` where it does not. An unchanged text is
- * written only where the bucket holds another or none.
+ * Writes the narinfo if the bucket holds what it is believed to hold, else the outcome is `conflict`. An unchanged text
+ * is written only where the bucket holds another or none. `confirm` brings rows and edge up to date; call this within
+ * {@link publishing}.
  */
 export async function writeNarInfo(
   c: CatalogContext,
-  publication: Publication,
-  hash: string,
-  text: string,
-  base: StoredNarInfo | undefined,
-  push: Push,
-): Promise<Written | undefined> {
-  const isSame = base !== undefined && text === base.text;
-  if (isSame && base.read !== undefined) {
-    return { etag: base.etag, uploaded: base.read, lastUsed: c.now(), isNew: false };
+  write: NarInfoWrite,
+  confirm: (confirmed: Confirmed) => void | Promise<void>,
+): Promise<WriteOutcome> {
+  const { text, stored } = write;
+  const isSame = stored !== undefined && text === stored.text;
+  if (isSame && stored.read !== undefined) {
+    const known = { kind: "unchanged", etag: stored.etag, uploaded: stored.read, lastUsed: c.now() } as const;
+    await confirm(known);
+    return known;
   }
   const onlyIf =
-    base === undefined
+    stored === undefined
       ? { etagDoesNotMatch: "*" }
       : isSame
-        ? { etagDoesNotMatch: base.etag }
-        : { etagMatches: base.etag };
-  for (let attempt = 0; ; attempt++) {
-    publication.unconfirmed = true;
+        ? { etagDoesNotMatch: stored.etag }
+        : { etagMatches: stored.etag };
+  const object = await putNarInfo(c, write, onlyIf);
+  if (object !== null) {
+    // The bucket's own time, so that a catalog that is built anew says the same.
+    const written = { kind: "written", etag: object.etag, uploaded: object.uploaded.getTime() } as const;
     try {
-      const object = await c.bucket.put(`${hash}.narinfo`, text, {
+      await confirm(written);
+    } catch (error) {
+      throw new Unconfirmed("written, not confirmed", { cause: error });
+    }
+    return written;
+  }
+  if (!isSame) return { kind: "conflict" };
+  const unchanged = { kind: "unchanged", etag: stored.etag, uploaded: c.now() } as const;
+  await confirm(unchanged);
+  return unchanged;
+}
+
+/** `null` where the bucket holds something else. Throws {@link Unconfirmed} where it may have written all the same. */
+async function putNarInfo(
+  c: CatalogContext,
+  { hash, text, push }: NarInfoWrite,
+  onlyIf: R2Conditional,
+): Promise<R2Object | null> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await c.bucket.put(`${hash}.narinfo`, text, {
         onlyIf,
         httpMetadata: { contentType: NARINFO.contentType },
         customMetadata: pushMetadata(push),
       });
-      // The bucket's own time, so that a catalog that is built anew says the same.
-      if (object !== null) return { etag: object.etag, uploaded: object.uploaded.getTime(), isNew: true };
     } catch (error) {
-      if (r2Code(error) !== TOO_MANY_WRITES) throw bucketFailure("put", error);
+      const failure = bucketFailure("put", error);
+      if (r2Code(error) !== TOO_MANY_WRITES) throw new Unconfirmed("not confirmed", { cause: failure });
       // That is an answer: nothing was written.
-      publication.unconfirmed = false;
-      if (attempt === MAX_ATTEMPTS) throw bucketFailure("put", error);
+      if (attempt === MAX_ATTEMPTS) throw failure;
       await c.wait(SECOND_MS);
-      continue;
     }
-    publication.unconfirmed = false;
-    return isSame ? { etag: base.etag, uploaded: c.now(), isNew: false } : undefined;
   }
 }

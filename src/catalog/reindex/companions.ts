@@ -1,9 +1,6 @@
 // The fourth phase of a reindex: companions whose owner is named only in their content.
 import { COMPANION_FOLDERS, ownerOf } from "../../bucket/companions.ts";
-import { bucketOperation } from "../../bucket/operation.ts";
-import { decodeUtf8 } from "../../http/body.ts";
-import { decode, knownCoding } from "../../http/encodings.ts";
-import { HttpError } from "../../http/errors.ts";
+import { readText } from "../../bucket/text.ts";
 import type { CatalogContext } from "../context.ts";
 import { saveCompanion } from "../rows/companions.ts";
 import { saveRun } from "../runs/run.ts";
@@ -16,7 +13,7 @@ const MAX_BYTES = 64 * 1024;
 
 /** Reads those that have no row: one bucket operation each, once. */
 export async function reindexCompanions(c: CatalogContext, run: ReindexRun): Promise<number> {
-  const folder = COMPANION_FOLDERS.find((folder) => run.checkpoint < endOf(folder)) ?? COMPANION_FOLDERS[0];
+  const folder = COMPANION_FOLDERS.find((folder) => run.checkpoint < endOf(folder)) ?? "";
   const page = await listPage(c, { prefix: folder }, run.checkpoint > folder ? run.checkpoint : "");
   const listed = JSON.stringify(page.objects.map(({ key }) => key));
   const unknown = c.sql
@@ -34,32 +31,14 @@ export async function reindexCompanions(c: CatalogContext, run: ReindexRun): Pro
 }
 
 async function readCompanion(c: CatalogContext, key: string): Promise<void> {
-  const text = await readText(c, key);
+  const stored = await readText(c.bucket, key, MAX_BYTES);
   // The row of a push during the read is newer.
   if (
-    text !== undefined &&
+    stored !== undefined &&
+    "text" in stored &&
     c.sql.exec("SELECT 1 FROM companions WHERE key = ?", key).toArray().length === 0
   ) {
-    saveCompanion(c, key, ownerOf(key, text));
-  }
-}
-
-/** `undefined` where there is no object, or it cannot be read. One bucket operation. */
-async function readText(c: CatalogContext, key: string): Promise<string | undefined> {
-  const object = await bucketOperation("get", () => c.bucket.get(key));
-  if (object === null) return undefined;
-  if (object.size > MAX_BYTES) {
-    await object.body.cancel();
-    return undefined;
-  }
-  const bytes = await bucketOperation("get", () => object.bytes());
-  const coding = knownCoding(object.httpMetadata?.contentEncoding);
-  try {
-    return decodeUtf8(coding === undefined ? bytes : await decode(bytes, coding, MAX_BYTES));
-  } catch (error) {
-    if (!(error instanceof HttpError)) throw error;
-    // An unreadable companion has no known owner.
-    return undefined;
+    saveCompanion(c, key, ownerOf(key, stored.text));
   }
 }
 

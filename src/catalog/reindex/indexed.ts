@@ -1,8 +1,8 @@
 // Whether the catalog knows the whole bucket. An unknown narinfo could refer to what is to be deleted: another tool or an
 // earlier version may have filled the bucket, or the Durable Object may have lost its data. So nothing is deleted before
 // a first reindex has ended; a later reindex delays no deletion.
-import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
+import { Refused } from "../refuse.ts";
 import { requestRun } from "../runs/engine.ts";
 import { lastCompleted } from "../runs/run.ts";
 import { REINDEX } from "./reindex.ts";
@@ -14,17 +14,13 @@ export function isIndexed(c: CatalogContext): boolean {
 
 /**
  * Goes on with the first reindex as far as one invocation gets: to its end where the bucket is small. Throws
- * {@link HttpError} 503 where it has not ended then.
+ * {@link Refused} being-indexed where it has not ended then.
  */
 export async function requireIndex(c: CatalogContext): Promise<void> {
   if (isIndexed(c)) return;
   await requestRun(c, REINDEX, {});
   if (isIndexed(c)) return;
-  throw new HttpError(
-    503,
-    "the catalog is being built from the bucket, and nothing is deleted before that is done; GET /api/v1/reindex says how far it is",
-    { "Retry-After": "60" },
-  );
+  throw new Refused({ kind: "being-indexed" });
 }
 
 /** Does the first steps of a reindex where there has been none. */

@@ -1,7 +1,7 @@
 // The first phase of a reindex: narinfos in the bucket and rows of paths.
 import type { CatalogContext } from "../context.ts";
 import { note } from "../rows/findings.ts";
-import { deletePathRow, indexPath } from "../rows/paths.ts";
+import { deletePathRow, indexPath } from "../rows/index-path.ts";
 import { saveRun } from "../runs/run.ts";
 import { comparePath } from "../scan/compare.ts";
 import { differingPaths, listNarInfos } from "../scan/differences.ts";

@@ -1,11 +1,13 @@
 // The last phase of a reindex: objects under pins/ and rows of pins. Nothing may be collected before all pins are known.
+import { PIN_FOLDER } from "../../bucket/kinds.ts";
 import { bucketOperation } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
-import { PIN_FOLDER, type PinObject, parsePin } from "../pins/object.ts";
+import { savePin } from "../pins/keep.ts";
+import { type PinObject, parsePin } from "../pins/object.ts";
 import { MAX_WRITTEN, writePins } from "../pins/pins.ts";
-import { resolveKey } from "../publish/settle.ts";
+import { resolveKey } from "../publish/resolve.ts";
 import { note } from "../rows/findings.ts";
-import { pinRow, savePin } from "../rows/pins.ts";
+import { markPinWritten, pinRow } from "../rows/pins.ts";
 import { type Run, saveRun } from "../runs/run.ts";
 import { doItems, type Item } from "../scan/items.ts";
 import { listPage, type Page } from "../scan/pages.ts";
@@ -63,7 +65,7 @@ function importPin(c: CatalogContext, name: string, pin: PinObject, etag: string
   if (pinRow(c, name)?.is_written === 0) return;
   c.transaction(() => {
     savePin(c, name, pin.keep, pin.revisions);
-    c.sql.exec("UPDATE pins SET etag = ?, is_written = 1 WHERE name = ?", etag, name);
+    markPinWritten(c, name, etag);
   });
 }
 

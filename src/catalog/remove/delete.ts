@@ -1,24 +1,26 @@
-// Deleting: the narinfo first, so that nobody is sent to what is about to go; its NAR in a later pass, when no
-// client can still hold the narinfo, and only if nothing refers to it then.
+// Deletes paths: the narinfo first, so that no client is sent to a NAR that is about to go. The sweep deletes the NAR
+// later, when no client can still hold the narinfo, and only if no path has it then.
 import type { Deleted } from "../../contract/paths.ts";
-import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
-import { importPathFromBucket } from "../publish/publish.ts";
-import { executeDeletions, resolveExpired, resolveKey } from "../publish/settle.ts";
+import { importPathFromBucket } from "../publish/import.ts";
+import { executeDeletions, resolveExpired, resolveKey } from "../publish/resolve.ts";
+import { Refused } from "../refuse.ts";
 import { companionsOfPath } from "../rows/companions.ts";
+import { deletePathRow } from "../rows/index-path.ts";
 import { deletingReferrers, publishingReferrers, recordIntent } from "../rows/intents.ts";
-import { deletePathRow, pathRow, referencesOf, referrersOf } from "../rows/paths.ts";
+import { pathRow } from "../rows/paths.ts";
 import { pinnedOf, pinsHolding } from "../rows/pins.ts";
+import { referencesOf, referrersOf } from "../rows/references.ts";
 
-/** How often a deletion begins because of what others do meanwhile, before it is refused. */
+/** Retries because of concurrent operations before a deletion is refused. */
 const MAX_ROUNDS = 10;
 /** Referrers that a refusal names. */
 const MAX_NAMED = 5;
 
 /**
  * Deletes a path; with `withReferrers` everything that refers to it, directly or not, too. Throws
- * {@link HttpError} 404, 409 (referrers or pins, named) or 503. Died in between, it has deleted a beginning of the list,
- * which leaves every closure whole.
+ * {@link Refused}: no-such-path, referred or pinned. After a
+ * crash, a prefix of the list is deleted and every remaining closure is complete.
  */
 export async function deletePath(c: CatalogContext, hash: string, withReferrers: boolean): Promise<Deleted> {
   await resolveExpired(c);
@@ -33,24 +35,23 @@ export async function deletePath(c: CatalogContext, hash: string, withReferrers:
         deleted.push(...outcome.names);
         continue;
       }
-      // With new referrers it begins again, because they are to go, too.
+      // New referrers are to go, too: it begins again.
       if (round === MAX_ROUNDS || (outcome.isReferred && !withReferrers)) throw outcome.refusal;
       break;
     }
   }
-  // Never here, or another deletion was first.
-  if (deleted.length === 0) throw new HttpError(404, `no path ${hash} in this cache`);
+  if (deleted.length === 0) throw new Refused({ kind: "no-such-path", hash });
   return { deleted };
 }
 
 /**
- * The path and all that refers to it in levels, every path in a later one than what refers to it: a level can be
- * deleted in one operation of the bucket, of which any part may be done when it dies. Only paths that refer to each
- * other, which a cache that checks references does not have, share the last level with all that they refer to.
+ * The path and all its referrers in levels, each path in a later level than its referrers: a level is deleted in one
+ * bucket operation, of which a crash may leave any part undone. Paths that refer to each other, which only an open cache
+ * can have, share the last level with all their references.
  */
 function referrersFirst(c: CatalogContext, hash: string): string[][] {
   const references = new Map<string, string[]>([[hash, []]]);
-  /** How many referrers of a path are not in a level yet. */
+  /** Referrers of each path that are not in a level yet. */
   const counts = new Map<string, number>();
   const unseen = [hash];
   for (let path = unseen.pop(); path !== undefined; path = unseen.pop()) {
@@ -84,20 +85,20 @@ function referrersFirst(c: CatalogContext, hash: string): string[][] {
 }
 
 type LevelOutcome =
-  /** Base names of what has been deleted. */
+  /** Base names of the deleted paths. */
   | { readonly names: readonly string[] }
-  /** Nothing has been: others refer to it, or their deletion has just begun. */
-  | { readonly isReferred: boolean; readonly refusal: HttpError };
+  /** None was deleted: other paths refer to one of them, or their deletion has just begun. */
+  | { readonly isReferred: boolean; readonly refusal: Refused };
 
-/** Deletes paths to which nothing refers but they themselves. */
+/** Deletes paths, unless others than they themselves refer to them. */
 async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promise<LevelOutcome> {
   const level = new Set(hashes);
-  // Referrers that the catalog does not know any more, and that clients still see.
+  // The catalog does not know these referrers any more, but clients still see them.
   for (const referrer of hashes.flatMap((hash) => deletingReferrers(c, hash))) {
     await c.locks.run(referrer, () => resolveKey(c, referrer));
   }
   return c.locks.runAll(hashes, async () => {
-    // No await between this and the intentions: a publication that refers to a path comes before or finds it missing.
+    // No await between this and the intents: a publication that refers to a path comes before, or finds it missing.
     for (const hash of hashes) {
       const referrers = [
         ...referrersOf(c, hash, level.size + MAX_NAMED + 1).filter((referrer) => !level.has(referrer)),
@@ -105,10 +106,10 @@ async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promis
       ];
       const vanishing = deletingReferrers(c, hash);
       if (referrers.length + vanishing.length === 0) continue;
-      const refusal = new HttpError(409, referredMessage(c, hash, [...referrers, ...vanishing]));
+      const refusal = referredRefusal(c, hash, [...referrers, ...vanishing]);
       return { isReferred: referrers.length > 0, refusal };
     }
-    // Pinned since the deletion looked: it looks again, and says by what.
+    // Pinned since the deletion looked.
     const [pinned] = pinnedOf(c, hashes);
     if (pinned !== undefined) return { isReferred: false, refusal: pinnedRefusal(c, pinned) };
     const rows = hashes.flatMap((hash) => pathRow(c, hash) ?? []);
@@ -120,22 +121,22 @@ async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promis
   });
 }
 
-/** What is in a pin's closure stays, and so does all that refers to it up to the pinned path. Throws 409. */
+/** The closure of a pinned path is not deleted. Throws {@link Refused} pinned. */
 function refusePinned(c: CatalogContext, hash: string): void {
   if (pinsHolding(c, hash, 1).length > 0) throw pinnedRefusal(c, hash);
 }
 
-function pinnedRefusal(c: CatalogContext, hash: string): HttpError {
+function pinnedRefusal(c: CatalogContext, hash: string): Refused {
   const pins = pinsHolding(c, hash, MAX_NAMED + 1);
-  const more = pins.length > MAX_NAMED ? " and others" : "";
-  const named = pins.slice(0, MAX_NAMED).join(", ");
-  return new HttpError(
-    409,
-    `${hash}-${pathRow(c, hash)?.name} is kept by what is pinned as ${named}${more}; DELETE /api/v1/pins/NAME first`,
-  );
+  return new Refused({
+    kind: "pinned",
+    path: baseName(c, hash),
+    pins: pins.slice(0, MAX_NAMED),
+    more: pins.length > MAX_NAMED,
+  });
 }
 
-/** Deletes a narinfo and its row, by one who holds its lock. The intention and `alongside` are one transaction. */
+/** Deletes a narinfo and its row; the caller holds the lock. The intent and `alongside` are one transaction. */
 export async function deleteNarInfo(
   c: CatalogContext,
   hash: string,
@@ -148,13 +149,13 @@ export async function deleteNarInfo(
   await executeDeletions(c, [hash]);
 }
 
-/** Writes down that a narinfo is to be deleted; from here on it will be, whatever happens. Call it in a transaction. */
+/** Records the intent to delete a narinfo, which is final, and removes its rows. Call it in a transaction. */
 export function beginPathDeletion(c: CatalogContext, hash: string): void {
   const nar = pathRow(c, hash)?.nar;
   const references = referencesOf(c, hash);
   const objects = companionsOfPath(c, hash);
   deletePathRow(c, hash);
-  // Until the narinfo has gone clients may rely on these.
+  // Clients may rely on NAR and references until the narinfo is gone.
   recordIntent(c, {
     kind: "delete-path",
     key: hash,
@@ -164,10 +165,17 @@ export function beginPathDeletion(c: CatalogContext, hash: string): void {
   });
 }
 
-function referredMessage(c: CatalogContext, hash: string, referrers: readonly string[]): string {
-  const named = referrers
-    .slice(0, MAX_NAMED)
-    .map((referrer) => `${referrer}-${pathRow(c, referrer)?.name ?? "(being published or deleted)"}`);
-  const more = referrers.length > MAX_NAMED ? " and more" : "";
-  return `${hash}-${pathRow(c, hash)?.name} is referred to by ${named.join(", ")}${more}; delete those first, or all with ?closure=referrers`;
+function referredRefusal(c: CatalogContext, hash: string, referrers: readonly string[]): Refused {
+  return new Refused({
+    kind: "referred",
+    path: baseName(c, hash),
+    referrers: referrers.slice(0, MAX_NAMED).map((referrer) => baseName(c, referrer)),
+    more: referrers.length > MAX_NAMED,
+  });
+}
+
+/** The hash part alone where the catalog has no row (any more). */
+function baseName(c: CatalogContext, hash: string): string {
+  const row = pathRow(c, hash);
+  return row === undefined ? hash : `${hash}-${row.name}`;
 }

@@ -1,58 +1,34 @@
-// The sweep: NARs that lost their last path go once their grace period is over.
+// Sweeps NARs: those that lost their last path are deleted once their grace period is over.
 import type { CatalogContext } from "../context.ts";
 import { DELETE_BATCH } from "../objects.ts";
-import { executeDeletions, resolveExpired } from "../publish/settle.ts";
+import { executeDeletions, resolveExpired } from "../publish/resolve.ts";
 import { companionsOfNar } from "../rows/companions.ts";
 import { intentNars, recordIntent } from "../rows/intents.ts";
+import { deleteNarRow, nextGraceStart, sweepableNars } from "../rows/nars.ts";
 
 export interface Swept {
   readonly deletedNars: number;
-  /** When the next NAR's grace period ends, in milliseconds since the epoch; absent where none waits. */
+  /** When the next grace period ends, in milliseconds since the epoch; absent where no NAR waits. */
   readonly next?: number;
 }
 
 /**
- * Deletes NARs that lost their last path more than the grace period (milliseconds) ago and that no pusher has cared
- * for since, and with them the debug info that names them.
+ * Deletes NARs that lost their last path more than the grace period (milliseconds) ago and that no pusher has used
+ * since, with their companions.
  */
 export async function sweepNars(c: CatalogContext, graceMs: number = c.config.graceMs): Promise<Swept> {
   await resolveExpired(c);
   const needed = intentNars(c);
   const cutoff = c.now() - graceMs;
-  const due = c.sql
-    .exec<{ key: string }>(
-      // That `released` itself is due follows from the rest; by it the index finds what is.
-      `SELECT key FROM nars WHERE released <= ?1 AND max(released, uploaded, seen) <= ?1
-       AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)
-       AND key NOT IN (SELECT value FROM json_each(?2)) LIMIT ?3`,
-      cutoff,
-      JSON.stringify([...needed]),
-      DELETE_BATCH,
-    )
-    .toArray()
-    .map((row) => row.key)
-    .filter((key) => !c.locks.isHeld(key));
-  // All of them are free: it begins at once, with nothing in between that could need one of them.
+  const due = sweepableNars(c, cutoff, needed, DELETE_BATCH).filter((key) => !c.locks.isHeld(key));
+  // All locks are free: it begins at once, with no await in between.
   if (due.length > 0) await c.locks.runAll(due, () => deleteNars(c, due));
   if (due.length === DELETE_BATCH) return { deletedNars: due.length, next: c.now() };
-  const next = nextDue(c, cutoff);
+  const next = nextGraceStart(c, cutoff);
   if (next === undefined) return { deletedNars: due.length };
-  // What is due and could not go now is needed by something under way.
+  // NARs that are due and could not go are needed by an operation in flight.
   const earliest = due.length > 0 ? c.now() : c.now() + BUSY_MS;
   return { deletedNars: due.length, next: Math.max(next + graceMs, earliest) };
-}
-
-/** The time from which the grace of the next NAR counts. Of those released later only the first is looked at. */
-export function nextDue(c: CatalogContext, cutoff: number): number | undefined {
-  const { waiting, later } = c.sql
-    .exec<{ waiting: number | null; later: number | null }>(
-      `SELECT (SELECT min(max(released, uploaded, seen)) FROM nars WHERE released <= ?1) AS waiting,
-         (SELECT min(released) FROM nars WHERE released > ?1) AS later`,
-      cutoff,
-    )
-    .one();
-  const times = [waiting, later].filter((time) => time !== null);
-  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 export async function deleteNars(c: CatalogContext, keys: readonly string[]): Promise<void> {
@@ -62,11 +38,11 @@ export async function deleteNars(c: CatalogContext, keys: readonly string[]): Pr
   await executeDeletions(c, keys);
 }
 
-/** Milliseconds after which a sweep looks again for NARs that something under way needed. */
+/** Milliseconds after which a sweep looks again for NARs that an operation in flight needed. */
 const BUSY_MS = 60_000;
 
-/** Writes down that a NAR is to be deleted; from here on it will be, whatever happens. Call it in a transaction. */
+/** Records the intent to delete a NAR, which is final, and removes its row. Call it in a transaction. */
 export function beginNarDeletion(c: CatalogContext, key: string): void {
-  c.sql.exec("DELETE FROM nars WHERE key = ?", key);
+  deleteNarRow(c, key);
   recordIntent(c, { kind: "delete-nar", key, objects: companionsOfNar(c, key) });
 }

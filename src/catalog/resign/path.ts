@@ -1,15 +1,17 @@
 // Resigns one path. It is written like a publication: under the path's lock, with an intent, only over the etag that the
 // catalog knows. So a push or a deletion comes before or after it. Push times, pusher and last use stay as they are.
-import { HttpError } from "../../http/errors.ts";
 import { FormatError } from "../../nix/format-error.ts";
 import { parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 import { inspectPublished } from "../publish/published.ts";
-import { resolveKey } from "../publish/settle.ts";
+import { resolveKey } from "../publish/resolve.ts";
 import { signerOf, textOf, withSignatures } from "../publish/signatures.ts";
 import { publishing, writeNarInfo } from "../publish/write-narinfo.ts";
+import { Refused } from "../refuse.ts";
 import { note } from "../rows/findings.ts";
-import { indexPath, isIncomplete, referencesOf, signersOf } from "../rows/paths.ts";
+import { indexPath } from "../rows/index-path.ts";
+import { isIncomplete, signersOf } from "../rows/paths.ts";
+import { referencesOf } from "../rows/references.ts";
 import { saveRun } from "../runs/run.ts";
 import type { ResignRun } from "./state.ts";
 
@@ -63,25 +65,24 @@ function signedRow(c: CatalogContext, hash: string): SignedRow | undefined {
 /** False where the bucket holds another content than the row. */
 function rewrite(c: CatalogContext, run: ResignRun, row: SignedRow, text: string): Promise<boolean> {
   const { hash } = row;
-  return publishing(c, hash, { nars: [row.nar], references: referencesOf(c, hash) }, async (publication) => {
+  return publishing(c, hash, { nars: [row.nar], references: referencesOf(c, hash) }, async () => {
     const push = { pushedBy: row.pushed_by, firstPush: row.first_push, lastPush: row.last_push };
     const stored = { text: row.narinfo, etag: row.etag };
-    const written = await writeNarInfo(c, publication, hash, text, stored, push);
-    if (written === undefined) return false;
-    c.transaction(() => {
-      c.sql.exec(
-        "UPDATE paths SET narinfo = ?, etag = ?, signers = ? WHERE hash = ?",
-        text,
-        written.etag,
-        signersOf(parseNarInfo(text, c.config.storeDir)),
-        hash,
-      );
-      run.state.resigned++;
-      run.state.unpurged = [...run.state.unpurged, hash];
-      saveRun(c, run);
-    });
-    publication.unconfirmed = false;
-    return true;
+    const outcome = await writeNarInfo(c, { hash, text, stored, push }, ({ etag }) =>
+      c.transaction(() => {
+        c.sql.exec(
+          "UPDATE paths SET narinfo = ?, etag = ?, signers = ? WHERE hash = ?",
+          text,
+          etag,
+          signersOf(parseNarInfo(text, c.config.storeDir)),
+          hash,
+        );
+        run.state.resigned++;
+        run.state.unpurged = [...run.state.unpurged, hash];
+        saveRun(c, run);
+      }),
+    );
+    return outcome.kind !== "conflict";
   });
 }
 
@@ -102,7 +103,7 @@ export async function resigned(
     if ([...signatures].sort().join() === [...info.signatures].sort().join()) return text;
     return textOf({ ...info, signatures });
   } catch (error) {
-    if (error instanceof FormatError || error instanceof HttpError) return undefined;
+    if (error instanceof FormatError || error instanceof Refused) return undefined;
     throw error;
   }
 }

@@ -1,9 +1,9 @@
 // Resign: gives every narinfo of the catalog the signatures of the keys that are configured now, after SIGNING_KEY has
 // changed. It walks the rows and not the bucket, so a narinfo that has all its signatures costs nothing.
 import type { ResignOptions, ResignReport } from "../../contract/runs.ts";
-import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
 import { signerOf } from "../publish/signatures.ts";
+import { Refused } from "../refuse.ts";
 import { REINDEX } from "../reindex/reindex.ts";
 import { findingsOf } from "../rows/findings.ts";
 import { defineRun } from "../runs/definition.ts";
@@ -23,7 +23,7 @@ export const RESIGN = defineRun({
   continuesFirst: [REINDEX],
 });
 
-/** Throws {@link HttpError} 403 while the configuration has a mistake, 409 where nothing is to be done. */
+/** Throws {@link Refused}: misconfigured, key-still-signs or no-signing-key. */
 async function requestResign(c: CatalogContext, options: ResignOptions): Promise<ResignRun> {
   const current = RESIGN_RECORD.load(c);
   const underWay = current?.finished === undefined ? current : undefined;
@@ -33,16 +33,10 @@ async function requestResign(c: CatalogContext, options: ResignOptions): Promise
   await requireValidConfig(c, "signed");
   const keys = await publicKeys(c);
   if (drop !== null && keys.map(signerOf).includes(drop)) {
-    throw new HttpError(
-      409,
-      `${drop} signs for this cache; take it out of SIGNING_KEY before its signatures`,
-    );
+    throw new Refused({ kind: "key-still-signs", key: drop });
   }
   if (drop === null && keys.length === 0) {
-    throw new HttpError(
-      409,
-      "no key signs for this cache; set one with 'npx wrangler secret put SIGNING_KEY'",
-    );
+    throw new Refused({ kind: "no-signing-key" });
   }
   if (underWay?.state.drop === drop && !restart) return underWay;
   const unpurged = current?.state.unpurged ?? [];

@@ -1,54 +1,51 @@
-// The rows of what accompanies paths and goes with them. A listing's key is made of its path's hash, a log's of its
-// deriver; the others have rows, because to what they belong stands inside of them.
-import { LOG_FOLDER, saysOwnerInside } from "../../bucket/companions.ts";
+// The table `companions`: one row for each object whose content names its owner. The keys of other companions are made
+// of their owner's name, and need no row.
+import { deriverOf, keysOfOwner, namesOwnerInContent } from "../../bucket/companions.ts";
 import type { CatalogContext } from "../context.ts";
+import { insert } from "./insert.ts";
+import { knownDerivers, ownDeriver } from "./paths.ts";
 
-/** Notes to what an object belongs; `undefined` where that cannot be made out. */
+/** Records the owner of an object that needs a row; `undefined`: it has none. */
 export function saveCompanion(c: CatalogContext, key: string, owner: string | undefined): void {
-  if (!saysOwnerInside(key)) return;
+  if (!namesOwnerInContent(key)) return;
   if (owner === undefined) {
     forgetCompanions(c, [key]);
     return;
   }
-  c.sql.exec(
-    `INSERT INTO companions VALUES (?, ?)
-     ON CONFLICT (key) DO UPDATE SET owner = excluded.owner WHERE owner <> excluded.owner`,
-    key,
-    owner,
+  insert(
+    c,
+    "companions",
+    { key, owner },
+    "ON CONFLICT (key) DO UPDATE SET owner = excluded.owner WHERE owner <> excluded.owner",
   );
 }
 
-/** Keys of all that goes with a path; its log only if no other path has the deriver. Ask before its row is removed. */
+/**
+ * Keys of all companions of a path; those of its deriver only if no other path has that deriver. Call it before the
+ * row of the path is removed.
+ */
 export function companionsOfPath(c: CatalogContext, hash: string): string[] {
-  const logs = c.sql
-    .exec<{ deriver: string }>(
-      `SELECT deriver FROM paths AS own WHERE hash = ? AND deriver LIKE '%.drv'
-       AND NOT EXISTS (SELECT 1 FROM paths WHERE deriver = own.deriver AND hash <> own.hash)`,
-      hash,
-    )
-    .toArray()
-    .map(({ deriver }) => `${LOG_FOLDER}${deriver}`);
-  return [`${hash}.ls`, ...logs, ...ownedBy(c, hash)];
+  const deriver = ownDeriver(c, hash);
+  return [
+    ...keysOfOwner("path", hash),
+    ...(deriver === undefined ? [] : keysOfOwner("deriver", deriver)),
+    ...ownedBy(c, hash),
+  ];
 }
 
-/** Those of these keys that are logs whose deriver a path has: published, perhaps, since a deletion was to take them. */
-export function logsStillNeeded(c: CatalogContext, keys: readonly string[]): Set<string> {
-  return new Set(
-    c.sql
-      .exec<{ key: string }>(
-        `SELECT value AS key FROM json_each(?1) WHERE substr(value, 1, length(?2)) = ?2
-         AND EXISTS (SELECT 1 FROM paths WHERE deriver = substr(value, length(?2) + 1))`,
-        JSON.stringify(keys),
-        LOG_FOLDER,
-      )
-      .toArray()
-      .map(({ key }) => key),
+/** Those of these keys whose deriver a path has: it may have been published since a deletion began. */
+export function companionsStillNeeded(c: CatalogContext, keys: readonly string[]): Set<string> {
+  const derivers = new Map(keys.map((key) => [key, deriverOf(key)]));
+  const known = knownDerivers(
+    c,
+    [...derivers.values()].filter((deriver) => deriver !== undefined),
   );
+  return new Set(keys.filter((key) => known.has(derivers.get(key) ?? "")));
 }
 
-/** Keys of the debug info that names a NAR. */
+/** Keys of all companions of a NAR. */
 export function companionsOfNar(c: CatalogContext, nar: string): string[] {
-  return ownedBy(c, nar);
+  return [...keysOfOwner("nar", nar), ...ownedBy(c, nar)];
 }
 
 export function forgetCompanions(c: CatalogContext, keys: readonly string[]): void {

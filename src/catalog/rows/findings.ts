@@ -1,9 +1,9 @@
-// Findings: what a run has found wrong, confirmed against the bucket at the moment when it was written down.
+// The table `findings`: problems that a run has found, each confirmed against the bucket when it was recorded.
 import type { FindingKind, Findings } from "../../contract/findings.ts";
 import type { RunKind } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
 
-/** Writes a finding down, once in a run; call it in the transaction that repairs it. */
+/** Records a finding, once in a run; call it in the transaction that repairs it. */
 export function note(
   c: CatalogContext,
   run: RunKind,
@@ -22,7 +22,7 @@ export function note(
   );
 }
 
-/** What a run has found of one kind, the first `named` of them by name. */
+/** The findings of one kind of a run, the first `named` of them by name. */
 export function findingsOf(c: CatalogContext, run: RunKind, kind: FindingKind, named: number): Findings {
   const { count, repaired } = c.sql
     .exec<{ count: number; repaired: number }>(

@@ -1,12 +1,13 @@
-// Intentions, written down before the bucket is touched: what is pending protects its references and NARs from
-// deletion. What an operation left pending that died or got no answer is settled in settle.ts.
+// The table `pending`, the intent log. Every bucket change is recorded here first; until the record is cleared, its NARs
+// and references cannot be deleted.
 import { isAnswered } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
+import { insert } from "./insert.ts";
 
 export type IntentKind = "publish" | "delete-path" | "delete-nar" | "delete-pin";
 
 export interface IntentRow extends Record<string, SqlStorageValue> {
-  /** Grows with every intention; it names the row. */
+  /** Grows with every intent; the primary key. */
   sequence: number;
   key: string;
   kind: IntentKind;
@@ -34,27 +35,25 @@ export interface Intent extends Partial<Needs> {
 }
 
 /**
- * Writes an intention down and returns its sequence number. Durable before anything else leaves the object: its
- * output gate sees to that.
+ * Records an intent and returns its sequence number. It is durable before any request leaves the object: the object's
+ * output gate holds them back.
  */
-export function recordIntent(c: CatalogContext, intention: Intent): number {
-  const { nars = [], references = [], objects = [] } = intention;
-  const { sequence } = c.sql
-    .exec<{ sequence: number }>(
-      "INSERT INTO pending (key, kind, nars, refs, begun, objects) VALUES (?, ?, ?, ?, ?, ?) RETURNING sequence",
-      intention.key,
-      intention.kind,
-      JSON.stringify(nars),
-      JSON.stringify(references),
-      c.now(),
-      JSON.stringify(objects),
-    )
-    .one();
+export function recordIntent(c: CatalogContext, intent: Intent): number {
+  const { kind, key, nars = [], references = [], objects = [] } = intent;
+  const row = {
+    key,
+    kind,
+    nars: JSON.stringify(nars),
+    refs: JSON.stringify(references),
+    begun: c.now(),
+    objects: JSON.stringify(objects),
+  };
+  const { sequence } = insert<{ sequence: number }>(c, "pending", row, "RETURNING sequence").one();
   c.unsentIntents.add(sequence);
   return sequence;
 }
 
-/** Makes an intention protect other NARs and paths than before. */
+/** Makes an intent protect other NARs and paths than before. */
 export function setNeeds(c: CatalogContext, sequence: number, needs: Needs): void {
   c.sql.exec(
     "UPDATE pending SET nars = ?, refs = ? WHERE sequence = ?",
@@ -69,17 +68,17 @@ export function clearIntent(c: CatalogContext, sequence: number): void {
   c.sql.exec("DELETE FROM pending WHERE sequence = ?", sequence);
 }
 
-/** A publication's put has failed: if the bucket has said so, it can be settled at once. */
+/** A publication's put has failed: if the bucket has said so, the intent can be resolved at once. */
 export function failIntent(c: CatalogContext, sequence: number, error: unknown): void {
   if (isAnswered(error)) restartTimeout(c, sequence, 0);
 }
 
-/** Counts the time in which the bucket may still do it from `begun` (milliseconds since the epoch). */
+/** The time within which the bucket may still act counts from `begun` (milliseconds since the epoch). */
 export function restartTimeout(c: CatalogContext, sequence: number, begun: number): void {
   c.sql.exec("UPDATE pending SET begun = ? WHERE sequence = ?", begun, sequence);
 }
 
-/** What is being deleted, or was when a process died, and takes this object with it. */
+/** The key of a deletion, in flight or left by a crash, that takes this object along. */
 export function deletionIntentWith(c: CatalogContext, object: string): string | undefined {
   return c.sql
     .exec<{ key: string }>(
@@ -89,7 +88,7 @@ export function deletionIntentWith(c: CatalogContext, object: string): string | 
     .toArray()[0]?.key;
 }
 
-/** Hash parts of what any intention protects, or is itself about. */
+/** Hash parts of the paths that any intent protects or is about. */
 export function intentPaths(c: CatalogContext): Set<string> {
   return new Set(
     c.sql
@@ -101,12 +100,12 @@ export function intentPaths(c: CatalogContext): Set<string> {
   );
 }
 
-/** Publications, under way or not settled yet, that refer to a path. */
+/** Hash parts of paths that refer to one and whose publication is in flight or not resolved. */
 export function publishingReferrers(c: CatalogContext, hash: string): string[] {
   return intentsReferringTo(c, "publish", hash);
 }
 
-/** Paths that refer to one and whose deletion has not ended: clients may still read their narinfos. */
+/** Hash parts of paths that refer to one and whose deletion has not ended: clients may still read their narinfos. */
 export function deletingReferrers(c: CatalogContext, hash: string): string[] {
   return intentsReferringTo(c, "delete-path", hash);
 }
@@ -123,7 +122,7 @@ function intentsReferringTo(c: CatalogContext, kind: IntentKind, hash: string): 
     .map((row) => row.key);
 }
 
-/** Whether a publication, under way or not settled yet, relies on a NAR. */
+/** Whether a publication, in flight or not resolved, relies on a NAR. */
 export function isNarBeingPublished(c: CatalogContext, nar: string): boolean {
   return (
     c.sql
@@ -135,12 +134,12 @@ export function isNarBeingPublished(c: CatalogContext, nar: string): boolean {
   );
 }
 
-/** NARs of publications, and of narinfos whose deletion has not ended: until then clients may read them. */
+/** Keys of NARs of publications, and of deletions that have not ended: clients may still read those narinfos. */
 export function intentNars(c: CatalogContext): Set<string> {
   return narsOfIntents(c, "publish", "delete-path");
 }
 
-/** NARs that intentions of these kinds protect. */
+/** Keys of NARs that intents of these kinds protect. */
 export function narsOfIntents(c: CatalogContext, ...kinds: readonly IntentKind[]): Set<string> {
   return new Set(
     c.sql
@@ -154,24 +153,24 @@ export function narsOfIntents(c: CatalogContext, ...kinds: readonly IntentKind[]
   );
 }
 
-/** Whether any NAR's deletion is under way, here or by a process that died. */
+/** Whether a deletion of any NAR is in flight, or was left by a crash. */
 export function isAnyNarBeingDeleted(c: CatalogContext): boolean {
   return c.sql.exec("SELECT 1 FROM pending WHERE kind = 'delete-nar' LIMIT 1").toArray().length > 0;
 }
 
-/** Whether anything is under way with a path or a NAR, or was when a process died. */
+/** Whether any operation on a key is in flight, or was left by a crash. */
 export function hasIntent(c: CatalogContext, key: string): boolean {
   return intentsOf(c, [key]).length > 0;
 }
 
-/** Whether a path or a NAR is being deleted, or was when a process died. */
+/** Whether a deletion of a key is in flight, or was left by a crash. */
 export function isBeingDeleted(c: CatalogContext, key: string): boolean {
   return deletionIntents(c, [key]).length > 0;
 }
 
 /**
- * Resolves when the publications of these paths have ended that are under way and began before the one with this
- * sequence number. That cannot become a circle, because the earlier never waits for the later.
+ * Resolves when those publications of these paths have ended that began before the one with this sequence number.
+ * Cannot deadlock: a publication waits only for earlier ones.
  */
 export async function earlierPublications(
   c: CatalogContext,
@@ -189,17 +188,34 @@ export async function earlierPublications(
   await Promise.all(earlier.map((row) => c.publications.get(row.sequence)));
 }
 
-/** Deletions that are pending on these keys. */
+/** Intents to delete these keys. */
 export function deletionIntents(c: CatalogContext, keys: readonly string[]): IntentRow[] {
   return intentsOf(c, keys).filter((row) => row.kind !== "publish");
 }
 
-/** What is pending on these keys. */
+/** Intents on these keys. */
 export function intentsOf(c: CatalogContext, keys: readonly string[]): IntentRow[] {
   return c.sql
     .exec<IntentRow>(
       "SELECT sequence, key, kind, nars, objects, begun FROM pending WHERE key IN (SELECT value FROM json_each(?))",
       JSON.stringify(keys),
+    )
+    .toArray();
+}
+
+/** Intents begun before these times (milliseconds since the epoch), the oldest first. At most `limit`. */
+export function expiredIntents(
+  c: CatalogContext,
+  before: { readonly publication: number; readonly deletion: number },
+  limit: number,
+): IntentRow[] {
+  return c.sql
+    .exec<IntentRow>(
+      `SELECT sequence, key, kind, nars, objects, begun FROM pending
+       WHERE begun <= CASE kind WHEN 'publish' THEN ? ELSE ? END ORDER BY sequence LIMIT ?`,
+      before.publication,
+      before.deletion,
+      limit,
     )
     .toArray();
 }

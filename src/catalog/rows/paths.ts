@@ -1,8 +1,10 @@
-// The rows of paths and their references.
+// The table `paths`: one row for each published path.
 import { formatHash } from "../../nix/hash.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
+import { insert } from "./insert.ts";
+import { referenceHashes } from "./references.ts";
 
 export interface PathRow extends Record<string, SqlStorageValue> {
   hash: string;
@@ -41,6 +43,53 @@ export function pathRow(c: CatalogContext, hash: string): PathRow | undefined {
     .toArray()[0];
 }
 
+/** Writes the row of a path. The first push of a known path is kept. */
+export function savePath(c: CatalogContext, path: IndexedPath): void {
+  const { info } = path;
+  const { hash, name } = info.storePath;
+  insert(
+    c,
+    "paths",
+    {
+      hash,
+      name,
+      nar: narKeyOfUrl(info.url),
+      nar_hash: formatHash(info.narHash),
+      nar_size: info.narSize,
+      file_hash: formatHash(info.fileHash ?? info.narHash),
+      file_size: info.fileSize ?? 0,
+      compression: info.compression,
+      deriver: info.deriver ?? null,
+      ca: info.ca ?? null,
+      signers: signersOf(info),
+      narinfo: path.text,
+      etag: path.etag,
+      incomplete: path.isIncomplete ? 1 : 0,
+      first_push: path.firstPush,
+      last_push: path.uploaded,
+      pushed_by: path.pushedBy,
+      wanted: path.lastUsed ?? path.uploaded,
+    },
+    `ON CONFLICT (hash) DO UPDATE SET
+       name = excluded.name, nar = excluded.nar, nar_hash = excluded.nar_hash, nar_size = excluded.nar_size,
+       file_hash = excluded.file_hash, file_size = excluded.file_size, compression = excluded.compression,
+       deriver = excluded.deriver, ca = excluded.ca, signers = excluded.signers, narinfo = excluded.narinfo,
+       etag = excluded.etag, incomplete = excluded.incomplete, last_push = excluded.last_push,
+       pushed_by = excluded.pushed_by, wanted = max(wanted, excluded.wanted)`,
+  );
+}
+
+export function removePath(c: CatalogContext, hash: string): void {
+  c.sql.exec("DELETE FROM paths WHERE hash = ?", hash);
+}
+
+/** Names of the keys that have signed a path, separated by spaces. */
+export function signersOf(info: NarInfo): string {
+  return [...new Set(info.signatures.map((signature) => signature.slice(0, signature.indexOf(":"))))].join(
+    " ",
+  );
+}
+
 /** Which of these hash parts are not in the catalog, in their order and without duplicates. Any number of them. */
 export function missingPaths(c: CatalogContext, hashes: readonly string[]): string[] {
   return c.sql
@@ -69,126 +118,49 @@ export function missingNames(c: CatalogContext, info: NarInfo): string[] {
     .map((row) => row.value);
 }
 
-/** Hash parts of a narinfo's references without the path itself. */
-export function referenceHashes(info: NarInfo): string[] {
-  return [...new Set(info.references.map((reference) => reference.slice(0, 32)))].filter(
-    (hash) => hash !== info.storePath.hash,
-  );
-}
-
-/** Hash parts of the paths that a path of the catalog refers to, without itself. */
-export function referencesOf(c: CatalogContext, hash: string): string[] {
-  return c.sql
-    .exec<{ reference: string }>("SELECT reference FROM refs WHERE referrer = ?", hash)
-    .toArray()
-    .map((row) => row.reference);
-}
-
-/** Hash parts of the paths that refer to one, without itself. At most `limit`. */
-export function referrersOf(c: CatalogContext, hash: string, limit = -1): string[] {
-  return c.sql
-    .exec<{ referrer: string }>(
-      "SELECT referrer FROM refs WHERE reference = ? ORDER BY referrer LIMIT ?",
-      hash,
-      limit,
-    )
-    .toArray()
-    .map((row) => row.referrer);
-}
-
-/** Writes a path, its references and its NAR; call it in a transaction. The first push of a known path is kept. */
-export function indexPath(c: CatalogContext, path: IndexedPath): void {
-  const { info } = path;
-  const { hash, name } = info.storePath;
-  const nar = narKeyOfUrl(info.url);
-  const previous = c.sql.exec<{ nar: string }>("SELECT nar FROM paths WHERE hash = ?", hash).toArray()[0];
-  c.sql.exec(
-    `INSERT INTO paths VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (hash) DO UPDATE SET
-       name = excluded.name, nar = excluded.nar, nar_hash = excluded.nar_hash, nar_size = excluded.nar_size,
-       file_hash = excluded.file_hash, file_size = excluded.file_size, compression = excluded.compression,
-       deriver = excluded.deriver, ca = excluded.ca, signers = excluded.signers, narinfo = excluded.narinfo,
-       etag = excluded.etag, incomplete = excluded.incomplete, last_push = excluded.last_push,
-       pushed_by = excluded.pushed_by, wanted = max(wanted, excluded.wanted)`,
-    hash,
-    name,
-    nar,
-    formatHash(info.narHash),
-    info.narSize,
-    formatHash(info.fileHash ?? info.narHash),
-    info.fileSize ?? 0,
-    info.compression,
-    info.deriver ?? null,
-    info.ca ?? null,
-    signersOf(info),
-    path.text,
-    path.etag,
-    path.isIncomplete ? 1 : 0,
-    path.firstPush,
-    path.uploaded,
-    path.pushedBy,
-    path.lastUsed ?? path.uploaded,
-  );
-  // Only what differs is written: rows written are what the platform counts and limits.
-  const references = JSON.stringify(referenceHashes(info));
-  c.sql.exec(
-    "DELETE FROM refs WHERE referrer = ? AND reference NOT IN (SELECT value FROM json_each(?))",
-    hash,
-    references,
-  );
-  c.sql.exec("INSERT OR IGNORE INTO refs SELECT ?, value FROM json_each(?)", hash, references);
-  c.sql.exec(
-    `INSERT INTO nars VALUES (?, ?, ?, 1, ?, ?, NULL)
-     ON CONFLICT (key) DO UPDATE SET size = coalesce(nullif(excluded.size, 0), size),
-       sha256 = coalesce(excluded.sha256, sha256), is_stored = 1, released = NULL`,
-    nar,
-    info.fileSize ?? 0,
-    path.narSha256 ?? null,
-    path.uploaded,
-    path.uploaded,
-  );
-  if (previous !== undefined && previous.nar !== nar) releaseNar(c, previous.nar);
-}
-
-/** Names of the keys that have signed a path, as the rows have them. */
-export function signersOf(info: NarInfo): string {
-  return [...new Set(info.signatures.map((signature) => signature.slice(0, signature.indexOf(":"))))].join(
-    " ",
-  );
-}
-
-/** Removes a path; its NAR is free to go once nothing refers to it. Call it in a transaction. */
-export function deletePathRow(c: CatalogContext, hash: string): void {
-  const row = pathRow(c, hash);
-  if (row === undefined) return;
-  c.sql.exec("DELETE FROM paths WHERE hash = ?", hash);
-  c.sql.exec("DELETE FROM refs WHERE referrer = ?", hash);
-  c.sql.exec("DELETE FROM differing_builds WHERE hash = ?", hash);
-  releaseNar(c, row.nar);
-}
-
-/** Marks when a NAR lost its last path: the grace period is counted from then. */
-function releaseNar(c: CatalogContext, nar: string): void {
-  const released = c.sql
-    .exec(
-      "UPDATE nars SET released = ? WHERE key = ? AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key) RETURNING key",
-      c.now(),
-      nar,
-    )
-    .toArray();
-  if (released.length > 0) c.wakeForSweep();
-}
-
-/** Counts the grace period of those of these NARs that have no path from now on. */
-export function postponeRelease(c: CatalogContext, nars: readonly string[]): void {
-  c.sql.exec(
-    "UPDATE nars SET released = ? WHERE released IS NOT NULL AND key IN (SELECT value FROM json_each(?))",
-    c.now(),
-    JSON.stringify(nars),
-  );
-}
-
 /** Whether a path of the catalog has this NAR. */
 export function isNarReferred(c: CatalogContext, nar: string): boolean {
   return c.sql.exec("SELECT 1 FROM paths WHERE nar = ? LIMIT 1", nar).toArray().length > 0;
+}
+
+/** The base name of a path's deriver if no other path has it. */
+export function ownDeriver(c: CatalogContext, hash: string): string | undefined {
+  return c.sql
+    .exec<{ deriver: string }>(
+      `SELECT deriver FROM paths AS own WHERE hash = ? AND deriver LIKE '%.drv'
+       AND NOT EXISTS (SELECT 1 FROM paths WHERE deriver = own.deriver AND hash <> own.hash)`,
+      hash,
+    )
+    .toArray()[0]?.deriver;
+}
+
+/** Those of these base names that are the deriver of a path. */
+export function knownDerivers(c: CatalogContext, derivers: readonly string[]): Set<string> {
+  return new Set(
+    c.sql
+      .exec<{ deriver: string }>(
+        "SELECT value AS deriver FROM json_each(?) WHERE EXISTS (SELECT 1 FROM paths WHERE deriver = value)",
+        JSON.stringify(derivers),
+      )
+      .toArray()
+      .map(({ deriver }) => deriver),
+  );
+}
+
+/** The column that names an owner of companions. */
+type OwnerColumn = "hash" | "deriver" | "nar";
+
+/** Sets the last use of the paths with one of these values to now, unless it is after `before`. */
+export function saveLastUse(
+  c: CatalogContext,
+  column: OwnerColumn,
+  values: readonly string[],
+  before: number,
+): void {
+  c.sql.exec(
+    `UPDATE paths SET wanted = ? WHERE ${column} IN (SELECT value FROM json_each(?)) AND wanted < ?`,
+    c.now(),
+    JSON.stringify(values),
+    before,
+  );
 }

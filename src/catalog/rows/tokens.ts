@@ -1,44 +1,28 @@
-// The tokens table: which tokens were minted, by whom, and which of them are revoked. Only the default cache's catalog
-// has rows. No token is in here, only its id: with the whole table nobody can get in.
+// The table `tokens`: minted tokens, by their ids. Only the default cache's catalog has rows. It holds no token itself, so
+// that a leak of the table gives no access.
 import { type Grant, notHeld } from "../../auth/grants.ts";
 import type { NewToken, TokenPage, TokenQuery, TokenReport } from "../../contract/tokens.ts";
-import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
+import { Refused } from "../refuse.ts";
 import { isoTime } from "../times.ts";
+import { insert } from "./insert.ts";
 
-/**
- * A migration of the catalog. Times are milliseconds since the epoch. `grants` is JSON. `minted_by` is a name,
- * `parent` the id of the minted token that it was minted with, if it was.
- */
-export const TOKENS_TABLE = `
-  CREATE TABLE tokens (
-    id TEXT PRIMARY KEY,
-    name TEXT NOT NULL,
-    grants TEXT NOT NULL,
-    minted_by TEXT NOT NULL,
-    parent TEXT,
-    created INTEGER NOT NULL,
-    expires INTEGER NOT NULL,
-    revoked INTEGER
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX tokens_by_expiry ON tokens (expires);
-  CREATE INDEX tokens_by_parent ON tokens (parent) WHERE parent IS NOT NULL;
-`;
+const COLUMNS = "id, name, grants, minted_by, created, expires, revoked";
 
-/** What these need of the catalog. */
+/** The part of the catalog that these need. */
 export type TokenContext = Pick<CatalogContext, "sql" | "now">;
-/** A job exchanges its token once or twice; one that does it in a loop would use up the rows of the plan for all. */
+/** Valid tokens of one name. A job needs one or two; a job that mints in a loop would use up the plan's rows. */
 export const MAX_LIVE_OF_A_NAME = 100;
 
 /**
- * Notes a token before its owner gets it. Throws {@link HttpError} 403 if the one it is minted with is revoked, 429
- * where too many of its name are good already.
+ * Records a token before its owner gets it. Throws {@link Refused} minter-revoked, or too-many-tokens of its
+ * name.
  */
 export function insertToken(c: TokenContext, token: NewToken): void {
   purgeExpired(c);
-  // Whoever asked was checked before, but the revocation may have come in between.
+  // The Worker has checked it, but the revocation may have come in between.
   if (token.parent !== undefined && revokedAt(c, token.parent) !== null) {
-    throw new HttpError(403, "the token to mint with has been revoked");
+    throw new Refused({ kind: "minter-revoked" });
   }
   const { live } = c.sql
     .exec<{ live: number }>(
@@ -47,28 +31,23 @@ export function insertToken(c: TokenContext, token: NewToken): void {
     )
     .one();
   if (live >= MAX_LIVE_OF_A_NAME) {
-    throw new HttpError(
-      429,
-      `${live} tokens of the name ${token.name} are good already: use one of them, revoke some, or wait until they expire`,
-      { "Retry-After": "60" },
-    );
+    throw new Refused({ kind: "too-many-tokens", name: token.name, count: live });
   }
-  c.sql.exec(
-    "INSERT INTO tokens (id, name, grants, minted_by, parent, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?)",
-    token.id,
-    token.name,
-    JSON.stringify(token.grants),
-    token.mintedBy,
-    token.parent ?? null,
-    token.createdAt,
-    token.expiresAt,
-  );
+  insert(c, "tokens", {
+    id: token.id,
+    name: token.name,
+    grants: JSON.stringify(token.grants),
+    minted_by: token.mintedBy,
+    parent: token.parent ?? null,
+    created: token.createdAt,
+    expires: token.expiresAt,
+  });
 }
 
 /** Those that have not expired, newest first; revoked ones, too. */
 export function listTokens(c: TokenContext, { limit, after, within }: TokenQuery): TokenPage {
   const rows = c.sql.exec<Row>(
-    `SELECT id, name, grants, minted_by, created, expires, revoked FROM tokens
+    `SELECT ${COLUMNS} FROM tokens
      WHERE expires > ?1 AND (created < ?2 OR (created = ?2 AND id > ?3)) ORDER BY created DESC, id`,
     c.now(),
     after?.created ?? Number.MAX_SAFE_INTEGER,
@@ -86,16 +65,17 @@ export function listTokens(c: TokenContext, { limit, after, within }: TokenQuery
   return { tokens: shown.map(reportOf) };
 }
 
-/** Throws {@link HttpError} 404. */
+/** Throws {@link Refused} no-such-token. */
 export function getToken(c: TokenContext, id: string): TokenReport {
-  const row = c.sql.exec<Row>("SELECT * FROM tokens WHERE id = ? AND expires > ?", id, c.now()).toArray()[0];
-  if (row === undefined) throw noSuchToken();
+  const row = c.sql
+    .exec<Row>(`SELECT ${COLUMNS} FROM tokens WHERE id = ? AND expires > ?`, id, c.now())
+    .toArray()[0];
+  if (row === undefined) throw new Refused({ kind: "no-such-token" });
   return reportOf(row);
 }
 
 /**
- * Revokes a token and all that were minted with it: who stole it may have minted more. The second time changes
- * nothing. Throws {@link HttpError} 404.
+ * Revokes a token and all that were minted with it: a thief may have minted more. Revoking it again changes nothing. Throws {@link Refused} no-such-token.
  */
 export function revokeToken(c: TokenContext, id: string): TokenReport {
   c.sql.exec(
@@ -110,7 +90,7 @@ export function revokeToken(c: TokenContext, id: string): TokenReport {
   return getToken(c, id);
 }
 
-/** The ids of revoked tokens that would else be good. */
+/** The ids of revoked tokens that have not expired. */
 export function revokedIds(c: TokenContext): string[] {
   return c.sql
     .exec<{ id: string }>("SELECT id FROM tokens WHERE revoked IS NOT NULL AND expires > ?", c.now())
@@ -118,7 +98,7 @@ export function revokedIds(c: TokenContext): string[] {
     .map(({ id }) => id);
 }
 
-/** Forgets tokens that are good for nothing any more: revoked or not, their signature says that they are over. */
+/** Deletes expired tokens, revoked or not: the token itself says when it expires. */
 export function purgeExpired(c: TokenContext): void {
   c.sql.exec("DELETE FROM tokens WHERE expires <= ?", c.now());
 }
@@ -150,14 +130,10 @@ function reportOf(row: Row): TokenReport {
   };
 }
 
-/** `null` also for a token that is not in the table: a catalog that was lost must not lock everybody out. */
+/** `null` also for a token that is not in the table: the loss of a catalog must not lock all users out. */
 function revokedAt(c: TokenContext, id: string): number | null {
   const rows = c.sql
     .exec<{ revoked: number | null }>("SELECT revoked FROM tokens WHERE id = ?", id)
     .toArray();
   return rows[0]?.revoked ?? null;
-}
-
-function noSuchToken(): HttpError {
-  return new HttpError(404, "there is no such token, or it has expired; GET /api/v1/tokens lists them");
 }

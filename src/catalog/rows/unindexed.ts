@@ -1,30 +1,31 @@
-// Narinfos that a check has met and that the catalog does not know: scratch rows, so that what only they refer to is
-// not taken for unreferred, and what they refer to is not overlooked.
-import { formatHash } from "../../nix/hash.ts";
-import { narKeyOfUrl } from "../../nix/nar-url.ts";
+// The table `unindexed`, scratch of a check: narinfos in the bucket that the catalog does not know. Their NARs are not
+// unreferenced, and their references are looked at like those of known paths.
 import type { CatalogContext } from "../context.ts";
-import type { Published, Unreadable } from "../publish/published.ts";
+import { insert } from "./insert.ts";
 
-/** Remembers a narinfo until the check ends; call it in a transaction. */
-export function remember(c: CatalogContext, hash: string, found: Published | Unreadable): void {
-  const row =
-    "unreadable" in found
-      ? { name: hash, nar: found.nar ?? null, fileHash: "", fileSize: 0, references: [] }
-      : {
-          name: found.info.storePath.baseName,
-          nar: narKeyOfUrl(found.info.url),
-          fileHash: found.info.fileHash === undefined ? "" : formatHash(found.info.fileHash),
-          fileSize: found.info.fileSize ?? 0,
-          references: found.info.references.filter((reference) => reference.slice(0, 32) !== hash),
-        };
-  c.sql.exec(
-    "INSERT OR REPLACE INTO unindexed (hash, name, nar, file_hash, file_size, refs) VALUES (?, ?, ?, ?, ?, ?)",
-    hash,
-    row.name,
-    row.nar,
-    row.fileHash,
-    row.fileSize,
-    JSON.stringify(row.references),
+export interface UnindexedRow {
+  readonly hash: string;
+  /** The base name, as far as it can be read; else the hash part. */
+  readonly name: string;
+  /** `null` where it cannot be read. */
+  readonly nar: string | null;
+  /** Empty where the narinfo does not say. */
+  readonly fileHash: string;
+  /** Bytes; 0 where the narinfo does not say. */
+  readonly fileSize: number;
+  /** Base names, without the path itself. */
+  readonly references: readonly string[];
+}
+
+/** Records a narinfo until the check ends; call it in a transaction. */
+export function saveUnindexed(c: CatalogContext, row: UnindexedRow): void {
+  const { hash, name, nar, fileHash, fileSize, references } = row;
+  insert(
+    c,
+    "unindexed",
+    { hash, name, nar, file_hash: fileHash, file_size: fileSize, refs: JSON.stringify(references) },
+    `ON CONFLICT (hash) DO UPDATE SET name = excluded.name, nar = excluded.nar, file_hash = excluded.file_hash,
+       file_size = excluded.file_size, refs = excluded.refs`,
   );
 }
 
@@ -40,7 +41,7 @@ export function isNarOfUnindexed(c: CatalogContext, nar: string): boolean {
   return c.sql.exec("SELECT 1 FROM unindexed WHERE nar = ? LIMIT 1", nar).toArray().length > 0;
 }
 
-/** Whether one has been met that may have any NAR, because nobody here can read which. */
+/** Whether the NAR of one cannot be read: it may be any. */
 export function isAnyNarUnknown(c: CatalogContext): boolean {
   return c.sql.exec("SELECT 1 FROM unindexed WHERE nar IS NULL LIMIT 1").toArray().length > 0;
 }

@@ -1,23 +1,19 @@
-// The rows of multipart uploads under way: the bucket's binding can list neither uploads nor their parts.
-import { abortInBucket } from "../../bucket/staging.ts";
+// The tables `uploads` and `upload_parts`: multipart uploads in flight. The bucket's binding can list neither.
 import type { NewPart, NewUpload, UploadedPart } from "../../contract/uploads.ts";
 import type { CatalogContext } from "../context.ts";
-
-/** Milliseconds after which an upload that was never completed is cleaned up; R2 forgets its parts then as well. */
-export const MAX_UPLOAD_AGE_MS = 7 * 24 * 3600 * 1000;
-/** Uploads cleaned up in one go, with two bucket operations each. */
-const SWEEP_BATCH = 100;
+import { insert } from "./insert.ts";
 
 export function beginUpload(c: CatalogContext, { id, narKey, r2Id, pushedBy }: NewUpload): void {
-  c.sql.exec("INSERT INTO uploads VALUES (?, ?, ?, ?, ?)", id, narKey, r2Id, c.now(), pushedBy);
+  insert(c, "uploads", { id, nar: narKey, r2_id: r2Id, started: c.now(), pushed_by: pushedBy });
 }
 
-/** Notes a part; one that is sent again replaces the earlier. False for an upload that there is not (any more). */
+/** Records a part; one that is sent again replaces the earlier. False for an upload that does not exist (any more). */
 export function recordPart(c: CatalogContext, id: string, { number, etag, size }: NewPart): boolean {
   return (
     c.sql
       .exec(
-        `INSERT INTO upload_parts SELECT id, ?, ?, ?, ? FROM uploads WHERE id = ?
+        `INSERT INTO upload_parts (upload, number, etag, size, uploaded)
+         SELECT id, ?, ?, ?, ? FROM uploads WHERE id = ?
          ON CONFLICT (upload, number) DO UPDATE SET etag = excluded.etag, size = excluded.size,
            uploaded = excluded.uploaded
          RETURNING number`,
@@ -31,7 +27,7 @@ export function recordPart(c: CatalogContext, id: string, { number, etag, size }
   );
 }
 
-/** The parts so far, by number; `undefined` for an upload that there is not (any more). */
+/** The parts so far, by number; `undefined` for an upload that does not exist (any more). */
 export function uploadParts(c: CatalogContext, id: string, narKey: string): UploadedPart[] | undefined {
   const upload = c.sql.exec("SELECT 1 FROM uploads WHERE id = ? AND nar = ?", id, narKey).toArray();
   if (upload.length === 0) return undefined;
@@ -50,24 +46,22 @@ export function endUpload(c: CatalogContext, id: string): void {
   });
 }
 
-/**
- * Cleans up what was begun a week ago and never completed, or died between completion and verification. Returns when
- * to look again, in milliseconds since the epoch; `undefined` where nothing is under way.
- */
-export async function sweepUploads(c: CatalogContext): Promise<number | undefined> {
-  const stale = c.sql
+/** Uploads begun before `before` (milliseconds since the epoch), the oldest first. At most `limit`. */
+export function staleUploads(
+  c: CatalogContext,
+  before: number,
+  limit: number,
+): { readonly id: string; readonly nar: string; readonly r2Id: string }[] {
+  return c.sql
     .exec<{ id: string; nar: string; r2Id: string }>(
       "SELECT id, nar, r2_id AS r2Id FROM uploads WHERE started <= ? ORDER BY started LIMIT ?",
-      c.now() - MAX_UPLOAD_AGE_MS,
-      SWEEP_BATCH,
+      before,
+      limit,
     )
     .toArray();
-  for (const upload of stale) {
-    await abortInBucket(c.bucket, upload, upload.nar);
-    endUpload(c, upload.id);
-  }
-  const { oldest } = c.sql
-    .exec<{ oldest: number | null }>("SELECT min(started) AS oldest FROM uploads")
-    .one();
-  return oldest === null ? undefined : Math.max(oldest + MAX_UPLOAD_AGE_MS, c.now());
+}
+
+/** When the oldest upload began, in milliseconds since the epoch; `null` where there is none. */
+export function oldestUpload(c: CatalogContext): number | null {
+  return c.sql.exec<{ oldest: number | null }>("SELECT min(started) AS oldest FROM uploads").one().oldest;
 }

@@ -1,7 +1,7 @@
 // Drives runs, one step at a time in this object: a request does the first steps, alarms do the rest.
-import { HttpError } from "../../http/errors.ts";
 import type { CatalogContext } from "../context.ts";
-import { resolveExpired } from "../publish/settle.ts";
+import { resolveExpired } from "../publish/resolve.ts";
+import { isRefusal } from "../refuse.ts";
 import { BLOCKED, type Job, type RunDefinition } from "./definition.ts";
 import { type Run, saveRun } from "./run.ts";
 
@@ -94,13 +94,13 @@ async function doSteps(c: CatalogContext, { definition, run, step }: Job): Promi
       spent += cost;
     }
   } catch (error) {
-    if (!(error instanceof HttpError)) console.error(`a step of ${run.kind} failed`, error);
+    if (!isRefusal(error)) console.error(`a step of ${run.kind} failed`, error);
     // Only what the step saved counts; the rest of `run` may be ahead of it.
     const saved = definition.load(c)?.run ?? run;
     saved.steps = run.steps;
     saved.failures++;
     saved.retryAt = c.now() + Math.min(RETRY_MS * 2 ** (saved.failures - 1), MAX_RETRY_MS);
-    saved.problem = error instanceof HttpError ? error.message : "internal error; the Worker's log has it";
+    saved.problem = isRefusal(error) ? error.message : "internal error; the Worker's log has it";
     saveRun(c, saved);
   }
   return spent;

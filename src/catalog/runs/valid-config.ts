@@ -1,14 +1,15 @@
 // The check of the configuration before runs that delete or sign by it.
-import { allProblems } from "../../config/config.ts";
-import { HttpError } from "../../http/errors.ts";
+import { allProblems, untilFixed } from "../../config/config.ts";
 import type { CatalogContext } from "../context.ts";
+import { Refused } from "../refuse.ts";
 
 /**
- * Throws {@link HttpError} 403 while the configuration has a mistake: the operator's intention is not known then.
+ * Throws {@link Refused} misconfigured: with a mistake in the configuration the operator's intention is not known.
  * `what` completes "nothing is …".
  */
 export async function requireValidConfig(c: CatalogContext, what: "collected" | "signed"): Promise<void> {
   const [problem] = await allProblems(c.config);
   if (problem === undefined) return;
-  throw new HttpError(403, `nothing is ${what} until the configuration is fixed: ${problem}`);
+  const consequence = `nothing is ${what}`;
+  throw new Refused({ kind: "misconfigured", consequence, problem }, untilFixed(consequence, problem));
 }

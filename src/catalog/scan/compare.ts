@@ -3,7 +3,7 @@
 import { bucketOperation } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
 import { inspectPublished, type Published, type Unreadable } from "../publish/published.ts";
-import { resolveKey } from "../publish/settle.ts";
+import { resolveKey } from "../publish/resolve.ts";
 import { type PathRow, pathRow } from "../rows/paths.ts";
 
 export type PathState =

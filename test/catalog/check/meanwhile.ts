@@ -2,7 +2,7 @@
 import type { CatalogContext } from "../../../src/catalog/context.ts";
 import { announceNar } from "../../../src/catalog/publish/announce-nar.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
-import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
 import { deletePath } from "../../../src/catalog/remove/delete.ts";
 import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
 import { failing, inSmallPages, isDelete, type Operation, watch } from "../../support/bucket.ts";

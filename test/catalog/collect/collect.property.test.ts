@@ -3,7 +3,7 @@
 // the end nothing is left that nothing keeps, and nothing is lost that something does.
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
 import { choices, type Schedule } from "../../support/choices.ts";
 import { tolerant } from "../../support/clients.ts";
 import { collectorsOf } from "../../support/collectors.ts";

@@ -3,7 +3,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { deletePin, listPins, putPin } from "../../../src/catalog/pins/pins.ts";
-import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
 import { failing, type Interference, losingAnswers, type Operation } from "../../support/bucket.ts";
 import { keys } from "../../support/cache.ts";
 import { recorded, rowsOf } from "../../support/catalog.ts";

@@ -55,7 +55,7 @@ describe("a path that is here already", () => {
     const other = await otherBuild(path);
     await storeNar(other);
     expect(await publishing(withSignature(other.text, "a"))).toMatchObject({
-      ...{ result: "first-build-stays", purged: [], billed: { A: 1, B: 1 } },
+      ...{ result: "kept-existing", purged: [], billed: { A: 1, B: 1 } },
     });
     expect(await served(path)).toBe(path.text);
     expect(await rowsOf("SELECT nar_size, pushed_by FROM differing_builds")).toEqual([
@@ -90,7 +90,7 @@ describe("a path that is here already", () => {
     await env.BUCKET.delete(path.key);
     const other = await otherBuild(path);
     await storeNar(other);
-    expect(await publishing(other.text)).toMatchObject({ result: "first-build-stays" });
+    expect(await publishing(other.text)).toMatchObject({ result: "kept-existing" });
     expect(await served(path)).toBe(path.text);
   });
 });

@@ -1,7 +1,7 @@
 /** Publications while the bucket fails or the catalog's process dies: nothing is lost, and nothing is left behind. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
-import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
 import { missingPaths } from "../../../src/catalog/rows/paths.ts";
 import { failing, isPut, losingAnswers, r2Error } from "../../support/bucket.ts";
 import { otherBuild } from "../../support/builds.ts";
@@ -95,7 +95,7 @@ describe("a bucket that fails", () => {
           if (name === "head") second = publishing(other.text);
         },
       });
-      expect(await second).toMatchObject({ result: "first-build-stays" });
+      expect(await second).toMatchObject({ result: "kept-existing" });
       expect(missingPaths(c, [hashOf(app)])).toEqual([]);
     });
     expect(await served(app)).toBe(app.text);

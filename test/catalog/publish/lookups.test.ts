@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { announceNar } from "../../../src/catalog/publish/announce-nar.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
-import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
 import { failing, isDelete } from "../../support/bucket.ts";
 import { deleting, publishing, type Recorded, recorded, rowsOf, storeNar } from "../../support/catalog.ts";
 import { closure, hashOf } from "../../support/closure.ts";

@@ -3,7 +3,7 @@
 import { createExecutionContext, reset, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
 import { deletePath } from "../../../src/catalog/remove/delete.ts";
 import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
 import NixCache, { handle } from "../../../src/index.ts";

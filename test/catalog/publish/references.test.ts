@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
 import { deletePath } from "../../../src/catalog/remove/delete.ts";
 import { missingPaths } from "../../../src/catalog/rows/paths.ts";
 import { type Config, parseConfig } from "../../../src/config/config.ts";
@@ -71,10 +71,7 @@ describe("references", () => {
         },
       }).then(({ result }) => result),
     );
-    expect(refusal).toMatchObject({
-      status: 409,
-      message: expect.stringContaining(`is referred to by ${hashOf(app)}-(being published or deleted)`),
-    });
+    expect(refusal).toMatchObject({ refusal: { kind: "referred", referrers: [hashOf(app)] } });
     expect(result).toMatchObject({ status: 503 });
     const later = await deleting(library);
     expect(later.result).toMatchObject({ status: 409 });

@@ -53,7 +53,7 @@ describe("a narinfo that only the bucket knows", () => {
     await storePath(path);
     const other = await otherBuild(path);
     await storeNar(other);
-    expect(await publishing(other.text)).toMatchObject({ result: "first-build-stays" });
+    expect(await publishing(other.text)).toMatchObject({ result: "kept-existing" });
     expect(await served(path)).toBe(path.text);
     expect(await rowsOf("SELECT nar FROM paths")).toEqual([{ nar: path.narKey }]);
   });
@@ -85,7 +85,7 @@ describe("a narinfo that only the bucket knows", () => {
         },
       }).then(({ result }) => result),
     );
-    expect(refusal).toMatchObject({ status: 409 });
+    expect(refusal).toMatchObject({ refusal: { kind: "referred" } });
   });
 
   it("that changes again and again makes a refusal in the end", async () => {

@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { publish } from "../../../src/catalog/publish/publish.ts";
-import { resolveExpired } from "../../../src/catalog/publish/settle.ts";
+import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
 import { deletePath } from "../../../src/catalog/remove/delete.ts";
 import { parseConfig } from "../../../src/config/config.ts";
 import type { Deleted } from "../../../src/contract/paths.ts";

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { ownerOf } from "../../../src/bucket/companions.ts";
 import { announceCompanion } from "../../../src/catalog/publish/last-use.ts";
 import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
-import { logsStillNeeded } from "../../../src/catalog/rows/companions.ts";
+import { companionsStillNeeded } from "../../../src/catalog/rows/companions.ts";
 import { failing } from "../../support/bucket.ts";
 import { cacheWith, keys } from "../../support/cache.ts";
 import { recorded } from "../../support/catalog.ts";
@@ -19,6 +19,7 @@ import {
   MONTH,
 } from "../../support/collecting.ts";
 import { captureLog } from "../../support/log.ts";
+import { BUILD_ID, companionOf, METADATA } from "../../support/objects.ts";
 import { inCatalog, publishPath, reindex } from "../../support/runs.ts";
 import { type TestPath, testPath } from "../../support/store-paths.ts";
 
@@ -26,16 +27,10 @@ captureLog();
 afterEach(() => reset());
 
 const DRV = `${"0".repeat(32)}-hello.drv`;
-const BUILD_ID = "0123456789abcdef0123456789abcdef01234567";
 
 function companionsOf(path: TestPath): Record<string, string> {
-  return {
-    [`${hashOf(path)}.ls`]: '{"version":1}',
-    [`log/${DRV}`]: "building",
-    [`realisations/sha256:${"a".repeat(64)}!out.doi`]: `{"outPath":"${baseNameOf(path)}"}`,
-    [`build-trace-v2/${DRV}/out.doi`]: `{"outPath":"${baseNameOf(path)}","signatures":{}}`,
-    [`debuginfo/${BUILD_ID}.debug`]: `{"archive":"../${path.narKey}","member":"lib/x.debug"}`,
-  };
+  const owner = { hash: hashOf(path), baseName: baseNameOf(path), deriver: DRV, narKey: path.narKey };
+  return Object.fromEntries(METADATA.map(({ kind }) => companionOf(kind, owner)));
 }
 
 async function helloFrom(drv: string, name = "hello"): Promise<TestPath> {
@@ -116,8 +111,8 @@ it("a log is still needed while a row has its deriver", async () => {
   await publishPath(await helloFrom(DRV));
   const other = `log/${"1".repeat(32)}-hello.drv`;
   const keys = [`log/${DRV}`, other, `${"0".repeat(32)}.ls`, DRV];
-  expect(await inCatalog((c) => logsStillNeeded(c, keys))).toEqual(new Set([`log/${DRV}`]));
-  expect(await inCatalog((c) => logsStillNeeded(c, []))).toEqual(new Set());
+  expect(await inCatalog((c) => companionsStillNeeded(c, keys))).toEqual(new Set([`log/${DRV}`]));
+  expect(await inCatalog((c) => companionsStillNeeded(c, []))).toEqual(new Set());
 });
 
 describe("a companion that is put while its path is being deleted", () => {

@@ -1,6 +1,7 @@
 /** The table of minted tokens: noted, listed, revoked with all that came of them, forgotten. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
+import { Refused } from "../../../src/catalog/refuse.ts";
 import {
   getToken,
   insertToken,
@@ -8,9 +9,9 @@ import {
   purgeExpired,
   revokedIds,
   revokeToken,
-  TOKENS_TABLE,
   type TokenContext,
 } from "../../../src/catalog/rows/tokens.ts";
+import { httpErrorOf } from "../../../src/catalog-refusals.ts";
 import type { NewToken, TokenReport } from "../../../src/contract/tokens.ts";
 import { inCatalog } from "../../support/runs.ts";
 
@@ -23,9 +24,6 @@ const EVERYTHING = [{ permissions: ["admin" as const], caches: ["*"] }];
 /** Runs with the table and a clock of its own. */
 function withTokens<T>(run: (c: TokenContext, setClock: (time: number) => void) => T): Promise<T> {
   return inCatalog(({ sql }) => {
-    // Until a migration makes it.
-    const exists = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'tokens'").toArray().length > 0;
-    if (!exists) sql.exec(TOKENS_TABLE);
     let clock = NOW;
     return run({ sql, now: () => clock }, (time) => {
       clock = time;
@@ -54,7 +52,8 @@ function status(run: () => unknown): number {
   try {
     run();
   } catch (error) {
-    return (error as { status: number }).status;
+    if (error instanceof Refused) return httpErrorOf(error.refusal).status;
+    throw error;
   }
   return 200;
 }

@@ -1,0 +1,100 @@
+// Refusals of a catalog as HTTP: the status, the message and the headers of each kind.
+import { BucketError } from "./bucket/operation.ts";
+import { untilFixed } from "./config/config.ts";
+import type { Refusal } from "./contract/refusals.ts";
+import { HttpError } from "./http/errors.ts";
+
+/** Seconds after which a client may try again. */
+function retryAfter(seconds: number): Record<string, string> {
+  return { "Retry-After": String(seconds) };
+}
+
+/** The error that the client is told about. A kind that is not here does not compile. */
+export function httpErrorOf(refusal: Refusal): HttpError {
+  switch (refusal.kind) {
+    case "no-such-path":
+      return new HttpError(404, `no path ${refusal.hash} in this cache`);
+    case "no-such-pin":
+      return new HttpError(404, `no pin ${refusal.name} in this cache; GET /api/v1/pins lists them`);
+    case "no-such-token":
+      return new HttpError(404, "there is no such token, or it has expired; GET /api/v1/tokens lists them");
+    case "nothing-to-pin":
+      return new HttpError(409, `${refusal.path} is not in this cache; push it first, then pin it`);
+    case "minter-revoked":
+      return new HttpError(403, "the token to mint with has been revoked");
+    case "too-many-tokens":
+      return new HttpError(
+        429,
+        `${refusal.count} tokens of the name ${refusal.name} are good already: use one of them, revoke some, or wait until they expire`,
+        retryAfter(60),
+      );
+    case "referred":
+      return new HttpError(
+        409,
+        `${refusal.path} is referred to by ${referrers(refusal.referrers)}${refusal.more ? " and more" : ""}; delete those first, or all with ?closure=referrers`,
+      );
+    case "pinned":
+      return new HttpError(
+        409,
+        `${refusal.path} is kept by what is pinned as ${refusal.pins.join(", ")}${refusal.more ? " and others" : ""}; DELETE /api/v1/pins/NAME first`,
+      );
+    case "hash-taken":
+      return new HttpError(409, `${refusal.path} cannot be here: the path of this hash is ${refusal.stored}`);
+    case "broken-nar":
+      return new HttpError(
+        409,
+        `${refusal.path}: the NAR ${refusal.nar} ${refusal.reason}; push the path again`,
+      );
+    case "missing-references":
+      return new HttpError(
+        409,
+        `${refusal.path} refers to what is not in this cache: ${refusal.missing.join(", ")}${refusal.more > 0 ? ` and ${refusal.more} more` : ""}; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here`,
+      );
+    case "narinfo-too-large":
+      return new HttpError(
+        413,
+        `${refusal.path}: with all its signatures the narinfo would be larger than ${refusal.maxBytes} bytes`,
+      );
+    case "modified-concurrently":
+      return new HttpError(
+        503,
+        `${refusal.key} was modified concurrently; nothing is lost, try again`,
+        retryAfter(1),
+      );
+    case "not-indexed":
+      return new HttpError(
+        503,
+        "the catalog does not know all of this bucket yet: push again, or let the operator POST /api/v1/reindex",
+        retryAfter(5),
+      );
+    case "being-indexed":
+      return new HttpError(
+        503,
+        "the catalog is being built from the bucket, and nothing is deleted before that is done; GET /api/v1/reindex says how far it is",
+        retryAfter(60),
+      );
+    case "misconfigured":
+      return new HttpError(403, untilFixed(refusal.consequence, refusal.problem));
+    case "collection-under-way":
+      return new HttpError(
+        409,
+        "a collection is under way; GET /api/v1/gc says how far it is, ask for a dry run when it has ended",
+      );
+    case "key-still-signs":
+      return new HttpError(
+        409,
+        `${refusal.key} signs for this cache; take it out of SIGNING_KEY before its signatures`,
+      );
+    case "no-signing-key":
+      return new HttpError(
+        409,
+        "no key signs for this cache; set one with 'npx wrangler secret put SIGNING_KEY'",
+      );
+    case "bucket-failed":
+      return new BucketError(refusal.operation, refusal.reason);
+  }
+}
+
+function referrers(names: readonly string[]): string {
+  return names.map((name) => (name.includes("-") ? name : `${name}-(being published or deleted)`)).join(", ");
+}

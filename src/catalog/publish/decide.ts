@@ -1,0 +1,129 @@
+// What a publication writes: the narinfo that is there, with the signatures of the new one, or the new one.
+import { type NarState, verifyNar } from "../../bucket/stored-nar.ts";
+import type { NarInfo } from "../../nix/narinfo.ts";
+import type { CatalogContext } from "../context.ts";
+import { Refused } from "../refuse.ts";
+import { earlierPublications } from "../rows/intents.ts";
+import { isIncomplete, missingNames, missingPaths } from "../rows/paths.ts";
+import { referenceHashes } from "../rows/references.ts";
+import { importPathFromBucket } from "./import.ts";
+import { type Merge, mergeNarInfo } from "./merge.ts";
+import { readable } from "./published.ts";
+import { textOf, withSignatures } from "./signatures.ts";
+import type { StoredNarInfo } from "./write-narinfo.ts";
+
+/** Missing references that are looked up in the bucket before a path is refused; a bound on what a refusal costs. */
+const MAX_LOOKUPS = 200;
+/** Missing references that a refusal names. */
+const MAX_NAMED = 5;
+
+export interface Decision {
+  readonly info: NarInfo;
+  /** Of `info`. */
+  readonly text: string;
+  /** Lower-case hex, where it is known for certain. */
+  readonly narSha256?: string;
+  readonly isIncomplete: boolean;
+  /** Another build is there already, and is kept. */
+  readonly keepsExisting: boolean;
+}
+
+/**
+ * What the bucket should hold after a push of `incoming`, whose intent has the number `sequence`. Throws
+ * {@link Refused}: hash-taken, broken-nar, missing-references, not-indexed or narinfo-too-large.
+ */
+export async function decide(
+  c: CatalogContext,
+  incoming: NarInfo,
+  sequence: number,
+  stored: StoredNarInfo | undefined,
+): Promise<Decision> {
+  const existing = stored && readable(stored.text, c.config.storeDir);
+  if (stored === undefined || existing === undefined) return takeIncoming(c, incoming, sequence);
+  const merge = mergeNarInfo(existing, incoming);
+  const kept = await keepExisting(c, incoming, stored.text, existing, merge);
+  if (kept !== undefined) return kept;
+  // The NAR of the existing narinfo is gone or damaged: only its signatures survive.
+  const { signatures } = merge.kind === "same" ? merge.info : incoming;
+  return takeIncoming(c, { ...incoming, signatures }, sequence);
+}
+
+/** The narinfo that is there, with what the new one adds; `undefined` where its NAR is gone or damaged. */
+async function keepExisting(
+  c: CatalogContext,
+  incoming: NarInfo,
+  text: string,
+  existing: NarInfo,
+  merge: Merge,
+): Promise<Decision | undefined> {
+  const keepsExisting = merge.kind === "differs";
+  // Reject a differing build only if the stored NAR is verified.
+  const nar = await verifyNar(c.bucket, existing, keepsExisting);
+  if (nar.kind !== "whole") return undefined;
+  const [path, stored] = [incoming.storePath.baseName, existing.storePath.baseName];
+  if (path !== stored) throw new Refused({ kind: "hash-taken", path, stored });
+  const info = keepsExisting ? existing : await withSignatures(c, complete(merge.info, nar));
+  return {
+    info,
+    text: keepsExisting ? text : textOf(info),
+    ...narSha256(nar),
+    isIncomplete: isIncomplete(c, existing),
+    keepsExisting,
+  };
+}
+
+async function takeIncoming(c: CatalogContext, incoming: NarInfo, sequence: number): Promise<Decision> {
+  const path = incoming.storePath.baseName;
+  const nar = await verifyNar(c.bucket, incoming, true);
+  if (nar.kind === "broken") {
+    // The edge may still cache this NAR and tell the next push to skip the upload.
+    await c.purge([`/${nar.key}`]);
+    throw new Refused({ kind: "broken-nar", path, nar: nar.key, reason: nar.reason });
+  }
+  const missing = await missingReferences(c, incoming, sequence);
+  if (missing.length > 0 && !c.config.isOpen) {
+    throw new Refused({
+      kind: "missing-references",
+      path,
+      missing: missing.slice(0, MAX_NAMED),
+      more: Math.max(missing.length - MAX_NAMED, 0),
+    });
+  }
+  const info = await withSignatures(c, complete(incoming, nar));
+  return {
+    info,
+    text: textOf(info),
+    ...narSha256(nar),
+    isIncomplete: missing.length > 0,
+    keepsExisting: false,
+  };
+}
+
+type WholeNar = Extract<NarState, { kind: "whole" }>;
+
+/** With FileHash and FileSize, which Nix up to 2.34 asserts; the client or another tool may have left them out. */
+function complete(info: NarInfo, { fileHash, fileSize }: WholeNar): NarInfo {
+  return { ...info, fileHash: fileHash ?? info.fileHash ?? info.narHash, fileSize };
+}
+
+function narSha256({ fileHash }: WholeNar): Pick<Decision, "narSha256"> {
+  return fileHash === undefined ? {} : { narSha256: fileHash.bytes.toHex() };
+}
+
+/**
+ * Base names of the references that are not in this cache. One that the catalog does not know may be there all the same
+ * (a bucket filled by another tool, a catalog being rebuilt), or an earlier publication may be writing it now.
+ */
+async function missingReferences(c: CatalogContext, info: NarInfo, sequence: number): Promise<string[]> {
+  const unknown = missingPaths(c, referenceHashes(info));
+  if (unknown.length === 0) return missingNames(c, info);
+  await earlierPublications(c, sequence, unknown);
+  const lookups = missingPaths(c, unknown);
+  const first = lookups.slice(0, MAX_LOOKUPS);
+  for (const hash of first) await importPathFromBucket(c, hash);
+  // All of the first are in the bucket, so the others may be, too.
+  if (lookups.length > MAX_LOOKUPS && missingPaths(c, first).length === 0) {
+    throw new Refused({ kind: "not-indexed" });
+  }
+  return missingNames(c, info);
+}

@@ -1,0 +1,54 @@
+// Refusals of a catalog: data only, so that they cross from the Durable Object to the Worker, which turns each kind into
+// a status and a message (catalog-refusals.ts). A path is named by its base name.
+
+/** Why a bucket operation failed; the last: it may or may not have happened. */
+export type BucketFailure = "bad-digest" | "incomplete-body" | "too-large" | "unavailable";
+
+export type Refusal =
+  | { readonly kind: "no-such-path"; readonly hash: string }
+  | { readonly kind: "no-such-pin"; readonly name: string }
+  | { readonly kind: "no-such-token" }
+  /** The path to pin is not in the cache. */
+  | { readonly kind: "nothing-to-pin"; readonly path: string }
+  /** The token to mint with has been revoked. */
+  | { readonly kind: "minter-revoked" }
+  | { readonly kind: "too-many-tokens"; readonly name: string; readonly count: number }
+  /** `referrers` are base names, or hash parts of paths that are being published or deleted; not all where `more`. */
+  | {
+      readonly kind: "referred";
+      readonly path: string;
+      readonly referrers: readonly string[];
+      readonly more: boolean;
+    }
+  /** `pins` are not all where `more`. */
+  | {
+      readonly kind: "pinned";
+      readonly path: string;
+      readonly pins: readonly string[];
+      readonly more: boolean;
+    }
+  /** The hash part is that of another path, `stored`. */
+  | { readonly kind: "hash-taken"; readonly path: string; readonly stored: string }
+  /** `reason` finishes the sentence "the NAR KEY ...". */
+  | { readonly kind: "broken-nar"; readonly path: string; readonly nar: string; readonly reason: string }
+  /** Base names; `more` says how many are left out. */
+  | {
+      readonly kind: "missing-references";
+      readonly path: string;
+      readonly missing: readonly string[];
+      readonly more: number;
+    }
+  | { readonly kind: "narinfo-too-large"; readonly path: string; readonly maxBytes: number }
+  /** Something else writes the same object of the bucket again and again. */
+  | { readonly kind: "modified-concurrently"; readonly key: string }
+  /** So many references are missing that the catalog may not know the bucket yet. */
+  | { readonly kind: "not-indexed" }
+  /** Nothing is deleted before the first reindex has ended. */
+  | { readonly kind: "being-indexed" }
+  /** `consequence`: what does not happen until then. */
+  | { readonly kind: "misconfigured"; readonly consequence: string; readonly problem: string }
+  | { readonly kind: "collection-under-way" }
+  /** The signatures of a key that still signs are not dropped. */
+  | { readonly kind: "key-still-signs"; readonly key: string }
+  | { readonly kind: "no-signing-key" }
+  | { readonly kind: "bucket-failed"; readonly operation: string; readonly reason: BucketFailure };
