@@ -7,7 +7,6 @@ import { describe, expect, it } from "vitest";
 import { resolveExpired } from "../../src/catalog/publish/resolve.ts";
 import { RESIGN_RECORD } from "../../src/catalog/resign/state.ts";
 import { expectAgreement, wronglyFound } from "../support/agreement.ts";
-import { choices, type Schedule } from "../support/choices.ts";
 import { clientsOf, tolerant } from "../support/clients.ts";
 import { type Build, buildAt, closureOf, graphOf, graphShape, type NodeShape } from "../support/graph.ts";
 import { clear, playAll, RUNS, rows, TEST_TIMEOUT_MS, telling, weighted } from "../support/histories.ts";
@@ -15,7 +14,8 @@ import { captureLog } from "../support/log.ts";
 import { memoryBucket } from "../support/memory-bucket.ts";
 import { Oracle } from "../support/oracle.ts";
 import { expectSigned, OWN_KEYS, type OwnKey, signingKey } from "../support/own-keys.ts";
-import { type Operation, Simulation } from "../support/world.ts";
+import { choices, type Schedule } from "../support/schedule.ts";
+import { type Operation, Simulation } from "../support/simulation.ts";
 
 const HOUR = 3600_000;
 

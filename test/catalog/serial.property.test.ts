@@ -7,7 +7,7 @@ import { HttpError } from "../../src/http/errors.ts";
 import { type Build, type Builds, buildAt, graphOf, graphShape, signed } from "../support/graph.ts";
 import { playAll, TEST_TIMEOUT_MS, telling } from "../support/histories.ts";
 import { memoryBucket } from "../support/memory-bucket.ts";
-import { type Operation, Simulation } from "../support/world.ts";
+import { type Operation, Simulation } from "../support/simulation.ts";
 
 const act = fc.record({
   isDeletion: fc.nat(4).map((number) => number === 0),

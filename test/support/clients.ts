@@ -8,7 +8,7 @@ import { HttpError } from "../../src/http/errors.ts";
 import { affectedBy, type Build, type Graph, signed } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
 import { call, finishRuns, remove, runToEnd, sweep, upload, uploadIfAbsent } from "./requests.ts";
-import type { Client, Operation, Simulation } from "./world.ts";
+import type { Client, Operation, Simulation } from "./simulation.ts";
 
 export interface Clients {
   /** PUT of the NAR. */

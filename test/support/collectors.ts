@@ -15,7 +15,7 @@ import type { Build } from "./graph.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Oracle } from "./oracle.ts";
 import { call, contextOf, remove, runToEnd, sweep, uploadIfAbsent } from "./requests.ts";
-import type { Client, Operation, Simulation } from "./world.ts";
+import type { Client, Operation, Simulation } from "./simulation.ts";
 
 export interface Collectors {
   /** `nix copy` of a closure, references first: looks for each path, sends what is absent. */

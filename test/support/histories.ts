@@ -2,7 +2,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
-import type { Simulation } from "./world.ts";
+import type { Simulation } from "./simulation.ts";
 
 /** More find more: VITE_PROPERTY_RUNS=20000 vitest run --project worker test/catalog/history.property.test.ts */
 export const RUNS = Number(import.meta.env.VITE_PROPERTY_RUNS ?? 200);

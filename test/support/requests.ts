@@ -12,7 +12,7 @@ import { unwrap } from "../../src/catalog-client.ts";
 import type { Context } from "../../src/context.ts";
 import type { Build } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
-import type { Client } from "./world.ts";
+import type { Client } from "./simulation.ts";
 
 /** PUT of a NAR. */
 export async function upload({ bucket, catalog }: Client, build: Build, oracle: Oracle): Promise<void> {

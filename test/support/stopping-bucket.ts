@@ -1,7 +1,7 @@
 /** A bucket whose operations wait for their turn: before they happen, and once more before their answers arrive. */
 import { r2Error } from "./bucket.ts";
-import type { Fault } from "./choices.ts";
-import type { Process, Scheduler } from "./turns.ts";
+import type { Fault } from "./schedule.ts";
+import type { Process, Scheduler } from "./scheduler.ts";
 
 /** The bucket as a process sees it. `changed` is called when a change of a key has happened, before its answer. */
 export function stoppingBucket(

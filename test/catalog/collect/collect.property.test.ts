@@ -4,7 +4,6 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
-import { choices, type Schedule } from "../../support/choices.ts";
 import { tolerant } from "../../support/clients.ts";
 import { collectorsOf } from "../../support/collectors.ts";
 import { affectedBy, buildAt, closureOf, graphOf, graphShape, type NodeShape } from "../../support/graph.ts";
@@ -13,7 +12,8 @@ import { Ledger } from "../../support/ledger.ts";
 import { captureLog } from "../../support/log.ts";
 import { memoryBucket } from "../../support/memory-bucket.ts";
 import { Oracle } from "../../support/oracle.ts";
-import { type Operation, Simulation } from "../../support/world.ts";
+import { choices, type Schedule } from "../../support/schedule.ts";
+import { type Operation, Simulation } from "../../support/simulation.ts";
 
 const HOUR = 3600_000;
 const DAY = 24 * HOUR;

@@ -1,5 +1,5 @@
 /** Who waits for its turn in a world, and which of them goes on next. */
-import { type Fault, NO_CHOICES, type Schedule } from "./choices.ts";
+import { type Fault, NO_CHOICES, type Schedule } from "./schedule.ts";
 
 /** Who waits for answers: a catalog's process or a Worker. Who is dead gets none, and does nothing any more. */
 export class Process {

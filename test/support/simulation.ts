@@ -14,10 +14,10 @@ import { type Config, parseConfig } from "../../src/config/config.ts";
 import type { Result } from "../../src/contract/result.ts";
 import type { AnnouncedNar } from "../../src/contract/uploads.ts";
 import type { Env } from "../../src/env.ts";
-import { type Fault, NO_CHOICES, type Schedule } from "./choices.ts";
+import { type Fault, NO_CHOICES, type Schedule } from "./schedule.ts";
+import { Process, Scheduler, type Waiting } from "./scheduler.ts";
 import { type Snapshot, snapshotOf } from "./snapshot.ts";
 import { stoppingBucket } from "./stopping-bucket.ts";
-import { Process, Scheduler, type Waiting } from "./turns.ts";
 
 /** An operation that its client has given up happens within this time or never. Milliseconds. */
 export const LATEST_MS = 20_000;
