@@ -45,6 +45,19 @@ export function httpErrorOf(refusal: Refusal): HttpError {
         409,
         `${refusal.path}: the NAR ${refusal.nar} ${refusal.reason}; push the path again`,
       );
+    case "false-nar":
+      return new HttpError(400, `${refusal.path}: the NAR ${refusal.nar} ${refusal.reason}`);
+    case "unverifiable-nar":
+      return new HttpError(
+        400,
+        `${refusal.path}: the NAR ${refusal.nar} cannot be verified (${refusal.reason}), and this cache publishes only what it has verified; push it with another compression`,
+      );
+    case "being-verified":
+      return new HttpError(
+        503,
+        `${refusal.path}: the NAR ${refusal.nar} is still being verified; nothing is lost, try again`,
+        retryAfter(20),
+      );
     case "missing-references":
       return new HttpError(
         409,

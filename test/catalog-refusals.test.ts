@@ -37,6 +37,13 @@ const EXAMPLES: { readonly [K in Kind]: Example<K> } = {
   pinned: [{ path, pins: ["a", "b"], more: false }, 409, /pinned as a, b; DELETE/],
   "hash-taken": [{ path, stored: `${HASH}-other` }, 409, new RegExp(`${path} cannot be here.*${HASH}-other`)],
   "broken-nar": [{ path, nar: "nar/x", reason: "is not in this cache" }, 409, /the NAR nar\/x is not in/],
+  "false-nar": [{ path, nar: "nar/x", reason: "is false" }, 400, /the NAR nar\/x is false$/],
+  "unverifiable-nar": [
+    { path, nar: "nar/x", reason: "no decoder" },
+    400,
+    /nar\/x cannot be verified \(no decoder\).*another compression$/,
+  ],
+  "being-verified": [{ path, nar: "nar/x" }, 503, /nar\/x is still being verified/, "20"],
   "missing-references": [{ path, missing: ["a", "b"], more: 3 }, 409, /: a, b and 3 more; push its whole/],
   "narinfo-too-large": [{ path, maxBytes: 7 }, 413, /larger than 7 bytes/],
   "modified-concurrently": [{ key: "pins/live" }, 503, /^pins\/live was modified/, "1"],

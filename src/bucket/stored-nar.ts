@@ -6,33 +6,72 @@ import { MAX_SINGLE_PUT_BYTES } from "./kinds.ts";
 import { sha256Of } from "./nar-object.ts";
 import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "./operation.ts";
 
+export interface WholeNar {
+  readonly kind: "whole";
+  /** Absent where the object has no recorded checksum and none was asked for. */
+  readonly fileHash?: Hash;
+  /** Bytes. */
+  readonly fileSize: number;
+  /** R2's, without quotes. */
+  readonly etag: string;
+  /** As many of its first bytes as were asked for; all of them where the file is not longer. */
+  readonly first: Uint8Array;
+}
+
 export type NarState =
-  /** Without a hash where the object has no recorded checksum and none was asked for. */
-  | { readonly kind: "whole"; readonly fileHash?: Hash; readonly fileSize: number }
+  | WholeNar
   /** `reason` finishes the sentence "the NAR KEY ...". */
   | { readonly kind: "broken"; readonly key: string; readonly reason: string };
 
+export interface Inspection {
+  /** Hash an object without a recorded checksum even if the narinfo has a FileHash to go by. */
+  readonly hashUnknown: boolean;
+  /** First bytes to read. */
+  readonly firstBytes: number;
+}
+
 /**
- * Looks at the NAR of a narinfo: one class B operation. An object without a recorded checksum (multipart uploads,
- * other tools) is hashed once where `hashUnknown` is set or the narinfo has no FileHash to go by, which costs a
- * class B and a class A operation more.
+ * Inspects the NAR of a narinfo: one class B operation. An object without a recorded checksum (multipart uploads, other
+ * tools) is hashed once where that is wanted, which costs a class B and a class A operation more.
  */
-export async function verifyNar(bucket: R2Bucket, info: NarInfo, hashUnknown: boolean): Promise<NarState> {
+export async function inspectNar(
+  bucket: R2Bucket,
+  info: NarInfo,
+  { hashUnknown, firstBytes }: Inspection,
+): Promise<NarState> {
   const key = narKeyOfUrl(info.url);
   const broken = (reason: string): NarState => ({ kind: "broken", key, reason });
-  const object = await bucketOperation("head", () => bucket.head(key));
-  if (object === null) return broken("is not in this cache");
+  const found = await readStart(bucket, key, firstBytes);
+  if (found === undefined) return broken("is not in this cache");
+  const { object, first } = found;
+  const whole = { kind: "whole", fileSize: object.size, etag: object.etag, first } as const;
   const contradiction = narContradiction(object, info);
   if (contradiction !== undefined) return broken(contradiction);
   const recorded = recordedSha256(object);
   if (recorded === undefined && !hashUnknown && info.fileHash !== undefined) {
-    return { kind: "whole", fileSize: object.size };
+    return whole;
   }
   const fileHash = recorded ?? (await hashOnce(bucket, key, object, info.fileHash));
   if (fileHash === undefined) return broken("was replaced or deleted at this moment");
   const wrongHash = hashContradiction(fileHash, info);
   if (wrongHash !== undefined) return broken(wrongHash);
-  return { kind: "whole", fileHash, fileSize: object.size };
+  return { ...whole, fileHash };
+}
+
+/** The object and its first bytes, in one class B operation. */
+async function readStart(
+  bucket: R2Bucket,
+  key: string,
+  length: number,
+): Promise<{ readonly object: R2Object; readonly first: Uint8Array } | undefined> {
+  if (length === 0) {
+    const object = await bucketOperation("head", () => bucket.head(key));
+    return object === null ? undefined : { object, first: new Uint8Array() };
+  }
+  return bucketOperation("get", async () => {
+    const object = await bucket.get(key, { range: { offset: 0, length } });
+    return object === null ? undefined : { object, first: await object.bytes() };
+  });
 }
 
 /**

@@ -22,6 +22,7 @@ import type { Stats } from "../contract/stats.ts";
 import type { NewToken, TokenPage, TokenQuery, TokenReport } from "../contract/tokens.ts";
 import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "../contract/uploads.ts";
 import type { Env } from "../env.ts";
+import { Activity } from "./activity.ts";
 import { Alarm } from "./alarm.ts";
 import { pathDetail } from "./ask/detail.ts";
 import { listPaths } from "./ask/search.ts";
@@ -42,12 +43,14 @@ import { deletePath } from "./remove/delete.ts";
 import { sweepNars } from "./remove/sweep.ts";
 import { MAX_UPLOAD_AGE_MS, sweepUploads } from "./remove/uploads.ts";
 import { RESIGN } from "./resign/resign.ts";
+import { nextGraceStart } from "./rows/nars.ts";
 import { missingPaths } from "./rows/paths.ts";
 import { getToken, insertToken, listTokens, revokedIds, revokeToken } from "./rows/tokens.ts";
 import { beginUpload, endUpload, recordPart, uploadParts } from "./rows/uploads.ts";
 import type { RunDefinition } from "./runs/definition.ts";
 import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./runs/engine.ts";
 import { migrate } from "./schema.ts";
+import { VERIFY_DELAY_MS, verifyQueued } from "./verify/queue.ts";
 
 /**
  * The kinds of runs, the most urgent first. A check of an outdated catalog would find little but what a reindex is about
@@ -59,6 +62,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly context: CatalogContext;
   readonly #stats = new RecentStats();
   readonly #alarm: Alarm;
+  readonly #activity = new Activity(() => Date.now());
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -82,91 +86,94 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       publications: new Map(),
       unsentIntents: new Set(),
       deletions: { count: 0 },
+      readings: new Map(),
+      isBusy: () => this.#activity.isBusy(),
+      wakeForVerification: () => this.#alarm.wake(this.context.now() + VERIFY_DELAY_MS),
       wakeForSweep: () => this.#alarm.wake(this.context.now() + config.graceMs),
     };
     void ctx.blockConcurrencyWhile(() => this.#alarm.read());
   }
 
   publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>> {
-    return toResult(() => publish(this.context, narinfo, pushedBy));
+    return this.#answer(() => publish(this.context, narinfo, pushedBy));
   }
 
   announceNar(nar: AnnouncedNar): Promise<Result<void>> {
-    return toResult(() => announceNar(this.context, nar));
+    return this.#answer(() => announceNar(this.context, nar));
   }
 
   touchNar(key: string): Promise<Result<void>> {
-    return toResult(() => touchNar(this.context, key));
+    return this.#answer(() => touchNar(this.context, key));
   }
 
   beginUpload(upload: NewUpload): Promise<Result<void>> {
-    return toResult(() => {
+    return this.#answer(() => {
       this.#alarm.wake(this.context.now() + MAX_UPLOAD_AGE_MS);
       beginUpload(this.context, upload);
     });
   }
 
   recordPart(upload: string, part: NewPart): Promise<Result<boolean>> {
-    return toResult(() => recordPart(this.context, upload, part));
+    return this.#answer(() => recordPart(this.context, upload, part));
   }
 
   uploadParts(upload: string, narKey: string): Promise<Result<UploadedPart[] | undefined>> {
-    return toResult(() => uploadParts(this.context, upload, narKey));
+    return this.#answer(() => uploadParts(this.context, upload, narKey));
   }
 
   endUpload(upload: string): Promise<Result<void>> {
-    return toResult(() => endUpload(this.context, upload));
+    return this.#answer(() => endUpload(this.context, upload));
   }
 
   insertToken(token: NewToken): Promise<Result<void>> {
-    return toResult(() => insertToken(this.context, token));
+    return this.#answer(() => insertToken(this.context, token));
   }
 
   tokens(query: TokenQuery): Promise<Result<TokenPage>> {
-    return toResult(() => listTokens(this.context, query));
+    return this.#answer(() => listTokens(this.context, query));
   }
 
   token(id: string): Promise<Result<TokenReport>> {
-    return toResult(() => getToken(this.context, id));
+    return this.#answer(() => getToken(this.context, id));
   }
 
   revokeToken(id: string): Promise<Result<TokenReport>> {
-    return toResult(() => revokeToken(this.context, id));
+    return this.#answer(() => revokeToken(this.context, id));
   }
 
   revokedTokens(): Promise<Result<string[]>> {
-    return toResult(() => revokedIds(this.context));
+    return this.#answer(() => revokedIds(this.context));
   }
 
   missing(hashes: readonly string[], isPusher = false): Promise<Result<string[]>> {
-    return toResult(() => {
+    return this.#answer(() => {
       if (isPusher) touchPaths(this.context, hashes);
       return missingPaths(this.context, hashes);
     });
   }
 
   touchPath(hash: string): Promise<Result<void>> {
-    return toResult(() => touchPath(this.context, hash));
+    return this.#answer(() => touchPath(this.context, hash));
   }
 
   announceCompanion(key: string, owner: string | undefined): Promise<Result<void>> {
-    return toResult(() => announceCompanion(this.context, key, owner));
+    return this.#answer(() => announceCompanion(this.context, key, owner));
   }
 
   listPaths(query: PathQuery): Promise<Result<PathPage>> {
-    return toResult(() => listPaths(this.context, query));
+    return this.#answer(() => listPaths(this.context, query));
   }
 
   pathDetail(hash: string): Promise<Result<PathDetail>> {
-    return toResult(() => pathDetail(this.context, hash));
+    return this.#answer(() => pathDetail(this.context, hash));
   }
 
   stats(): Promise<Result<Stats>> {
-    return toResult(() => this.#stats.get(this.context));
+    return this.#answer(() => this.#stats.get(this.context));
   }
 
   deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted>> {
-    return toResult(async () => {
+    return this.#answer(async () => {
       await this.#index();
       return deletePath(this.context, hash, withReferrers);
     });
@@ -205,23 +212,29 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   putPin(name: string, pin: PinRequest, pinnedBy: string): Promise<Result<Pin>> {
-    return toResult(() => putPin(this.context, name, pin, pinnedBy));
+    return this.#answer(() => putPin(this.context, name, pin, pinnedBy));
   }
 
   deletePin(name: string): Promise<Result<void>> {
-    return toResult(() => deletePin(this.context, name));
+    return this.#answer(() => deletePin(this.context, name));
   }
 
   getPin(name: string): Promise<Result<Pin>> {
-    return toResult(() => getPin(this.context, name));
+    return this.#answer(() => getPin(this.context, name));
   }
 
   listPins(query: PinQuery): Promise<Result<PinPage>> {
-    return toResult(() => listPins(this.context, query));
+    return this.#answer(() => listPins(this.context, query));
+  }
+
+  /** Every call comes through here; alarms do not. */
+  #answer<T>(run: () => Promise<T> | T): Promise<Result<T>> {
+    this.#activity.note();
+    return toResult(run);
   }
 
   #run<O, R>(definition: RunDefinition<O, R>, options: O): Promise<Result<R>> {
-    return toResult(async () => {
+    return this.#answer(async () => {
       // Before the first step, so that the run goes on even if the object crashes in it.
       this.#alarm.wake(this.context.now() + RETRY_MS);
       const report = await requestRun(this.context, definition, options);
@@ -231,7 +244,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   #status<R>(definition: RunDefinition<never, R>): Promise<Result<R | undefined>> {
-    return toResult(() => definition.status(this.context));
+    return this.#answer(() => definition.status(this.context));
   }
 
   override async alarm(): Promise<void> {
@@ -239,14 +252,20 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     await this.#alarm.read();
     // In this order: the sweep then counts the NARs that a run has released.
     await this.#alarm.repeat(() => continueRuns(this.context, RUNS));
-    await this.#alarm.repeat(async () => {
-      await requestFirstReindex(this.context);
-      // The alarm in which the reindex ends sweeps.
-      return isIndexed(this.context)
-        ? (await sweepNars(this.context)).next
-        : nextStepTime(this.context, RUNS);
-    });
+    await this.#alarm.repeat(() => this.#sweep());
     await this.#alarm.repeat(() => sweepUploads(this.context));
+    // Last, because it takes longest.
+    await this.#alarm.repeat(() => verifyQueued(this.context));
+  }
+
+  /** Sweeps when a NAR is due, which takes a catalog that knows its bucket. Returns when to sweep next. */
+  async #sweep(): Promise<number | undefined> {
+    const { now, config } = this.context;
+    const start = nextGraceStart(this.context, now() - config.graceMs);
+    if (start === undefined || start + config.graceMs > now()) return start && start + config.graceMs;
+    await requestFirstReindex(this.context);
+    // The alarm in which the reindex ends sweeps.
+    return isIndexed(this.context) ? (await sweepNars(this.context)).next : nextStepTime(this.context, RUNS);
   }
 
   /** Alarms continue the reindex where one invocation does not reach its end. */

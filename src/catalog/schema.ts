@@ -167,6 +167,14 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX marks_fresh ON marks (level) WHERE state = 'fresh';
   CREATE INDEX marks_dead ON marks (level) WHERE state = 'dead';
   `,
+  `
+  ALTER TABLE nars ADD COLUMN facts TEXT;
+  ALTER TABLE nars ADD COLUMN facts_etag TEXT;
+  ALTER TABLE nars ADD COLUMN content TEXT;
+  ALTER TABLE nars ADD COLUMN queued INTEGER;
+  ALTER TABLE nars ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX nars_by_queue ON nars (queued) WHERE queued IS NOT NULL;
+  `,
 ];
 
 /** Brings the tables to the newest version. Synchronous and atomic: nothing can look in between. */

@@ -13,6 +13,8 @@ export const FINDING_KINDS = [
   "missing-nar",
   /** A path whose NAR has another size or SHA-256 than the narinfo says. */
   "damaged-nar",
+  /** A path whose NAR does not contain what the narinfo says. */
+  "false-narinfo",
   /** An object under nar/ that the catalog does not know. */
   "unindexed-nar",
   /** A NAR of the catalog without an object in the bucket. */

@@ -31,6 +31,17 @@ export type Refusal =
   | { readonly kind: "hash-taken"; readonly path: string; readonly stored: string }
   /** `reason` finishes the sentence "the NAR KEY ...". */
   | { readonly kind: "broken-nar"; readonly path: string; readonly nar: string; readonly reason: string }
+  /** The NAR is not what the narinfo says. `reason` finishes the sentence "the NAR KEY ...". */
+  | { readonly kind: "false-nar"; readonly path: string; readonly nar: string; readonly reason: string }
+  /** The cache publishes only verified NARs (`verify = "before"`), and this one cannot be verified. */
+  | {
+      readonly kind: "unverifiable-nar";
+      readonly path: string;
+      readonly nar: string;
+      readonly reason: string;
+    }
+  /** The NAR is still being read. */
+  | { readonly kind: "being-verified"; readonly path: string; readonly nar: string }
   /** Base names; `more` says how many are left out. */
   | {
       readonly kind: "missing-references";

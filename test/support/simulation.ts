@@ -185,7 +185,10 @@ export class Simulation {
       deletions: { count: 0 },
       publications: new Map(),
       unsentIntents: new Set(),
-      // The histories sweep by themselves.
+      readings: new Map(),
+      isBusy: () => false,
+      // The histories verify and sweep by themselves.
+      wakeForVerification: () => undefined,
       wakeForSweep: () => undefined,
     };
   }

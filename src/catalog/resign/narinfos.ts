@@ -1,12 +1,13 @@
 // The one phase of a resign: rows of paths whose narinfo lacks a signature.
 import type { CatalogContext } from "../context.ts";
+import { REWRITE_COST, resigned } from "../publish/rewrite.ts";
 import { isIndexed } from "../reindex/indexed.ts";
 import { ensureReindex } from "../reindex/state.ts";
 import { BLOCKED } from "../runs/definition.ts";
 import { saveRun } from "../runs/run.ts";
 import { doItems, type Item } from "../scan/items.ts";
 import { LAST } from "../scan/pages.ts";
-import { COST, resigned, resignPath } from "./path.ts";
+import { resignPath } from "./path.ts";
 import type { ResignRun } from "./state.ts";
 
 /** Paths that one step looks at. Signing one takes some 0.1 ms for each key. */
@@ -37,7 +38,7 @@ export async function resignNarInfos(c: CatalogContext, run: ResignRun): Promise
   const items: Item[] = [];
   for (const { hash, narinfo } of rows) {
     if ((await resigned(c, narinfo, resigning.drop)) === narinfo) continue;
-    items.push({ key: hash, cost: COST, work: () => resignPath(c, run, hash) });
+    items.push({ key: hash, cost: REWRITE_COST, work: () => resignPath(c, run, hash) });
   }
   const end = rows.length < BATCH ? LAST : (rows.at(-1)?.hash ?? LAST);
   const { done, cost } = await doItems(c, run, items, end);

@@ -15,7 +15,12 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
   const nar = narKeyOfUrl(info.url);
   savePath(c, path);
   saveReferences(c, hash, referenceHashes(info));
-  savePublishedNar(c, { key: nar, size: info.fileSize ?? 0, sha256, uploaded });
+  const { known, isQueued = false } = path;
+  savePublishedNar(c, {
+    ...{ key: nar, size: info.fileSize ?? 0, sha256, uploaded, isQueued },
+    ...(known !== undefined && { known }),
+  });
+  if (isQueued) c.wakeForVerification();
   if (previous !== undefined && previous !== nar) releaseNar(c, previous);
 }
 
