@@ -16,6 +16,7 @@ import {
   TEXT,
   TIME,
 } from "./schema.ts";
+import { VERIFICATION } from "./verification.ts";
 
 /** A place in the list of paths, which is ordered by first push and hash, newest first. */
 export const PATH_POSITION = v.object({
@@ -100,6 +101,7 @@ export const PATH_DETAIL = named(
     ),
     referrer_count: described("All of them.", COUNT),
     closure: CLOSURE,
+    verification: described("Whether the NAR contains what the narinfo says.", VERIFICATION),
     signatures: described("As in the narinfo: `name:base64`.", listOf(TEXT)),
     deriver: described("A base name.", v.nullable(TEXT)),
     ca: described("The content address.", v.nullable(TEXT)),

@@ -1,10 +1,13 @@
 // The detail of one path.
 import { MAX_REFERRERS, type PathDetail } from "../../contract/paths.ts";
+import type { Verification } from "../../contract/verification.ts";
 import { formatHash } from "../../nix/hash.ts";
-import { parseNarInfo } from "../../nix/narinfo.ts";
+import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
+import { verdictNow } from "../facts/verdict-now.ts";
 import { Refused } from "../refuse.ts";
 import { differingBuilds } from "../rows/differing-builds.ts";
+import { isNarQueued } from "../rows/nars.ts";
 import { missingPaths } from "../rows/paths.ts";
 import { closureOf, countReferrers, referenceHashes, referrerNames } from "../rows/references.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
@@ -30,9 +33,16 @@ export function pathDetail(c: CatalogContext, hash: string): PathDetail {
     referrers: referrerNames(c, hash, MAX_REFERRERS),
     referrer_count: countReferrers(c, hash),
     closure: closureOf(c, hash),
+    verification: verificationOf(c, row.nar, info),
     signatures: info.signatures,
     deriver: info.deriver ?? null,
     ca: info.ca ?? null,
     differing_builds: differingBuilds(c, hash),
   };
+}
+
+function verificationOf(c: CatalogContext, nar: string, info: NarInfo): Verification {
+  const verdict = verdictNow(c, info);
+  if (verdict.kind === "waiting") return { state: isNarQueued(c, nar) ? "waiting" : "unknown" };
+  return { state: verdict.kind, ...("reason" in verdict && { reason: verdict.reason }) };
 }

@@ -203,6 +203,26 @@ export function newestQueued(c: CatalogContext): QueuedNar | undefined {
     .toArray()[0];
 }
 
+/** Whether a NAR is still to be read. */
+export function isNarQueued(c: CatalogContext, key: string): boolean {
+  return c.sql.exec("SELECT 1 FROM nars WHERE key = ? AND queued IS NOT NULL", key).toArray().length > 0;
+}
+
+/** How many stored NARs there are of each state of their content. */
+export function countContents(
+  c: CatalogContext,
+): Record<"verified" | "waiting" | "unverifiable" | "unknown", number> {
+  return c.sql
+    .exec<Record<"verified" | "waiting" | "unverifiable" | "unknown", number>>(
+      `SELECT count(*) FILTER (WHERE content = 'verified') AS verified,
+         count(*) FILTER (WHERE content IS NULL AND queued IS NOT NULL) AS waiting,
+         count(*) FILTER (WHERE content = 'unverifiable') AS unverifiable,
+         count(*) FILTER (WHERE content IS NULL AND queued IS NULL) AS unknown
+       FROM nars WHERE is_stored = 1`,
+    )
+    .one();
+}
+
 /** When the NAR that has waited longest was queued, in milliseconds since the epoch. */
 export function oldestQueued(c: CatalogContext): number | undefined {
   const { oldest } = c.sql
