@@ -1,6 +1,6 @@
-// Whether calls are arriving: work that can wait then leaves them room.
+// Whether a push is going on: work that can wait then leaves it room.
 
-/** Milliseconds after a call for which more are expected. */
+/** Milliseconds after a call of a push for which more are expected. */
 const BUSY_MS = 1000;
 
 export class Activity {
@@ -11,7 +11,7 @@ export class Activity {
     this.#now = now;
   }
 
-  /** A call has arrived. */
+  /** A call of a push has arrived. */
   note(): void {
     this.#last = this.#now();
   }

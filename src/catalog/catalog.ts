@@ -95,85 +95,85 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>> {
-    return this.#answer(() => publish(this.context, narinfo, pushedBy));
+    return this.#push(() => publish(this.context, narinfo, pushedBy));
   }
 
   announceNar(nar: AnnouncedNar): Promise<Result<void>> {
-    return this.#answer(() => announceNar(this.context, nar));
+    return this.#push(() => announceNar(this.context, nar));
   }
 
   touchNar(key: string): Promise<Result<void>> {
-    return this.#answer(() => touchNar(this.context, key));
+    return this.#push(() => touchNar(this.context, key));
   }
 
   beginUpload(upload: NewUpload): Promise<Result<void>> {
-    return this.#answer(() => {
+    return this.#push(() => {
       this.#alarm.wake(this.context.now() + MAX_UPLOAD_AGE_MS);
       beginUpload(this.context, upload);
     });
   }
 
   recordPart(upload: string, part: NewPart): Promise<Result<boolean>> {
-    return this.#answer(() => recordPart(this.context, upload, part));
+    return this.#push(() => recordPart(this.context, upload, part));
   }
 
   uploadParts(upload: string, narKey: string): Promise<Result<UploadedPart[] | undefined>> {
-    return this.#answer(() => uploadParts(this.context, upload, narKey));
+    return this.#push(() => uploadParts(this.context, upload, narKey));
   }
 
   endUpload(upload: string): Promise<Result<void>> {
-    return this.#answer(() => endUpload(this.context, upload));
+    return this.#push(() => endUpload(this.context, upload));
   }
 
   insertToken(token: NewToken): Promise<Result<void>> {
-    return this.#answer(() => insertToken(this.context, token));
+    return toResult(() => insertToken(this.context, token));
   }
 
   tokens(query: TokenQuery): Promise<Result<TokenPage>> {
-    return this.#answer(() => listTokens(this.context, query));
+    return toResult(() => listTokens(this.context, query));
   }
 
   token(id: string): Promise<Result<TokenReport>> {
-    return this.#answer(() => getToken(this.context, id));
+    return toResult(() => getToken(this.context, id));
   }
 
   revokeToken(id: string): Promise<Result<TokenReport>> {
-    return this.#answer(() => revokeToken(this.context, id));
+    return toResult(() => revokeToken(this.context, id));
   }
 
   revokedTokens(): Promise<Result<string[]>> {
-    return this.#answer(() => revokedIds(this.context));
+    return toResult(() => revokedIds(this.context));
   }
 
   missing(hashes: readonly string[], isPusher = false): Promise<Result<string[]>> {
-    return this.#answer(() => {
+    return this.#push(() => {
       if (isPusher) touchPaths(this.context, hashes);
       return missingPaths(this.context, hashes);
     });
   }
 
   touchPath(hash: string): Promise<Result<void>> {
-    return this.#answer(() => touchPath(this.context, hash));
+    return this.#push(() => touchPath(this.context, hash));
   }
 
   announceCompanion(key: string, owner: string | undefined): Promise<Result<void>> {
-    return this.#answer(() => announceCompanion(this.context, key, owner));
+    return this.#push(() => announceCompanion(this.context, key, owner));
   }
 
   listPaths(query: PathQuery): Promise<Result<PathPage>> {
-    return this.#answer(() => listPaths(this.context, query));
+    return toResult(() => listPaths(this.context, query));
   }
 
   pathDetail(hash: string): Promise<Result<PathDetail>> {
-    return this.#answer(() => pathDetail(this.context, hash));
+    return toResult(() => pathDetail(this.context, hash));
   }
 
   stats(): Promise<Result<Stats>> {
-    return this.#answer(() => this.#stats.get(this.context));
+    return toResult(() => this.#stats.get(this.context));
   }
 
   deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted>> {
-    return this.#answer(async () => {
+    return toResult(async () => {
       await this.#index();
       return deletePath(this.context, hash, withReferrers);
     });
@@ -212,29 +212,29 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   putPin(name: string, pin: PinRequest, pinnedBy: string): Promise<Result<Pin>> {
-    return this.#answer(() => putPin(this.context, name, pin, pinnedBy));
+    return toResult(() => putPin(this.context, name, pin, pinnedBy));
   }
 
   deletePin(name: string): Promise<Result<void>> {
-    return this.#answer(() => deletePin(this.context, name));
+    return toResult(() => deletePin(this.context, name));
   }
 
   getPin(name: string): Promise<Result<Pin>> {
-    return this.#answer(() => getPin(this.context, name));
+    return toResult(() => getPin(this.context, name));
   }
 
   listPins(query: PinQuery): Promise<Result<PinPage>> {
-    return this.#answer(() => listPins(this.context, query));
+    return toResult(() => listPins(this.context, query));
   }
 
-  /** Every call comes through here; alarms do not. */
-  #answer<T>(run: () => Promise<T> | T): Promise<Result<T>> {
+  /** Calls of a push: work that can wait leaves them room. */
+  #push<T>(run: () => Promise<T> | T): Promise<Result<T>> {
     this.#activity.note();
     return toResult(run);
   }
 
   #run<O, R>(definition: RunDefinition<O, R>, options: O): Promise<Result<R>> {
-    return this.#answer(async () => {
+    return toResult(async () => {
       // Before the first step, so that the run goes on even if the object crashes in it.
       this.#alarm.wake(this.context.now() + RETRY_MS);
       const report = await requestRun(this.context, definition, options);
@@ -244,7 +244,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   #status<R>(definition: RunDefinition<never, R>): Promise<Result<R | undefined>> {
-    return this.#answer(() => definition.status(this.context));
+    return toResult(() => definition.status(this.context));
   }
 
   override async alarm(): Promise<void> {

@@ -34,3 +34,9 @@ export function contentState(facts: Facts): ContentState | null {
   if (kinds.includes("unverifiable")) return "unverifiable";
   return kinds.includes("false") ? "false" : null;
 }
+
+/** Addresses that an earlier reading has checked stay known. */
+export function mergeContent(earlier: Content | undefined, content: Content): Content {
+  if (earlier?.kind !== "nar" || content.kind !== "nar") return content;
+  return { ...content, addresses: { ...earlier.addresses, ...content.addresses } };
+}

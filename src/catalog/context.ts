@@ -25,7 +25,7 @@ export interface CatalogContext {
   readonly deletions: { count: number };
   /** Readings of NARs in flight, by key. */
   readonly readings: Map<string, Promise<unknown>>;
-  /** Whether calls other than alarms are arriving: reading NARs then leaves them room. */
+  /** Whether a push is going on: reading NARs then leaves it room. */
   readonly isBusy: () => boolean;
   /** Call it in the turn that queues a NAR: an alarm reads it soon. */
   readonly wakeForVerification: () => void;

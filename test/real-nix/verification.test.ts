@@ -9,7 +9,7 @@ import { encodeNix32 } from "../../src/nix/nix32.ts";
 import { generateClosure } from "./closure.ts";
 import { newKey } from "./keys.ts";
 import { hashOf, LARGE_BYTES, type Lie, laundered, narOfFile, pathOf, push, signedBy } from "./lies.ts";
-import { describeNix, newClient } from "./nix.ts";
+import { type Client, describeNix, newClient } from "./nix.ts";
 import { serve } from "./serve.ts";
 import type { Server } from "./server.ts";
 import { hashPart } from "./store-object.ts";
@@ -267,8 +267,9 @@ describeNix("real Nix", () => {
 
   describe("a store path that is damaged on the builder's disk", () => {
     let path = "";
-    const pusher = newClient({ token: "push" });
+    let pusher: Client;
     beforeAll(async () => {
+      pusher = newClient({ token: "push" });
       const file = pusher.write("honest", randomBytes(LARGE_BYTES).toString("hex"));
       path = (await pusher.nix("store", "add-file", file)).trim();
     });

@@ -3,7 +3,7 @@ import type { WholeNar } from "../../bucket/stored-nar.ts";
 import { formatHash } from "../../nix/hash.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import { looksLike } from "../../verify/magic.ts";
-import type { Content, KnownFacts } from "../content.ts";
+import { type Content, type KnownFacts, mergeContent } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { factsOf, forgetFacts } from "../rows/nars.ts";
 import { unpack } from "./unpack.ts";
@@ -40,7 +40,8 @@ export async function learnContent(c: CatalogContext, info: NarInfo, nar: WholeN
   const isInline = nar.first.length === nar.fileSize && claim.narSize <= INLINE_NAR_BYTES;
   const content = isInline ? await unpackInline(nar, claim) : contentOfPlain(nar, claim);
   if (content === undefined) return { verdict, isQueued };
-  const known = { etag: nar.etag, facts: { ...facts, [claim.compression]: content } };
+  const merged = mergeContent(facts[claim.compression], content);
+  const known = { etag: nar.etag, facts: { ...facts, [claim.compression]: merged } };
   const learnt = verdictOf(known.facts, claim);
   return { verdict: learnt, known, isQueued: isQueued && (!isInline || learnt.kind === "waiting") };
 }

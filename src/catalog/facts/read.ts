@@ -1,6 +1,6 @@
 // Reading a NAR to learn what it contains: once for each object, however many ask at the same time.
 import { bucketOperation } from "../../bucket/operation.ts";
-import type { Content, Facts } from "../content.ts";
+import { type Facts, mergeContent } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { attemptsOf, beginAttempt, endAttempt, factsOf, saveFacts } from "../rows/nars.ts";
 import { type Unpacked, unpack } from "./unpack.ts";
@@ -63,17 +63,11 @@ async function readNow(
     listing ??= unpacked.listing;
     // Of another object nothing is known.
     const earlier = object.etag === etag ? facts : {};
-    facts = { ...earlier, [compression]: merged(earlier[compression], unpacked.content) };
+    facts = { ...earlier, [compression]: mergeContent(earlier[compression], unpacked.content) };
     etag = object.etag;
     saveFacts(c, key, { facts, etag });
   }
   return { facts, etag, ...(listing !== undefined && { listing }) };
-}
-
-/** Addresses that an earlier reading has checked stay known. */
-function merged(earlier: Content | undefined, content: Content): Content {
-  if (earlier?.kind !== "nar" || content.kind !== "nar") return content;
-  return { ...content, addresses: { ...earlier.addresses, ...content.addresses } };
 }
 
 async function attempt(
