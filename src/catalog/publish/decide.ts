@@ -1,4 +1,4 @@
-// What a publication writes: the narinfo that is there, with the signatures of the new one, or the new one.
+// Decides which narinfo a publication writes: the stored one with the signatures of the new one, or the new one.
 import { type NarState, verifyNar } from "../../bucket/stored-nar.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
@@ -29,7 +29,7 @@ export interface Decision {
 }
 
 /**
- * What the bucket should hold after a push of `incoming`, whose intent has the number `sequence`. Throws
+ * The narinfo to write for a push of `incoming`, whose intent has the number `sequence`. Throws
  * {@link Refused}: hash-taken, broken-nar, missing-references, not-indexed or narinfo-too-large.
  */
 export async function decide(
