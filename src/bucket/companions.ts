@@ -14,7 +14,7 @@ export function ownerOf(key: string, text: string): string | undefined {
   return kind && ownerInKey(kind, key);
 }
 
-/** What kind of owner a companion has. */
+/** The type of a companion's owner; `undefined` for other objects. */
 export function ownerTypeOf(key: string): OwnerType | undefined {
   const { ownership } = kindOf(key) ?? {};
   return ownership === undefined || ownership.by === "itself" ? undefined : ownership.of;

@@ -15,7 +15,7 @@ export function r2Code(error: unknown): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
-/** What a client is told of each failure. https://developers.cloudflare.com/r2/api/error-codes/ */
+/** The status and message of each failure. https://developers.cloudflare.com/r2/api/error-codes/ */
 const FAILURES: Record<BucketFailure, { readonly status: number; readonly message: string }> = {
   "bad-digest": {
     status: 400,

@@ -75,7 +75,7 @@ async function readStart(
 }
 
 /**
- * What the bucket knows of a NAR and its narinfo says otherwise; finishes the sentence "the NAR KEY ...".
+ * A contradiction between the NAR's object and its narinfo; finishes the sentence "the NAR KEY ...".
  * `undefined` where they agree, as far as the bucket has recorded anything.
  */
 export function narContradiction(object: R2Object, info: NarInfo): string | undefined {

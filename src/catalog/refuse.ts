@@ -18,7 +18,7 @@ export function isRefusal(error: unknown): error is Refused | BucketError {
   return error instanceof Refused || error instanceof BucketError;
 }
 
-/** Runs an operation inside the object. What is no refusal goes on as an error: the object is at fault then. */
+/** Runs an operation inside the object. Any other error is thrown: a defect of the object. */
 export async function toResult<T>(run: () => Promise<T> | T): Promise<Result<T>> {
   try {
     return { ok: true, value: await run() };

@@ -1,4 +1,4 @@
-// What a call of the Durable Object returns: an error would lose its class on the way, so a refusal is a value.
+// The result of a call of the Durable Object: an error would lose its class on the way, so a refusal is a value.
 import type { Refusal } from "./refusals.ts";
 
 export type Result<T> =

@@ -211,7 +211,7 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
 
 const LIB_PATH = /^StorePath: (.*)$/m.exec(narInfoOf(LIB))?.[1];
 
-/** Valid bodies. */
+/** Valid bodies, where the example of the description is none in this cache. */
 const BODIES = {
   missing: { paths: [LIB] },
   putPin: { store_path: LIB_PATH, keep_revisions: 3 },
@@ -229,12 +229,16 @@ function send(
   {
     query = "",
     token = ADMIN_TOKEN,
-    body = (BODIES as Record<string, unknown>)[operation.id],
+    body = (BODIES as Record<string, unknown>)[operation.id] ?? exampleOf(operation),
     ...inPath
   }: { query?: string; token?: string; body?: unknown; hash?: string; name?: string; id?: string } = {},
 ) {
   const path = pathOf(operation, inPath) + query;
   return call<unknown>(cache, operation.method, path, { token, ...(operation.body && { body }) });
+}
+
+function exampleOf({ body }: Operation): unknown {
+  return body && jsonSchema(body).examples?.[0];
 }
 
 function pathOf({ path }: Operation, { hash = DEMO, name = PIN, id = NO_TOKEN }): string {

@@ -2,7 +2,9 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { publish } from "../../src/catalog/publish/publish.ts";
+import { toResult } from "../../src/catalog/refuse.ts";
 import { deletePath } from "../../src/catalog/remove/delete.ts";
+import { unwrap } from "../../src/catalog-client.ts";
 import { HttpError } from "../../src/http/errors.ts";
 import { type Build, type Builds, buildAt, graphOf, graphShape, signed } from "../support/graph.ts";
 import { playAll, TEST_TIMEOUT_MS, telling } from "../support/histories.ts";
@@ -66,15 +68,18 @@ function operation(graph: readonly Builds[], act: Act, told: (outcome: string) =
   const build = buildAt(graph, act.path, act.build);
   const run: Operation["run"] = async ({ call }) => {
     try {
-      await call(async (c) => {
-        if (act.isDeletion) {
-          await deletePath(c, build.hash, false);
-          told("deleted");
-        } else {
-          told(await publish(c, signed(build.text, act.signer), "tester"));
-        }
-        return { ok: true, value: undefined };
-      });
+      await unwrap(() =>
+        call((c) =>
+          toResult(async () => {
+            if (act.isDeletion) {
+              await deletePath(c, build.hash, false);
+              told("deleted");
+            } else {
+              told(await publish(c, signed(build.text, act.signer), "tester"));
+            }
+          }),
+        ),
+      );
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
       told(String(error.status));

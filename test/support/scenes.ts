@@ -1,4 +1,5 @@
 /** For every route a request that goes well, and what must be there for it: what the tests of all routes at once send. */
+import { OPERATIONS } from "../../src/api/operations.ts";
 import {
   ADMIN_TOKEN,
   type Answer,
@@ -174,9 +175,7 @@ const OF_THE_API: readonly Scene[] = [
   { method: "GET", path: "/check", prepare: ran("check") },
   { method: "POST", path: "/resign", prepare: unsigned },
   { method: "GET", path: "/resign", prepare: ran("resign") },
-  { method: "GET", path: "/whoami" },
   { method: "POST", path: "/tokens", body: MINT },
-  { method: "GET", path: "/tokens" },
   { method: "POST", path: "/tokens/exchange", body: "{}", isRefused: true },
   { method: "GET", path: `/tokens/${EXAMPLE_TOKEN}`, prepare: minted },
   { method: "DELETE", path: `/tokens/${EXAMPLE_TOKEN}`, prepare: minted },
@@ -186,14 +185,21 @@ const OF_THE_API: readonly Scene[] = [
   { method: "DELETE", path: "/pins/deployed", prepare: pinned, again: [404] },
   { method: "POST", path: "/gc", prepare: pushed, body: "{}" },
   { method: "GET", path: "/gc", prepare: ran("gc") },
-  { method: "GET", path: "/openapi.json" },
 ];
+
+/** What needs nothing is asked as it is. */
+const QUESTIONS: readonly Scene[] = OPERATIONS.filter(
+  ({ method, path }) =>
+    method === "GET" &&
+    !path.includes("{") &&
+    !OF_THE_API.some((scene) => scene.method === method && scene.path === path),
+).map(({ path }) => ({ method: "GET", path }));
 
 const GIVEN: readonly Scene[] = [
   ...OF_OBJECTS,
   ...OF_UPLOADS,
   ...OF_THE_CACHE,
-  ...OF_THE_API.map((scene) => ({ ...scene, path: `/api/v1${scene.path}` })),
+  ...[...OF_THE_API, ...QUESTIONS].map((scene) => ({ ...scene, path: `/api/v1${scene.path}` })),
 ];
 
 /** `HEAD` is derived from `GET`, for every route. */

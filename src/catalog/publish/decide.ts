@@ -1,4 +1,4 @@
-// What a publication writes: the narinfo that is there, with the signatures of the new one, or the new one.
+// Decides which narinfo a publication writes: the stored one with the signatures of the new one, or the new one.
 import { inspectNar, type WholeNar } from "../../bucket/stored-nar.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";

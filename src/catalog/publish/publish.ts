@@ -50,7 +50,7 @@ interface Stored extends StoredNarInfo {
   readonly firstPush?: number;
 }
 
-/** What the new narinfo and the stored one need: either may be what the bucket holds in the end. */
+/** The needs of both the new narinfo and the stored one: the bucket may hold either in the end. */
 function needsOf(c: CatalogContext, incoming: NarInfo, stored: Stored | undefined): Needs {
   const infos = [incoming, (stored && readable(stored.text, c.config.storeDir)) ?? incoming];
   return {
@@ -109,7 +109,7 @@ async function write(
   return kind === "written" ? "updated" : "unchanged";
 }
 
-/** What the bucket holds and the catalog did not know: written by another tool, or gone. */
+/** Reads the narinfo after a conflict: another tool has written or deleted it. */
 async function storedInBucket(c: CatalogContext, hash: string): Promise<Stored | undefined> {
   const found = await inspectPublished(c, hash);
   if (found === undefined) return undefined;

@@ -48,7 +48,7 @@ export async function publishing<T>(
   }
 }
 
-/** What the bucket is believed to hold for a path. */
+/** The narinfo that the bucket is believed to hold. */
 export interface StoredNarInfo {
   readonly text: string;
   readonly etag: string;
@@ -64,7 +64,7 @@ export interface NarInfoWrite {
   readonly push: Push;
 }
 
-/** What the bucket holds now; times are milliseconds since the epoch. */
+/** The narinfo that the bucket holds now; times are milliseconds since the epoch. */
 export type Confirmed =
   | { readonly kind: "written"; readonly etag: string; readonly uploaded: number }
   /** It held the same text already. `lastUsed` is set where that was pushed long ago, and is pushed again now. */
