@@ -129,7 +129,7 @@ export class Simulation {
   /** Lets those parts of the runtime that are no operation of the bucket come to their end. */
   async #quiet(isEnough: () => boolean): Promise<void> {
     for (let turn = 0; turn < 60; turn++) await null;
-    for (let turn = 0; turn < 40 && !isEnough(); turn++) await scheduler.wait(0);
+    for (let turn = 0; turn < 2000 && !isEnough(); turn++) await scheduler.wait(0);
   }
 
   async #step(next: Waiting, fault: Fault | undefined): Promise<void> {

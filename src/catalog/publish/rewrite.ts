@@ -6,9 +6,9 @@ import { parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 import { verdictNow } from "../facts/verdict-now.ts";
 import { Refused } from "../refuse.ts";
-import { indexPath } from "../rows/index-path.ts";
-import { isIncomplete, type SignedPath, saveSignatures, signedPath, signersOf } from "../rows/paths.ts";
+import { type SignedPath, saveSignatures, signedPath, signersOf } from "../rows/paths.ts";
 import { referencesOf } from "../rows/references.ts";
+import { indexPublished } from "./index-published.ts";
 import { inspectPublished } from "./published.ts";
 import { resolveKey } from "./resolve.ts";
 import { signerOf, textOf, withSignatures } from "./signatures.ts";
@@ -43,7 +43,7 @@ export function rewriteSignatures(c: CatalogContext, hash: string, rewrite: Rewr
       const found = await inspectPublished(c, hash);
       // Missing or damaged: a check repairs that.
       if (found === undefined || "unreadable" in found) break;
-      c.transaction(() => indexPath(c, { ...found, isIncomplete: isIncomplete(c, found.info) }));
+      c.transaction(() => indexPublished(c, found));
     }
     return "unreadable";
   });

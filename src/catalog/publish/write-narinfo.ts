@@ -26,6 +26,8 @@ export async function publishing<T>(
   work: (sequence: number) => Promise<T>,
 ): Promise<T> {
   const sequence = recordIntent(c, { kind: "publish", key: hash, ...needs });
+  // Set with the intent: if this crashes once the narinfo is written, an alarm resolves it and verifies its NAR.
+  c.wakeForVerification();
   const published = work(sequence);
   // Later publications wait for this one and look at the rows then: its failure is not theirs.
   c.publications.set(

@@ -1,5 +1,6 @@
 // The queue of NARs that are to be read, newest push first, worked off by the catalog's alarms.
 import type { CatalogContext } from "../context.ts";
+import { nextExpiry, resolveExpired } from "../publish/resolve.ts";
 import { newestQueued, oldestQueued } from "../rows/nars.ts";
 import { verifyNar } from "./verify.ts";
 
@@ -16,8 +17,17 @@ const BUSY_MS = 1000;
 const MAX_NARS = 50;
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** Reads queued NARs as far as one alarm gets. When to go on, in milliseconds since the epoch, if there are more. */
+/**
+ * Reads queued NARs as far as one alarm gets, after intents of crashed publications have been resolved. When to go on, in
+ * milliseconds since the epoch, if there is more.
+ */
 export async function verifyQueued(c: CatalogContext): Promise<number | undefined> {
+  await resolveExpired(c);
+  const times = [await readQueued(c), nextExpiry(c)].filter((time) => time !== undefined);
+  return times.length === 0 ? undefined : Math.max(Math.min(...times), c.now());
+}
+
+async function readQueued(c: CatalogContext): Promise<number | undefined> {
   const oldest = oldestQueued(c);
   if (oldest === undefined) return undefined;
   const waited = c.now() - oldest;
