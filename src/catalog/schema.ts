@@ -167,6 +167,17 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX marks_fresh ON marks (level) WHERE state = 'fresh';
   CREATE INDEX marks_dead ON marks (level) WHERE state = 'dead';
   `,
+  `
+  CREATE TABLE differing_realisations (
+    hash TEXT NOT NULL,
+    id TEXT NOT NULL,
+    out_path TEXT NOT NULL,
+    first_push INTEGER NOT NULL,
+    last_push INTEGER NOT NULL,
+    pushed_by TEXT NOT NULL,
+    PRIMARY KEY (hash, id, out_path)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** Brings the tables to the newest version. Synchronous and atomic: nothing can look in between. */

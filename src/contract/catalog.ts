@@ -19,6 +19,8 @@ import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "./uploads.t
 /** One per cache, named like it. Every method is one call of the Durable Object. */
 export interface CatalogApi extends Rpc.DurableObjectBranded {
   publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>>;
+  /** A realisation or build trace under its key. */
+  publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>>;
   announceNar(nar: AnnouncedNar): Promise<Result<void>>;
   touchNar(key: string): Promise<Result<void>>;
   touchPath(hash: string): Promise<Result<void>>;

@@ -5,6 +5,7 @@ import { parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 import { Refused } from "../refuse.ts";
 import { differingBuilds } from "../rows/differing-builds.ts";
+import { differingRealisations } from "../rows/differing-realisations.ts";
 import { missingPaths } from "../rows/paths.ts";
 import { closureOf, countReferrers, referenceHashes, referrerNames } from "../rows/references.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
@@ -34,5 +35,6 @@ export function pathDetail(c: CatalogContext, hash: string): PathDetail {
     deriver: info.deriver ?? null,
     ca: info.ca ?? null,
     differing_builds: differingBuilds(c, hash),
+    differing_realisations: differingRealisations(c, hash),
   };
 }

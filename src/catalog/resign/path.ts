@@ -78,7 +78,7 @@ function rewrite(c: CatalogContext, run: ResignRun, row: SignedRow, text: string
           hash,
         );
         run.state.resigned++;
-        run.state.unpurged = [...run.state.unpurged, hash];
+        run.state.unpurged = [...run.state.unpurged, `/${hash}.narinfo`];
         saveRun(c, run);
       }),
     );
