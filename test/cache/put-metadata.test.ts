@@ -1,4 +1,4 @@
-/** Uploading what accompanies store paths: listings, logs, realisations of both layouts, debug info. */
+/** Uploading what accompanies store paths and is stored as it was sent: listings, logs, debug info. */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { gzipSync } from "node:zlib";
@@ -7,7 +7,7 @@ import { KINDS } from "../../src/bucket/kinds.ts";
 import { r2Error, watch } from "../support/bucket.ts";
 import { cacheWith, contents, keys, store } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
-import { METADATA, OBJECTS } from "../support/objects.ts";
+import { METADATA as ALL, OBJECTS } from "../support/objects.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { SLOW_MS } from "../support/slow.ts";
 
@@ -15,6 +15,8 @@ afterEach(reset);
 captureLog();
 
 const cache = cacheWith();
+const AS_SENT = new Set(KINDS.filter(({ upload }) => upload === "as-sent").map(({ name }) => name));
+const METADATA = ALL.filter(({ kind }) => AS_SENT.has(kind));
 /** Bytes, by kind. */
 const MAX_BYTES = new Map(KINDS.map(({ name, maxBytes }) => [name, maxBytes]));
 const JSON_KINDS = METADATA.filter(({ contentType }) => contentType === "application/json");

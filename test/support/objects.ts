@@ -8,6 +8,11 @@ export const BUILD_ID = "0123456789abcdef0123456789abcdef01234567";
 export const MUTABLE = "public, max-age=3600";
 export const IMMUTABLE = "public, max-age=31536000, immutable";
 
+/** The text of a realisation as Nix writes it. */
+export function realisation(id: string, outPath: string, signatures: readonly string[] = []): string {
+  return JSON.stringify({ dependentRealisations: {}, id, outPath, signatures });
+}
+
 export interface ExampleObject {
   readonly kind: string;
   readonly key: string;
@@ -49,14 +54,14 @@ export const OBJECTS: readonly ExampleObject[] = [
   {
     kind: "realisation",
     key: `realisations/sha256:${DRV_HASH}!out.doi`,
-    body: '{"id":"out","outPath":"demo","signatures":[]}',
+    body: realisation(`sha256:${DRV_HASH}!out`, `${HASH}-demo`),
     contentType: "application/json",
     cacheControl: MUTABLE,
   },
   {
     kind: "build-trace",
     key: `build-trace-v2/${HASH}-demo.drv/out.doi`,
-    body: '{"outPath":"demo","signatures":{}}',
+    body: `{"outPath":"${HASH}-demo","signatures":[]}`,
     contentType: "application/json",
     cacheControl: MUTABLE,
   },
@@ -85,11 +90,11 @@ const COMPANIONS: Readonly<Record<string, (owner: Owner) => readonly [key: strin
   log: ({ deriver }) => [`log/${deriver}`, "building"],
   realisation: ({ baseName }) => [
     `realisations/sha256:${"a".repeat(64)}!out.doi`,
-    `{"outPath":"${baseName}"}`,
+    realisation(`sha256:${"a".repeat(64)}!out`, baseName),
   ],
   "build-trace": ({ baseName, deriver }) => [
     `build-trace-v2/${deriver}/out.doi`,
-    `{"outPath":"${baseName}","signatures":{}}`,
+    `{"outPath":"${baseName}","signatures":[]}`,
   ],
   debuginfo: ({ narKey }) => [
     `debuginfo/${BUILD_ID}.debug`,
