@@ -9,7 +9,7 @@ import { signRealisation } from "../../src/nix/realisation-fingerprint.ts";
 import { cacheWith, contents, keys } from "../support/cache.ts";
 import { signatureBy } from "../support/catalog.ts";
 import { captureLog } from "../support/log.ts";
-import { METADATA } from "../support/objects.ts";
+import { REALISATIONS } from "../support/objects.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { push, testPath } from "../support/store-paths.ts";
 
@@ -18,7 +18,6 @@ captureLog();
 
 const MAX_BYTES = 64 * 1024;
 const OTHER = `${"1".repeat(32)}-demo`;
-const REALISATIONS = METADATA.filter(({ kind }) => kind === "realisation" || kind === "build-trace");
 const cache = cacheWith();
 
 describe.each(REALISATIONS)("a $kind", ({ kind, key, body, contentType }) => {
