@@ -62,7 +62,7 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   /** Collects paths that no root keeps alive, or reports them only. */
   gc(options: GcOptions): Promise<Result<GcReport>>;
   gcStatus(): Promise<Result<GcReport | undefined>>;
-  /** Signs every path with the keys that are configured now. */
+  /** Signs every path and every realisation with the keys that are configured now. */
   resign(options: ResignOptions): Promise<Result<ResignReport>>;
   resignStatus(): Promise<Result<ResignReport | undefined>>;
 }
