@@ -68,6 +68,16 @@ export function httpErrorOf(refusal: Refusal): HttpError {
         413,
         `${refusal.path}: with all its signatures the narinfo would be larger than ${refusal.maxBytes} bytes`,
       );
+    case "realisation-too-large":
+      return new HttpError(
+        413,
+        `${refusal.key}: with all its signatures it would be larger than ${refusal.maxBytes} bytes`,
+      );
+    case "untrusted-realisation":
+      return new HttpError(
+        403,
+        `${refusal.key} has no valid signature by a key that this cache trusts (${refusal.trusted.join(", ")}); build it where secret-key-files names such a key`,
+      );
     case "modified-concurrently":
       return new HttpError(
         503,

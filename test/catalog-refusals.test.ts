@@ -46,6 +46,12 @@ const EXAMPLES: { readonly [K in Kind]: Example<K> } = {
   "being-verified": [{ path, nar: "nar/x" }, 503, /nar\/x is still being verified/, "20"],
   "missing-references": [{ path, missing: ["a", "b"], more: 3 }, 409, /: a, b and 3 more; push its whole/],
   "narinfo-too-large": [{ path, maxBytes: 7 }, 413, /larger than 7 bytes/],
+  "realisation-too-large": [{ key: "realisations/x.doi", maxBytes: 7 }, 413, /larger than 7 bytes/],
+  "untrusted-realisation": [
+    { key: "realisations/x.doi", trusted: ["a-1", "b-1"] },
+    403,
+    /^realisations\/x\.doi has no .*\(a-1, b-1\); build it where secret-key-files/,
+  ],
   "modified-concurrently": [{ key: "pins/live" }, 503, /^pins\/live was modified/, "1"],
   "not-indexed": [{}, 503, /POST \/api\/v1\/reindex/, "5"],
   "being-indexed": [{}, 503, /GET \/api\/v1\/reindex/, "60"],

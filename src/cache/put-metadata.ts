@@ -1,4 +1,4 @@
-// Uploading the companions of store paths: listings, logs, realisations, build traces, debug info.
+// Uploading the companions of store paths: listings, logs, debug info.
 import { ownerOf } from "../bucket/companions.ts";
 import { type Kind, keyOf } from "../bucket/kinds.ts";
 import { putSmall } from "../bucket/operation.ts";

@@ -36,6 +36,7 @@ import { deletePin, getPin, listPins, putPin } from "./pins/pins.ts";
 import { announceNar, touchNar } from "./publish/announce-nar.ts";
 import { announceCompanion, touchPath, touchPaths } from "./publish/last-use.ts";
 import { publish } from "./publish/publish.ts";
+import { publishRealisation } from "./publish/realisation.ts";
 import { toResult } from "./refuse.ts";
 import { isIndexed, requestFirstReindex, requireIndex } from "./reindex/indexed.ts";
 import { REINDEX } from "./reindex/reindex.ts";
@@ -96,6 +97,10 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
 
   publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>> {
     return this.#push(() => publish(this.context, narinfo, pushedBy));
+  }
+
+  publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>> {
+    return toResult(() => publishRealisation(this.context, key, text, pushedBy));
   }
 
   announceNar(nar: AnnouncedNar): Promise<Result<void>> {

@@ -174,6 +174,16 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE nars ADD COLUMN queued INTEGER;
   ALTER TABLE nars ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX nars_by_queue ON nars (queued) WHERE queued IS NOT NULL;
+
+  CREATE TABLE differing_realisations (
+    hash TEXT NOT NULL,
+    id TEXT NOT NULL,
+    out_path TEXT NOT NULL,
+    first_push INTEGER NOT NULL,
+    last_push INTEGER NOT NULL,
+    pushed_by TEXT NOT NULL,
+    PRIMARY KEY (hash, id, out_path)
+  ) STRICT, WITHOUT ROWID;
   `,
 ];
 

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { COUNT, described, FLAG, listOf, named, TEXT } from "./schema.ts";
 
+/** What a check looks for. A resign also finds realisations that it cannot read. */
 export const FINDING_KINDS = [
   /** An object that no client can read as the narinfo of its path. */
   "unreadable-narinfo",
@@ -27,7 +28,7 @@ export const FINDING_KINDS = [
   "unreadable-pin",
 ] as const;
 
-export type FindingKind = (typeof FINDING_KINDS)[number];
+export type FindingKind = (typeof FINDING_KINDS)[number] | "unreadable-realisation";
 
 export const FINDINGS = named(
   "Findings",

@@ -83,6 +83,18 @@ const DIFFERING_BUILD = v.object({
 });
 export type DifferingBuild = v.InferOutput<typeof DIFFERING_BUILD>;
 
+const DIFFERING_REALISATION = v.object({
+  id: described(
+    "The derivation and its output: `sha256:<hex>!<output>`, from Nix 2.35 `<name>.drv!<output>`.",
+    TEXT,
+  ),
+  out_path: BASE_NAME,
+  first_push: TIME,
+  last_push: TIME,
+  pushed_by: TEXT,
+});
+export type DifferingRealisation = v.InferOutput<typeof DIFFERING_REALISATION>;
+
 /** Referrers that one answer names; half of a cache may refer to its libc. */
 export const MAX_REFERRERS = 1000;
 
@@ -108,6 +120,10 @@ export const PATH_DETAIL = named(
     differing_builds: described(
       "Other contents that were pushed for the path: it is not reproducible.",
       listOf(DIFFERING_BUILD),
+    ),
+    differing_realisations: described(
+      "Other outputs of content-addressed derivations whose first output is this path.",
+      listOf(DIFFERING_REALISATION),
     ),
   }),
 );

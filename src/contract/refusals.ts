@@ -50,6 +50,9 @@ export type Refusal =
       readonly more: number;
     }
   | { readonly kind: "narinfo-too-large"; readonly path: string; readonly maxBytes: number }
+  | { readonly kind: "realisation-too-large"; readonly key: string; readonly maxBytes: number }
+  /** `trusted` are the names of the keys of which one must have signed. */
+  | { readonly kind: "untrusted-realisation"; readonly key: string; readonly trusted: readonly string[] }
   /** Something else writes the same object of the bucket again and again. */
   | { readonly kind: "modified-concurrently"; readonly key: string }
   /** So many references are missing that the catalog may not know the bucket yet. */

@@ -9,7 +9,7 @@ export const PHASES = {
   reindex: ["narinfos", "nars", "references", "companions", "pins"],
   check: ["narinfos", "nars", "references", "pins"],
   gc: ["mark", "sweep", "uploads"],
-  resign: ["narinfos"],
+  resign: ["narinfos", "realisations"],
 } as const;
 
 export type RunKind = keyof typeof PHASES;
@@ -160,7 +160,10 @@ export const RESIGN_REPORT = named(
     keys: described("Names of the keys with which it signs.", listOf(TEXT)),
     paths: described("Looked at so far.", COUNT),
     resigned: described("Narinfos that had other signatures and were written.", COUNT),
+    realisations: described("Looked at so far.", COUNT),
+    resigned_realisations: described("Realisations that had other signatures and were written.", COUNT),
     unreadable: described("Paths passed by, and why.", FINDINGS),
+    unreadable_realisations: described("Realisations passed by, and why.", FINDINGS),
   }),
 );
 export type ResignReport = v.InferOutput<typeof RESIGN_REPORT>;

@@ -36,6 +36,7 @@ describe("GET /api/v1/paths/{hash}", () => {
       pushed_by: "PUSH_TOKEN",
       incomplete: false,
       differing_builds: [],
+      differing_realisations: [],
     });
     expect(Date.parse(first_push)).toBeGreaterThan(Date.now() - 60_000);
     expect(Date.parse(last_push)).toBeGreaterThanOrEqual(Date.parse(first_push));

@@ -5,8 +5,9 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Env } from "../../src/env.ts";
 import { failing, type Interference, losingAnswers, type Operation, watch } from "../support/bucket.ts";
 import { type Answer, cacheWith, contents, PUSH_TOKEN, store, type TestCache } from "../support/cache.ts";
+import { signatureBy } from "../support/catalog.ts";
 import { captureLog } from "../support/log.ts";
-import { METADATA, OBJECTS } from "../support/objects.ts";
+import { AS_SENT, OBJECTS, REALISATIONS, withSignatures } from "../support/objects.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { SLOW_MS } from "../support/slow.ts";
 import { compressedPath, push, testPath } from "../support/store-paths.ts";
@@ -129,7 +130,7 @@ const WRITES: Case[] = [
     prepare: () => store(unknown.narKey, unknown.nar),
     request: (ill) => ill.put(`/${unknown.key}`, withoutFileHash),
   },
-  ...METADATA.map(
+  ...AS_SENT.map(
     ({ kind, key, body }): Case => ({
       name: `PUT of a ${kind} over another one`,
       operations: 1,
@@ -137,6 +138,15 @@ const WRITES: Case[] = [
       request: (ill) => ill.put(`/${key}`, body),
     }),
   ),
+  ...REALISATIONS.flatMap(({ kind, key, body }): Case[] => [
+    { name: `PUT of a ${kind}`, operations: 1, request: (ill) => ill.put(`/${key}`, body) },
+    {
+      name: `PUT of a ${kind} that is there, with a new signature`,
+      operations: 3,
+      prepare: () => cache.put(`/${key}`, body),
+      request: (ill) => ill.put(`/${key}`, withSignatures(body, signatureBy("a-1"))),
+    },
+  ]),
 ];
 
 const illCache = (interference: Interference) =>

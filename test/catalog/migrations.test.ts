@@ -41,6 +41,10 @@ const ROWS: readonly string[][] = [
      VALUES ('p', 1, 'h', 'hello', 1000, 'PUSH_TOKEN', NULL)`,
     "INSERT INTO marks (key, living, level, state) VALUES ('h', 0, 0, 'dead')",
   ],
+  [
+    `INSERT INTO differing_realisations (hash, id, out_path, first_push, last_push, pushed_by)
+     VALUES ('h', 'sha256:0!out', 'g-hello', 3000, 3000, 'PUSH_TOKEN')`,
+  ],
 ];
 
 function inEmptyDatabase<T>(run: (storage: DurableObjectStorage) => T): Promise<T> {

@@ -1,5 +1,7 @@
 /** One object of each kind in src/bucket/kinds.ts: for its routes, and for a path that owns it. */
 
+import { KINDS } from "../../src/bucket/kinds.ts";
+
 export const HASH = "4crvrnhdg1r8sqc1hblbviqj0iqdajdv";
 export const NAR_HASH = "11hx99lg325wygx585wk5r3a1xczf282w7v79dmwvvhyyhxkc8zb";
 export const DRV_HASH = "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c";
@@ -7,6 +9,15 @@ export const BUILD_ID = "0123456789abcdef0123456789abcdef01234567";
 
 export const MUTABLE = "public, max-age=3600";
 export const IMMUTABLE = "public, max-age=31536000, immutable";
+
+/** The text of a realisation as Nix writes it. */
+export function realisation(id: string, outPath: string, signatures: readonly string[] = []): string {
+  return JSON.stringify({ dependentRealisations: {}, id, outPath, signatures });
+}
+
+export function withSignatures(realisation: string, ...signatures: string[]): string {
+  return JSON.stringify({ ...JSON.parse(realisation), signatures });
+}
 
 export interface ExampleObject {
   readonly kind: string;
@@ -49,14 +60,14 @@ export const OBJECTS: readonly ExampleObject[] = [
   {
     kind: "realisation",
     key: `realisations/sha256:${DRV_HASH}!out.doi`,
-    body: '{"id":"out","outPath":"demo","signatures":[]}',
+    body: realisation(`sha256:${DRV_HASH}!out`, `${HASH}-demo`),
     contentType: "application/json",
     cacheControl: MUTABLE,
   },
   {
     kind: "build-trace",
     key: `build-trace-v2/${HASH}-demo.drv/out.doi`,
-    body: '{"outPath":"demo","signatures":{}}',
+    body: `{"outPath":"${HASH}-demo","signatures":[]}`,
     contentType: "application/json",
     cacheControl: MUTABLE,
   },
@@ -72,6 +83,12 @@ export const OBJECTS: readonly ExampleObject[] = [
 /** What accompanies store paths: kinds whose PUT needs nothing else to be there. */
 export const METADATA = OBJECTS.filter(({ kind }) => kind !== "narinfo" && kind !== "nar");
 
+const KINDS_AS_SENT = new Set(KINDS.filter(({ upload }) => upload === "as-sent").map(({ name }) => name));
+/** Those of which the cache stores what it was sent. */
+export const AS_SENT = METADATA.filter(({ kind }) => KINDS_AS_SENT.has(kind));
+/** Those that it parses, merges and signs. */
+export const REALISATIONS = METADATA.filter(({ kind }) => !KINDS_AS_SENT.has(kind));
+
 export interface Owner {
   readonly hash: string;
   readonly baseName: string;
@@ -85,11 +102,11 @@ const COMPANIONS: Readonly<Record<string, (owner: Owner) => readonly [key: strin
   log: ({ deriver }) => [`log/${deriver}`, "building"],
   realisation: ({ baseName }) => [
     `realisations/sha256:${"a".repeat(64)}!out.doi`,
-    `{"outPath":"${baseName}"}`,
+    realisation(`sha256:${"a".repeat(64)}!out`, baseName),
   ],
   "build-trace": ({ baseName, deriver }) => [
     `build-trace-v2/${deriver}/out.doi`,
-    `{"outPath":"${baseName}","signatures":{}}`,
+    `{"outPath":"${baseName}","signatures":[]}`,
   ],
   debuginfo: ({ narKey }) => [
     `debuginfo/${BUILD_ID}.debug`,

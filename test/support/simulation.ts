@@ -9,6 +9,7 @@ import { Locks } from "../../src/catalog/locks.ts";
 import { announceNar, touchNar } from "../../src/catalog/publish/announce-nar.ts";
 import { announceCompanion, touchPath } from "../../src/catalog/publish/last-use.ts";
 import { publish } from "../../src/catalog/publish/publish.ts";
+import { publishRealisation } from "../../src/catalog/publish/realisation.ts";
 import { toResult } from "../../src/catalog/refuse.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import type { Result } from "../../src/contract/result.ts";
@@ -208,6 +209,8 @@ export class Simulation {
       });
     const stub = {
       publish: (text: string, by: string) => call((c) => toResult(() => publish(c, text, by))),
+      publishRealisation: (key: string, text: string, by: string) =>
+        call((c) => toResult(() => publishRealisation(c, key, text, by))),
       announceNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),
       touchNar: (key: string) => call((c) => toResult(() => touchNar(c, key))),
       touchPath: (hash: string) => call((c) => toResult(() => touchPath(c, hash))),

@@ -7,6 +7,7 @@ import type { CatalogContext } from "../context.ts";
 import { verdictNow } from "../facts/verdict-now.ts";
 import { Refused } from "../refuse.ts";
 import { differingBuilds } from "../rows/differing-builds.ts";
+import { differingRealisations } from "../rows/differing-realisations.ts";
 import { isNarQueued } from "../rows/nars.ts";
 import { missingPaths } from "../rows/paths.ts";
 import { closureOf, countReferrers, referenceHashes, referrerNames } from "../rows/references.ts";
@@ -38,6 +39,7 @@ export function pathDetail(c: CatalogContext, hash: string): PathDetail {
     deriver: info.deriver ?? null,
     ca: info.ca ?? null,
     differing_builds: differingBuilds(c, hash),
+    differing_realisations: differingRealisations(c, hash),
   };
 }
 

@@ -10,7 +10,7 @@ export async function resignPath(c: CatalogContext, run: ResignRun, hash: string
   const { drop } = run.state;
   const alongside = () => {
     run.state.resigned++;
-    run.state.unpurged = [...run.state.unpurged, hash];
+    run.state.unpurged = [...run.state.unpurged, `/${hash}.narinfo`];
     saveRun(c, run);
   };
   if ((await rewriteSignatures(c, hash, { drop, alongside })) !== "unreadable") return;

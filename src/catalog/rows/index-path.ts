@@ -3,6 +3,7 @@
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { CatalogContext } from "../context.ts";
 import { forgetDifferingBuilds } from "./differing-builds.ts";
+import { forgetDifferingRealisations } from "./differing-realisations.ts";
 import { releaseNar, savePublishedNar } from "./nars.ts";
 import { type IndexedPath, pathRow, removePath, savePath } from "./paths.ts";
 import { forgetReferences, referenceHashes, saveReferences } from "./references.ts";
@@ -31,5 +32,6 @@ export function deletePathRow(c: CatalogContext, hash: string): void {
   removePath(c, hash);
   forgetReferences(c, hash);
   forgetDifferingBuilds(c, hash);
+  forgetDifferingRealisations(c, hash);
   releaseNar(c, row.nar);
 }

@@ -7,7 +7,9 @@ import { metered } from "../../../src/catalog/meter.ts";
 import { announceNar, touchNar } from "../../../src/catalog/publish/announce-nar.ts";
 import { touchPath } from "../../../src/catalog/publish/last-use.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
+import { publishRealisation } from "../../../src/catalog/publish/realisation.ts";
 import { baseNameOf, hashOf } from "../../support/closure.ts";
+import { realised } from "../../support/realisations.ts";
 import { inCatalog, publishPath } from "../../support/runs.ts";
 import { type TestPath, testPath } from "../../support/store-paths.ts";
 
@@ -38,3 +40,17 @@ async function rowsWritten(path: TestPath): Promise<number> {
     return spent().rows_written;
   });
 }
+
+it("of a realisation: its row in `companions` and in that table's index, once", async () => {
+  const path = await testPath();
+  await publishPath(path);
+  const { key, text } = await realised(baseNameOf(path));
+  for (const expected of [2, 0]) {
+    const written = await inCatalog(async (c) => {
+      const { context, spent } = metered(c);
+      await publishRealisation(context, key, text, "PUSH_TOKEN");
+      return spent().rows_written;
+    });
+    expect(written).toBe(expected);
+  }
+});
