@@ -3,7 +3,7 @@ import type { Grant } from "../auth/grants.ts";
 
 export interface ClaimRule {
   readonly name: string;
-  /** At least one of these must match (see `matches` in auth/pattern.ts). */
+  /** At least one of these patterns must match (see `matches` in auth/pattern.ts). */
   readonly patterns: readonly string[];
 }
 
