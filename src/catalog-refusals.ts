@@ -9,7 +9,7 @@ function retryAfter(seconds: number): Record<string, string> {
   return { "Retry-After": String(seconds) };
 }
 
-/** The error that the client is told about. A kind that is not here does not compile. */
+/** The error for the client. A missing kind does not compile. */
 export function httpErrorOf(refusal: Refusal): HttpError {
   switch (refusal.kind) {
     case "no-such-path":
