@@ -1,9 +1,7 @@
-// The catalog's tables and how they came to be: ordered migrations, run when the object starts. docs/catalog.md
-// describes every table and column.
+// The catalog's tables, as ordered migrations, run when the object starts. docs/catalog.md describes every table and
+// column.
 
-/**
- * Each entry takes the schema from version N to N + 1. An entry that has been released is never changed: add one.
- */
+/** Each entry takes the schema from version N to N + 1. Never change a released entry: add one. */
 export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE paths (
@@ -169,7 +167,7 @@ export const MIGRATIONS: readonly string[] = [
   `,
 ];
 
-/** Brings the tables to the newest version. Synchronous and atomic: nothing can look in between. */
+/** Brings the tables to the newest version. Synchronous and atomic. */
 export function migrate(storage: DurableObjectStorage, migrations: readonly string[] = MIGRATIONS): void {
   storage.transactionSync(() => {
     const { sql } = storage;
