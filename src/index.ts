@@ -129,7 +129,10 @@ async function answerSigned(route: Route, context: Context, payload: Payload): P
 /** CSRF: browsers attach remembered Basic credentials to cross-site requests, so refuse cross-site writes. */
 function refuseCrossSite({ method, headers }: Request): void {
   if (method === "GET" || method === "HEAD" || headers.get("Sec-Fetch-Site") !== "cross-site") return;
-  throw new HttpError(403, "another site's page has sent this request; changes are made from none");
+  throw new HttpError(
+    403,
+    "this request comes from the page of another site, which may change nothing (CSRF)",
+  );
 }
 
 /** A refusal in the form that the client reads: a problem, S3's document, or a line of text. */

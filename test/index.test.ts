@@ -167,7 +167,7 @@ describe("the cache in front of the Worker (ctx.cache, which is not there locall
   });
 });
 
-test("another site's page changes nothing with a password that the browser remembers", async () => {
+test("CSRF: a cross-site request changes nothing with credentials that the browser remembers", async () => {
   const headers = { Authorization: `Bearer ${PUSH_TOKEN}`, "Sec-Fetch-Site": "cross-site" };
   const path = await testPath();
   const answer = await cacheWith().put(`/${path.narKey}`, path.nar, headers);

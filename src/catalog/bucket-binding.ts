@@ -7,7 +7,7 @@ export function requireSameFolder(storage: DurableObjectStorage, name: string, f
   if (home === undefined) storage.kv.put("folder", folder);
   if (home === undefined || home === folder) return;
   throw new Error(
-    `the catalog ${name} is that of ${where(home)} in the bucket, and the configuration wants it for ${where(folder)}: give the cache a name that none has had before`,
+    `the catalog ${name} belongs to ${where(home)} of the bucket, but the configuration uses it for ${where(folder)}: give the cache a new name`,
   );
 }
 

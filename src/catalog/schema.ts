@@ -176,7 +176,7 @@ export function migrate(storage: DurableObjectStorage, migrations: readonly stri
       sql.exec<{ version: number }>("SELECT version FROM schema_version").toArray()[0]?.version ?? 0;
     if (current > migrations.length) {
       throw new Error(
-        `the catalog has schema ${current}, this Worker knows ${migrations.length}: deploy the newer Worker again`,
+        `the catalog has schema ${current}, this Worker has ${migrations.length}: deploy the newer Worker again`,
       );
     }
     for (const migration of migrations.slice(current)) sql.exec(migration);

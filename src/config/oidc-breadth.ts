@@ -38,12 +38,12 @@ export function tooBroad(issuer: string, claims: readonly ClaimRule[]): string |
   const identifying = PUBLIC_ISSUERS[issuer.replace(/\/$/, "")];
   if (identifying === undefined) {
     if (claims.some(({ patterns }) => patterns.every((pattern) => !/^\*+$/.test(pattern)))) return undefined;
-    return "no claim is asked for that tells one from another, so that everybody with an account there comes in";
+    return "no claim restricts the rule, so that every account of the issuer satisfies it";
   }
   const fixes = ({ name, patterns }: ClaimRule) => {
     const begin = Object.hasOwn(identifying, name) ? identifying[name] : undefined;
     return begin !== undefined && patterns.every((pattern) => begin.test(pattern));
   };
   if (claims.some(fixes)) return undefined;
-  return `everybody has an account at ${issuer}, so one of ${Object.keys(identifying).join(", ")} must name its owner without *`;
+  return `anyone can get an account at ${issuer}, so one of ${Object.keys(identifying).join(", ")} must name an owner without *`;
 }

@@ -58,7 +58,7 @@ function parseRule(rule: unknown, number: number): OidcRule {
   const claims = parseClaims(rule.claims);
   const broad = everybody ? undefined : tooBroad(issuer, claims);
   if (broad !== undefined) {
-    throw new Mistake(`claims: ${broad}; everybody = true says that this is meant`);
+    throw new Mistake(`claims: ${broad}; everybody = true allows this`);
   }
   return {
     number,

@@ -46,5 +46,5 @@ function concat(chunks: readonly Uint8Array[], size: number): Uint8Array {
 }
 
 function tooLarge(limit: number): HttpError {
-  return new HttpError(413, `the body is larger than the ${limit} bytes that this kind of object may have`);
+  return new HttpError(413, `the body is larger than ${limit} bytes, the limit for this kind of object`);
 }

@@ -77,7 +77,7 @@ function keyOfToken(token: string): string {
     return new TextDecoder().decode(Uint8Array.fromBase64(token, { alphabet: "base64url" }));
   } catch {
     // Not base64.
-    throw new S3Error(400, "InvalidArgument", "the continuation-token is none of this cache");
+    throw new S3Error(400, "InvalidArgument", "the continuation-token is not from this cache");
   }
 }
 

@@ -54,7 +54,7 @@ export function collectorsOf(world: Simulation, oracle: Oracle, ledger: Ledger):
       } catch (error) {
         // All that it refers to was found or sent a moment ago, and nobody but collections deletes.
         const isBroken =
-          error instanceof HttpError && /refers to what is not in this cache/.test(error.message);
+          error instanceof HttpError && /refers to paths that are not in this cache/.test(error.message);
         if (isBroken && isAlone) throw new Error(`a push under way failed: ${error.message}`);
         throw error;
       }

@@ -42,7 +42,7 @@ export function unauthorized(what: string, identified: Exclude<Identified, { kin
   const why = identified.kind === "refused" ? identified.why : "no token was sent";
   return new HttpError(
     401,
-    `${what}, and ${why}; a good one is sent as 'Authorization: Bearer TOKEN', by Nix from a line 'machine HOST login any password TOKEN' in its netrc-file`,
+    `${what}, and ${why}; send a valid one as 'Authorization: Bearer TOKEN', or for Nix in a line 'machine HOST login any password TOKEN' of its netrc-file`,
     { "WWW-Authenticate": 'Basic realm="nix-cache", charset="UTF-8"' },
   );
 }

@@ -33,7 +33,7 @@ async function identifyMinted(token: string, isWrite: boolean, authority: Author
   const result = await verifyMinted(token, await config.tokenKeys(), Date.now());
   if (!result.ok) return refused(result.message);
   if (await memory.revocations.isRevoked(result.id, { fresh: isWrite }, revokedIds)) {
-    return refused(`the token ${result.identity.name} has been revoked; have a new one minted`);
+    return refused(`the token ${result.identity.name} has been revoked; get a new one`);
   }
   return { kind: "known", identity: result.identity };
 }

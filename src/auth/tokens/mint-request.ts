@@ -22,7 +22,7 @@ export function checkMinter({ grants, expiresIn }: TokenContent, minter: Identit
   if (minter.credential === "oidc" && expiresIn > MAX_BY_OIDC_S) {
     throw new HttpError(
       403,
-      `expires_in: with an identity token ${MAX_BY_OIDC_S} seconds at most; whoever stole one could else keep what it gives`,
+      `expires_in: with an identity token ${MAX_BY_OIDC_S} seconds at most, which limits the use of a stolen one`,
     );
   }
   if (minter.credential !== "minted" || minter.expiresAt === undefined) return;
@@ -30,7 +30,7 @@ export function checkMinter({ grants, expiresIn }: TokenContent, minter: Identit
   if (expiresIn > left) {
     throw new HttpError(
       403,
-      `expires_in: a token cannot outlive the one that it is minted with, which ends in ${left} seconds`,
+      `expires_in: a token cannot outlive the one that it is minted with, which expires in ${left} seconds`,
     );
   }
 }

@@ -72,7 +72,7 @@ export async function mint(
     .sign(key);
   const token = `${TOKEN_PREFIX}${jwt}`;
   if (token.length > MAX_TOKEN_LENGTH) {
-    throw new HttpError(400, "caches: so many make a token that fits in no netrc; use patterns");
+    throw new HttpError(400, "caches: too many, the token would not fit into a netrc; use patterns");
   }
   return { id, token, createdAt: issued * 1000, expiresAt: expires * 1000 };
 }
@@ -109,20 +109,20 @@ export async function verifyMinted(
 const MALFORMED: MintedResult = {
   ok: false,
   reason: "malformed",
-  message: "the token begins like one of this cache but is none: perhaps it was cut when it was copied",
+  message: "the token is malformed; perhaps it was truncated when it was copied",
 };
 
 const FOREIGN: MintedResult = {
   ok: false,
   reason: "foreign",
-  message: "the token was not minted by this cache, or with a TOKEN_SECRET that has been taken away since",
+  message: "the token was not minted by this cache, or its TOKEN_SECRET has been removed since",
 };
 
 function expired({ exp = 0, sub }: JWTPayload): MintedResult {
   return {
     ok: false,
     reason: "expired",
-    message: `the token ${sub} expired at ${new Date(exp * 1000).toISOString()}; have a new one minted`,
+    message: `the token ${sub} expired at ${new Date(exp * 1000).toISOString()}; get a new one`,
   };
 }
 

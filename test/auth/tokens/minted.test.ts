@@ -34,7 +34,7 @@ test("a token grants what it was minted for, until it expires", async () => {
   expect(await verifyMinted(token, oldKeys, expiresAt)).toEqual({
     ok: false,
     reason: "expired",
-    message: "the token ci expired at 2030-01-01T01:00:00.000Z; have a new one minted",
+    message: "the token ci expired at 2030-01-01T01:00:00.000Z; get a new one",
   });
 });
 

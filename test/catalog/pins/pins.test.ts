@@ -83,7 +83,7 @@ describe("a path", () => {
       const { result } = await recorded((c) => deletePath(c, hashOf(library), withReferrers));
       expect(result).toMatchObject({
         status: 409,
-        message: expect.stringMatching(/pinned as live; DELETE .*pins\/NAME first/),
+        message: expect.stringMatching(/by the pins live; DELETE .*pins\/NAME first/),
       });
       expect((await keys()).filter((key) => key.endsWith(".narinfo"))).toHaveLength(all.length);
       await inCatalog((c) => deletePin(c, "live"));
