@@ -1,4 +1,4 @@
-// Who may push and pull, and what a refused user reads.
+// Permissions to push and pull, and the messages of refusals.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { generateClosure } from "./closure.ts";
 import { expectSameClosure } from "./compare.ts";
@@ -29,7 +29,7 @@ describeNix("access", () => {
     });
   }
 
-  /** What Nix says when it may not push: the server's own line must be in it. */
+  /** Nix's error for a refused push: it must contain the server's message. */
   async function expectRefused(client: Client, server: Server, status: number): Promise<void> {
     const top = await generateClosure(client, SIZE);
     const authorization =

@@ -1,5 +1,5 @@
-// Clients that vanish, dribble, lie about lengths, pipeline or do not read: nothing half is stored, nobody else waits,
-// and whoever comes after them succeeds.
+// Clients that disconnect, send slowly, send wrong lengths, pipeline or do not read: nothing half is stored, no other
+// client waits, and the next one succeeds.
 import { once } from "node:events";
 import { setTimeout as later } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
@@ -121,7 +121,7 @@ describe("a client that lies about the length", () => {
     write(path.nar);
     socket.end();
     const { statuses } = await answer();
-    // The runtime may hang up on half a request without a word.
+    // The runtime may close the connection of half a request without a response.
     for (const each of statuses) expect(each).not.toBe(201);
     expect(await status(path.narPath)).toBe(404);
     await expectPushWorks(path);
