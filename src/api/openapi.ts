@@ -40,7 +40,7 @@ const PROBLEM = named(
   ),
 );
 
-/** What each permission means for a client. An empty requirement: nothing needs to be sent. */
+/** The security requirement of each permission. An empty requirement: nothing needs to be sent. */
 const SECURITY: Record<RoutePermission, OperationObject["security"]> = {
   none: [],
   pull: [{}, { basic: [] }, { bearer: [] }],

@@ -1,4 +1,4 @@
-// One rule of OIDC: the identity tokens that it accepts, and what it grants them.
+// One rule of OIDC: the identity tokens that it accepts, and their grants.
 import type { Grant } from "../auth/grants.ts";
 
 export interface ClaimRule {

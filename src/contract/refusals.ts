@@ -45,7 +45,7 @@ export type Refusal =
   | { readonly kind: "not-indexed" }
   /** Nothing is deleted before the first reindex has ended. */
   | { readonly kind: "being-indexed" }
-  /** `consequence`: what does not happen until then. */
+  /** `consequence` begins the message, such as "nothing is deleted". */
   | { readonly kind: "misconfigured"; readonly consequence: string; readonly problem: string }
   | { readonly kind: "collection-under-way" }
   /** The signatures of a key that still signs are not dropped. */

@@ -1,6 +1,6 @@
-// The first phase of a collection: marks the paths that no root keeps alive. It walks paths from least recently used. A
-// path behind the cursor is a root only if pinned, and dies when it has no live referrer. Only dead paths and their
-// references are marked, so the work grows with what is removed. Store paths have no reference cycles.
+// The first phase of a collection: marks the paths that no root keeps alive. It walks paths from least recently used.
+// A path behind the cursor is a root only if pinned, and dies when it has no live referrer. Only dead paths and their
+// references are marked, so the work grows with the number of removed paths. Store paths have no reference cycles.
 //
 // Marks only propose: the sweep checks each path again before it deletes.
 import type { CatalogContext } from "../context.ts";

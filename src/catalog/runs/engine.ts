@@ -96,7 +96,7 @@ async function doSteps(c: CatalogContext, { definition, run, step }: Job): Promi
     }
   } catch (error) {
     if (!isRefusal(error)) console.error(`a step of ${run.kind} failed`, error);
-    // Only what the step saved counts; the rest of `run` may be ahead of it.
+    // Use the saved state: `run` may be ahead of it.
     const saved = definition.load(c)?.run ?? run;
     saved.steps = run.steps;
     saved.failures++;
