@@ -1,4 +1,4 @@
-/** The Worker as a whole: what it refuses before any bucket is asked, and that nothing makes it fail. */
+/** The Worker as a whole: refusals before any bucket operation, and no request makes it fail. */
 import { createExecutionContext, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
@@ -119,7 +119,7 @@ describe("path tricks: 4xx, and the bucket is never asked", () => {
   });
 });
 
-test("a private cache lets nobody keep anything, refusals included", async () => {
+test("a private cache forbids all caching, refusals included", async () => {
   const cache = cacheWith({ PULL_TOKEN });
   const withToken = { Authorization: `Bearer ${PULL_TOKEN}` };
   for (const path of ["/", "/health", "/nix-cache-info", `/${HASH}.narinfo`, "/nowhere", "/api/v1/stats"]) {

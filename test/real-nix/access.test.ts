@@ -113,7 +113,7 @@ describeNix("access", () => {
         await pusher.nix("store", "sign", "-r", "-k", pusher.write("key", trusted.secret), top);
         await pusher.nix("copy", "--to", get().url, top);
       });
-      test("refuses what nobody signed", async () => {
+      test("refuses unsigned paths", async () => {
         const pusher = newClient({ token: "push" });
         const top = await generateClosure(pusher, SIZE);
         const { code, stderr } = await pusher.run("copy", "--to", get().url, top);

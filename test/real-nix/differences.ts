@@ -24,7 +24,7 @@ export const ONLY_NIX_ACCEPTS: readonly Difference[] = [
   },
   {
     when: /^narinfo: lines must end in LF/,
-    why: "the CR becomes a part of the value: of a URL that leads nowhere, of a compression that nobody knows",
+    why: "the CR becomes a part of the value: of an invalid URL, of an unknown compression",
   },
   {
     when: /: holds a control character$/,

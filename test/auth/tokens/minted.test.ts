@@ -135,7 +135,7 @@ describe("a forged token is refused", () => {
     ["with a name that breaks the line", { sub: "a\nb" }, {}],
     ["without grants", { grants: undefined }, {}],
     ["with grants that are a text", { grants: "admin" }, {}],
-    ["with a permission that nobody knows", { grants: [{ permissions: ["root"], caches: ["*"] }] }, {}],
+    ["with an unknown permission", { grants: [{ permissions: ["root"], caches: ["*"] }] }, {}],
     ["with a cache that cannot be", { grants: [{ permissions: ["pull"], caches: ["../x"] }] }, {}],
   ];
   test.each(claims)("%s", async (_, change, header) => {
