@@ -1,5 +1,5 @@
-// The Catalog: one SQLite Durable Object per cache, the single writer of metadata and the index over the bucket. Reads
-// of the protocol never call it. This class only hands over; the operations are functions of their own.
+// The Catalog: one SQLite Durable Object per cache, the single writer of metadata and the index over the bucket.
+// Reads of the protocol never call it. This class only delegates to functions.
 import { DurableObject } from "cloudflare:workers";
 import { bucketFolder } from "../bucket/folder.ts";
 import { cacheNamed, configOf, undeclared } from "../config/config.ts";
@@ -50,8 +50,8 @@ import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./runs/engine.
 import { migrate } from "./schema.ts";
 
 /**
- * The kinds of runs, the most urgent first. A check of an outdated catalog would find little but what a reindex is about
- * to fix.
+ * The kinds of runs, the most urgent first. Before a reindex has ended, most findings of a check would be differences
+ * that it is about to fix.
  */
 export const RUNS: readonly RunDefinition[] = [REINDEX, COLLECT, RESIGN, CHECK];
 
@@ -64,7 +64,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     super(ctx, env);
     migrate(ctx.storage);
     const deployment = configOf(env);
-    // The Worker names the object like the cache.
+    // The object has the name of the cache.
     const name = ctx.id.name ?? deployment.cacheName;
     const config = cacheNamed(deployment, name) ?? undeclared(deployment, name);
     requireSameFolder(ctx.storage, name, config.folder);
@@ -222,7 +222,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
 
   #run<O, R>(definition: RunDefinition<O, R>, options: O): Promise<Result<R>> {
     return toResult(async () => {
-      // Before the first step, so that the run goes on even if the object crashes in it.
+      // Set before the first step, so that the run continues even if the object crashes in it.
       this.#alarm.wake(this.context.now() + RETRY_MS);
       const report = await requestRun(this.context, definition, options);
       this.#wakeForRuns();
@@ -235,13 +235,13 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   override async alarm(): Promise<void> {
-    // None is set now; NARs that others release from here on set the next.
+    // None is set now; releasing a NAR from here on sets the next.
     await this.#alarm.read();
-    // In this order: the sweep then counts the NARs that a run has released.
+    // Runs first, so that the sweep includes the NARs that they have released.
     await this.#alarm.repeat(() => continueRuns(this.context, RUNS));
     await this.#alarm.repeat(async () => {
       await requestFirstReindex(this.context);
-      // The alarm in which the reindex ends sweeps.
+      // The alarm that ends the reindex sweeps.
       return isIndexed(this.context)
         ? (await sweepNars(this.context)).next
         : nextStepTime(this.context, RUNS);
@@ -249,7 +249,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     await this.#alarm.repeat(() => sweepUploads(this.context));
   }
 
-  /** Alarms continue the reindex where one invocation does not reach its end. */
+  /** Alarms continue the reindex if one invocation does not finish it. */
   async #index(): Promise<void> {
     try {
       await requireIndex(this.context);

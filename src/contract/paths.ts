@@ -26,11 +26,11 @@ export const PATH_POSITION = v.object({
 export type Position = v.InferOutput<typeof PATH_POSITION>;
 
 export interface PathQuery {
-  /** What the name begins with, to the letter. Empty: anything. */
+  /** A prefix of the name, case-sensitive. Empty: any name. */
   readonly prefix: string;
-  /** What the name contains, in capitals or not. Empty: anything. */
+  /** A part of the name, case-insensitive. Empty: any name. */
   readonly search: string;
-  /** The list goes on after this place. */
+  /** The page begins after this place. */
   readonly after?: Position;
   /** Paths in one answer. */
   readonly limit: number;
@@ -82,7 +82,7 @@ const DIFFERING_BUILD = v.object({
 });
 export type DifferingBuild = v.InferOutput<typeof DIFFERING_BUILD>;
 
-/** Referrers that one answer names; half of a cache may refer to its libc. */
+/** Most referrers in one answer; half of a cache may refer to its libc. */
 export const MAX_REFERRERS = 1000;
 
 export const PATH_DETAIL = named(

@@ -4,7 +4,7 @@ import { COMPRESSIONS } from "../nix/narinfo.ts";
 import { PATH_SUMMARY } from "./paths.ts";
 import { BYTES, COUNT, DAY, described, listOf, named, TIME } from "./schema.ts";
 
-/** Days that the growth is told for, today included. */
+/** Days of the growth table, today included. */
 export const GROWTH_DAYS = 30;
 
 export const LARGEST = 10;

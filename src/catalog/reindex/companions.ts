@@ -1,4 +1,4 @@
-// The fourth phase of a reindex: companions whose owner is named only in their content.
+// The fourth phase of a reindex: companions whose content names their owner.
 import { COMPANION_FOLDERS, ownerOf } from "../../bucket/companions.ts";
 import { readText } from "../../bucket/text.ts";
 import type { CatalogContext } from "../context.ts";
@@ -8,10 +8,10 @@ import { doItems, type Item } from "../scan/items.ts";
 import { LAST, listPage } from "../scan/pages.ts";
 import type { ReindexRun } from "./state.ts";
 
-/** No companion of these kinds is larger. Bytes. */
+/** The largest companion of these kinds. Bytes. */
 const MAX_BYTES = 64 * 1024;
 
-/** Reads those that have no row: one bucket operation each, once. */
+/** Reads the companions without a row: one bucket operation each, once. */
 export async function reindexCompanions(c: CatalogContext, run: ReindexRun): Promise<number> {
   const folder = COMPANION_FOLDERS.find((folder) => run.checkpoint < endOf(folder)) ?? "";
   const page = await listPage(c, { prefix: folder }, run.checkpoint > folder ? run.checkpoint : "");
@@ -32,7 +32,7 @@ export async function reindexCompanions(c: CatalogContext, run: ReindexRun): Pro
 
 async function readCompanion(c: CatalogContext, key: string): Promise<void> {
   const stored = await readText(c.bucket, key, MAX_BYTES);
-  // The row of a push during the read is newer.
+  // A push during the read has written a newer row.
   if (
     stored !== undefined &&
     "text" in stored &&

@@ -1,5 +1,5 @@
-// Resigns one path. It is written like a publication: under the path's lock, with an intent, only over the etag that the
-// catalog knows. So a push or a deletion comes before or after it. Push times, pusher and last use stay as they are.
+// Resigns one path. It is written like a publication: under the path's lock, with an intent, only over the etag of
+// the row. So it is atomic with respect to pushes and deletions. Push times, pusher and last use stay as they are.
 import { FormatError } from "../../nix/format-error.ts";
 import { parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
@@ -15,9 +15,9 @@ import { referencesOf } from "../rows/references.ts";
 import { saveRun } from "../runs/run.ts";
 import type { ResignRun } from "./state.ts";
 
-/** Bucket operations for one narinfo: a write, or two and a read where the catalog did not know its content. */
+/** Bucket operations for one narinfo: a write, or two and a read if the row is outdated. */
 export const COST = 3;
-/** How often the bucket may hold another content than the catalog knows, before the path is skipped. */
+/** Attempts before a path that keeps changing concurrently is skipped. */
 const MAX_ATTEMPTS = 2;
 
 /** The row and its count are one transaction, so that a repeated step counts nothing twice. */
@@ -87,8 +87,8 @@ function rewrite(c: CatalogContext, run: ResignRun, row: SignedRow, text: string
 }
 
 /**
- * A narinfo with the signatures that it should have: the same text where it has them, `undefined` where it cannot be
- * read or would be too large.
+ * A narinfo with the signatures that it should have: the same text if it has them, `undefined` if it cannot be read
+ * or would be too large.
  */
 export async function resigned(
   c: CatalogContext,

@@ -1,5 +1,5 @@
-// Resign: gives every narinfo of the catalog the signatures of the keys that are configured now, after SIGNING_KEY has
-// changed. It walks the rows and not the bucket, so a narinfo that has all its signatures costs nothing.
+// Resign: signs every narinfo of the catalog with the current keys, after SIGNING_KEY has changed. It walks the rows
+// and not the bucket, so a narinfo that has all its signatures costs nothing.
 import type { ResignOptions, ResignReport } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
 import { signerOf } from "../publish/signatures.ts";
@@ -28,7 +28,7 @@ async function requestResign(c: CatalogContext, options: ResignOptions): Promise
   const current = RESIGN_RECORD.load(c);
   const underWay = current?.finished === undefined ? current : undefined;
   const { restart = false } = options;
-  // Without `drop`, a resign under way goes on as it was asked for.
+  // Without `drop`, a resign under way keeps its options.
   const { drop = (restart ? undefined : underWay?.state.drop) ?? null } = options;
   await requireValidConfig(c, "signed");
   const keys = await publicKeys(c);
