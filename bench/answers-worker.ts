@@ -1,5 +1,5 @@
-// The ten lines with this Worker's answers: the same headers, the same line of text where something is missing, the
-// same kind of entrypoint. What of the difference to the ten lines is answers, and what is work?
+// The ten lines with this Worker's answers: the same headers, the same line of text for a miss, the same kind of
+// entrypoint. It shows which part of the difference to the ten lines is due to the answers.
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { KINDS, NARINFO } from "../src/bucket/kinds.ts";
 import { errorResponse, HttpError } from "../src/http/errors.ts";

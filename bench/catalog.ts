@@ -1,4 +1,4 @@
-// `npm run bench:catalog`: what the catalog takes at 200,000 paths, and how the time of `missing` grows.
+// `npm run bench:catalog`: the size of the catalog at 200,000 paths, and the growth of the time of `missing`.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,7 +33,7 @@ try {
   await rm(dir, { recursive: true, force: true, maxRetries: 5 });
 }
 
-/** Fills the catalog and prints what a path takes. */
+/** Fills the catalog and prints the size of a path. */
 async function growth({ url }: Server): Promise<void> {
   console.log(
     `| paths, ${REFERENCES} references each | tables, MB | bytes per path | paths in 10 GB |\n|---:|---:|---:|---:|`,

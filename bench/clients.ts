@@ -1,4 +1,4 @@
-// What a crowd of clients does: mostly asking for narinfos, every second one in vain, and now and then a push.
+// The actions of many clients: mostly GETs of narinfos, half of them misses, and some pushes.
 import { PUSH_TOKEN, putQuestion } from "./contest.ts";
 import type { Question } from "./load.ts";
 import { makeNar, makeNarInfo, missingNarInfoKey } from "./objects.ts";
@@ -9,7 +9,7 @@ export type Ask = (kind: string, question: Question) => Promise<void>;
 type Deed = (ask: Ask) => Promise<void>;
 
 export interface Clients {
-  /** One thing that one client does. */
+  /** One action of a client. */
   readonly act: Deed;
   readonly push: Deed;
 }
@@ -22,7 +22,7 @@ interface Path {
   readonly narBytes: number;
 }
 
-/** In a hundred deeds. */
+/** In a hundred actions. */
 const HITS = 46;
 const MISSES = 44;
 const NARS = 6;

@@ -1,4 +1,4 @@
-// Who is compared: this Worker, one of ten lines, and nginx, all running at the same time.
+// The contenders: this Worker, one of ten lines, and nginx, all running at the same time.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { newKey } from "../test/real-nix/keys.ts";
@@ -16,7 +16,7 @@ export interface Contender {
   readonly url: string;
   /** The process group of its server. */
   readonly group: number;
-  /** What it has printed. */
+  /** Its output. */
   readonly output: () => string;
   readonly put: (object: StoredObject) => Promise<void>;
   /** The directory behind it, where it is nginx. */
@@ -24,7 +24,7 @@ export interface Contender {
 }
 
 export interface Contest {
-  /** nginx is absent where this machine has none. */
+  /** nginx is absent if this machine has none. */
   readonly contenders: readonly Contender[];
   readonly startupMs: Readonly<Record<"worker" | "baseline", number>>;
   readonly signal: AbortSignal;
@@ -35,7 +35,7 @@ export const PUSH_TOKEN = "bench";
 /** As a deployed cache has: it signs what is published. */
 export const VARIABLES = { PUSH_TOKEN, SIGNING_KEY: newKey("bench-1").secret };
 
-/** Who may stand in this Worker's place: the yardstick itself, or the yardstick with this Worker's answers. */
+/** Substitutes for this Worker: the yardstick itself, or the yardstick with this Worker's answers. */
 export const SUBJECTS = {
   worker: { title: "nix-cache", config: "wrangler.toml" },
   control: { title: "ten lines again", config: "bench/baseline.toml" },

@@ -1,8 +1,9 @@
-// `npm run cost`: what a month costs three typical users, from what each request takes (test/cache/operations.test.ts
-// counts it) and Cloudflare's prices. Nothing is assumed to be answered by the cache in front, which costs nothing.
+// `npm run cost`: monthly costs of three typical users, from the operations of each request (counted by
+// test/cache/operations.test.ts) and Cloudflare's prices. Nothing is assumed to be answered by the cache in front,
+// which costs nothing.
 import { formatTable } from "./table.ts";
 
-/** What is paid for. Storage is in GB and month, the rest in numbers. */
+/** Billed units. Storage is in GB and month, the rest in numbers. */
 const ITEMS = {
   requests: "Worker requests",
   cpuMs: "Worker CPU, ms",
@@ -39,7 +40,7 @@ const PRICES: Readonly<Record<Item, Price>> = {
   rowsWritten: { included: 50 * MILLION, dollars: 1, per: MILLION },
   catalog: { included: 5, dollars: 0.2, per: 1 },
 };
-/** What the free plan allows: in a day, storage at all. R2's allowances are the same on both plans. */
+/** The free plan's allowances: per day, except storage. R2's allowances are the same on both plans. */
 const FREE: Readonly<Partial<Record<Item, number>>> = {
   requests: 100_000,
   calls: 100_000,
@@ -48,7 +49,7 @@ const FREE: Readonly<Partial<Record<Item, number>>> = {
 };
 const DAYS = 30;
 
-/** What a client does, and what that takes. */
+/** The actions of a client, and their cost. */
 type Deed = Readonly<Pick<Amounts, "requests" | "classA" | "classB" | "calls" | "rowsWritten">>;
 const REFERENCES = 5;
 const DEEDS = {

@@ -56,14 +56,14 @@ export class CollectedCatalog extends Catalog {
   }
 
   async collect(options: GcOptions, isFirst: boolean): Promise<GcReport | undefined> {
-    // There is no cache in front of this one.
+    // No edge here.
     const c = { ...this.context, purge: async () => {} };
     if (isFirst) await requestRun(c, COLLECT, options);
     else await continueRuns(c, RUNS);
     return COLLECT.status(c);
   }
 
-  /** What one alarm does with the NARs that a collection has released, when their grace has ended. */
+  /** One alarm's sweep of the NARs that a collection has released, after their grace period. */
   async sweep(): Promise<Sweep> {
     const { context: c } = this;
     const later = { now: () => c.now() + 2 * c.config.graceMs, purge: async () => {} };

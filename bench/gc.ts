@@ -1,4 +1,5 @@
-// `npm run bench:gc`: what a collection of a cache takes half of which is dead, and the sweep of the NARs after it, at three sizes. Needs Linux.
+// `npm run bench:gc`: the cost of collecting a cache of which half is dead, and of the sweep of NARs after it, at
+// three sizes. Needs Linux.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,7 +59,7 @@ async function collect(server: Server, size: number, isDry: boolean): Promise<vo
   await measured(server, size, isDry ? "mark (dry run)" : "mark and sweep", async (isFirst) => {
     report = (await (await ask(server, `/collect?dry=${isDry}&first=${isFirst}`)).json()) as Report;
     if (report.problem !== undefined) throw new Error(report.problem);
-    // It counts from its beginning.
+    // Retention counts from its beginning.
     return report.done ? report.spent : undefined;
   });
   const went = isDry ? report?.dead.paths : report?.removed.paths;
@@ -78,7 +79,7 @@ async function sweepNars(server: Server, size: number): Promise<void> {
   if (went !== size / 2) throw new Error(`${went} NARs of ${size} paths are gone, not half`);
 }
 
-/** Does steps until one tells what all of them have spent, and prints their row. */
+/** Does steps until the end, and prints a row with their total cost. */
 async function measured(
   server: Server,
   size: number,

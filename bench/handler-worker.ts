@@ -1,5 +1,5 @@
-// This Worker's handler and the ten lines, with a bucket in memory that answers at once: what is left is the time of
-// the code itself. One request asks for many calls, because the clock of a Worker stands still while it computes.
+// This Worker's handler and the ten lines, with a bucket in memory that answers at once: the rest is the time of the
+// code itself. One request makes many calls, because the clock of a Worker stands still while it computes.
 import type { Env } from "../src/env.ts";
 import { handle } from "../src/index.ts";
 import baseline from "./baseline-worker.js";

@@ -57,7 +57,7 @@ async function measure(server: Server, who: string, each: (typeof CASES)[number]
   return micros;
 }
 
-/** Seconds of processor time, which a busy machine does not change; where they cannot be had, those of the clock. */
+/** Seconds of processor time, which are independent of other load; wall-clock time if they are not available. */
 function clock(group: number): number {
   return usageOf(group)?.cpuSeconds ?? performance.now() / 1000;
 }

@@ -1,7 +1,7 @@
 // The load generator: a fixed number of keep-alive connections, each asking again as soon as it is answered.
 import { Agent, request } from "node:http";
 
-/** What is asked and what the answer has to be. */
+/** A request and its expected answer. */
 export interface Question {
   readonly method: "GET" | "HEAD" | "PUT" | "POST";
   /** With its leading slash. */
@@ -92,7 +92,7 @@ export function ask(agent: Agent, server: string, question: Question, signal: Ab
       let text = "";
       response.on("data", (chunk: Buffer) => {
         bytes += chunk.length;
-        // What a refusal says, for the report of the failure.
+        // The text of a refusal, for the report of the failure.
         if (response.statusCode !== question.status) text += chunk;
       });
       response.on("error", fail);

@@ -7,12 +7,12 @@ import { type Figures, figuresOf, type Values } from "./table.ts";
 
 export interface Plan {
   readonly rounds: number;
-  /** How long each contender is asked in a round, where a scenario leaves the choice. */
+  /** The time of each contender in a round, if the scenario has no fixed one. */
   readonly seconds: number;
 }
 
 interface Asked extends Throughput {
-  /** `undefined` where it cannot be known. */
+  /** `undefined` if it is not available. */
   readonly cpuSeconds: number | undefined;
 }
 
@@ -20,7 +20,7 @@ type Round = Partial<Record<Name, Asked>>;
 
 const WARM_UP_SECONDS = 1;
 
-/** Measures all scenarios and returns the rows of the table. `tell` is told how far it is. */
+/** Measures all scenarios and returns the rows of the table. `tell` receives the progress. */
 export async function measure(
   scenarios: readonly Scenario[],
   contest: Contest,
@@ -32,7 +32,7 @@ export async function measure(
     for (const scenario of scenarios) {
       tell(`preparing ${scenario.id}`);
       await scenario.prepare?.(contest);
-      // What is measured in few long turns is its own warm-up.
+      // Scenarios of few long turns need no warm-up.
       if (scenario.turns < 4) continue;
       for (const contender of contendersOf(scenario, contest)) {
         await run(scenario, contender, { round: -1, seconds: WARM_UP_SECONDS }, contest.signal);
@@ -50,7 +50,7 @@ export async function measure(
   return [...measured].flatMap(([scenario, done]) => rowsOf(scenario, done));
 }
 
-/** A B C, B C A, ...: nobody is always the first. */
+/** A B C, B C A, ...: the first place rotates. */
 async function oneRound(scenario: Scenario, contest: Contest, turn: Turn): Promise<Round> {
   const contenders = contendersOf(scenario, contest);
   const sums: Round = {};

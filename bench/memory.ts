@@ -1,4 +1,4 @@
-// The memory of workerd, as Linux tells it: the peak since it was last reset.
+// The memory of workerd in /proc: the peak since the last reset.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 /** Process ids of the workerds of a process group. */
@@ -12,7 +12,7 @@ export function workerds(group: number): number[] {
     });
 }
 
-/** Forgets the peak. Only Linux can. */
+/** Resets the peak. Linux only. */
 export function resetPeak(pids: readonly number[]): void {
   for (const pid of pids) writeFileSync(`/proc/${pid}/clear_refs`, "5");
 }

@@ -1,4 +1,4 @@
-// nginx with the same files from the disk: what this machine can do at all. Its own configuration, loopback only.
+// nginx with the same files from the disk: the limit of this machine. Its own configuration, loopback only.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -16,11 +16,11 @@ export interface Nginx {
   readonly stop: () => Promise<void>;
 }
 
-/** Where it is besides PATH, which a user's often lacks. */
+/** Further directories, which a user's PATH often lacks. */
 const PROGRAMS = ["nginx", "/usr/sbin/nginx"];
 const START_TIMEOUT_MS = 10_000;
 
-/** `undefined` where there is no nginx on this machine. */
+/** `undefined` without nginx on this machine. */
 export async function startNginx(dir: string): Promise<Nginx | undefined> {
   const program = PROGRAMS.find((name) => spawnSync(name, ["-v"]).status === 0);
   if (program === undefined) return undefined;
@@ -91,7 +91,7 @@ function signalGroup(group: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** A TCP port that nobody listens on now. */
+/** A free TCP port. */
 function freePort(): Promise<number> {
   return new Promise((done, fail) => {
     const probe = createServer();

@@ -1,11 +1,11 @@
-// What is asked for and pushed: NARs and narinfos that are real in form and random in content.
+// The objects of requests: NARs and narinfos that are real in form and random in content.
 import { createHash, randomBytes } from "node:crypto";
 import { encodeNix32 } from "../src/nix/nix32.ts";
 import { NAR_FRAME_BYTES, narFrame } from "../test/support/nar.ts";
 
 export interface StoredObject {
   readonly key: string;
-  /** One after the other they are the object. */
+  /** Concatenated they are the object. */
   readonly body: readonly Uint8Array[];
   readonly bytes: number;
   /** Of the whole, lower-case hex. */

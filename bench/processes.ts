@@ -1,4 +1,4 @@
-// What the processes of a server have used, as Linux counts it in /proc.
+// Processor time and memory of a server's processes, from /proc.
 import { readdirSync, readFileSync } from "node:fs";
 
 /** The programs that answer; wrangler beside them only waits. */
@@ -14,7 +14,7 @@ export interface Usage {
   readonly rssBytes: number;
 }
 
-/** The sum over the serving processes of a process group; `undefined` where there is no /proc. */
+/** The sum over the serving processes of a process group; `undefined` without /proc. */
 export function usageOf(group: number): Usage | undefined {
   let ticks = 0;
   let pages = 0;

@@ -1,4 +1,4 @@
-// What the measured Workers are made of: a copy of the sources.
+// A copy of the sources, from which the measured Workers are built.
 import { cp, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
@@ -6,8 +6,8 @@ const ROOT = resolve(import.meta.dirname, "..");
 const SOURCES = ["wrangler.toml", "tsconfig.json", "src", "bench"];
 
 /**
- * Copies the sources: wrangler reloads what is saved while it runs, which would change what is measured, and a
- * changed configuration closes its port for a moment. The copy has no .dev.vars either.
+ * Copies the sources: wrangler reloads files that are saved while it runs, which would change the measured code, and
+ * a changed configuration closes its port for a moment. The copy has no .dev.vars either.
  */
 export async function copyProject(dir: string): Promise<string> {
   const project = join(dir, "project");

@@ -9,7 +9,7 @@ export function residentMegabytes(group: number): number {
   return memory(workerds(group), "now") / MB;
 }
 
-/** Runs something and returns the highest of what {@link residentMegabytes} says meanwhile. */
+/** Runs something and returns the maximum of {@link residentMegabytes} meanwhile. */
 export async function peakDuring(group: number, run: () => Promise<void>): Promise<number> {
   let peak = residentMegabytes(group);
   const look = () => {

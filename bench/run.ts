@@ -63,7 +63,7 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-/** `undefined` where only the usage is asked for. Throws on a mistake. */
+/** `undefined` for `--help`. Throws on a mistake. */
 function readOptions(args: string[]): Options | undefined {
   const { values } = parseArgs({
     args,
@@ -109,7 +109,7 @@ async function bench(options: Options, dir: string, signal: AbortSignal): Promis
     if (!present.has("nginx")) notes.push("There is no nginx on this machine: not compared with it.");
     const scenarios = options.scenarios.filter(({ title, impossible, contenders }) => {
       if (impossible !== undefined) notes.push(`Left out: ${title}, because ${impossible}.`);
-      // Whoever stands in the place of this Worker has no API.
+      // A substitute for this Worker has no API.
       return impossible === undefined && (subject === "worker" || contenders.length > 1);
     });
     const tell = (what: string) => process.stderr.write(`${what}\n`);

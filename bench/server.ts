@@ -12,9 +12,9 @@ export interface Server {
   readonly group: number;
   /** From the start of the process to the first answer. */
   readonly startupMs: number;
-  /** What it has printed: nothing, unless something is wrong. */
+  /** Its output: empty unless something is wrong. */
   readonly output: () => string;
-  /** Resolves when wrangler has ended; whatever it leaves behind is killed. */
+  /** Resolves when wrangler has ended; its remaining processes are killed. */
   readonly stop: () => Promise<void>;
 }
 
@@ -47,9 +47,9 @@ export async function startServer(
     process.execPath,
     [
       ...[WRANGLER, "dev", "--config", config, "--persist-to", join(dir, "state"), "--env-file", envFile],
-      // Port 0: the system chooses one, and wrangler tells it over the IPC channel.
+      // Port 0: the system chooses one, and wrangler sends it over the IPC channel.
       ...["--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"],
-      // Above "error" wrangler prints a line for each request, which would be what is measured.
+      // Above "error" wrangler prints a line for each request, which would distort the measurement.
       ...["--log-level", "error", "--show-interactive-dev-session=false"],
     ],
     {
@@ -75,7 +75,7 @@ export async function startServer(
   );
   const output = collectOutput(child);
   const killGroup = () => signalGroup(child, "SIGKILL");
-  // Before what removes its directory.
+  // Must run before the cleanup that removes its directory.
   process.prependOnceListener("exit", killGroup);
   const stop = async () => {
     await stopGroup(child);
@@ -123,14 +123,14 @@ async function firstAnswer(url: string, signal: AbortSignal): Promise<void> {
       await (await fetch(`${url}/nix-cache-info`, { signal: limit })).arrayBuffer();
       return;
     } catch (error) {
-      // Not up yet, unless it was told to stop or stays like this.
+      // Not up yet, unless it is stopping or stays down.
       if (limit.aborted) throw error;
     }
     await setTimeout(POLL_INTERVAL_MS);
   }
 }
 
-/** Asks wrangler to end, and ends whatever of its group is left after that. */
+/** Asks wrangler to end, then kills the rest of its group. */
 async function stopGroup(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
     const exited = once(child, "exit");

@@ -1,4 +1,4 @@
-// What a Worker costs before its first request: the size of its bundle, and the time that its start takes.
+// The cost of a Worker before its first request: the size of its bundle, and its startup time.
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 
 const WRANGLER = join(import.meta.dirname, "../node_modules/wrangler/bin/wrangler.js");
-/** The profiler's own entries: waiting, and what is not JavaScript (the start of the runtime itself). */
+/** The profiler's own entries: waiting, and time outside JavaScript (the start of the runtime itself). */
 const OUTSIDE = new Set(["(idle)", "(program)"]);
 
 export interface Startup {
@@ -16,7 +16,7 @@ export interface Startup {
   readonly cpuMs: number;
 }
 
-/** A part of what V8's sampling profiler writes; times in microseconds. */
+/** A part of the output of V8's sampling profiler; times in microseconds. */
 interface Profile {
   readonly nodes: readonly { readonly id: number; readonly callFrame: { readonly functionName: string } }[];
   readonly samples: readonly number[];

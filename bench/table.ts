@@ -13,7 +13,7 @@ export interface Spread {
 
 type Yardstick = Exclude<Name, "worker">;
 
-/** One row: what was measured of one scenario. */
+/** One row: the measurements of one scenario. */
 export interface Figures {
   readonly title: string;
   readonly unit: Measure["unit"];
@@ -71,7 +71,7 @@ export function percentile(values: readonly number[], part: number): number {
   return low + (high - low) * (place - Math.floor(place));
 }
 
-/** The Markdown table of all figures. `worker` is the heading of what is in this Worker's place. */
+/** The Markdown table of all figures. `worker` is the heading of this Worker or its substitute. */
 export function formatFigures(all: readonly Figures[], worker: string): string {
   const head = ["", "of the ten lines", "of nginx", worker, "ten lines", "nginx", "CPU, ms each"];
   const rows = all.map(({ title, unit, ratios, values, cpuMs }) => [

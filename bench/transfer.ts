@@ -3,7 +3,7 @@ import { createCipheriv, createHash, randomBytes } from "node:crypto";
 import { AwsV4Signer } from "aws4fetch";
 import { encodeNix32 } from "../src/nix/nix32.ts";
 
-/** The Workers under test know one token. */
+/** The token of the Workers under test. */
 export const PUSH_TOKEN = "push";
 
 export interface LargeNar {
@@ -56,11 +56,11 @@ export async function complete(target: Target, nar: LargeNar, uploadId: string, 
     (etag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${etag}</ETag></Part>`,
   );
   const list = `<CompleteMultipartUpload>${parts.join("")}</CompleteMultipartUpload>`;
-  // Only the yardstick needs to be told the hash; the cache has it from the name.
+  // Only the yardstick needs the hash; the cache takes it from the name.
   await send(target, "POST", `/${nar.key}?uploadId=${uploadId}&sha256=${nar.sha256}`, Buffer.from(list));
 }
 
-/** Throws unless what comes out is what went in. */
+/** Throws unless the download equals the upload. */
 export async function download({ url }: Target, nar: LargeNar): Promise<void> {
   const answer = await fetch(`${url}/${nar.key}`);
   const hash = createHash("sha256");

@@ -1,4 +1,4 @@
-// Keeps the NAR file that is PUT, and finds its facts when it is asked for it.
+// PUT stores a NAR file, GET answers with its facts.
 interface Env {
   readonly BUCKET: R2Bucket;
 }

@@ -6,8 +6,8 @@ import type { Env } from "./env.ts";
 import { HttpError } from "./http/errors.ts";
 
 /**
- * Calls one catalog. Throws a refusal as {@link HttpError}, and 503 where the catalog does not answer: a write then
- * has not happened, or the next use of its key resolves it.
+ * Calls one catalog. Throws a refusal as {@link HttpError}, and 503 if the catalog does not answer: then a write has
+ * not happened, or the next use of its key resolves it.
  */
 export type AskCatalog = <T>(
   ask: (catalog: DurableObjectStub<CatalogApi>) => Promise<Result<T>>,

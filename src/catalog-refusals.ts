@@ -9,7 +9,7 @@ function retryAfter(seconds: number): Record<string, string> {
   return { "Retry-After": String(seconds) };
 }
 
-/** The error that the client is told about. A kind that is not here does not compile. */
+/** The error for the client. A missing kind does not compile. */
 export function httpErrorOf(refusal: Refusal): HttpError {
   switch (refusal.kind) {
     case "no-such-path":
@@ -25,7 +25,7 @@ export function httpErrorOf(refusal: Refusal): HttpError {
     case "too-many-tokens":
       return new HttpError(
         429,
-        `${refusal.count} tokens of the name ${refusal.name} are good already: use one of them, revoke some, or wait until they expire`,
+        `${refusal.count} tokens of the name ${refusal.name} are already valid: use one of them, revoke some, or wait until they expire`,
         retryAfter(60),
       );
     case "referred":
@@ -36,10 +36,10 @@ export function httpErrorOf(refusal: Refusal): HttpError {
     case "pinned":
       return new HttpError(
         409,
-        `${refusal.path} is kept by what is pinned as ${refusal.pins.join(", ")}${refusal.more ? " and others" : ""}; DELETE /api/v1/pins/NAME first`,
+        `${refusal.path} is kept by the pins ${refusal.pins.join(", ")}${refusal.more ? " and others" : ""}; DELETE /api/v1/pins/NAME first`,
       );
     case "hash-taken":
-      return new HttpError(409, `${refusal.path} cannot be here: the path of this hash is ${refusal.stored}`);
+      return new HttpError(409, `${refusal.path} cannot be published: its hash belongs to ${refusal.stored}`);
     case "broken-nar":
       return new HttpError(
         409,
@@ -61,7 +61,7 @@ export function httpErrorOf(refusal: Refusal): HttpError {
     case "missing-references":
       return new HttpError(
         409,
-        `${refusal.path} refers to what is not in this cache: ${refusal.missing.join(", ")}${refusal.more > 0 ? ` and ${refusal.more} more` : ""}; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here`,
+        `${refusal.path} refers to paths that are not in this cache: ${refusal.missing.join(", ")}${refusal.more > 0 ? ` and ${refusal.more} more` : ""}; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here`,
       );
     case "narinfo-too-large":
       return new HttpError(
@@ -87,13 +87,13 @@ export function httpErrorOf(refusal: Refusal): HttpError {
     case "not-indexed":
       return new HttpError(
         503,
-        "the catalog does not know all of this bucket yet: push again, or let the operator POST /api/v1/reindex",
+        "the bucket is not fully indexed yet: push again, or let the operator POST /api/v1/reindex",
         retryAfter(5),
       );
     case "being-indexed":
       return new HttpError(
         503,
-        "the catalog is being built from the bucket, and nothing is deleted before that is done; GET /api/v1/reindex says how far it is",
+        "the catalog is being built from the bucket, and nothing is deleted before that has ended; GET /api/v1/reindex shows its progress",
         retryAfter(60),
       );
     case "misconfigured":
@@ -101,12 +101,12 @@ export function httpErrorOf(refusal: Refusal): HttpError {
     case "collection-under-way":
       return new HttpError(
         409,
-        "a collection is under way; GET /api/v1/gc says how far it is, ask for a dry run when it has ended",
+        "a collection is under way; GET /api/v1/gc shows its progress, request a dry run when it has ended",
       );
     case "key-still-signs":
       return new HttpError(
         409,
-        `${refusal.key} signs for this cache; take it out of SIGNING_KEY before its signatures`,
+        `${refusal.key} signs for this cache; remove it from SIGNING_KEY before dropping its signatures`,
       );
     case "no-signing-key":
       return new HttpError(

@@ -1,4 +1,4 @@
-// The context that a handler gets, and the route that it answers.
+// The context of a handler, and the route that it serves.
 import type { RoutePermission } from "./auth/gate/authorize.ts";
 import type { Identified } from "./auth/gate/identified.ts";
 import type { Identity } from "./auth/grants.ts";
@@ -10,15 +10,15 @@ export interface Context {
   readonly request: Request;
   readonly bucket: R2Bucket;
   readonly config: Config;
-  /** Asks the catalog of this cache. */
+  /** Calls the catalog of this cache. */
   readonly catalog: AskCatalog;
-  /** Asks the default cache's catalog, which keeps the tokens of all caches. */
+  /** Calls the default cache's catalog, which keeps the tokens of all caches. */
   readonly tokens: AskCatalog;
-  /** Anonymous where the route needs no permission: the credential has not been checked then. */
+  /** Anonymous if the route needs no permission: its credential has not been checked. */
   readonly identity: Identity;
-  /** Checks the credential where the route needs no permission. Throws HttpError 503 where that is impossible now. */
+  /** Checks the credential if the route needs no permission. Throws HttpError 503 if that is impossible now. */
   readonly identify: () => Promise<Identified>;
-  /** Whether the request is by a pusher of this cache. Never rejects: false where that cannot be checked now. */
+  /** Whether the request is by a pusher of this cache. Never rejects: false if that cannot be checked now. */
   readonly isPusher: () => Promise<boolean>;
   /** Keeps the isolate alive for work after the response; a failure is logged. */
   readonly afterwards: (work: Promise<unknown>) => void;

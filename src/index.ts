@@ -26,7 +26,7 @@ import { isS3Client, s3ErrorResponse } from "./s3/errors.ts";
 
 export { Catalog } from "./catalog/catalog.ts";
 
-/** Paths that one call of the platform's purge takes. */
+/** Most paths in one call of the platform's purge. */
 const PURGE_BATCH = 100;
 
 export default class NixCache extends WorkerEntrypoint<Env> implements EdgePurger {
@@ -54,8 +54,8 @@ async function collect(env: Env, cacheName: string): Promise<void> {
 }
 
 /**
- * Always one purge call (limit: five a minute). Above {@link PURGE_BATCH} paths, purges everything. A failure is logged
- * and fails no write: what the edge holds is only older, and its max-age ends it.
+ * Always one purge call (limit: five a minute). Above {@link PURGE_BATCH} paths, purges everything. A failure is
+ * logged and fails no write: the edge serves the older object until its max-age.
  */
 async function purge(ctx: ExecutionContext, paths: readonly string[]): Promise<void> {
   if (paths.length === 0 || ctx.cache === undefined) return;
@@ -72,11 +72,11 @@ export async function handle(request: Request, env: Env, ctx: ExecutionContext):
     located = locate(deployment, parsePath(request.url));
     response = await answer(request, env, ctx, located);
   } catch (error) {
-    // Of a path that parsePath refuses, the URL parser's reading still tells the form of the refusal.
+    // parsePath may refuse the path: then the URL parser's reading decides the form of the refusal.
     response = refusal(request, located?.path.path ?? new URL(request.url).pathname, error);
   }
   const { isPrivate } = located?.config ?? deployment;
-  // Refusals, too: the edge's cache asks for no token.
+  // Refusals, too: the edge's cache checks no token.
   if (isPrivate) response.headers.set("Cache-Control", PRIVATE);
   return response;
 }
@@ -104,7 +104,7 @@ async function answer(
     tokens,
     identity,
     identify: () => identify(request, authority),
-    // A public read passes the gate without being identified.
+    // A public read passes the gate unidentified.
     isPusher: async () =>
       identity.credential === "none" ? mayPush(request, authority) : may(identity, "push", config.cacheName),
     afterwards: (work) => ctx.waitUntil(logFailure("work after a response failed", work)),
@@ -115,7 +115,7 @@ async function answer(
   return payload === undefined ? route.handler(context) : answerSigned(route, context, payload);
 }
 
-/** Answers a signed request: its body must be what was signed. */
+/** Answers a signed request: its body must match the signature. */
 async function answerSigned(route: Route, context: Context, payload: Payload): Promise<Response> {
   const { request, path } = context;
   const verified = verifiedRequest(request, payload, route.bodySha256?.(path));
@@ -129,7 +129,10 @@ async function answerSigned(route: Route, context: Context, payload: Payload): P
 /** CSRF: browsers attach remembered Basic credentials to cross-site requests, so refuse cross-site writes. */
 function refuseCrossSite({ method, headers }: Request): void {
   if (method === "GET" || method === "HEAD" || headers.get("Sec-Fetch-Site") !== "cross-site") return;
-  throw new HttpError(403, "another site's page has sent this request; changes are made from none");
+  throw new HttpError(
+    403,
+    "this request comes from the page of another site, which may change nothing (CSRF)",
+  );
 }
 
 /** A refusal in the form that the client reads: a problem, S3's document, or a line of text. */

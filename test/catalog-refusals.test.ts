@@ -34,8 +34,12 @@ const EXAMPLES: { readonly [K in Kind]: Example<K> } = {
     409,
     new RegExp(`by ${HASH}-app, ${HASH}-\\(being published or deleted\\) and more; delete those first`),
   ],
-  pinned: [{ path, pins: ["a", "b"], more: false }, 409, /pinned as a, b; DELETE/],
-  "hash-taken": [{ path, stored: `${HASH}-other` }, 409, new RegExp(`${path} cannot be here.*${HASH}-other`)],
+  pinned: [{ path, pins: ["a", "b"], more: false }, 409, /by the pins a, b; DELETE/],
+  "hash-taken": [
+    { path, stored: `${HASH}-other` },
+    409,
+    new RegExp(`${path} cannot be published.*${HASH}-other`),
+  ],
   "broken-nar": [{ path, nar: "nar/x", reason: "is not in this cache" }, 409, /the NAR nar\/x is not in/],
   "false-nar": [{ path, nar: "nar/x", reason: "is false" }, 400, /the NAR nar\/x is false$/],
   "unverifiable-nar": [

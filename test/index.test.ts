@@ -1,4 +1,4 @@
-/** The Worker as a whole: what it refuses before any bucket is asked, and that nothing makes it fail. */
+/** The Worker as a whole: refusals before any bucket operation, and no request makes it fail. */
 import { createExecutionContext, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
@@ -119,7 +119,7 @@ describe("path tricks: 4xx, and the bucket is never asked", () => {
   });
 });
 
-test("a private cache lets nobody keep anything, refusals included", async () => {
+test("a private cache forbids all caching, refusals included", async () => {
   const cache = cacheWith({ PULL_TOKEN });
   const withToken = { Authorization: `Bearer ${PULL_TOKEN}` };
   for (const path of ["/", "/health", "/nix-cache-info", `/${HASH}.narinfo`, "/nowhere", "/api/v1/stats"]) {
@@ -167,7 +167,7 @@ describe("the cache in front of the Worker (ctx.cache, which is not there locall
   });
 });
 
-test("another site's page changes nothing with a password that the browser remembers", async () => {
+test("CSRF: a cross-site request changes nothing with credentials that the browser remembers", async () => {
   const headers = { Authorization: `Bearer ${PUSH_TOKEN}`, "Sec-Fetch-Site": "cross-site" };
   const path = await testPath();
   const answer = await cacheWith().put(`/${path.narKey}`, path.nar, headers);

@@ -1,4 +1,4 @@
-// What a push tool asks of the catalog: which of many paths are missing, and to publish what was.
+// The requests of a push tool to the catalog: `missing` for many paths, and publishing.
 import { PUSH_TOKEN, putQuestion } from "../contest.ts";
 import { applyLoad } from "../load.ts";
 import { makeNar, makeNarInfo, storeHash } from "../objects.ts";
@@ -10,7 +10,7 @@ const PUBLISHED = 1_000;
 const PUBLISH_CONNECTIONS = 16;
 const NAR_BYTES = 1_000;
 
-/** Nobody else can be asked this. How it grows with the catalog is `npm run bench:catalog`. */
+/** The other contenders have no such request. `npm run bench:catalog` shows its growth with the catalog. */
 const missing: Scenario = {
   id: "missing",
   title: `which of ${ASKED.toLocaleString("en")} are missing`,

@@ -27,7 +27,7 @@ function download(megabytes: number, connections: number, turns: number): Scenar
   };
 }
 
-/** A new NAR each time: one that is there already would not be stored again. */
+/** A new NAR each time: an existing one would not be stored again. */
 function upload(megabytes: number): Scenario {
   return {
     id: `put-${megabytes}`,

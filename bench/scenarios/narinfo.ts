@@ -1,4 +1,4 @@
-// Narinfos of about 1 KB: what a client asks for most, and mostly in vain.
+// Narinfos of about 1 KB: the most frequent requests of clients, and mostly misses.
 import type { Contest } from "../contest.ts";
 import { applyLoad, type Question } from "../load.ts";
 import { makeNar, makeNarInfos, missingNarInfoKey, textObject } from "../objects.ts";
@@ -12,7 +12,7 @@ const TURNS = 8;
 
 const served: { readonly path: string; readonly bytes: number }[] = [];
 
-/** Publishes them once; what this Worker has made of them, with its signature, goes to the others. */
+/** Publishes them once in this Worker; the others get the narinfos that it has signed. */
 export async function publishNarInfos({ contenders, signal }: Contest): Promise<void> {
   if (served.length > 0) return;
   const nar = makeNar(NAR_BYTES);

@@ -1,4 +1,4 @@
-// A real `nix copy` of a closure as wild as Nix allows, in and out; what Nix itself takes is part of it.
+// A real `nix copy` of a closure with every legal oddity, in and out, including Nix's own time.
 import { newClient, nixVersion, removeScratch } from "../../test/real-nix/client.ts";
 import { generateClosure } from "../../test/real-nix/closure.ts";
 import { type Contender, PUSH_TOKEN } from "../contest.ts";
@@ -17,7 +17,7 @@ const closures = new Map<number, Promise<Closure>>();
 /** Where each closure is: a pair of contender and top path. */
 const stored = new Set<string>();
 
-/** A new one in each round: a server that has had it would not get it again. */
+/** A new one in each round: Nix would not push an existing one again. */
 function closureOf(round: number): Promise<Closure> {
   const closure = closures.get(round) ?? newClosure();
   closures.set(round, closure);
@@ -73,7 +73,7 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - begin) / 1000;
 }
 
-/** Counted in paths: how many requests Nix makes of each is its own affair. */
+/** Counted in paths: Nix decides on the number of requests for each. */
 function throughput(seconds: number): Throughput {
   return { requests: PATHS, bytes: 0, seconds, firstByteMs: [] };
 }

@@ -1,4 +1,4 @@
-// What a scenario is: who is asked what, and how its speed is told.
+// A scenario: its requests, its contenders, and the unit of its speed.
 import type { Contender, Contest, Name } from "../contest.ts";
 import type { Throughput } from "../load.ts";
 
@@ -12,7 +12,7 @@ export interface Measure {
 export interface Turn {
   /** Counted from 0. */
   readonly round: number;
-  /** How long to ask, where that is a matter of choice. */
+  /** The time to run, if the scenario has no fixed one. */
   readonly seconds: number;
 }
 
@@ -20,16 +20,16 @@ export interface Scenario {
   /** For `--only`. */
   readonly id: string;
   readonly title: string;
-  /** Who can be asked this. */
+  /** Its contenders. */
   readonly contenders: readonly Name[];
-  /** How often they take turns in a round: what else the machine does at the time then meets all of them. */
+  /** Turns of each in a round: with several, other load of the machine affects all of them. */
   readonly turns: number;
   readonly measures: readonly Measure[];
   /** Why it cannot be measured on this machine. */
   readonly impossible?: string | undefined;
   /** Before the first round. */
   readonly prepare?: (contest: Contest) => Promise<void>;
-  /** What it prepares itself is not in the time that it returns. */
+  /** Its own preparation is not part of the time that it returns. */
   readonly run: (contender: Contender, turn: Turn, signal: AbortSignal) => Promise<Throughput>;
   /** After the last round. */
   readonly finish?: () => void;

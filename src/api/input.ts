@@ -1,5 +1,5 @@
-// What a client sends to the API, held against the operation's schemas. Anything unknown is refused by name: a misspelt
-// parameter that was ignored would give a wrong answer that looks right.
+// Validates requests to the API by the operation's schemas. Anything unknown is refused by name: ignoring a misspelt
+// parameter would give a wrong answer that looks right.
 import * as v from "valibot";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { HttpError } from "../http/errors.ts";
@@ -45,7 +45,7 @@ export async function parseBody<S extends BodySchema>(
   return validated(schema, value, (path, why) => `${path}: ${why}`);
 }
 
-/** Runs a parser of nix/ on a property of the body; what it refuses is a 400 that names the property. */
+/** Runs a parser of nix/ on a property of the body; its FormatError becomes a 400 that names the property. */
 export function inBody<T>(path: string, parse: () => T): T {
   try {
     return parse();
@@ -69,7 +69,7 @@ function validated<S extends v.GenericSchema>(
   value: unknown,
   line: (path: string, why: string) => string,
 ): v.InferOutput<S> {
-  // The schemas have messages of their own, but for a property that is not there.
+  // The schemas have messages of their own, except for a missing property.
   const result = v.safeParse(schema, value, { abortEarly: true, message: "is missing" });
   if (result.success) return result.output;
   const [issue] = result.issues;

@@ -27,7 +27,7 @@ export interface JsonSchema {
 /** Named shapes. */
 export type Components = Record<string, JsonSchema>;
 
-/** What a schema of valibot, or a step of its pipe, has; which of it depends on `type`. */
+/** A schema of valibot, or a step of its pipe; `type` decides which properties exist. */
 interface Part {
   readonly kind: string;
   readonly type: string;
@@ -45,7 +45,7 @@ interface Part {
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
-/** With `components`, a named shape becomes a reference, and is added to them. */
+/** With `components`, a named shape is added to them and becomes a reference. */
 export function jsonSchema(schema: v.GenericSchema | Part | undefined, components?: Components): JsonSchema {
   const part: Part = schema ?? { kind: "schema", type: "absent" };
   if (part.pipe === undefined) return keywordsOf(part, {}, components);
@@ -101,7 +101,7 @@ function keywordsOf(part: Part, before: JsonSchema, components: Components | und
       return { description: part.description ?? "" };
     case "examples":
       return { examples: part.examples ?? [] };
-    // What a text stands for in the program is not JSON.
+    // Not part of the JSON: the schema describes the value before a transformation.
     case "title":
     case "readonly":
     case "transform":

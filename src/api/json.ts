@@ -1,4 +1,4 @@
-// Answers of the API: JSON, and never kept by a cache, because all of it changes with the next push.
+// Answers of the API: JSON, never cached, because the next push changes it.
 
 export function json(request: Request, value: unknown): Response {
   const body = new TextEncoder().encode(JSON.stringify(value));

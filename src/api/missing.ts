@@ -1,5 +1,5 @@
-// POST /missing: which of many paths are not here. What a pusher asks before it uploads: one request, one call of
-// the catalog, and no operation of the bucket.
+// POST /missing: which of many paths are not in the cache. A pusher asks before it uploads. It costs one call of the
+// catalog and no operation of the bucket.
 import { collects } from "../config/retention.ts";
 import { MISSING, MISSING_REQUEST } from "../contract/paths.ts";
 import { FormatError, quote } from "../nix/format-error.ts";
@@ -25,7 +25,7 @@ export const MISSING_OPERATIONS = [
       const hashes = paths.map((path, index) =>
         inBody(`paths[${index}]`, () => hashOf(path, config.storeDir)),
       );
-      // A pusher is about to rely on those that are here.
+      // A pusher is about to rely on the paths that are here.
       const isForPush = collects(config) && (await isPusher());
       const missing = new Set(await catalog((c) => c.missing(hashes, isForPush)));
       return { missing: [...new Set(paths.filter((_, index) => missing.has(hashes[index] ?? "")))] };

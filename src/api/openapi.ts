@@ -40,7 +40,7 @@ const PROBLEM = named(
   ),
 );
 
-/** What each permission means for a client. An empty requirement: nothing needs to be sent. */
+/** The security requirement of each permission. An empty requirement: nothing needs to be sent. */
 const SECURITY: Record<RoutePermission, OperationObject["security"]> = {
   none: [],
   pull: [{}, { basic: [] }, { bearer: [] }],
@@ -50,7 +50,7 @@ const SECURITY: Record<RoutePermission, OperationObject["security"]> = {
 
 const UNAUTHORIZED = "No credential, or a wrong one.";
 const UNAVAILABLE = { 503: "The catalog did not answer. Reading paths goes on; try again." };
-/** Refusals that an operation has because of its permission; behind every permission it asks the catalog. */
+/** Refusals that an operation has because of its permission. Every operation with a permission calls the catalog. */
 const REFUSALS: Record<RoutePermission, Readonly<Record<number, string>>> = {
   none: {},
   pull: {

@@ -19,7 +19,7 @@ interface Description<P, B, A> {
   /** Below {@link ROOT}; a parameter in it is `{name}`. */
   readonly path: string;
   readonly permission: RoutePermission;
-  /** Refused while the configuration has a mistake: what was meant is not known. */
+  /** Refused while the configuration has a mistake, because the intended one is unknown. */
   readonly isWrite?: true;
   readonly summary: string;
   readonly description?: string;
@@ -29,7 +29,7 @@ interface Description<P, B, A> {
   readonly body?: B;
   readonly maxBodyBytes?: number;
   readonly answer: A;
-  /** Refusals by status, beside those that its permission and its input bring. */
+  /** Refusals by status, besides those of its permission and its input. */
   readonly errors?: Readonly<Record<number, string>>;
 }
 
@@ -64,7 +64,7 @@ export function operation<
   return { ...description, pattern, handler: isWrite ? requireValidConfig(handler) : handler };
 }
 
-/** A parameter of the path is like the pattern of its schema. */
+/** A parameter of the path is matched by the pattern of its schema. */
 function patternOf(path: string, parameters: v.ObjectEntries): RegExp {
   const source = path.replaceAll(".", "\\.").replace(/\{(\w+)\}/g, (_, name: string) => {
     const { pattern = "" } = jsonSchema(parameters[name]);

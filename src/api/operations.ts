@@ -32,7 +32,7 @@ export const OPERATIONS: readonly Operation[] = [
   }),
 ];
 
-/** Whether a path is one of the API's, so that even its errors are JSON. */
+/** Whether a path belongs to the API, whose errors are JSON, too. */
 export function isApi(path: string): boolean {
   return path === "/api" || path.startsWith("/api/");
 }

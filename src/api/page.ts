@@ -1,5 +1,5 @@
 // Lists have pages: `limit` and `cursor` are their parameters, `next` is the cursor of the next page. A cursor is a
-// place in the list, in a form that clients hand back and do not take apart.
+// place in the list, opaque to clients.
 import * as v from "valibot";
 import { described, matching, TEXT, wholeNumber } from "../contract/schema.ts";
 
@@ -7,7 +7,7 @@ const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 1000;
 const NO_CURSOR = "must be the 'next' of the page before";
 
-/** The parameters of a list whose places are like `position`. */
+/** The parameters of a list with places of the schema `position`. */
 export function pageOf<P>(position: v.GenericSchema<P>) {
   return {
     limit: v.exactOptional(described("Items in one page.", wholeNumber(1, MAX_LIMIT)), DEFAULT_LIMIT),
@@ -29,7 +29,7 @@ export const NEXT = {
   next: v.exactOptional(described("The cursor of the next page; absent on the last.", TEXT)),
 };
 
-/** Of a page of the catalog: with a cursor in the place of the place. */
+/** The answer for a page of the catalog: the place of the next page becomes a cursor. */
 export function withCursor<T extends { readonly next?: unknown }>({ next, ...page }: T) {
   return { ...page, ...(next !== undefined && { next: encode(next) }) };
 }
@@ -40,7 +40,7 @@ function encode(place: unknown): string {
     .toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
-/** `undefined` for what {@link encode} has not written. */
+/** `undefined` for a text that {@link encode} has not written. */
 function decode(cursor: string): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(cursor, { alphabet: "base64url" })));

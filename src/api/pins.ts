@@ -1,4 +1,4 @@
-// /pins: names for paths that must stay, such as what is deployed. Each keeps revisions.
+// /pins: names for paths that must stay, such as a deployed system. Each keeps revisions.
 import * as v from "valibot";
 import { PIN, PIN_BODY, PIN_NAME, PIN_POSITION } from "../contract/pins.ts";
 import { listOf, named } from "../contract/schema.ts";

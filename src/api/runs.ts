@@ -1,5 +1,5 @@
-// /reindex, /check, /resign and /gc: work on the whole cache. A POST begins it, or goes on with the one under way, does
-// one step and answers how far it is; the catalog does the other steps by itself, and a GET tells of them.
+// /reindex, /check, /resign and /gc: work on the whole cache. A POST begins a run, or continues the one under way,
+// does one step and answers with a report. Alarms of the catalog do the other steps, and a GET reports on them.
 import type * as v from "valibot";
 import type { Context } from "../context.ts";
 import {
@@ -71,10 +71,10 @@ interface RunDescription<O extends BodySchema, R extends v.GenericSchema> {
   readonly statusSummary: string;
   readonly options: O;
   readonly report: R;
-  /** When it is refused with 409. */
+  /** When the run is refused with 409. */
   readonly conflict?: string;
   readonly begin: (context: Context, options: v.InferOutput<O>) => Promise<v.InferOutput<R>>;
-  /** `undefined` where there was none. */
+  /** `undefined` if there was none. */
   readonly status: (context: Context) => Promise<v.InferOutput<R> | undefined>;
 }
 

@@ -1,4 +1,4 @@
-// GET /stats: what is in the cache, in numbers.
+// GET /stats: statistics of the cache.
 import { STATS } from "../contract/stats.ts";
 import { operation } from "./operation.ts";
 

@@ -107,7 +107,7 @@ export const TOKEN_OPERATIONS = [
           "send the identity token as 'Authorization: Bearer TOKEN'; nothing is signed with it here",
         );
       }
-      // What an identity token may do, a job may go on doing after it has ended.
+      // A job keeps the permissions of its identity token after that expires.
       return minted(context, exchangeContent(caller.identity, expires_in), caller.identity);
     },
   }),
@@ -135,7 +135,7 @@ export const TOKEN_OPERATIONS = [
   }),
 ];
 
-/** Throws {@link HttpError} 404 for a token that may do more than the caller: to them it is not there. */
+/** Throws {@link HttpError} 404 for a token with more permissions than the caller, who must not learn of it. */
 async function ownToken({ tokens, identity }: Context, id: string): Promise<TokenReport> {
   const token = await tokens((c) => c.token(id));
   if (token.grants.every((grant) => notHeld(grant, identity.grants) === undefined)) return token;
@@ -151,7 +151,7 @@ async function minted({ config, tokens }: Context, content: TokenContent, by: Id
   }
   const { id, token, createdAt, expiresAt } = await mint(content, await config.tokenKeys(), Date.now());
   const { name, grants } = content;
-  // Before it is given away: a token that cannot be revoked must not exist.
+  // Recorded before the token is sent: a token that cannot be revoked must not exist.
   const row = { id, name, grants, mintedBy: by.name, parent: by.tokenId, createdAt, expiresAt };
   await tokens((c) => c.insertToken(row));
   return { id, token, name, grants, expires: new Date(expiresAt).toISOString() };

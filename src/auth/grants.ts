@@ -20,13 +20,13 @@ export interface Identity {
   readonly name: string;
   readonly credential: CredentialKind;
   readonly grants: readonly Grant[];
-  /** When the credential expires, in milliseconds since the epoch; absent where it does not. */
+  /** When the credential expires, in milliseconds since the epoch; absent if it does not. */
   readonly expiresAt?: number;
   /** The id of a minted token, by which it can be revoked. */
   readonly tokenId?: string;
 }
 
-/** The name of a cache or a pattern of names. `**` would say nothing that `*` does not. */
+/** The name of a cache or a pattern of names. Names have no `/` and `:`, so `**` would equal `*`. */
 export const CACHE_PATTERN = /^(?!.*\*\*)[a-z0-9*][a-z0-9*-]{0,62}$/;
 
 export function isCachePattern(text: string): boolean {
@@ -46,7 +46,7 @@ export function may(identity: Identity, permission: Permission, cacheName: strin
 }
 
 /**
- * The first permission and pattern of `given` that `held` does not cover; `undefined` where all are covered. A single
+ * The first permission and pattern of `given` that `held` does not cover; `undefined` if all are covered. A single
  * held pattern must cover the given one: `a*` and `b*` together do not cover `*`.
  */
 export function notHeld(given: Grant, held: readonly Grant[]): readonly [Permission, string] | undefined {

@@ -10,12 +10,12 @@ const STOPS = "/:";
  * Whether a pattern matches the whole of a text. `*` matches any run of characters without `/` and `:`, also an empty
  * one; `**` matches any run; everything else matches itself, in the same case.
  *
- * `text` may be a pattern without `/` and `:`, too: then the answer is whether `pattern` matches all that it matches,
- * because only a `*` matches a `*`.
+ * `text` may itself be a pattern without `/` and `:`. Only a `*` matches a `*`, so the result then is whether
+ * `pattern` covers it.
  */
 export function matches(pattern: string, text: string): boolean {
   // met[end]: whether the pattern so far matches the text up to `end`. Takes length times length steps. A regular
-  // expression with several `.*` would take a power of their number, and the text may be an attacker's.
+  // expression with several `.*` would backtrack in polynomial time, and the text may come from an attacker.
   let met = Array.from({ length: text.length + 1 }, (_, end) => end === 0);
   for (const part of pattern.match(/\*\*+|\*|[^*]/gs) ?? []) {
     const before = met;

@@ -4,7 +4,7 @@ import { objectOf } from "./owners.ts";
 
 const BY_CONTENT = KINDS.filter(({ ownership }) => ownership.by === "content");
 
-/** Folders of the companions whose content names their owner, in the order of the bucket's listing. */
+/** Folders of companions whose content names their owner, in the order of the bucket's listing. */
 export const COMPANION_FOLDERS: readonly string[] = BY_CONTENT.map(({ folder }) => folder).sort();
 
 const REALISATIONS = KINDS.filter(({ upload }) => upload === "realisation");
@@ -35,14 +35,14 @@ export function namesOwnerInContent(key: string): boolean {
   return kindOf(key)?.ownership.by === "content";
 }
 
-/** Keys of the companions that an owner has by its name. They need not be in the bucket. */
+/** Keys of the companions whose key contains the owner's name. They need not be in the bucket. */
 export function keysOfOwner(of: OwnerType, owner: string): string[] {
   return KINDS.flatMap(({ folder, ownership }) =>
     ownership.by === "key" && ownership.of === of ? `${folder}${owner}${ownership.ending}` : [],
   );
 }
 
-/** The base name of the deriver that owns a companion; `undefined` for a companion of something else. */
+/** The base name of the deriver that owns a companion; `undefined` if the owner is no deriver. */
 export function deriverOf(key: string): string | undefined {
   const kind = kindOf(key);
   const { ownership } = kind ?? {};
@@ -54,7 +54,7 @@ function ownerInKey({ folder, ownership }: Kind, key: string): string | undefine
   return key.slice(folder.length, key.length - ownership.ending.length);
 }
 
-/** Other tools may name objects in a folder as they like; on the top level only the name tells one kind from another. */
+/** In a folder other tools may use any names. On the top level only the name distinguishes the kinds. */
 function kindOf(key: string): Kind | undefined {
   return KINDS.find(({ folder, pattern }) => (folder === "" ? pattern.test(key) : key.startsWith(folder)));
 }

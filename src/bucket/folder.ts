@@ -1,4 +1,5 @@
-// A folder of the bucket as a bucket of its own: a named cache is in it what the default cache is in the whole one.
+// A folder of the bucket as a bucket of its own: a named cache has in it the layout that the default cache has in the
+// whole bucket.
 
 /** The operations that a cache uses, each on keys below `folder` (which ends in a slash) and named without it. */
 export function bucketFolder(bucket: R2Bucket, folder: string): R2Bucket {
@@ -32,7 +33,7 @@ export function bucketFolder(bucket: R2Bucket, folder: string): R2Bucket {
   return operations as R2Bucket;
 }
 
-/** The object with another key. Its getters and methods are the runtime's own and want it as their `this`. */
+/** The object with another key. Its native getters and methods need the original as `this`. */
 function renamed<T extends { readonly key: string }>(object: T, folder: string): T {
   return new Proxy(object, {
     get(target, property) {

@@ -4,14 +4,14 @@ import { NIX32_CLASS } from "../nix/nix32.ts";
 import { archiveIn, outPathIn } from "./owners.ts";
 
 export interface Kind {
-  /** As messages name it. */
+  /** Its name in messages. */
   readonly name: string;
-  /** Where its objects lie, with a slash at the end; empty for the top level. */
+  /** The folder of its objects, with a slash at the end; empty for the top level. */
   readonly folder: string;
   /** Anchored; the path without its leading slash. Any key that matches may be read. */
   readonly pattern: RegExp;
   readonly contentType: string;
-  /** Of a public cache; a private one says `private, no-store` on everything. */
+  /** In a public cache; a private one sends `private, no-store` with everything. */
   readonly cacheControl: string;
   /** The largest body that may be PUT, decoded. Bytes. */
   readonly maxBytes: number;
@@ -19,9 +19,9 @@ export interface Kind {
   readonly upload: Upload;
   /** The store setting by which Nix compresses this kind on upload, where there is one; for messages. */
   readonly compressionSetting?: string;
-  /** Names are store path names, in which `?` is legal and sent raw. */
+  /** Names are store path names: `?` is legal in them and sent raw. */
   readonly nameMayHaveQuestionMark?: boolean;
-  /** The bucket key where it is not the path itself. */
+  /** The bucket key if it is not the path itself. */
   readonly key?: (path: string) => string;
 }
 
@@ -35,11 +35,11 @@ export type OwnerType = "path" | "deriver" | "nar";
 export type Ownership =
   /** The object is a path or a NAR itself. */
   | { readonly by: "itself" }
-  /** The key is the folder, the owner and `ending`: one object for each owner. The catalog needs no row for it. */
+  /** The key is the folder, the owner and `ending`: one object per owner. The catalog needs no row for it. */
   | { readonly by: "key"; readonly of: OwnerType; readonly ending: string }
   /**
-   * The content, a JSON object, names the owner: any number of objects for each. The catalog keeps a row for each of
-   * them. `undefined` where the content names none; such an object is never deleted.
+   * The content, a JSON object, names the owner: any number of objects per owner, each with a row in the catalog.
+   * `undefined` if the content names none; such an object is never deleted.
    */
   | {
       readonly by: "content";
@@ -89,7 +89,7 @@ export const NARINFO = kind({
 export const NAR = kind({
   name: "nar",
   folder: "nar/",
-  // Whatever is in the bucket under nar/ is served, so that caches filled by other tools work.
+  // Every object under nar/ is served, so that caches filled by other tools work.
   names: ".+",
   contentType: "application/x-nix-nar",
   cacheControl: IMMUTABLE,
@@ -157,7 +157,7 @@ export const KINDS: readonly Kind[] = [
 /** The folders that objects of a cache are in. */
 export const FOLDERS: readonly string[] = KINDS.map(({ folder }) => folder).filter((folder) => folder !== "");
 
-/** Pins, small JSON of the catalog, and the parts of uploads under way: folders that no route serves. */
+/** Folders that no route serves: pins (small JSON of the catalog) and the parts of uploads in flight. */
 export const PIN_FOLDER = "pins/";
 export const STAGING_FOLDER = "uploads/";
 

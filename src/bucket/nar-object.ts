@@ -1,4 +1,4 @@
-// The hash of a NAR, by its name and by its object in the bucket.
+// The hash of a NAR, read from its name or from its object in the bucket.
 import { HttpError } from "../http/errors.ts";
 import { decodeNix32, NIX32_CLASS } from "../nix/nix32.ts";
 
@@ -6,8 +6,8 @@ import { decodeNix32, NIX32_CLASS } from "../nix/nix32.ts";
 const NAR_KEY = new RegExp(`^nar/(${NIX32_CLASS}{52})\\.nar(\\.(xz|bz2|zst|lzip|lz4|br))?$`);
 
 /**
- * Custom metadata of an object too large for one put, for which the bucket records no checksum: the SHA-256 (lower-case
- * hex) that was computed before the object got its name.
+ * Custom metadata of an object too large for one put, for which the bucket records no checksum: its SHA-256
+ * (lower-case hex), computed before the object got its name.
  */
 const VERIFIED_SHA256 = "verified-sha256";
 
@@ -23,14 +23,14 @@ export function sha256OfNarKey(key: string): string {
   return sha256;
 }
 
-/** The SHA-256 in a NAR's name; `undefined` where the name is not made of one. */
+/** The SHA-256 in a NAR's name; `undefined` if the name has none. */
 export function narKeySha256(key: string): string | undefined {
   const name = NAR_KEY.exec(key)?.[1];
   if (name === undefined) return undefined;
   try {
     return decodeNix32(name, 32).toHex();
   } catch {
-    // 52 characters can say 260 bits; those with one of the upper four set are no hash.
+    // 52 characters encode 260 bits; the upper four must be zero.
     return undefined;
   }
 }

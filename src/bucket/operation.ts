@@ -38,7 +38,7 @@ const REASONS: Readonly<Record<number, BucketFailure>> = {
   [ENTITY_TOO_LARGE]: "too-large",
 };
 
-/** A bucket operation that failed: the client's fault where R2 says so, else an outage. */
+/** A failed bucket operation: the client's fault if R2's code says so, else an outage. */
 export class BucketError extends HttpError {
   readonly operation: string;
   readonly reason: BucketFailure;
@@ -56,7 +56,10 @@ export class BucketError extends HttpError {
   }
 }
 
-/** The refusal for a bucket operation that threw. One that a request body threw while the bucket read it stays. */
+/**
+ * The refusal for a bucket operation that threw. A refusal thrown by the request body while the bucket read it is
+ * kept.
+ */
 export function bucketFailure(operation: string, error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   const reason = REASONS[r2Code(error) ?? 0] ?? "unavailable";
@@ -65,7 +68,7 @@ export function bucketFailure(operation: string, error: unknown): HttpError {
   return new BucketError(operation, reason, error);
 }
 
-/** Whether the bucket has responded with a failure: an operation without a response may still happen. */
+/** Whether the bucket has responded with a failure. Without a response the operation may still happen. */
 export function isAnswered(failure: unknown): boolean {
   return failure instanceof Error && r2Code(failure.cause) !== undefined;
 }
@@ -80,8 +83,8 @@ export async function bucketOperation<T>(operation: string, run: () => Promise<T
 }
 
 /**
- * Puts a small object; false where `onlyIf` does not hold. R2 takes one write a second to a key and refuses the
- * loser of a race: where the winner wrote the same bytes, the loser's are stored, too.
+ * Puts a small object; false if `onlyIf` does not hold. R2 allows one write a second to a key and refuses the loser
+ * of a race. That is no failure if the winner wrote the same bytes.
  */
 export async function putSmall(
   bucket: R2Bucket,

@@ -6,7 +6,7 @@ type JsonObject = Readonly<Record<string, unknown>>;
 /** A base name, or a whole store path. */
 const STORE_PATH = new RegExp(`^(?:/.*/)?(${NIX32_CLASS}{32})-[^/]+$`);
 
-/** The hash part of the path that a realisation is of, or a build trace, which may have it one level deeper. */
+/** The hash part of the path of a realisation, or of a build trace, which may have it one level deeper. */
 export function outPathIn(content: JsonObject): string | undefined {
   const outPath = content.outPath ?? objectOf(content.value).outPath;
   return typeof outPath === "string" ? STORE_PATH.exec(outPath)?.[1] : undefined;
@@ -17,14 +17,14 @@ export function archiveIn({ archive }: JsonObject): string | undefined {
   return typeof archive === "string" ? /^(?:\.\.\/)?(nar\/[!-~]+)$/.exec(archive)?.[1] : undefined;
 }
 
-/** The object of a JSON text, or a value that is one already; empty for anything else. */
+/** The object of a JSON text, or the value itself if it is an object; empty for anything else. */
 export function objectOf(value: unknown): JsonObject {
   if (typeof value === "object" && value !== null) return { ...value };
   if (typeof value !== "string") return {};
   try {
     return objectOf(JSON.parse(value));
   } catch {
-    // Not JSON: it names no owner.
+    // Not JSON: no owner.
     return {};
   }
 }

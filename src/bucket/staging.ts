@@ -8,7 +8,7 @@ export function stagingKey(id: string, narKey: string): string {
   return `${STAGING_FOLDER}${id}/${narKey}`;
 }
 
-/** Deletes the parts of an upload, or the object that they were made into. */
+/** Deletes the parts of an upload, or the object assembled from them. */
 export async function abortInBucket(
   bucket: R2Bucket,
   { id, r2Id }: Pick<NewUpload, "id" | "r2Id">,

@@ -1,4 +1,4 @@
-// Whether the NAR that a narinfo names is in the bucket, whole and with the right hash.
+// Checks that the NAR of a narinfo is in the bucket, whole and with the right hash.
 import { equalHash, formatHash, type Hash } from "../nix/hash.ts";
 import { narKeyOfUrl } from "../nix/nar-url.ts";
 import type { NarInfo } from "../nix/narinfo.ts";
@@ -88,7 +88,7 @@ export function narContradiction(object: R2Object, info: NarInfo): string | unde
 
 function hashContradiction(found: Hash, info: NarInfo): string | undefined {
   const expected = info.fileHash;
-  // A FileHash of another algorithm, which only other tools write, cannot be compared with anything here.
+  // A FileHash of another algorithm, which only other tools write, cannot be compared.
   if (expected === undefined || expected.algorithm !== found.algorithm || equalHash(found, expected))
     return undefined;
   return `has the hash ${formatHash(found)}, not ${formatHash(expected)}`;
@@ -100,9 +100,9 @@ function recordedSha256(object: R2Object): Hash | undefined {
 }
 
 /**
- * The hash of an object that R2 has none for. Where the expected one is known the bucket checks and records it
- * itself, by a put of the object onto itself: no byte passes through JavaScript and the next reader finds it.
- * `undefined` where the object is no more the one that was looked at.
+ * The hash of an object without a recorded one. If the expected hash is known, the bucket checks and records it by a
+ * put of the object onto itself: no byte passes through JavaScript, and the hash is recorded for later. `undefined`
+ * if the object has changed meanwhile.
  */
 async function hashOnce(
   bucket: R2Bucket,
@@ -118,7 +118,7 @@ async function hashOnce(
       await bucket.put(key, body, { sha256: expected.bytes, httpMetadata, customMetadata });
       return expected;
     } catch (error) {
-      // A wrong digest is what we asked about: hash it to say which one it really has.
+      // The digest is wrong: hash the object to report the real one.
       if (r2Code(error) !== BAD_DIGEST) throw bucketFailure("put", error);
     }
   }

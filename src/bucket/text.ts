@@ -6,15 +6,15 @@ import { bucketOperation } from "./operation.ts";
 
 export type StoredText =
   | { readonly object: R2Object; readonly text: string }
-  /** Larger than allowed, not in the encoding that it says, or no UTF-8; `unreadable` says which. */
+  /** Larger than allowed, not in its declared encoding, or not UTF-8; `unreadable` says which. */
   | {
       readonly object: R2Object;
       readonly unreadable: string;
-      /** Another reader may be able to read it: it is too large, or in an encoding that only Nix knows. */
+      /** Another reader may be able to read it: it is too large, or in an encoding that only Nix supports. */
       readonly mayBeSound: boolean;
     };
 
-/** Reads an object of at most `maxBytes`, decoded; `undefined` where there is none. One bucket operation. */
+/** Reads an object of at most `maxBytes`, decoded; `undefined` if there is none. One bucket operation. */
 export async function readText(
   bucket: R2Bucket,
   key: string,

@@ -1,4 +1,4 @@
-// What a cache says of itself: /nix-cache-info, the front page and /health.
+// A cache's description of itself: /nix-cache-info, the front page and /health.
 import { cacheControl } from "../bucket/kinds.ts";
 import { allProblems, type Config } from "../config/config.ts";
 import type { Handler } from "../context.ts";
@@ -11,13 +11,19 @@ import { FormatError } from "../nix/format-error.ts";
 
 const MAX_CACHE_INFO_BYTES = 4096;
 
-/** Answers GET of `/nix-cache-info` from the configuration. It always has a Priority: an absent one means 0. */
+/**
+ * Answers GET of `/nix-cache-info` from the configuration. Always sends a Priority, because Nix takes an absent one
+ * for 0.
+ */
 export const getCacheInfo: Handler = ({ request, config }) =>
   textDocument(request, formatCacheInfo(cacheInfo(config)), "text/x-nix-cache-info", {
     "Cache-Control": cacheControl(config.isPrivate),
   });
 
-/** Answers GET of `/` with the same as text. Vary: signed requests get S3's list of buckets, and Accept may count later. */
+/**
+ * Answers GET of `/` with the same as text. Vary: signed requests get S3's list of buckets, and Accept may be used
+ * later.
+ */
 export const getFrontPage: Handler = ({ request, config }) =>
   textDocument(request, formatCacheInfo(cacheInfo(config)), "text/plain; charset=utf-8", {
     "Cache-Control": cacheControl(config.isPrivate),
@@ -26,7 +32,7 @@ export const getFrontPage: Handler = ({ request, config }) =>
 
 /**
  * Answers PUT of `/nix-cache-info`, which Nix sends when it opens a store that has none. Stores nothing. Throws
- * {@link HttpError} 409 where it contradicts the configuration.
+ * {@link HttpError} 409 if it contradicts the configuration.
  */
 export const putCacheInfo: Handler = async ({ request, config }) => {
   const text = decodeUtf8(await readBody(request, MAX_CACHE_INFO_BYTES));
@@ -84,7 +90,7 @@ function cacheInfo(config: Config): CacheInfo {
   return { storeDir: config.storeDir, wantMassQuery: true, priority: config.priority };
 }
 
-/** Answers conditions and ranges for a small text, as for an object of the bucket. */
+/** Applies conditions and ranges to a small text, as to an object of the bucket. */
 async function textDocument(
   request: Request,
   text: string,

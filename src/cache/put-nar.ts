@@ -21,21 +21,21 @@ export const putNar: Handler = async ({ request, bucket, path: key, catalog, pur
     );
   }
 
-  // The catalog first: from now on the key is not deleted, so that the answer of `head` stays true.
+  // The catalog first: from now on the key is not deleted, so that the result of `head` stays true.
   await catalog((c) => c.announceNar({ key, size, sha256 }));
   const stored = await bucketOperation("head", () => bucket.head(key));
   if (stored !== null && sha256Of(stored) === sha256) {
-    // Leave the body to the runtime, which drains it. Cancelling it would break the connection of a client that is still
-    // sending and has no answer yet.
+    // Leave the body for the runtime to drain. Cancelling it would break the connection of a client that is still
+    // sending.
     return alreadyHere(stored);
   }
-  // An object without the right checksum was put by another tool and may be damaged: this upload replaces it.
+  // An object without the right checksum comes from another tool and may be damaged: this upload replaces it.
   try {
     const { httpEtag } = await bucket.put(key, request.body ?? new Uint8Array(), {
       sha256,
       httpMetadata: { contentType: NAR.contentType },
     });
-    // The edge would serve the damaged object for as long as it may keep a NAR: a year.
+    // Otherwise the edge could serve the damaged object for a year, the max-age of a NAR.
     if (stored !== null) purge([`/${key}`]);
     return textLine(201, `stored ${key}`, { ETag: httpEtag });
   } catch (error) {

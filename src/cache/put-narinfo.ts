@@ -1,4 +1,4 @@
-// Uploading a narinfo: the checks that need nothing else in the cache. The catalog does the rest.
+// Uploading a narinfo: the checks that need only the narinfo itself. The catalog does the rest.
 import { NARINFO } from "../bucket/kinds.ts";
 import type { Keys } from "../config/config.ts";
 import type { Handler } from "../context.ts";
@@ -19,7 +19,7 @@ export const putNarInfo: Handler = async ({ request, path, config, catalog, iden
   const info = parseUpload(await readUpload(request), path, config.storeDir);
   const isProven = await provesItself(info, config.storeDir);
   if (info.ca !== undefined && !isProven) {
-    // No signature covers the CA, and clients fail on a wrong one.
+    // Signatures do not cover the CA, and clients fail on a wrong one.
     throw new HttpError(400, `narinfo: CA: ${info.storePath.baseName} does not follow from it`);
   }
   if (!isProven) await requireSignature(info, await config.keys());
@@ -50,7 +50,7 @@ function parseUpload(text: string, key: string, storeDir: string): NarInfo {
   }
 }
 
-/** Requires one valid signature by a trusted key, where the cache has any. Throws {@link HttpError} 403. */
+/** Requires a valid signature by a trusted key, if the cache has trusted keys. Throws {@link HttpError} 403. */
 async function requireSignature(info: NarInfo, keys: Keys): Promise<void> {
   if (keys.trusted.length === 0) return;
   if ((await verify([...keys.trusted], fingerprint(info), info.signatures)) !== undefined) return;
@@ -62,9 +62,9 @@ async function requireSignature(info: NarInfo, keys: Keys): Promise<void> {
 }
 
 /**
- * Whether a path is content-addressed: its name follows from the address that it claims. Where the address is the hash
- * of the archive, it must equal NarHash: the narinfo could else offer another archive under this name. Other addresses
- * cannot be checked with the narinfo alone; Nix checks them on import, from 2.4 on.
+ * Whether a path is content-addressed: its name follows from its CA. If the address is the hash of the archive, it
+ * must equal NarHash: otherwise the narinfo could offer another archive under this name. Other addresses cannot be
+ * checked with the narinfo alone; Nix checks them on import, from 2.4 on.
  */
 async function provesItself(
   { ca, storePath, references, narHash }: NarInfo,
@@ -73,7 +73,7 @@ async function provesItself(
   if (ca === undefined) return false;
   const { baseName, name } = storePath;
   if ((await storePathOfContentAddress(ca, name, references, storeDir, baseName)) !== baseName) return false;
-  // A path that refers to itself is hashed with its own hash part replaced, so that the address is not NarHash.
+  // A path that refers to itself is hashed without its own hash part, so the address is not NarHash.
   const isNarHash = ca.startsWith("fixed:r:sha256:") && !references.includes(baseName);
   return !isNarHash || equalHash(parseHash(ca.slice("fixed:r:".length)), narHash);
 }

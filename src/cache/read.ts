@@ -1,4 +1,4 @@
-// Reading an object: one bucket operation, and a body that goes from the bucket to the client untouched.
+// Reading an object: one bucket operation; the body streams from the bucket to the client.
 import { cacheControl, type Kind, keyOf, NAR } from "../bucket/kinds.ts";
 import { bucketFailure, bucketOperation } from "../bucket/operation.ts";
 import type { Handler } from "../context.ts";
@@ -16,9 +16,9 @@ import {
 /** The bucket's answer to a request. */
 interface Found {
   readonly object: R2Object;
-  /** Absent for HEAD, and where the range lies outside the object. */
+  /** Absent for HEAD, and if the range lies outside the object. */
   readonly body: ReadableStream | null;
-  /** Set where `body` is only this part of the object. */
+  /** Set if `body` is only this part of the object. */
   readonly range?: RangeRequest;
 }
 
@@ -43,8 +43,8 @@ async function find(request: Request, bucket: R2Bucket, kind: Kind, key: string)
 }
 
 /**
- * Gets a part of an object in one operation. Three rare cases take a second: a range past the end, whose answer needs
- * the size, and an If-Range that does not hold or an object to be decoded, which get the whole.
+ * Gets a part of an object in one operation. Three rare cases take a second operation: a range past the end needs the
+ * size; a failed If-Range and an object to be decoded need the whole object.
  */
 async function findPart(
   request: Request,
@@ -64,7 +64,7 @@ async function findPart(
   return whole && { object: whole, body: whole.body };
 }
 
-/** A part with its body; without a body where the range lies outside the object. */
+/** A part with its body; without one if the range lies outside the object. */
 async function getPart(
   bucket: R2Bucket,
   key: string,
@@ -73,7 +73,7 @@ async function getPart(
   try {
     return await bucket.get(key, { range });
   } catch (error) {
-    // R2 has an error code for some ranges that lie outside, but not for all: compare with the size.
+    // R2 has an error code for some ranges outside the object only: compare with the size.
     const object = await bucketOperation("head", () => bucket.head(key));
     if (object !== null && resolveRange(range, object.size) !== undefined) throw bucketFailure("get", error);
     return object;
@@ -125,7 +125,7 @@ async function respond(request: Request, kind: Kind, found: Found, isPrivate: bo
   headers["Content-Length"] = String(length);
   if (coding === undefined) return new Response(body, { status, headers });
   headers["Content-Encoding"] = coding;
-  // The object is stored encoded; without "manual" the runtime would encode it again.
+  // Already encoded: without "manual" the runtime would encode the body again.
   return new Response(body, { status, headers, encodeBody: "manual" });
 }
 
@@ -136,7 +136,7 @@ function contentEncoding(kind: Kind, object: R2Object): string | undefined {
   return kind === NAR || stored === "" || stored === "identity" ? undefined : stored;
 }
 
-/** The coding that this client does not accept and that must be decoded for it. */
+/** The coding of an object that this client does not accept, so that it must be decoded. */
 function codingToDecode(request: Request, kind: Kind, object: R2Object): Coding | undefined {
   const coding = contentEncoding(kind, object);
   if (coding === undefined || accepts(acceptEncoding(request), coding)) return undefined;

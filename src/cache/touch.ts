@@ -1,5 +1,5 @@
-// Reads by pushers. A pusher that finds a path or a NAR here does not send it and relies on it: it must stay. The catalog
-// records the use before the read, so that a collection does not remove what the read is about to find.
+// Reads by pushers. A pusher does not send a path or NAR that is here, so it must stay. The catalog records the use
+// before the read, so that a collection does not remove it in between.
 import { collects } from "../config/retention.ts";
 import type { Handler } from "../context.ts";
 import { logFailure } from "../http/errors.ts";
@@ -16,7 +16,7 @@ export function touchPathOnPush(read: Handler): Handler {
   };
 }
 
-/** Records that a pusher asks for a NAR: it does so with HEAD before an upload, of which the edge makes a GET. */
+/** Records that a pusher asks for a NAR. Before an upload it sends a HEAD, which the edge turns into a GET. */
 export function touchNarOnPush(read: Handler): Handler {
   return async (context) => {
     const { path, catalog } = context;
@@ -25,7 +25,7 @@ export function touchNarOnPush(read: Handler): Handler {
   };
 }
 
-/** A read must not fail because the catalog does not answer. */
+/** A read must not fail because the catalog is down. */
 function recorded(work: Promise<unknown>): Promise<void> {
   return logFailure("a pusher's read was not recorded", work);
 }

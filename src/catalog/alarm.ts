@@ -1,6 +1,6 @@
-// The alarm of a catalog: when it is due, and work that says when it is to be done again.
+// The alarm of a catalog, and the work that it runs.
 
-/** Milliseconds after which work that failed is tried again. */
+/** Milliseconds after which failed work is retried. */
 const RETRY_MS = 60_000;
 
 export class Alarm {
@@ -14,23 +14,23 @@ export class Alarm {
     this.#now = now;
   }
 
-  /** Reads when it is due. Call it when the object starts, and when the alarm has gone off: then none is set. */
+  /** Reads the time of the alarm. Call it when the object starts, and when the alarm has fired: then none is set. */
   async read(): Promise<void> {
     this.#due = await this.#storage.getAlarm();
   }
 
   /**
-   * Runs the alarm at `time` (milliseconds since the epoch) or earlier. It is written together with the rows of the same
-   * turn, so that rows that need it never come without it.
+   * Runs the alarm at `time` (milliseconds since the epoch) or earlier. It is written atomically with the rows of the
+   * same turn, so that rows that need an alarm always have one.
    */
   wake(time: number): void {
     if (this.#due !== null && this.#due <= time) return;
     this.#due = time;
-    // The object's output gate holds every answer back until it is written.
+    // Not awaited: the object's output gate holds every response back until it is written.
     void this.#storage.setAlarm(time);
   }
 
-  /** A transaction that is rolled back takes an alarm that was set in it along. */
+  /** Rolling a transaction back also undoes an alarm that was set in it. */
   transaction<T>(run: () => T): T {
     const due = this.#due;
     try {
@@ -42,8 +42,8 @@ export class Alarm {
   }
 
   /**
-   * Does work that returns when it is to be done again. Work that fails is tried again a minute later: the platform
-   * would give up the whole alarm after some tries, and one failure would stop the other work.
+   * Does work that returns the time of its next turn. Failed work is retried a minute later: otherwise one failure
+   * would stop the other work, and the platform would give up the alarm after some retries.
    */
   async repeat(work: () => Promise<number | undefined>): Promise<void> {
     let next: number | undefined;

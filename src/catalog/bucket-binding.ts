@@ -1,13 +1,13 @@
-// Binds a catalog to one folder of the bucket for ever. Catalogs are found by the name of the cache: a name that is given
-// to another cache would show that cache the former one's paths, and delete by them.
+// Binds a catalog to one folder of the bucket for ever. A catalog is found by the name of its cache. If the name is
+// reused for another folder, the catalog would show the former cache's paths, and delete by them.
 
-/** Throws where the catalog is that of another folder: every call is refused until the configuration is corrected. */
+/** Throws if the catalog is bound to another folder: every call is refused until the configuration is corrected. */
 export function requireSameFolder(storage: DurableObjectStorage, name: string, folder: string): void {
   const home = storage.kv.get<string>("folder");
   if (home === undefined) storage.kv.put("folder", folder);
   if (home === undefined || home === folder) return;
   throw new Error(
-    `the catalog ${name} is that of ${where(home)} in the bucket, and the configuration wants it for ${where(folder)}: give the cache a name that none has had before`,
+    `the catalog ${name} belongs to ${where(home)} of the bucket, but the configuration uses it for ${where(folder)}: give the cache a new name`,
   );
 }
 

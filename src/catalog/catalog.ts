@@ -1,5 +1,5 @@
-// The Catalog: one SQLite Durable Object per cache, the single writer of metadata and the index over the bucket. Reads
-// of the protocol never call it. This class only hands over; the operations are functions of their own.
+// The Catalog: one SQLite Durable Object per cache, the single writer of metadata and the index over the bucket.
+// Reads of the protocol never call it. This class only delegates to functions.
 import { DurableObject } from "cloudflare:workers";
 import { bucketFolder } from "../bucket/folder.ts";
 import { cacheNamed, configOf, undeclared } from "../config/config.ts";
@@ -54,8 +54,8 @@ import { migrate } from "./schema.ts";
 import { VERIFY_DELAY_MS, verifyQueued } from "./verify/queue.ts";
 
 /**
- * The kinds of runs, the most urgent first. A check of an outdated catalog would find little but what a reindex is about
- * to fix.
+ * The kinds of runs, the most urgent first. Before a reindex has ended, most findings of a check would be differences
+ * that it is about to fix.
  */
 export const RUNS: readonly RunDefinition[] = [REINDEX, COLLECT, RESIGN, CHECK];
 
@@ -69,7 +69,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     super(ctx, env);
     migrate(ctx.storage);
     const deployment = configOf(env);
-    // The Worker names the object like the cache.
+    // The object has the name of the cache.
     const name = ctx.id.name ?? deployment.cacheName;
     const config = cacheNamed(deployment, name) ?? undeclared(deployment, name);
     requireSameFolder(ctx.storage, name, config.folder);
@@ -240,7 +240,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
 
   #run<O, R>(definition: RunDefinition<O, R>, options: O): Promise<Result<R>> {
     return toResult(async () => {
-      // Before the first step, so that the run goes on even if the object crashes in it.
+      // Set before the first step, so that the run continues even if the object crashes in it.
       this.#alarm.wake(this.context.now() + RETRY_MS);
       const report = await requestRun(this.context, definition, options);
       this.#wakeForRuns();
@@ -253,9 +253,9 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   override async alarm(): Promise<void> {
-    // None is set now; NARs that others release from here on set the next.
+    // None is set now; releasing a NAR from here on sets the next.
     await this.#alarm.read();
-    // In this order: the sweep then counts the NARs that a run has released.
+    // Runs first, so that the sweep includes the NARs that they have released.
     await this.#alarm.repeat(() => continueRuns(this.context, RUNS));
     await this.#alarm.repeat(() => this.#sweep());
     await this.#alarm.repeat(() => sweepUploads(this.context));
@@ -273,7 +273,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return isIndexed(this.context) ? (await sweepNars(this.context)).next : nextStepTime(this.context, RUNS);
   }
 
-  /** Alarms continue the reindex where one invocation does not reach its end. */
+  /** Alarms continue the reindex if one invocation does not finish it. */
   async #index(): Promise<void> {
     try {
       await requireIndex(this.context);

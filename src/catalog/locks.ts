@@ -1,10 +1,12 @@
 // Locks by name: while an operation on a path awaits the bucket, others on the same path wait for it.
 
-/** Named locks of one process. After a crash the intents in the table `pending` say what was in flight. */
+/**
+ * Named locks of one process. After a crash the intents in the table `pending` tell which operations were in flight.
+ */
 export class Locks {
   readonly #tails = new Map<string, Promise<unknown>>();
 
-  /** Runs `operation` when all earlier ones of that name have ended, however they ended. */
+  /** Runs `operation` when all earlier ones of that name have succeeded or failed. */
   async run<T>(name: string, operation: () => Promise<T>): Promise<T> {
     const earlier = this.#tails.get(name);
     const tail = earlier === undefined ? operation() : earlier.then(operation, operation);
@@ -25,7 +27,7 @@ export class Locks {
       await this.settled(held);
     }
     const done = operation();
-    // Taken before anything else can run. Only the caller learns of a failure, not each of the locks.
+    // Acquired synchronously. Only the caller gets a failure, not each of the locks.
     const hold = () => done.then(() => undefined);
     for (const name of names) void this.run(name, hold).catch(() => undefined);
     return done;

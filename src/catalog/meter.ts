@@ -11,13 +11,13 @@ const CLASSES: Readonly<Record<string, keyof Spent>> = {
   delete: "deletes",
 };
 
-/** The same context, and the cost of what was done through it so far. */
+/** The same context, and the cost of all work done through it so far. */
 export function metered(c: CatalogContext): {
   readonly context: CatalogContext;
   readonly spent: () => Spent;
 } {
   const spent: Spent = { ...NOTHING_SPENT };
-  // A cursor goes on counting while it is read, so it is asked at the end.
+  // A cursor's counts grow while it is read, so read them at the end.
   const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
   const exec = (query: string, ...bindings: SqlStorageValue[]) => {
     const cursor = c.sql.exec(query, ...bindings);

@@ -5,7 +5,7 @@ import type { CatalogContext } from "./context.ts";
 /** Objects that R2 deletes in one call. */
 export const DELETE_BATCH = 1000;
 
-/** Deletes objects. An object that is read or listed between the two counts may be gone already. */
+/** Deletes objects. An object that is read or listed between the two increments may be gone already. */
 export async function deleteObjects(c: CatalogContext, keys: readonly string[]): Promise<void> {
   c.deletions.count++;
   try {
@@ -22,7 +22,7 @@ export interface Push {
   readonly pushedBy: string;
   /** Milliseconds since the epoch. */
   readonly firstPush: number;
-  /** Milliseconds since the epoch; set where a resign has written the object later. */
+  /** Milliseconds since the epoch; set if a resign has rewritten the object. */
   readonly lastPush?: number;
 }
 
@@ -35,7 +35,7 @@ export function pushMetadata({ pushedBy, firstPush, lastPush }: Push): Record<st
   };
 }
 
-/** Of an object that another tool has written, the time of the upload. */
+/** The time of the upload, for an object that another tool has written. */
 export function pushOf(object: R2Object): Push & { readonly lastPush: number } {
   const metadata = object.customMetadata ?? {};
   const uploaded = object.uploaded.getTime();

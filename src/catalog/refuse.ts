@@ -1,9 +1,9 @@
-// How an operation of the catalog refuses, and how that becomes a value for the Worker.
+// Refusing an operation of the catalog, and turning the refusal into a value for the Worker.
 import { BucketError } from "../bucket/operation.ts";
 import type { Refusal } from "../contract/refusals.ts";
 import type { Result } from "../contract/result.ts";
 
-/** A refusal on its way out of an operation. The message is for a run's report, where a step may refuse. */
+/** A thrown refusal. The message is for the report of a run whose step refuses. */
 export class Refused extends Error {
   readonly refusal: Refusal;
 
@@ -13,7 +13,7 @@ export class Refused extends Error {
   }
 }
 
-/** Whether a failure has a message for the client: any other is a defect of the catalog. */
+/** Whether an error is a refusal, with a message for the client. Any other error is a defect of the catalog. */
 export function isRefusal(error: unknown): error is Refused | BucketError {
   return error instanceof Refused || error instanceof BucketError;
 }

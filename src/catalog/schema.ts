@@ -1,9 +1,7 @@
-// The catalog's tables and how they came to be: ordered migrations, run when the object starts. docs/catalog.md
-// describes every table and column.
+// The catalog's tables, as ordered migrations, run when the object starts. docs/catalog.md describes every table and
+// column.
 
-/**
- * Each entry takes the schema from version N to N + 1. An entry that has been released is never changed: add one.
- */
+/** Each entry takes the schema from version N to N + 1. Never change a released entry: add one. */
 export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE paths (
@@ -187,7 +185,7 @@ export const MIGRATIONS: readonly string[] = [
   `,
 ];
 
-/** Brings the tables to the newest version. Synchronous and atomic: nothing can look in between. */
+/** Brings the tables to the newest version. Synchronous and atomic. */
 export function migrate(storage: DurableObjectStorage, migrations: readonly string[] = MIGRATIONS): void {
   storage.transactionSync(() => {
     const { sql } = storage;
@@ -196,7 +194,7 @@ export function migrate(storage: DurableObjectStorage, migrations: readonly stri
       sql.exec<{ version: number }>("SELECT version FROM schema_version").toArray()[0]?.version ?? 0;
     if (current > migrations.length) {
       throw new Error(
-        `the catalog has schema ${current}, this Worker knows ${migrations.length}: deploy the newer Worker again`,
+        `the catalog has schema ${current}, this Worker has ${migrations.length}: deploy the newer Worker again`,
       );
     }
     for (const migration of migrations.slice(current)) sql.exec(migration);

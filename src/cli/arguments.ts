@@ -1,4 +1,4 @@
-// What `npm start` has to know of the arguments that it hands to `wrangler dev`.
+// Parses the arguments that `npm start` passes to `wrangler dev`.
 
 export interface StartArguments {
   /** The environment of `-e`/`--env`, whose secrets are in `.dev.vars.<env>` if there is such a file. */
@@ -8,9 +8,9 @@ export interface StartArguments {
   /** Variables of `--var NAME:value`. */
   readonly vars: Readonly<Record<string, string>>;
   readonly protocol: "http" | "https";
-  /** wrangler is asked for its help, and nothing starts. */
+  /** wrangler only prints its help, and nothing starts. */
   readonly isHelp: boolean;
-  /** The arguments for wrangler: the given ones, and the defaults of `npm start` where they say nothing else. */
+  /** The arguments for wrangler: the given ones and, unless they override them, the defaults of `npm start`. */
   readonly forWrangler: readonly string[];
 }
 

@@ -12,15 +12,14 @@ const TOKEN_BYTES = 32;
 export type Vars = Readonly<Record<string, string | undefined>>;
 
 /**
- * Makes `.dev.vars` in `directory` with a random PUSH_TOKEN and a fresh SIGNING_KEY, unless there is one: that one
- * is its owner's and stays as it is, whatever it lacks. Of several calls at once one makes it. Returns whether this
- * one did.
+ * Makes `.dev.vars` in `directory` with a random PUSH_TOKEN and a fresh SIGNING_KEY, unless the file exists: an
+ * existing one is never changed. Of concurrent calls only one makes it. Returns whether this one did.
  */
 export async function makeDevVars(directory: string): Promise<boolean> {
   const path = join(directory, ".dev.vars");
   if ((await readIfThere(path)) !== undefined) return false;
-  // Written aside, in a folder that git ignores, and then given its name in one step: nobody sees half a file,
-  // and the link fails if another start was faster.
+  // Write to a temporary file in a folder that git ignores, then link it: the file appears atomically, and the link
+  // fails if another start was faster.
   const scratch = join(directory, ".wrangler");
   await mkdir(scratch, { recursive: true });
   const draft = join(scratch, `dev-vars-${randomUUID()}`);

@@ -6,9 +6,9 @@ const TIMEOUT_MS = 30_000;
 const INTERVAL_MS = 100;
 const MAX_SHOWN_CHARACTERS = 200;
 
-/** The mistakes in the configuration that /health tells, once it answers. Throws if it does not in 30 seconds. */
+/** The mistakes in the configuration that /health reports. Throws if it does not answer in 30 seconds. */
 export async function problemsOf(address: Address): Promise<string[]> {
-  // Its certificate is self-signed and `fetch` would refuse it. That the server listens has to do.
+  // The certificate is self-signed, so `fetch` would refuse it. Check only that the server listens.
   if (address.protocol === "https") return [];
   const response = await firstAnswer(`${urlOf(address)}/health`);
   const text = await response.text();
@@ -16,7 +16,7 @@ export async function problemsOf(address: Address): Promise<string[]> {
   try {
     body = JSON.parse(text);
   } catch {
-    // Not the Worker's answer but wrangler's, for one that does not even load; wrangler has shown why.
+    // wrangler's answer for a Worker that does not load; wrangler has shown the reason.
     return [`/health answered ${response.status}: ${text.slice(0, MAX_SHOWN_CHARACTERS)}`];
   }
   const problems = typeof body === "object" && body !== null && "problems" in body ? body.problems : [];

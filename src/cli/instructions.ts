@@ -1,6 +1,6 @@
-// What `npm start` prints when the cache answers: the lines to paste for pushing and pulling.
+// The output of `npm start` when the cache is up: the lines to paste for pushing and pulling.
 
-/** Where this machine reaches the server, as wrangler tells it: also with `--ip 0.0.0.0` an address to connect to. */
+/** The server's address as wrangler reports it: even with `--ip 0.0.0.0` one to connect to. */
 export interface Address {
   readonly protocol: "http" | "https";
   readonly ip: string;
@@ -9,17 +9,17 @@ export interface Address {
 
 export interface RunningCache {
   readonly address: Address;
-  /** The public keys of what the Worker signs with, `name:base64`. */
+  /** The Worker's public signing keys, `name:base64`. */
   readonly publicKeys: readonly string[];
   readonly pushToken: string | undefined;
   readonly pullToken: string | undefined;
-  /** The netrc file to propose; absolute, because nix.conf knows no `~`. */
+  /** The netrc file to propose; absolute, because nix.conf does not expand `~`. */
   readonly netrcPath: string;
   /** Mistakes in the configuration, one line each. */
   readonly problems: readonly string[];
 }
 
-/** Seen with Nix 2.8 and 2.34: the narinfo that a client has uploaded goes into its own cache as it was sent. */
+/** Seen with Nix 2.8 and 2.34: a client caches the narinfo that it uploads as it was sent. */
 const SIGNED_HERE = [
   "The user who has pushed a path remembers it without the cache's signature for a month: to pull it back as that",
   "user, add --narinfo-cache-positive-ttl 0.",

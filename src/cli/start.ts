@@ -37,7 +37,7 @@ async function greet(given: StartArguments, address: Address): Promise<void> {
   );
 }
 
-/** What is wrong with a key is said by /health. */
+/** /health reports invalid keys. */
 async function publicKeysOf(signingKeys: string): Promise<string[]> {
   const keys = signingKeys.split(/\s+/).filter((text) => text !== "");
   const parsed = await Promise.allSettled(keys.map(parseSecretKey));

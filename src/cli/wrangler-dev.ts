@@ -1,4 +1,4 @@
-// Runs `wrangler dev` on the terminal of this process and learns from it where it listens.
+// Runs `wrangler dev` on the terminal of this process and receives its address.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
  * Runs `wrangler dev` in the project at `root` until it ends, and calls `onListening` once it listens. Signals go to
- * it. Returns the code to exit with: its own, and 0 after a signal, because a stop that was asked for is no failure.
+ * it. Returns the code to exit with: its own, or 0 after a signal, because a requested stop is no failure.
  */
 export async function runWranglerDev(
   root: string,
@@ -29,7 +29,7 @@ export async function runWranglerDev(
     env: {
       WRANGLER_SEND_METRICS: "false",
       WRANGLER_HIDE_BANNER: "true",
-      // The cache does not look at request.cf: nothing is to be asked of Cloudflare on every start.
+      // The cache does not use request.cf, so wrangler need not fetch it from Cloudflare on every start.
       CLOUDFLARE_CF_FETCH_ENABLED: "false",
       ...process.env,
     },
@@ -48,7 +48,7 @@ export async function runWranglerDev(
       const listening = readListening(message);
       if (listening === undefined) return;
       onListening(listening).catch((error: unknown) => {
-        // A server that is going down does not answer.
+        // A server that is shutting down does not answer.
         if (isStopping) return;
         wrangler.kill("SIGTERM");
         fail(error);

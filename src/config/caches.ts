@@ -1,11 +1,11 @@
-// The table CACHES: the named caches, and what the default one is besides its variables.
+// The table CACHES: the named caches, and further settings of the default one.
 import { FOLDERS, PIN_FOLDER, STAGING_FOLDER } from "../bucket/kinds.ts";
 import { type Retention, retentionOf } from "./retention.ts";
 import { isSet, isTable, jsonOrValue, priority, words } from "./values.ts";
 
 /**
- * When a NAR's content is verified: `before` its path is published, `after` that, or never by reading it (`off`). What
- * the bucket and the catalog know anyway is compared in any case.
+ * When a NAR is read to verify its content: `before` its path is published, `after` that, or never (`off`). Recorded
+ * hashes and sizes are always compared.
  */
 const VERIFY = ["before", "after", "off"] as const;
 export type Verify = (typeof VERIFY)[number];
@@ -19,7 +19,7 @@ export interface CacheEntry {
   readonly listings: boolean;
   readonly priority: number;
   readonly signingKeys: readonly string[] | undefined;
-  /** Not parsed yet; `undefined` where the entry does not say. */
+  /** Not parsed yet; `undefined` if the entry does not have it. */
   readonly trustedPublicKeys: unknown;
   readonly retention: Omit<Retention, "graceMs">;
 }
@@ -44,7 +44,7 @@ const SETTINGS = [
   "max_size_gb",
 ];
 
-/** Whether a text has the form that the name of a cache must have. */
+/** Whether a text has the form of a cache name. */
 export function isCacheName(text: string): boolean {
   return /^[a-z0-9][a-z0-9-]{0,62}$/.test(text);
 }
@@ -53,7 +53,7 @@ export function isReserved(name: string): boolean {
   return RESERVED.has(name);
 }
 
-/** What is wrong with a name; `undefined` for nothing. */
+/** The mistake in a name; `undefined` for a valid one. */
 export function nameProblem(name: unknown): string | undefined {
   if (typeof name !== "string" || !isCacheName(name)) {
     return "must be lower-case letters, digits and '-', and 63 at most";
@@ -62,9 +62,9 @@ export function nameProblem(name: unknown): string | undefined {
 }
 
 export interface Caches {
-  /** By name; one with a name that is refused is left out. */
+  /** By name; an entry with an invalid name is left out. */
   readonly entries: ReadonlyMap<string, CacheEntry>;
-  /** Whether it is unclear which caches were meant, and which of them were meant to be private. */
+  /** Whether the intended caches, and which of them are private, cannot be determined. */
   readonly isUnclear: boolean;
 }
 
@@ -96,7 +96,7 @@ function parseEntry(label: string, value: unknown, defaultPriority: number, prob
   for (const name of unknown) {
     problems.push(`${label}.${name.slice(0, 40)}: unknown setting; allowed: ${SETTINGS.join(", ")}`);
   }
-  // An unknown setting may have been meant to hide the cache, such as a misspelt `visibility`.
+  // An unknown setting may be a misspelt `visibility = "private"`.
   const mayBePrivate = !isTable(value) || unknown.length > 0;
   return {
     isPrivate: visibility(label, entry.visibility, problems) ?? (mayBePrivate ? true : undefined),
@@ -112,7 +112,7 @@ function parseEntry(label: string, value: unknown, defaultPriority: number, prob
   };
 }
 
-/** Private for an invalid value, which may have been meant so. */
+/** Private for an invalid value, which may have been meant to be "private". */
 function visibility(label: string, value: unknown, problems: string[]): boolean | undefined {
   if (value === undefined) return undefined;
   if (value === "public" || value === "private") return value === "private";
@@ -126,7 +126,7 @@ function flag(name: string, value: unknown, problems: string[]): boolean {
   return false;
 }
 
-/** A setting that is not understood may have been meant to publish nothing unverified. */
+/** An invalid value may have been meant to be "before". */
 function verify(label: string, value: unknown, problems: string[]): Verify {
   if (value === undefined) return DEFAULT_VERIFY;
   const known = VERIFY.find((word) => word === value);

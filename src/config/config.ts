@@ -31,11 +31,11 @@ export interface Shared {
   readonly oidc: readonly OidcRule[];
   /** The name of the default cache, whose catalog keeps the tokens of all. */
   readonly defaultName: string;
-  /** One line for each mistake that shows without importing the keys. */
+  /** One line for each mistake that is found without importing the keys. */
   readonly problems: readonly string[];
   /** One line for each mistake in the keys of any cache. */
   readonly keyProblems: () => Promise<readonly string[]>;
-  /** Whether a named cache is private: then the names of caches must not show. */
+  /** Whether a named cache is private: then the names of caches are secret. */
   readonly hidesNames: boolean;
 }
 
@@ -47,21 +47,19 @@ export interface Config extends Shared, Retention {
   /** The prefix of its keys in the bucket: empty, or its name and a slash. */
   readonly folder: string;
   readonly priority: number;
-  /** Whether reading needs a credential. */
   readonly isPrivate: boolean;
-  /** Whether a path may be published before its references are there. */
+  /** Whether a path may be published before its references. */
   readonly isOpen: boolean;
   /** When the content of NARs is verified. */
   readonly verify: Verify;
-  /** Whether the listing of a NAR is written when it is verified, where none was pushed. */
+  /** Whether verifying a NAR writes its listing, if none was pushed. */
   readonly listings: boolean;
-  /** The keys, imported on first use, as reads need none. Never rejects. */
+  /** The keys, imported on first use, because reads need none. Never rejects. */
   readonly keys: () => Promise<Keys>;
 }
 
-/** The default cache and all others. */
 export interface Deployment extends Config {
-  /** The others, by name. */
+  /** The named caches. */
   readonly named: ReadonlyMap<string, Config>;
 }
 
@@ -82,7 +80,7 @@ export function configOf(env: Env): Deployment {
   return config;
 }
 
-/** The cache of a name; `undefined` for one that is not declared. */
+/** The cache of a name; `undefined` if it is not declared. */
 export function cacheNamed(deployment: Deployment, name: string): Config | undefined {
   return name === deployment.cacheName ? deployment : deployment.named.get(name);
 }
@@ -101,8 +99,8 @@ export function undeclared(deployment: Deployment, name: string): Config {
 }
 
 /**
- * All mistakes of a configuration, those of its keys included. They are public: where a cache is private, lines that
- * name caches are only in the log.
+ * All mistakes of a configuration, those of its keys included. They are public: if a named cache is private, lines
+ * with cache names are only in the log.
  */
 export async function allProblems({ problems, keyProblems, hidesNames }: Config): Promise<string[]> {
   const all = [...problems, ...(await keyProblems())];
@@ -112,7 +110,7 @@ export async function allProblems({ problems, keyProblems, hidesNames }: Config)
   return [...new Set(shown)];
 }
 
-/** What is refused because of a mistake in the configuration; `consequence` begins the sentence. */
+/** The message of a refusal because of a mistake in the configuration; `consequence` begins the sentence. */
 export function untilFixed(consequence: string, problem: string): string {
   return `${consequence} until the configuration is fixed: ${problem}`;
 }
@@ -127,7 +125,7 @@ export function parseConfig(env: Env): Deployment {
   const defaultName = cacheName(env.CACHE_NAME, problems);
   const defaultPriority = priority("PRIORITY", env.PRIORITY, DEFAULT_PRIORITY, problems);
   const caches = parseCaches(env.CACHES, defaultPriority, problems);
-  // With a wrong CACHE_NAME the default cache lacks its entry, which may make it private.
+  // With a wrong CACHE_NAME the default cache loses its entry, which may make it private.
   const isUnclear = caches.isUnclear || (isSet(env.CACHE_NAME) && env.CACHE_NAME !== defaultName);
   const { [defaultName]: own, ...others } = Object.fromEntries(caches.entries);
   const tokenSecrets = parseTokenSecret(env.TOKEN_SECRET, problems);
@@ -155,7 +153,7 @@ export function parseConfig(env: Env): Deployment {
     ...ownCache,
     priority: own?.priority ?? defaultPriority,
     folder: "",
-    // Private until fixed, if PULL_TOKEN is set but unusable or the table that may make it private is unclear.
+    // Private until fixed, if PULL_TOKEN is set but unusable, or if CACHES, which may make it private, is invalid.
     isPrivate: ownCache.isPrivate || isSet(env.PULL_TOKEN) || isUnclear,
     named: new Map(
       otherCaches.map((cache) => [cache.cacheName, { ...shared, ...cache, folder: `${cache.cacheName}/` }]),

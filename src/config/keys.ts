@@ -1,4 +1,4 @@
-// Imports the keys of the variables, once for all caches; each cache uses the keys that it names.
+// Imports the keys of the variables, once for all caches; each cache uses the keys that its entry names.
 import { FormatError } from "../nix/format-error.ts";
 import { type PublicKey, parsePublicKey, parseSecretKey, type SecretKey } from "../nix/keys.ts";
 import { words } from "./values.ts";
@@ -9,7 +9,7 @@ export interface Keys {
   readonly problems: readonly string[];
 }
 
-/** The keys that a cache chooses; those of the variables where it does not. */
+/** The keys that a cache chooses; by default those of the variables. */
 export interface KeyChoice {
   /** Names of keys in SIGNING_KEY. */
   readonly signing?: readonly string[];
@@ -66,7 +66,7 @@ async function eachKey<K>(
     try {
       keys.push(await parse(text));
     } catch (error) {
-      // Other errors' messages may contain the key.
+      // The messages of other errors may contain the key.
       const reason = error instanceof FormatError ? error.message : "cannot be imported";
       problems.push(`${name}: key ${index + 1}: ${reason}`);
     }

@@ -1,4 +1,4 @@
-// Finds the cache of a path: `/<name>/...` is a cache of that name, everything else the default one.
+// Finds the cache of a path: `/<name>/...` belongs to the cache of that name, every other path to the default one.
 import { pathBelow, type RequestPath } from "../http/path.ts";
 import { isReserved } from "./caches.ts";
 import { type Config, cacheNamed, type Deployment, undeclared } from "./config.ts";
@@ -10,7 +10,7 @@ export interface Located {
 }
 
 /**
- * Where a named cache is private, an unknown name is treated as a cache that refuses everything: otherwise the answers
+ * If a named cache is private, an unknown name is treated as a cache that refuses everything: otherwise the answers
  * would reveal the names.
  */
 export function locate(deployment: Deployment, path: RequestPath): Located {

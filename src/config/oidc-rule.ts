@@ -1,9 +1,9 @@
-// One rule of OIDC: the identity tokens that it accepts, and what it grants them.
+// One rule of OIDC: the identity tokens that it accepts, and their grants.
 import type { Grant } from "../auth/grants.ts";
 
 export interface ClaimRule {
   readonly name: string;
-  /** At least one of these must match (see `matches` in auth/pattern.ts). */
+  /** At least one of these patterns must match (see `matches` in auth/pattern.ts). */
   readonly patterns: readonly string[];
 }
 

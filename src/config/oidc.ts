@@ -6,7 +6,7 @@ import type { ClaimRule, OidcRule } from "./oidc-rule.ts";
 
 const FIELDS = ["issuer", "audience", "claims", "permissions", "caches", "everybody"];
 
-/** Claims that are checked with every token, or have a field of their own. */
+/** Claims that are checked for every token, or have a field of their own. */
 const NOT_FOR_RULES: readonly string[] = ["iss", "aud", "exp", "nbf", "iat", "jti"];
 
 const MAX_PATTERN_LENGTH = 512;
@@ -15,8 +15,8 @@ const MAX_PATTERN_LENGTH = 512;
 class Mistake extends Error {}
 
 /**
- * Parses a list of tables, as a value or as JSON text. A rule with a mistake is left out, which never accepts more
- * tokens, and becomes a line of `problems`. Never throws.
+ * Parses a list of tables, as a value or as JSON text. A rule with a mistake is left out, which only narrows access,
+ * and becomes a line of `problems`. Never throws.
  */
 export function parseOidc(value: unknown, problems: string[]): readonly OidcRule[] {
   if (value === undefined || value === null || value === "") return [];
@@ -58,7 +58,7 @@ function parseRule(rule: unknown, number: number): OidcRule {
   const claims = parseClaims(rule.claims);
   const broad = everybody ? undefined : tooBroad(issuer, claims);
   if (broad !== undefined) {
-    throw new Mistake(`claims: ${broad}; everybody = true says that this is meant`);
+    throw new Mistake(`claims: ${broad}; everybody = true allows this`);
   }
   return {
     number,
@@ -86,7 +86,7 @@ function parseIssuer(value: unknown): string {
   if (typeof value !== "string" || url === null) {
     throw new Mistake('issuer: must be a URL, such as "https://token.actions.githubusercontent.com"');
   }
-  // The keys are fetched from there: over http an attacker in the network could replace them.
+  // The keys are fetched from it: over http an attacker in the network could replace them.
   if (url.protocol !== "https:" && !(url.protocol === "http:" && isThisMachine(url.hostname))) {
     throw new Mistake("issuer: must begin with https:// (http:// is for localhost only)");
   }

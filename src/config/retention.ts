@@ -4,11 +4,11 @@ const DAY_MS = 24 * 3600 * 1000;
 /** Bytes of `max_size_gb`, as R2 bills them. */
 export const GB = 1e9;
 /**
- * Seconds for which a pushed or requested object stays, whatever the rules say: a narinfo's max-age of an hour, and a
- * day for pushes in progress and for clients that have downloaded the narinfo.
+ * Seconds for which a pushed or requested object always stays: a narinfo's max-age of an hour, and a day for pushes
+ * in progress and for clients that have downloaded the narinfo.
  */
 const DEFAULT_GRACE_SECONDS = 25 * 3600;
-/** The time of a short push; less is a mistake even in a test. */
+/** The time of a short push; a lower value is a mistake even in a test. */
 const MIN_GRACE_SECONDS = 10;
 /** Some thirty years: times minus the grace must stay valid dates. */
 const MAX_GRACE_SECONDS = 999_999_999;
@@ -29,7 +29,7 @@ export function collects({ retentionDays, maxSizeBytes }: Retention): boolean {
   return retentionDays !== undefined || maxSizeBytes !== undefined;
 }
 
-/** Milliseconds for which a path that is used now stays. */
+/** Milliseconds for which a path stays after a use. */
 export function retentionMs({ retentionDays, graceMs }: Retention): number {
   return retentionDays === undefined ? Number.POSITIVE_INFINITY : Math.max(retentionDays * DAY_MS, graceMs);
 }

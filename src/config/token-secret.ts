@@ -3,7 +3,7 @@
 /** Characters. With one token an attacker can try secrets offline, so they must not be guessable. */
 const MIN_SECRET_LENGTH = 32;
 
-/** HKDF's `info`: another use of the same secret gets other keys. */
+/** HKDF's `info`: each use of the secret gets keys of its own. */
 const PURPOSE = new TextEncoder().encode("nix-cache minted token v1");
 
 /**
@@ -23,7 +23,7 @@ export function parseTokenSecret(value: unknown, problems: string[]): readonly s
   problems.push(
     `TOKEN_SECRET: secret ${number} is shorter than ${MIN_SECRET_LENGTH} characters and could be guessed; make one with 'openssl rand -hex 32'`,
   );
-  // None at all: without the short one, a secret that was meant only to verify could sign.
+  // Use none of them: without the short one, a secret that was meant only to verify could sign.
   return [];
 }
 

@@ -23,7 +23,7 @@ export function jsonOrValue(value: unknown): unknown {
 /** Trims white space: `echo TOKEN | wrangler secret put` adds a newline. */
 export function token(name: string, value: unknown, problems: string[]): string | undefined {
   if (!isSet(value)) return undefined;
-  // White space inside would end the token in an Authorization header and in a netrc file.
+  // White space would end the token in an Authorization header and in a netrc file.
   if (typeof value === "string" && /^\S+$/.test(value.trim())) return value.trim();
   problems.push(
     `${name}: must be a text that is not blank and has no white space; set it with 'npx wrangler secret put ${name}'`,

@@ -1,4 +1,4 @@
-// The calls of the Worker to a catalog. The Durable Object implements them; nothing here imports the implementation.
+// The interface of a catalog: the calls that the Worker makes and the Durable Object implements.
 import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "./paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest } from "./pins.ts";
 import type { Result } from "./result.ts";
@@ -16,7 +16,7 @@ import type { Stats } from "./stats.ts";
 import type { NewToken, TokenPage, TokenQuery, TokenReport } from "./tokens.ts";
 import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "./uploads.ts";
 
-/** One per cache, named like it. Every method is one call of the Durable Object. */
+/** One per cache, with the cache's name. Every method is one call of the Durable Object. */
 export interface CatalogApi extends Rpc.DurableObjectBranded {
   publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>>;
   /** A realisation or build trace under its key. */
@@ -33,7 +33,7 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   uploadParts(upload: string, narKey: string): Promise<Result<UploadedPart[] | undefined>>;
   endUpload(upload: string): Promise<Result<void>>;
 
-  /** The hash parts that are not here. A pusher relies on the others: they count as used. */
+  /** The hash parts that are not in the cache. The others count as used, because a pusher relies on them. */
   missing(hashes: readonly string[], isPusher?: boolean): Promise<Result<string[]>>;
   listPaths(query: PathQuery): Promise<Result<PathPage>>;
   pathDetail(hash: string): Promise<Result<PathDetail>>;
@@ -52,14 +52,14 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   revokeToken(id: string): Promise<Result<TokenReport>>;
   revokedTokens(): Promise<Result<string[]>>;
 
-  /** Rebuilds the catalog from the bucket: one step now, the rest by alarms. So do the other runs. */
+  /** Rebuilds the catalog from the bucket. Like every run: one step now, the rest by alarms. */
   reindex(options: ReindexOptions): Promise<Result<ReindexReport>>;
-  /** How the last reindex went or goes; `undefined` where there was none. So do the other reports. */
+  /** The report of the present or last reindex; `undefined` if there was none. The other reports are the same. */
   reindexStatus(): Promise<Result<ReindexReport | undefined>>;
-  /** Looks for damage, and repairs what is safe where asked to. */
+  /** Looks for damage, and on request repairs it where that is safe. */
   check(options: CheckOptions): Promise<Result<CheckReport>>;
   checkStatus(): Promise<Result<CheckReport | undefined>>;
-  /** Collects paths that no root keeps alive, or reports them only. */
+  /** Collects paths that no root keeps alive, or only reports them. */
   gc(options: GcOptions): Promise<Result<GcReport>>;
   gcStatus(): Promise<Result<GcReport | undefined>>;
   /** Signs every path and every realisation with the keys that are configured now. */

@@ -1,18 +1,18 @@
-// What a run may find wrong, and how reports count it.
+// The kinds of findings of a run, and their counts in reports.
 import * as v from "valibot";
 import { COUNT, described, FLAG, listOf, named, TEXT } from "./schema.ts";
 
 /** What a check looks for. A resign also finds realisations that it cannot read. */
 export const FINDING_KINDS = [
-  /** An object that no client can read as the narinfo of its path. */
+  /** An object that is no valid narinfo of its path. */
   "unreadable-narinfo",
-  /** A narinfo in the bucket that the catalog does not know, or knows with another content. */
+  /** A narinfo in the bucket without a row in the catalog, or with another content than its row. */
   "unindexed-narinfo",
   /** A path of the catalog without a narinfo in the bucket. */
   "vanished-narinfo",
   /** A path whose NAR is not in the bucket. */
   "missing-nar",
-  /** A path whose NAR has another size or SHA-256 than the narinfo says. */
+  /** A path whose NAR has another size or SHA-256 than its narinfo states. */
   "damaged-nar",
   /** A path whose NAR does not contain what the narinfo says. */
   "false-narinfo",
@@ -20,11 +20,11 @@ export const FINDING_KINDS = [
   "unindexed-nar",
   /** A NAR of the catalog without an object in the bucket. */
   "vanished-nar",
-  /** A NAR that nothing refers to, and that no pusher has cared for during the grace period. */
+  /** A NAR without a path that no pusher has used during the grace period. */
   "unreferenced-nar",
-  /** A path that is not here while others here refer to it. */
+  /** A path that is missing although others refer to it. */
   "missing-reference",
-  /** An object under pins/ that is no pin of this cache: what it was to keep is not known. */
+  /** An object under pins/ that is no valid pin: the path that it should keep is unknown. */
   "unreadable-pin",
 ] as const;
 

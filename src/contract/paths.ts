@@ -27,11 +27,11 @@ export const PATH_POSITION = v.object({
 export type Position = v.InferOutput<typeof PATH_POSITION>;
 
 export interface PathQuery {
-  /** What the name begins with, to the letter. Empty: anything. */
+  /** A prefix of the name, case-sensitive. Empty: any name. */
   readonly prefix: string;
-  /** What the name contains, in capitals or not. Empty: anything. */
+  /** A part of the name, case-insensitive. Empty: any name. */
   readonly search: string;
-  /** The list goes on after this place. */
+  /** The page begins after this place. */
   readonly after?: Position;
   /** Paths in one answer. */
   readonly limit: number;

@@ -12,11 +12,11 @@ const MAX_KEEP_REVISIONS = 1000;
 /** A hundred years. */
 const MAX_KEEP_DAYS = 36_500;
 
-/** How long revisions stay that are not the newest, which always does. Neither: for ever. */
+/** How long revisions stay. The newest always stays; with neither rule, so do all others. */
 export interface Keep {
-  /** So many of the newest stay, the very newest included. */
+  /** This many of the newest revisions stay, the newest included. */
   readonly keepRevisions?: number;
-  /** Those stay that were pinned within so many days. */
+  /** Revisions pinned within this many days stay. */
   readonly keepDays?: number;
 }
 
@@ -26,7 +26,7 @@ export interface PinRequest extends Keep {
   readonly name: string;
 }
 
-/** What a client sends: of a pin that it has fetched, these properties as they are. */
+/** The body of a PUT. The same properties of a fetched pin can be sent back unchanged. */
 export const PIN_BODY = v.pipe(
   v.object({
     store_path: described("It must be in the cache.", STORE_PATH),

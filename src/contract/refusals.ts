@@ -1,7 +1,7 @@
-// Refusals of a catalog: data only, so that they cross from the Durable Object to the Worker, which turns each kind into
-// a status and a message (catalog-refusals.ts). A path is named by its base name.
+// Refusals of a catalog. They are plain data, which crosses from the Durable Object to the Worker; the Worker turns
+// each kind into a status and a message (catalog-refusals.ts). A path is named by its base name.
 
-/** Why a bucket operation failed; the last: it may or may not have happened. */
+/** Why a bucket operation failed. After `unavailable` it may or may not have happened. */
 export type BucketFailure = "bad-digest" | "incomplete-body" | "too-large" | "unavailable";
 
 export type Refusal =
@@ -27,7 +27,7 @@ export type Refusal =
       readonly pins: readonly string[];
       readonly more: boolean;
     }
-  /** The hash part is that of another path, `stored`. */
+  /** The hash part belongs to another path, `stored`. */
   | { readonly kind: "hash-taken"; readonly path: string; readonly stored: string }
   /** `reason` finishes the sentence "the NAR KEY ...". */
   | { readonly kind: "broken-nar"; readonly path: string; readonly nar: string; readonly reason: string }
@@ -55,11 +55,11 @@ export type Refusal =
   | { readonly kind: "untrusted-realisation"; readonly key: string; readonly trusted: readonly string[] }
   /** Something else writes the same object of the bucket again and again. */
   | { readonly kind: "modified-concurrently"; readonly key: string }
-  /** So many references are missing that the catalog may not know the bucket yet. */
+  /** So many references are missing that the bucket may not be indexed yet. */
   | { readonly kind: "not-indexed" }
   /** Nothing is deleted before the first reindex has ended. */
   | { readonly kind: "being-indexed" }
-  /** `consequence`: what does not happen until then. */
+  /** `consequence` begins the message, such as "nothing is deleted". */
   | { readonly kind: "misconfigured"; readonly consequence: string; readonly problem: string }
   | { readonly kind: "collection-under-way" }
   /** The signatures of a key that still signs are not dropped. */

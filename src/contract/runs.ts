@@ -4,7 +4,7 @@ import { KEY_NAME } from "../nix/signature.ts";
 import { FINDING_KINDS, FINDINGS } from "./findings.ts";
 import { BYTES, COUNT, described, FLAG, listOf, matching, named, STORE_PATH, TEXT, TIME } from "./schema.ts";
 
-/** What a run of each kind does, in this order. */
+/** The phases of each kind of run, in order. */
 export const PHASES = {
   reindex: ["narinfos", "nars", "references", "companions", "pins"],
   check: ["narinfos", "nars", "references", "pins"],
@@ -18,7 +18,7 @@ export type PhaseOf<K extends RunKind> = (typeof PHASES)[K][number];
 
 export type Phase = PhaseOf<RunKind>;
 
-/** What every run tells of itself. */
+/** The report fields of every run. */
 function progress(kind: RunKind) {
   return {
     kind: v.literal(kind),

@@ -1,5 +1,6 @@
-// The vocabulary of the contract's schemas. A schema is the one description of a piece of JSON: TypeScript takes its type
-// from it, the API its validation and its OpenAPI description. Messages follow the name of the property that is wrong.
+// The vocabulary of the contract's schemas. A schema is the one description of a piece of JSON: TypeScript takes its
+// type from it, the API its validation and its OpenAPI description. A message continues the name of the wrong
+// property.
 import * as v from "valibot";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 
@@ -8,7 +9,7 @@ export function described<S extends v.GenericSchema>(description: string, schema
   return v.pipe(schema, v.description(description));
 }
 
-/** A shape with a name of its own: a component of the OpenAPI description. */
+/** A named shape: a component of the OpenAPI description. */
 export function named<S extends v.GenericSchema>(name: string, schema: S) {
   return v.pipe(schema, v.title(name));
 }
@@ -22,7 +23,7 @@ export const DAY = v.pipe(v.string(), v.metadata({ format: "date" }));
 export const COUNT = v.pipe(v.number(), v.integer(), v.minValue(0));
 export const BYTES = described("Bytes.", COUNT);
 
-/** A text like `pattern`, which is anchored at both ends. */
+/** A text that matches `pattern`, which is anchored at both ends. */
 export function matching(pattern: RegExp, message: string) {
   return v.pipe(v.string(message), v.regex(pattern, message));
 }
@@ -44,7 +45,7 @@ export function listOf<S extends v.GenericSchema>(item: S) {
   return v.pipe(v.array(item, "must be a list"), v.readonly());
 }
 
-/** For a request: at least one item, and not so many that they cannot be handled. */
+/** For a request: at least one item, and a limit. */
 export function someOf<S extends v.GenericSchema>(item: S, max: number) {
   return v.pipe(
     listOf(item),

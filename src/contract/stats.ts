@@ -5,7 +5,7 @@ import { PATH_SUMMARY } from "./paths.ts";
 import { BYTES, COUNT, DAY, described, listOf, named, TIME } from "./schema.ts";
 import { VERIFICATION_STATS } from "./verification.ts";
 
-/** Days that the growth is told for, today included. */
+/** Days of the growth table, today included. */
 export const GROWTH_DAYS = 30;
 
 export const LARGEST = 10;

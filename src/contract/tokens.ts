@@ -1,4 +1,4 @@
-// Minted tokens as the catalog keeps them and the API shows them, and what a credential is worth.
+// Minted tokens as the catalog keeps them and the API shows them, and the permissions of a credential.
 import * as v from "valibot";
 import { CACHE_PATTERN, type Grant, PERMISSIONS } from "../auth/grants.ts";
 import {
@@ -23,13 +23,15 @@ export const TOKEN_ID = described(
 /** Seconds. A shorter token could end before its job has begun. */
 export const MIN_EXPIRES_IN = 60;
 /**
- * Seconds: a year. What is to hold longer is what PUSH_TOKEN is for, which can be changed at any time; a revoked token
- * must be remembered until it expires, so an unbounded one would be remembered for ever.
+ * Seconds: a year. Bounded, because a revoked token must be remembered until it expires. PUSH_TOKEN is for longer
+ * use.
  */
 export const MAX_EXPIRES_IN = 366 * 24 * 60 * 60;
-/** Seconds: the longest that a job of GitHub's own runners lasts. An identity token proves that a job runs, and no more. */
+/**
+ * Seconds: the longest that a job of GitHub's own runners lasts. An identity token only proves that a job is running.
+ */
 export const MAX_BY_OIDC_S = 6 * 60 * 60;
-/** The token has to fit into a line of a netrc. */
+/** Bounded so that the token fits into a line of a netrc. */
 const MAX_CACHES = 16;
 /** Seconds. */
 const DEFAULT_EXCHANGE_S = 60 * 60;
@@ -42,7 +44,7 @@ export const TOKEN_REQUEST = v.pipe(
   v.object({
     name: described(
       'What "pushed by" will say, after `token:`.',
-      // One that begins with oidc: could pass for an exchanged one in "pushed by".
+      // A name beginning with oidc: could pass for an exchanged token in "pushed by".
       matching(
         /^(?!oidc:)[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$/,
         "must begin with a letter or digit, have at most 128 letters, digits and ._:/@+-, and not begin with oidc:, as the names of exchanged tokens do",
@@ -122,7 +124,7 @@ export interface TokenQuery {
   /** Tokens in one answer. */
   readonly limit: number;
   readonly after?: v.InferOutput<typeof TOKEN_POSITION>;
-  /** Only tokens that may do no more than this. */
+  /** Only tokens with no more permissions than these. */
   readonly within: readonly Grant[];
 }
 

@@ -2,7 +2,7 @@
 export interface NewUpload {
   /** A UUID that names the upload. */
   readonly id: string;
-  /** The bucket's name of it. */
+  /** The bucket's id of it. */
   readonly r2Id: string;
   readonly narKey: string;
   readonly pushedBy: string;
@@ -25,6 +25,6 @@ export interface AnnouncedNar {
   readonly key: string;
   /** Bytes. */
   readonly size: number;
-  /** Lower-case hex; absent where nobody has hashed it yet. */
+  /** Lower-case hex; absent until it is hashed. */
   readonly sha256?: string;
 }

@@ -8,13 +8,13 @@ import { S3Error } from "./s3-error.ts";
 export interface AwsChunkedOptions {
   /** Bytes of the content: `x-amz-decoded-content-length`. */
   readonly decodedLength: number;
-  /** Where every chunk, and the trailer, is signed. */
+  /** Set if every chunk, and the trailer, is signed. */
   readonly signing: ChunkSigning | undefined;
-  /** The checksum headers that the trailer must have, in lower case; none where there is no trailer. */
+  /** The checksum headers that the trailer must have, in lower case; empty if there is no trailer. */
   readonly trailers: readonly string[];
 }
 
-/** Limits of what is held in memory: clients need at most 85 bytes for a header, 200 for the trailer. */
+/** Limits of the buffered text: clients need at most 85 bytes for a header, 200 for the trailer. */
 const MAX_CHUNK_HEADER_BYTES = 4096;
 const MAX_TRAILER_BYTES = 8192;
 const LF = 10;
@@ -25,9 +25,9 @@ export class AwsChunkedDecoder implements BodyFilter {
   readonly #signatures: ChunkSignatures | undefined;
   readonly #checksums: ReadonlyMap<string, Checksum>;
   #state: "header" | "data" | "data end" | "trailer" = "header";
-  /** The header or trailer, as far as it has arrived. */
+  /** The part of the header or trailer that has arrived. */
   #text = "";
-  /** Bytes that the current chunk still lacks. */
+  /** Bytes of the current chunk that have not arrived. */
   #missing = 0;
   /** The signature of the current chunk. */
   #signature: string | undefined;
@@ -66,7 +66,7 @@ export class AwsChunkedDecoder implements BodyFilter {
     if (trailers.length > 0) this.#signatures?.checkTrailer(lines, signature);
   }
 
-  /** Takes a chunk's header, or the line end behind its data, from `start`; returns the offset behind what it took. */
+  /** Consumes a chunk's header, or the line end after its data, from `start`; returns the offset after it. */
   #takeHeader(piece: Uint8Array, start: number): number {
     const found = piece.indexOf(LF, start);
     const end = found < 0 ? piece.byteLength : found + 1;

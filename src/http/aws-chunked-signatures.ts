@@ -4,7 +4,7 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { S3Error } from "./s3-error.ts";
 
-/** The beginning of the chain. */
+/** The start of the chain. */
 export interface ChunkSigning {
   /** The signature of the request. 64 digits of lower-case hex. */
   readonly seedSignature: string;

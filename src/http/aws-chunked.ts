@@ -1,4 +1,4 @@
-// Bodies in the form `aws-chunked`, in which the AWS SDKs stream content that they have not hashed before.
+// `aws-chunked` bodies: the form in which the AWS SDKs stream content without hashing it first.
 import { AwsChunkedDecoder, type AwsChunkedOptions } from "./aws-chunked-decoder.ts";
 import type { ChunkSigning } from "./aws-chunked-signatures.ts";
 import { type FilteredBody, filteredBody } from "./filtered-body.ts";
@@ -15,7 +15,7 @@ export function awsChunked(body: ReadableStream<Uint8Array>, options: AwsChunked
   return filteredBody(body, options.decodedLength, new AwsChunkedDecoder(options));
 }
 
-/** How to unwrap the body of a request with these headers. Throws {@link S3Error} 400 or 411. */
+/** Reads the form of a body from its headers. Throws {@link S3Error} 400 or 411. */
 export function awsChunkedOptions(headers: Headers, { trailer, signing }: AwsChunkedForm): AwsChunkedOptions {
   const length = headers.get("x-amz-decoded-content-length");
   if (length === null) {
@@ -36,7 +36,7 @@ export function awsChunkedOptions(headers: Headers, { trailer, signing }: AwsChu
   return { decodedLength: Number(length), signing, trailers };
 }
 
-/** A Content-Encoding header without `aws-chunked`, which is not stored; `null` where nothing is left. */
+/** A Content-Encoding header without `aws-chunked`, which is not stored; `null` if nothing is left. */
 export function withoutAwsChunked(contentEncoding: string | null): string | null {
   const codings = (contentEncoding ?? "").split(",").map((coding) => coding.trim());
   return (

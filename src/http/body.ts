@@ -1,7 +1,7 @@
 // Request bodies: their announced length, and reading a small one whole.
 import { HttpError } from "./errors.ts";
 
-/** The Content-Length of a request in bytes, or `undefined`. Throws {@link HttpError} 400 where it is no number. */
+/** The Content-Length of a request in bytes, or `undefined`. Throws {@link HttpError} 400 if it is no number. */
 export function contentLength(request: Request): number | undefined {
   const header = request.headers.get("Content-Length");
   if (header === null) return undefined;
@@ -9,7 +9,7 @@ export function contentLength(request: Request): number | undefined {
   return Number(header);
 }
 
-/** Reads a body of at most `limit` bytes; throws {@link HttpError} 413 before more than that is in memory. */
+/** Reads a body of at most `limit` bytes; throws {@link HttpError} 413 before buffering more. */
 export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
   const announced = contentLength(request);
   if (announced !== undefined && announced > limit) throw tooLarge(limit);
@@ -31,7 +31,6 @@ export function decodeUtf8(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    // TextDecoder's message has no details.
     throw new HttpError(400, "the body is not UTF-8 text");
   }
 }
@@ -47,5 +46,5 @@ function concat(chunks: readonly Uint8Array[], size: number): Uint8Array {
 }
 
 function tooLarge(limit: number): HttpError {
-  return new HttpError(413, `the body is larger than the ${limit} bytes that this kind of object may have`);
+  return new HttpError(413, `the body is larger than ${limit} bytes, the limit for this kind of object`);
 }

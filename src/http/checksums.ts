@@ -50,8 +50,8 @@ type Tables = readonly [low: Int32Array, high: Int32Array];
 const TABLES = new Map<Polynomial, Tables>();
 
 /**
- * A CRC of 32 or 64 bits, "slicing by 8": eight bytes at a time with eight tables. The runtime has neither of the two,
- * and JavaScript no fast 64-bit integers, so that a CRC is two words; one of 32 bits leaves the high one zero.
+ * A CRC of 32 or 64 bits, "slicing by 8": eight bytes at a time with eight tables. The runtime has neither CRC, and
+ * JavaScript no fast 64-bit integers, so a CRC is two words; a 32-bit one leaves the high word zero.
  */
 function slicedCrc(polynomial: Polynomial): Checksum {
   const isWide = polynomial.length === 2;

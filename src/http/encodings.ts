@@ -5,7 +5,7 @@ import { HttpError } from "./errors.ts";
 const CODINGS = ["br", "gzip", "zstd"] as const;
 export type Coding = (typeof CODINGS)[number];
 
-/** More than the runtime's first buffers for zlib. */
+/** Larger than the runtime's first buffers for zlib. */
 const BUFFER_BYTES = 64 * 1024;
 
 /**
@@ -33,7 +33,7 @@ export function knownCoding(name: string | undefined): Coding | undefined {
 }
 
 /**
- * The Accept-Encoding of the client itself. Cloudflare's edge replaces the header by its own (`gzip, br`) and keeps the
+ * The Accept-Encoding of the client itself. Cloudflare's edge replaces the header (by `gzip, br`) and keeps the
  * client's in `cf`. In tests there is no edge.
  */
 export function acceptEncoding(request: Request): string | null {
@@ -42,7 +42,9 @@ export function acceptEncoding(request: Request): string | null {
   return typeof clientAcceptEncoding === "string" ? clientAcceptEncoding : null;
 }
 
-/** Whether an Accept-Encoding header allows a coding (RFC 9110, section 12.5.3). Here an absent one allows none. */
+/**
+ * Whether an Accept-Encoding header allows a coding (RFC 9110, section 12.5.3). Here an absent header allows none.
+ */
 export function accepts(header: string | null, coding: string): boolean {
   let wildcard = false;
   for (const element of (header ?? "").toLowerCase().split(",")) {
@@ -55,8 +57,8 @@ export function accepts(header: string | null, coding: string): boolean {
 }
 
 /**
- * Decodes a small body. Throws {@link HttpError} 413 where the result exceeds `limit` bytes (decompression bombs stop
- * there) and 400 where the body does not have the coding.
+ * Decodes a small body. Throws {@link HttpError} 413 if the result exceeds `limit` bytes (decompression bombs) and
+ * 400 if the body does not have the coding.
  */
 export async function decode(bytes: Uint8Array, coding: Coding, limit: number): Promise<Uint8Array> {
   const zlib = await import("node:zlib");
@@ -65,11 +67,11 @@ export async function decode(bytes: Uint8Array, coding: Coding, limit: number): 
   ];
   let plain: Uint8Array;
   try {
-    // The runtime counts its buffer, which grows by up to two thirds at a time, and not the bytes in it: with `limit`
-    // itself it would refuse results within the limit.
+    // The runtime compares its buffer, which grows by up to two thirds at a time, and not the bytes in it: `limit`
+    // itself would refuse results within the limit.
     plain = undo(bytes, { maxOutputLength: 2 * limit + BUFFER_BYTES });
   } catch (error) {
-    // The runtime throws a RangeError where Node has ERR_BUFFER_TOO_LARGE.
+    // The runtime's counterpart of Node's ERR_BUFFER_TOO_LARGE.
     if (error instanceof RangeError) throw tooLarge(limit);
     throw new HttpError(400, `the body is not valid ${coding}, though its Content-Encoding says so`);
   }
@@ -81,7 +83,7 @@ function tooLarge(limit: number): HttpError {
   return new HttpError(413, `the decoded body is larger than ${limit} bytes`);
 }
 
-/** Decodes a stored object while it streams, for a client that does not accept its coding. */
+/** Decodes a stored object as it streams, for a client that does not accept its coding. */
 export async function decodeStream(body: ReadableStream, coding: Coding): Promise<ReadableStream> {
   if (coding === "gzip") return body.pipeThrough(new DecompressionStream("gzip"));
   const [zlib, { Duplex }] = await Promise.all([import("node:zlib"), import("node:stream")]);

@@ -1,6 +1,6 @@
 // Refusals: the error type with a status, and how an error becomes a response.
 
-/** Nix shows its user the body of a refusal only where it is shorter than 1024 bytes. */
+/** Nix shows the body of a refusal to its user only if it is shorter than 1024 bytes. */
 const MAX_MESSAGE_BYTES = 1000;
 
 /** A refusal for the client. The message is one line: what is wrong and what to do. */
@@ -34,8 +34,8 @@ export function errorResponse(error: unknown): Response {
 }
 
 /**
- * The refusal for anything thrown. What is not an {@link HttpError} is a defect or an outage: it is logged for the
- * operator, and the client gets neither a stack trace nor an internal message.
+ * The refusal for anything thrown. Errors other than {@link HttpError} are defects or outages: they are logged, and
+ * the client gets neither a stack trace nor an internal message.
  */
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
@@ -43,7 +43,7 @@ export function toHttpError(error: unknown): HttpError {
   return new HttpError(500, "internal error of the cache; the operator finds the cause in the Worker's log");
 }
 
-/** Waits for work whose failure must not fail the request: it is logged for the operator. */
+/** Awaits work whose failure must not fail the request: a failure is logged. */
 export async function logFailure(message: string, work: Promise<unknown>): Promise<void> {
   try {
     await work;
@@ -52,7 +52,7 @@ export async function logFailure(message: string, work: Promise<unknown>): Promi
   }
 }
 
-/** Without control characters, which would break the line or the reader's terminal. */
+/** Without control characters, which would break the line or affect the reader's terminal. */
 export function oneLine(message: string): string {
   const line = message.replace(/[^\x20-\x7e]+/g, " ").trim();
   return line.length > MAX_MESSAGE_BYTES ? `${line.slice(0, MAX_MESSAGE_BYTES)}...` : line;

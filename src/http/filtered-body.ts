@@ -1,8 +1,8 @@
-// A body that is checked, and perhaps unwrapped, while it streams to the bucket. A wrong body stores nothing.
+// A body that is checked, and unwrapped if needed, as it streams to the bucket. A wrong body stores nothing.
 import { createHash } from "node:crypto";
 import { S3Error } from "./s3-error.ts";
 
-/** Takes a body piece by piece; throws {@link S3Error} as soon as it is wrong. */
+/** Checks a body piece by piece; throws {@link S3Error} as soon as it is wrong. */
 export interface BodyFilter {
   /** Takes a piece and returns its content, not copied. */
   readonly push: (piece: Uint8Array) => readonly Uint8Array[];
@@ -11,7 +11,7 @@ export interface BodyFilter {
 }
 
 export interface FilteredBody {
-  /** Of known length, as R2 requires. Fails where the filter refuses, before its last byte is passed on. */
+  /** Of known length, as R2 requires. Fails if the filter refuses, before its last byte is passed on. */
   readonly body: ReadableStream<Uint8Array>;
   /** Why the filter refused; the bucket's own error says only that the body failed. */
   readonly failure: () => S3Error | undefined;
@@ -34,9 +34,9 @@ export function filteredBody(
   const reader = byteReader(body);
   const writer = writable.getWriter();
   pump(reader, filter, writer).catch(async (error) => {
-    // Recorded before the bucket fails, which replaces the error by its own.
+    // Recorded first, because the bucket then fails with an error of its own.
     if (error instanceof S3Error) failure = error;
-    // Ends the side that has not failed; on the other this does nothing.
+    // Ends the side that has not failed; has no effect on the other.
     await Promise.allSettled([writer.abort(error), reader.cancel(error)]);
   });
   return { body: readable, failure: () => failure };
@@ -47,10 +47,11 @@ async function pump(
   filter: BodyFilter,
   writer: WritableStreamDefaultWriter<Uint8Array>,
 ): Promise<void> {
-  // The bucket stores an object as soon as it has all announced bytes, so the last piece is held until `end` has passed.
+  // The bucket stores an object as soon as all announced bytes have arrived, so the last piece is held until `end`
+  // has passed.
   let held: Uint8Array | undefined;
-  // The held piece is in one buffer while the next is read into the other. Two suffice: when a write is done, its bytes
-  // have been taken.
+  // One buffer holds the last piece while the next is read into the other. Two suffice: a finished write has consumed
+  // its bytes.
   let [next, other] = [new ArrayBuffer(PIECE_BYTES), new ArrayBuffer(PIECE_BYTES)];
   for (;;) {
     const { value, done } = await reader.readAtLeast(PIECE_BYTES, new Uint8Array(next));
@@ -67,7 +68,7 @@ async function pump(
   await writer.close();
 }
 
-/** A reader that fills a given buffer. Streams made in JavaScript have none and are piped through one that has. */
+/** A reader that fills a given buffer. Streams made in JavaScript have none and are piped through a byte stream. */
 function byteReader(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader {
   try {
     return body.getReader({ mode: "byob" });

@@ -3,24 +3,24 @@ import { HttpError } from "./errors.ts";
 
 /** R2's keys have at most 1024 bytes. */
 const MAX_PATH_LENGTH = 1024;
-/** The folder of a cache: only such a path may end in a slash. */
+/** Matches the folder of a cache: only such a path may end in a slash. */
 const FOLDER = /^\/[a-z0-9-]+\/$/;
 
 export interface RequestPath {
   /** The decoded path, beginning with `/`. Printable ASCII, no empty, `.` or `..` segment, no backslash. */
   readonly path: string;
   /**
-   * Path and query as one path, where there is a query and they form a valid path. `?` is legal in store path names, and
-   * every Nix sends it raw in `log/<drv>`, so that a part of the name arrives as a query.
+   * Path and query as one path, if there is a query and they form a valid path. `?` is legal in store path names, and
+   * every Nix version sends it raw in `log/<drv>`, so that part of the name arrives as a query.
    */
   readonly pathWithQuery?: string;
-  /** As it was sent, without its `?`; empty where there is none. */
+  /** As it was sent, without its `?`; empty if there is none. */
   readonly query: string;
 }
 
 /**
- * Not with the URL parser, which keeps `%2f` and `%00` and resolves `..`. Throws {@link HttpError} 400 or 414 for a path
- * that cannot name an object.
+ * Does not use the URL parser, which keeps `%2f` and `%00` and resolves `..`. Throws {@link HttpError} 400 or 414 for
+ * a path that no object can have.
  */
 export function parsePath(url: string): RequestPath {
   const start = url.indexOf("/", url.indexOf("://") + 3);
@@ -47,12 +47,12 @@ export function pathBelow(
   return { path: path.slice(start.length), query, ...(whole !== undefined && { pathWithQuery: whole }) };
 }
 
-/** Path and query as one path; `undefined` where they do not form a valid one. */
+/** Path and query as one path; `undefined` if that is not valid. */
 function decodeName(target: string): string | undefined {
   try {
     return decodePath(target);
   } catch (error) {
-    // A query is never a reason to refuse.
+    // An invalid query is not refused.
     if (error instanceof HttpError) return undefined;
     throw error;
   }
@@ -72,7 +72,7 @@ function decodePath(raw: string): string {
 }
 
 function percentDecode(raw: string): string {
-  // An encoded slash would turn one segment into two after checks have passed.
+  // An encoded slash would split a segment after it has been checked.
   if (/%2f/i.test(raw)) throw new HttpError(400, "the path has an encoded slash; send '/' as it is");
   try {
     return decodeURIComponent(raw);

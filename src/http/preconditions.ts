@@ -5,11 +5,11 @@
 export interface Validators {
   /** As in the ETag header: quoted, with `W/` where it is weak. */
   readonly etag: string;
-  /** Absent where the document has no date: conditions on dates are then ignored (13.1.3, 13.1.4). */
+  /** Absent if the document has no date: conditions on dates are then ignored (13.1.3, 13.1.4). */
   readonly lastModified?: Date;
 }
 
-/** The status by the conditions of a GET or HEAD, in the order of 13.2.2; 200 means go on. */
+/** The status that the conditions of a GET or HEAD give, in the order of 13.2.2; 200 means proceed. */
 export function evaluatePreconditions(headers: Headers, current: Validators): 200 | 304 | 412 {
   const ifMatch = headers.get("If-Match");
   if (ifMatch !== null) {
@@ -28,7 +28,7 @@ export function evaluatePreconditions(headers: Headers, current: Validators): 20
   return 200;
 }
 
-/** Whether If-Range lets a Range be answered (13.1.5): its validator must be the current one. */
+/** Whether If-Range permits a range (13.1.5): its validator must be the current one. */
 export function ifRangeHolds(headers: Headers, current: Validators): boolean {
   const value = headers.get("If-Range")?.trim();
   if (value === undefined) return true;

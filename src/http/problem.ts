@@ -18,7 +18,7 @@ const TITLES: Readonly<Record<number, string>> = {
 };
 
 export interface Problem {
-  /** Problems have no type of their own: status and detail say all. */
+  /** Problems have no type of their own: status and detail suffice. */
   readonly type: "about:blank";
   readonly title: string;
   readonly status: number;

@@ -13,8 +13,8 @@ export interface ByteRange {
 }
 
 /**
- * Parses a Range header. `undefined` where it is absent or ignored: another unit, several ranges, or malformed (14.2: a
- * server may ignore Range; an invalid one is treated as absent).
+ * Parses a Range header. `undefined` if it is absent or ignored: another unit, several ranges, or malformed (14.2: a
+ * server may ignore Range).
  */
 export function parseRange(header: string | null): RangeRequest | undefined {
   if (header === null) return undefined;
@@ -28,7 +28,7 @@ export function parseRange(header: string | null): RangeRequest | undefined {
   return end < offset ? undefined : { offset, length: end - offset + 1 };
 }
 
-/** The range in an object of `size` bytes; `undefined` where it cannot be satisfied (416). */
+/** The range in an object of `size` bytes; `undefined` if it cannot be satisfied (416). */
 export function resolveRange(range: RangeRequest, size: number): ByteRange | undefined {
   if ("suffix" in range) {
     const length = Math.min(range.suffix, size);

@@ -8,9 +8,9 @@ export interface Route<Permission, Handler> {
   readonly pattern: RegExp;
   readonly permission: Permission;
   readonly handler: Handler;
-  /** Whether the path ends in a name that may contain a raw `?`: then path and query are tried as one name. */
+  /** Whether the path ends in a name that may contain a raw `?`: then path and query are also tried as one name. */
   readonly nameMayHaveQuestionMark?: boolean;
-  /** The route is only for queries with one of these parameters. It stands before the route for all others. */
+  /** Limits the route to queries with one of these parameters. It must precede the route without this limit. */
   readonly query?: readonly string[];
 }
 
@@ -21,8 +21,8 @@ export interface RouteMatch<R> {
 }
 
 /**
- * Finds the route of a request. Throws {@link HttpError} 404 for a path that no route has, and 405 with `Allow`
- * for a known path with another method (RFC 9110, 15.5.6).
+ * Finds the route of a request. Throws {@link HttpError} 404 for a path without a route, and 405 with `Allow` for a
+ * known path with another method (RFC 9110, 15.5.6).
  */
 export function matchRoute<R extends Route<unknown, unknown>>(
   routes: readonly R[],

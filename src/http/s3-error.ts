@@ -1,8 +1,8 @@
-// A refusal with a code of S3, on which S3 clients act.
+// A refusal with an S3 error code, by which S3 clients decide how to react.
 import { HttpError } from "./errors.ts";
 
 /**
- * Shown as a line of text, like every {@link HttpError}; to an S3 client as a document with the code.
+ * Sent as a line of text, like every {@link HttpError}; to an S3 client as a document with the code.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html lists codes and their statuses.
  */
 export class S3Error extends HttpError {

@@ -1,5 +1,6 @@
 // Parses the one XML document that S3 clients send: the list of parts that completes a multipart upload. The input is
-// untrusted, so only the XML that it needs is accepted: no document type, no own entities, no comments, no CDATA.
+// untrusted, so only the necessary subset of XML is accepted: no document type, no own entities, no comments, no
+// CDATA.
 import { S3Error } from "./s3-error.ts";
 
 export interface RequestedPart {
@@ -82,7 +83,7 @@ function tag(text = ""): string {
   throw malformed("an ETag is missing or is none");
 }
 
-/** Resolves XML's five entities and numeric ones, as which the AWS SDK for Go writes quotes. */
+/** Resolves XML's five entities and numeric ones, which the AWS SDK for Go writes for quotes. */
 function unescapeText(text: string): string {
   return text.replace(
     /&(?:(amp|lt|gt|quot|apos);|#(\d{1,7});|#x([0-9A-Fa-f]{1,6});)?/g,

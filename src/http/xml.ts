@@ -180,7 +180,7 @@ export function locationDocument(): string {
   return document("LocationConstraint", "auto");
 }
 
-/** The answer to `GET /`: the one bucket. S3 clients require a creation date, which is not known. */
+/** The answer to `GET /`: the one bucket. S3 clients require a creation date, so this one is made up. */
 export function bucketsDocument(bucket: string): string {
   const entry: Content = [
     ["Name", bucket],
@@ -199,8 +199,8 @@ function markup(content: Content): string {
 }
 
 /**
- * XML 1.0 cannot represent most control characters: they become the replacement character. Some clients know no numeric
- * entities for what has a name; a bare CR would be read as LF.
+ * XML 1.0 cannot represent most control characters: they become the replacement character. Use named entities where
+ * they exist, because some clients do not read their numeric forms. A bare CR would be read as LF.
  */
 function escapeText(text: string): string {
   return text.replace(

@@ -3,8 +3,8 @@
 import { FormatError } from "./format-error.ts";
 
 /**
- * Reads padded base64 that stands for exactly `length` bytes.
- * Throws FormatError on anything else, without repeating the text: it may be a secret key.
+ * Decodes padded base64 of exactly `length` bytes. Throws FormatError on anything else, without repeating the text:
+ * it may be a secret key.
  */
 export function decodeBase64(text: string, length: number): Uint8Array<ArrayBuffer> {
   // fromBase64 skips white space; a hash or a key has none.
@@ -13,7 +13,7 @@ export function decodeBase64(text: string, length: number): Uint8Array<ArrayBuff
       const bytes = Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
       if (bytes.length === length) return bytes;
     } catch {
-      // A SyntaxError quotes its input; the error below does not.
+      // A SyntaxError would quote the input.
     }
   }
   throw new FormatError(`expected ${length} bytes in padded base64`);

@@ -1,4 +1,4 @@
-/** `nix-cache-info`, what a cache says about itself. */
+/** `nix-cache-info`, a cache's description of itself. */
 
 import { FormatError, quote } from "./format-error.ts";
 
@@ -17,8 +17,8 @@ export function formatCacheInfo(info: CacheInfo): string {
 }
 
 /**
- * Reads what is there. Lines without a colon and unknown keys are ignored, of several the last wins, as in Nix.
- * Throws FormatError on a Priority that is no integer, as Nix does.
+ * Parses leniently, as Nix does: lines without a colon and unknown keys are ignored, and the last of several wins.
+ * Throws FormatError on a Priority that is no integer.
  */
 export function parseCacheInfo(text: string): Partial<CacheInfo> {
   const info: Partial<CacheInfo> = {};

@@ -4,7 +4,7 @@ import { FormatError } from "./format-error.ts";
 import { type Hash, parseHash } from "./hash.ts";
 import { encodeNix32 } from "./nix32.ts";
 
-/** How the hashed bytes were made of the file: of text, of a flat file, of the NAR, of git's objects. */
+/** The form of the file that is hashed: text, a flat file, the NAR, or git's objects. */
 type Method = "text" | "flat" | "nar" | "git";
 
 export interface ContentAddress {
@@ -15,16 +15,16 @@ export interface ContentAddress {
 /** Bytes of the hash in a store path. */
 const PATH_HASH_BYTES = 20;
 
-/** What stands before the algorithm in a `CA`, and before the hash in the text that is hashed for the path. */
+/** The prefix of the algorithm in a `CA`, and of the hash in the text that is hashed for the path. */
 const PREFIXES: Record<Exclude<Method, "text">, string> = { flat: "", nar: "r:", git: "git:" };
 
 /**
- * The base name that content of this address, name and references must have, or undefined if there is none: the
- * text is no content address that Nix knows, or one that may not have these references.
- * `references` are base names; `self` is the path's own, which among them counts as a self-reference.
+ * The base name that content of this address, name and references must have, or undefined: Nix has no such content
+ * address, or it may not have these references. `references` are base names; `self` is the path's own name, so that a
+ * reference to it counts as a self-reference.
  *
- * It says that path and address belong together, not that the NAR has that content.
- * Rules: makeFixedOutputPath and makeTextPath in Nix's libstore.
+ * This checks that path and address match, not that the NAR has that content. Rules: makeFixedOutputPath and
+ * makeTextPath in Nix's libstore.
  */
 export async function storePathOfContentAddress(
   ca: string,
@@ -44,7 +44,7 @@ export async function storePathOfContentAddress(
     );
 
   if (method === "text") {
-    // A text is written before its path is known, so it cannot hold it.
+    // A text is written before its path is known, so it cannot contain the path.
     return selfReferring ? undefined : makeStorePath(withReferences("text"), hash, name, storeDir);
   }
   if (method === "nar" && hash.algorithm === "sha256") {
@@ -55,7 +55,7 @@ export async function storePathOfContentAddress(
   return makeStorePath("output:out", { algorithm: "sha256", bytes: inner }, name, storeDir);
 }
 
-/** `undefined` for what is no content address. */
+/** `undefined` if the text is no content address. */
 export function parseContentAddress(text: string): ContentAddress | undefined {
   const match = /^(text|fixed|fixed:r|fixed:git):([a-z0-9]+:[^:]+)$/.exec(text);
   if (match === null) return undefined;
@@ -72,7 +72,7 @@ export function parseContentAddress(text: string): ContentAddress | undefined {
         return { method: "flat", hash };
     }
   } catch (error) {
-    // A hash that cannot be read makes no content address; that is an answer here, not a failure.
+    // A malformed hash means "no content address", which is an answer and not a failure.
     if (error instanceof FormatError) return undefined;
     throw error;
   }
@@ -83,7 +83,7 @@ async function makeStorePath(type: string, hash: Hash, name: string, storeDir: s
   return `${encodeNix32(fold(digest))}-${name}`;
 }
 
-/** 256 bits to 160, as Nix's compressHash: what is beyond the end is XORed onto the beginning. */
+/** 256 bits to 160, as Nix's compressHash: bytes beyond the end are XORed onto the beginning. */
 function fold(digest: Uint8Array): Uint8Array {
   const folded = new Uint8Array(PATH_HASH_BYTES);
   for (const [index, byte] of digest.entries()) {

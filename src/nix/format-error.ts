@@ -1,6 +1,9 @@
-/** The one error of this folder: text that is not what it should be. */
+/** The one error of this folder: malformed text. */
 
-/** How much of a wrong text an error repeats, in UTF-16 units: with the rest it must stay below the 1024 bytes Nix shows. */
+/**
+ * Longest quote of a malformed text in an error, in UTF-16 units: the whole message must stay below the 1024 bytes
+ * that Nix shows.
+ */
 const MAX_QUOTED = 120;
 
 /** Thrown by every parser here. The message is one line that a user can act on. */
@@ -8,7 +11,7 @@ export class FormatError extends Error {
   override name = "FormatError";
 }
 
-/** Text from outside, for an error message: quoted, on one line, cut to a length worth reading. */
+/** Untrusted text for an error message: quoted, on one line, truncated. */
 export function quote(text: string): string {
   const quoted = JSON.stringify(text.slice(0, MAX_QUOTED));
   return text.length > MAX_QUOTED ? `${quoted}…` : quoted;

@@ -8,7 +8,7 @@ export type HashAlgorithm = "md5" | "sha1" | "sha256" | "sha512" | "blake3";
 
 export interface Hash {
   algorithm: HashAlgorithm;
-  /** As many as the algorithm gives: 16, 20, 32, 64 or 32. */
+  /** Of the algorithm's length: MD5 16, SHA-1 20, SHA-256 32, SHA-512 64, BLAKE3 32. */
   bytes: Uint8Array<ArrayBuffer>;
 }
 
@@ -37,7 +37,7 @@ export function parseHash(text: string): Hash {
   }
 }
 
-/** The same, for where Nix takes SHA-256 only. Throws FormatError on another algorithm too. */
+/** The same where Nix accepts only SHA-256. Throws FormatError on another algorithm too. */
 export function parseSha256(text: string): Hash {
   const hash = parseHash(text);
   if (hash.algorithm !== "sha256") throw new FormatError(`${quote(text)} must be a sha256 hash`);

@@ -15,26 +15,28 @@ export interface SecretKey {
   name: string;
   /** Not extractable. */
   key: CryptoKey;
-  /** The public key that belongs to it, `name:base64`. */
+  /** Its public key, `name:base64`. */
   publicText: string;
 }
 
 const SEED_BYTES = 32;
 const PUBLIC_KEY_BYTES = 32;
 
-/** What comes before the seed in the PKCS #8 form of an Ed25519 key (RFC 8410, section 7): WebCrypto takes no raw seed. */
+/**
+ * The prefix of the seed in the PKCS #8 form of an Ed25519 key (RFC 8410, section 7): WebCrypto takes no raw seed.
+ */
 const PKCS8_PREFIX = Uint8Array.fromHex("302e020100300506032b657004220420");
 
 /** Reads a public key; white space around it is ignored. Throws FormatError. */
 export async function parsePublicKey(text: string): Promise<PublicKey> {
-  // Not quoted in the error: the likeliest mistake is a secret key in its place.
+  // Not quoted in the error: the likeliest mistake is to paste the secret key here.
   const { name, bytes } = splitKey(text, PUBLIC_KEY_BYTES, "public");
   return { name, key: await importPublic(bytes), text: `${name}:${bytes.toBase64()}` };
 }
 
 /**
- * Reads a secret key, 64 bytes of seed and public half; white space around it is ignored.
- * Throws FormatError, also where the halves do not belong together: such a key makes signatures that nobody can verify.
+ * Reads a secret key, 64 bytes of seed and public half; white space around it is ignored. Throws FormatError, also
+ * where the halves do not match: the signatures of such a key cannot be verified.
  */
 export async function parseSecretKey(text: string): Promise<SecretKey> {
   const { name, bytes } = splitKey(text, SEED_BYTES + PUBLIC_KEY_BYTES, "secret");
@@ -49,14 +51,14 @@ export async function parseSecretKey(text: string): Promise<SecretKey> {
   return secret;
 }
 
-/** Makes a key, as `nix key generate-secret --key-name` does. Throws FormatError if the name cannot be one. */
+/** Generates a key, as `nix key generate-secret --key-name` does. Throws FormatError on an invalid name. */
 export async function generateSecretKey(name: string): Promise<{ secret: string; public: string }> {
   if (!isKeyName(name)) {
     throw new FormatError(
       `${quote(name)} cannot name a key: use printable ASCII without ":" and white space`,
     );
   }
-  // The casts: WebCrypto's types do not know what the algorithm says, that it is a pair and its JWK has d and x.
+  // The casts are safe: for Ed25519 the result is a pair, and its JWK has d and x.
   const pair = (await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])) as {
     privateKey: CryptoKey;
   };
@@ -76,8 +78,8 @@ export async function sign(key: SecretKey, text: string): Promise<string> {
 }
 
 /**
- * The name of the first key that one of the signatures verifies with, or undefined. A signature counts only for
- * keys of its name, as in Nix; malformed ones count for none.
+ * The name of the first key by which one of the signatures is valid, or undefined. A signature counts only for keys
+ * of its name, as in Nix; malformed ones count for none.
  */
 export async function verify(
   keys: PublicKey[],
@@ -99,17 +101,17 @@ function importPublic(bytes: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
   return crypto.subtle.importKey("raw", bytes, "Ed25519", true, ["verify"]);
 }
 
-/** As long as a seed in base64 without its padding: what is shorter is no key material. */
+/** The length of a seed in base64 without padding. A shorter text is no key material. */
 const SEED_CHARACTERS = 43;
 
-/** Name and bytes of a key. The error holds nothing of what is after the colon, nor a name that may be a key. */
+/** Name and bytes of a key. The error contains nothing after the colon, nor a name that may be a key. */
 function splitKey(
   text: string,
   length: number,
   kind: "public" | "secret",
 ): { name: string; bytes: Uint8Array<ArrayBuffer> } {
   const [name = "", base64, ...rest] = text.trim().split(":");
-  // Without a colon all of it may be key material, so not even the name is repeated.
+  // Without a colon the whole text may be key material, so the error does not quote any of it.
   if (base64 === undefined || rest.length > 0 || !isKeyName(name)) {
     throw new FormatError(`a ${kind} key must be "<name>:<base64>"`);
   }
@@ -123,7 +125,7 @@ function splitKey(
   }
 }
 
-/** None for a malformed signature: one that cannot be read proves nothing and spoils no other. */
+/** None for a malformed signature, which does not invalidate the others. */
 function readable(text: string): Signature[] {
   try {
     return [parseSignature(text)];

@@ -4,9 +4,9 @@ import { FormatError, quote } from "./format-error.ts";
 import type { Compression } from "./narinfo.ts";
 
 /**
- * The key that a URL, relative to the cache, means: `nar/...`, percent-decoded, without query and fragment.
- * Throws FormatError on everything that could name something else in another Nix version: up to 2.31 Nix joins
- * cache and URL with a slash, from 2.32 it resolves by RFC 3986, so `..`, a leading slash and a host differ.
+ * The key that a URL, relative to the cache, names: `nar/...`, percent-decoded, without query and fragment. Throws
+ * FormatError on a URL that Nix versions resolve differently: up to 2.31 Nix joins cache and URL with a slash, from
+ * 2.32 it resolves by RFC 3986, so `..`, a leading slash and a host differ.
  */
 export function narKeyOfUrl(url: string): string {
   const refuse = (why: string): never => {
@@ -18,13 +18,13 @@ export function narKeyOfUrl(url: string): string {
   try {
     decoded = decodeURIComponent(path);
   } catch {
-    // A lone % or bytes that are no UTF-8; the URIError says no more than this.
+    // A lone % or bytes that are no UTF-8.
     refuse("has a wrong percent-encoding");
   }
   if (!/^[!-~]*$/.test(url) || !/^[!-~]*$/.test(decoded))
     refuse("holds a character that is not printable ASCII");
   if (decoded.includes("\\")) refuse("holds a backslash");
-  // Split after decoding: the bucket's keys know no difference between "/" and "%2F".
+  // Split after decoding: in the bucket's keys "/" and "%2F" are the same.
   const segments = decoded.split("/");
   while (segments[0] === ".") segments.shift();
   if (segments.some((segment) => segment === "" || segment === "." || segment === "..")) {
@@ -45,8 +45,8 @@ const EXTENSIONS: [extension: string, compression: Compression][] = [
 ];
 
 /**
- * The compression that a key's extension promises (libstore/binary-cache-store.cc). undefined where it promises
- * none: Nix names gzip and the rarer ones plain `.nar`, as it does uncompressed archives; `.nar.gz` is others' work.
+ * The compression that a key's extension means (libstore/binary-cache-store.cc). undefined for plain `.nar`, which
+ * Nix uses for gzip, the rarer compressions and uncompressed archives; only other tools write `.nar.gz`.
  */
 export function compressionOfExtension(key: string): Compression | undefined {
   return EXTENSIONS.find(([extension]) => key.endsWith(extension))?.[1];

@@ -6,7 +6,7 @@ import { formatHash, type Hash, parseHash, parseSha256 } from "./hash.ts";
 import { parseSignature } from "./signature.ts";
 import { checkBaseName, formatStorePath, parseStorePath, type StorePath } from "./store-path.ts";
 
-/** The names that Nix knows; up to 2.3 only the first four. */
+/** The compressions of Nix; up to 2.3 only the first four. */
 export const COMPRESSIONS = [
   "none",
   "xz",
@@ -26,10 +26,10 @@ export type Compression = (typeof COMPRESSIONS)[number];
 
 export interface NarInfo {
   storePath: StorePath;
-  /** As written, relative to the cache; narKeyOfUrl says which object it means. */
+  /** As written, relative to the cache; narKeyOfUrl turns it into the object's key. */
   url: string;
   compression: Compression;
-  /** Of the compressed archive. Written always by Nix, but optional to its parser. */
+  /** Of the compressed archive. Nix always writes it, but its parser does not require it. */
   fileHash?: Hash;
   /** Of the compressed archive, in bytes, never 0. */
   fileSize?: number;
@@ -45,11 +45,11 @@ export interface NarInfo {
   signatures: string[];
   /** Content address, such as `fixed:r:sha256:...`. */
   ca?: string;
-  /** Fields unknown to Nix, as they are, in the order given. */
+  /** Fields unknown to Nix, unchanged, in the order given. */
   extra: [key: string, value: string][];
 }
 
-/** Fields that occur once; of several the last wins, as in Nix. Also as in Nix, each of them must be readable. */
+/** Fields that occur once. As in Nix, the last of several wins, and each of them must be well-formed. */
 interface Scalars {
   StorePath: StorePath;
   URL: string;
@@ -73,8 +73,8 @@ const SCALARS: { [Key in keyof Scalars]: (text: string, storeDir: string) => Sca
 };
 
 /**
- * Reads a narinfo whose path must be in `storeDir`. Throws FormatError, naming the field, on whatever makes some
- * Nix version refuse it or read it differently from another.
+ * Reads a narinfo whose path must be in `storeDir`. Throws FormatError, naming the field, if any Nix version refuses
+ * it or versions read it differently.
  */
 export function parseNarInfo(text: string, storeDir: string): NarInfo {
   const scalars: Partial<Scalars> = {};
@@ -85,10 +85,10 @@ export function parseNarInfo(text: string, storeDir: string): NarInfo {
   for (const [key, value] of fields(text)) {
     if (isScalar(key)) {
       const read = inField(key, () => SCALARS[key](value, storeDir));
-      // An unknown deriver makes none unknown that was named before.
+      // "unknown-deriver" does not override a deriver on an earlier line.
       if (read !== undefined) Object.assign(scalars, { [key]: read });
     } else if (key === "References") {
-      // Nix's test for a duplicate is whether it has references by now: an empty line may come before, not after.
+      // Nix refuses a References line if it already has references: an empty line may come first, but not second.
       if (references.size > 0) throw new FormatError("References: given twice");
       references = new Set(value.split(" ").filter((name) => name !== ""));
     } else if (key === "CA") {
@@ -145,15 +145,15 @@ export function formatNarInfo(info: NarInfo): string {
   return lines.map(([key, value]) => (value === undefined ? "" : `${key}: ${value}\n`)).join("");
 }
 
-/** Stands for a derivation that is not known. */
+/** Nix's value for an unknown derivation. */
 const NO_DERIVER = "unknown-deriver";
-/** Nix's, and not none. */
+/** Nix's own default: an absent field does not mean uncompressed. */
 const DEFAULT_COMPRESSION = "bzip2";
 
-/** The lines, as key and value. Throws FormatError where the text is not lines of `key: value`. */
+/** The lines, as key and value. Throws FormatError on any other line. */
 function fields(text: string): [key: string, value: string][] {
   if (text.includes("\r")) throw new FormatError("narinfo: lines must end in LF, not CRLF");
-  // Nix calls a narinfo corrupt whose last line has no end; it may have been cut there.
+  // Nix refuses a narinfo without a final newline as corrupt: it may be truncated.
   if (!text.endsWith("\n")) throw new FormatError("narinfo: the last line must end in a newline");
   return text
     .slice(0, -1)
@@ -212,7 +212,7 @@ function parseDeriver(text: string): string | undefined {
   return text;
 }
 
-/** Only that it can be a URL at all; whether it may be published is narKeyOfUrl's to say. */
+/** Checks only that it can be a URL; narKeyOfUrl decides whether it may be published. */
 function checkUrl(text: string): string {
   if (!/^[!-~]+$/.test(text)) throw new FormatError(`${quote(text)} is not a URL`);
   return text;

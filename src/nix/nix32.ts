@@ -8,7 +8,7 @@ const ALPHABET = "0123456789abcdfghijklmnpqrsvwxyz";
 /** A regular expression's character class of the alphabet. */
 export const NIX32_CLASS = "[0-9a-df-np-sv-z]";
 
-/** How many characters `bytes` bytes take: 20 bytes take 32, 32 take 52. */
+/** The length of `bytes` bytes in base-32: 20 bytes have 32 characters, 32 have 52. */
 function nix32Length(bytes: number): number {
   return Math.ceil((bytes * 8) / 5);
 }
@@ -26,9 +26,8 @@ export function encodeNix32(bytes: Uint8Array): string {
 }
 
 /**
- * Reads base-32 that stands for exactly `length` bytes.
- * Throws FormatError on another length, on a character outside the alphabet, and where the bits that pad the
- * first digit are not zero: two spellings of one hash would be two keys for one object.
+ * Decodes base-32 of exactly `length` bytes. Throws FormatError on another length, a character outside the alphabet,
+ * or nonzero padding bits: two spellings of one hash would be two keys for one object.
  */
 export function decodeNix32(text: string, length: number): Uint8Array<ArrayBuffer> {
   if (text.length !== nix32Length(length)) {

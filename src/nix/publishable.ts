@@ -12,7 +12,7 @@ export function parsePublishable(text: string, key: string, storeDir: string): N
   return info;
 }
 
-/** What a client could not use although every line of it is well-formed. */
+/** Refuses a narinfo that is well-formed but useless to clients. */
 function checkConsistency(info: NarInfo, key: string): void {
   if (key !== `${info.storePath.hash}.narinfo`) {
     throw new FormatError(`StorePath ${info.storePath.baseName} does not belong to ${key}`);

@@ -4,9 +4,9 @@ import { type PublicKey, type SecretKey, sign, verify } from "./keys.ts";
 import { type Realisation, realisationId, sorted, withoutDependencies } from "./realisation.ts";
 
 /**
- * The text that stands for all that the realisation says; unknown fields are never part of it, as Nix signs what it has
- * read. Flat: `{"dependentRealisations":{...},"id":"sha256:<hex>!<output>","outPath":"<base name>"}`. A build trace:
- * `{"key":{"drvPath":"<base name>","outputName":"<output>"},"value":{"outPath":"<base name>"}}`.
+ * The signed text, which covers all known fields. Nix signs the fields that it has parsed, so unknown ones are never
+ * part of it. Flat: `{"dependentRealisations":{...},"id":"sha256:<hex>!<output>","outPath":"<base name>"}`. A build
+ * trace: `{"key":{"drvPath":"<base name>","outputName":"<output>"},"value":{"outPath":"<base name>"}}`.
  */
 export function realisationFingerprint(realisation: Realisation): string {
   const { form, derivation, output, outPath, dependentRealisations } = realisation;
@@ -22,8 +22,8 @@ export function realisationFingerprint(realisation: Realisation): string {
 }
 
 /**
- * Every text by which some Nix verifies the realisation: `realisationFingerprint`, and, where there are dependent
- * realisations, the same without them. Nix 2.34 takes them for none, so only the second text counts for it.
+ * Every text by which some Nix version verifies the realisation: `realisationFingerprint` and, if there are dependent
+ * realisations, the same without them. Nix 2.34 ignores them and verifies only the second text.
  */
 export function realisationFingerprints(realisation: Realisation): string[] {
   const whole = realisationFingerprint(realisation);
@@ -31,20 +31,20 @@ export function realisationFingerprints(realisation: Realisation): string[] {
   return [...new Set([whole, bare])];
 }
 
-/** The signatures (`name:base64`) by which every Nix accepts the realisation: one for each text, so one or two. */
+/** The signatures (`name:base64`) that every Nix version accepts: one for each text, so one or two. */
 export function signRealisation(key: SecretKey, realisation: Realisation): Promise<string[]> {
   return Promise.all(realisationFingerprints(realisation).map((text) => sign(key, text)));
 }
 
 /**
- * The name of the first key that has signed all that the realisation says, or undefined. A signature of 2.34's text
- * does not count where there are dependent realisations: nobody has vouched for them.
+ * The name of the first key that has signed all known fields, or undefined. A signature of 2.34's text does not count
+ * if there are dependent realisations, because it does not cover them.
  */
 export function verifyRealisation(keys: PublicKey[], realisation: Realisation): Promise<string | undefined> {
   return verify(keys, realisationFingerprint(realisation), realisation.signatures);
 }
 
-/** Of these signatures the ones by which some Nix with these keys accepts the realisation, as a merge prefers them. */
+/** The signatures by which some Nix version with these keys accepts the realisation. A merge prefers them. */
 export async function trustedSignatures(
   keys: PublicKey[],
   realisation: Realisation,

@@ -1,18 +1,18 @@
-/** What becomes of a realisation that is pushed again: the first stays, and only signatures are added. */
+/** Merging a realisation that is pushed again: the first stays, and only signatures are added. */
 
 import type { Realisation } from "./realisation.ts";
 import { mergeSignatures, type SignatureBound } from "./signature-merge.ts";
 
-/** What a later push of a realisation comes to. */
+/** The result of a later push of a realisation. */
 export type RealisationMerge =
-  /** The stored one with the signatures of both; `changed` where that is not what was stored. */
+  /** The stored one with the signatures of both; `changed` if that differs from the stored one. */
   | { outcome: "same"; realisation: Realisation; changed: boolean }
   /** Another output path: the stored one stays as it is. */
   | { outcome: "differs" };
 
 /**
- * Merges a later push into what is stored under the same key: it adds signatures and nothing else. Dependent
- * realisations and unknown fields stay the stored ones, also where the pushed ones are others.
+ * Merges a later push into the stored realisation of the same key: it adds signatures and nothing else. Dependent
+ * realisations and unknown fields stay as stored.
  */
 export function mergeRealisation(
   stored: Realisation,

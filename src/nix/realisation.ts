@@ -1,6 +1,6 @@
 /**
- * Realisations, which say what path an output of a content-addressed derivation became: parsed strictly, and written as
- * Nix writes them (libstore/realisation.cc).
+ * Realisations: the store path of each output of a content-addressed derivation, parsed strictly, and written as Nix
+ * writes them (libstore/realisation.cc).
  */
 
 import { FormatError, quote } from "./format-error.ts";
@@ -9,8 +9,8 @@ import { checkBaseName } from "./store-path.ts";
 
 export interface Realisation {
   /**
-   * How Nix names and writes it. `realisation`, 2.4 to 2.34: `realisations/sha256:<hex>!<output>.doi`, with the name as
-   * `id`. `build-trace`, from 2.35: `build-trace-v2/<derivation>/<output>.doi`, and inside nothing of the name: the
+   * How Nix names and writes it. `realisation`, 2.4 to 2.34: `realisations/sha256:<hex>!<output>.doi`, with the name
+   * as `id`. `build-trace`, from 2.35: `build-trace-v2/<derivation>/<output>.doi`, without the name inside: the
    * object is only the value of the `{key, value}` that Nix shows and signs.
    */
   form: "realisation" | "build-trace";
@@ -18,15 +18,15 @@ export interface Realisation {
   derivation: string;
   /** The output's name, such as `out`. */
   output: string;
-  /** Of a build trace: it came, and is written, as the whole `{key, value}`, as other programs write it. */
+  /** For a build trace: it is read and written as the whole `{key, value}`, the form of other programs. */
   isWhole?: boolean;
   /** A base name. */
   outPath: string;
   /** `name:base64`, in the order given, without duplicates. */
   signatures: string[];
   /**
-   * The realisations it was built with, as `sha256:<hex>!<output>` and base name. Nix writes them up to 2.33; 2.34
-   * ignores them and writes none; a build trace has no such field.
+   * The realisations that it was built with, as `sha256:<hex>!<output>` and base name. Nix writes them up to 2.33;
+   * 2.34 ignores them and writes none. A build trace has no such field.
    */
   dependentRealisations: [id: string, outPath: string][];
   /** Fields unknown to Nix, as JSON.parse reads them, in the order given. No signature covers them. */
@@ -38,12 +38,12 @@ const DRV_OUTPUT = new RegExp(`^(sha256:[0-9a-f]{64})!(${OUTPUT_CLASS}+)$`);
 const REALISATION_KEY = /^realisations\/(.*)\.doi$/s;
 const BUILD_TRACE_KEY = new RegExp(`^build-trace-v2/([^/]+)/(${OUTPUT_CLASS}+)\\.doi$`);
 
-/** Far above what any field of Nix needs. It keeps writing from exhausting the stack. */
+/** Far deeper than any field of Nix. Prevents a stack overflow in the writer. */
 const MAX_DEPTH = 32;
 
 /**
- * Reads the object with this key of the bucket. Throws FormatError, naming the field, where the key is not a
- * realisation's, where some Nix that asks for the key would refuse the text, or where text and key disagree.
+ * Parses the object of this key. Throws FormatError, naming the field, if the key is not a realisation's, if some Nix
+ * version that reads this key would refuse the text, or if text and key disagree.
  */
 export function parseRealisation(key: string, text: string): Realisation {
   const name = parseKey(key);
@@ -69,7 +69,10 @@ export function parseRealisation(key: string, text: string): Realisation {
   return { ...realisation, extra: [...fields] };
 }
 
-/** Writes the object: compact, its fields sorted as Nix sorts them, so what Nix wrote comes out byte for byte. */
+/**
+ * Writes the object: compact, its fields sorted as Nix sorts them. A realisation that Nix wrote comes out byte for
+ * byte.
+ */
 export function formatRealisation(realisation: Realisation): string {
   const { form, outPath, signatures, extra } = realisation;
   const known: [string, unknown][] =
@@ -91,19 +94,19 @@ export function formatRealisation(realisation: Realisation): string {
 
 /**
  * The same without dependent realisations, as Nix 2.34 writes all of them. Up to 2.33 a client aborts its build if a
- * realisation names another output of a dependency than it has, or than the cache has; of one without names it does
- * not ask. What signed the names verifies no more: sign it anew.
+ * dependent realisation differs from its own or the cache's; without them it checks none. Signatures that covered
+ * them are invalid afterwards: sign again.
  */
 export function withoutDependencies(realisation: Realisation): Realisation {
   return { ...realisation, dependentRealisations: [] };
 }
 
-/** `sha256:<hex>!<output>`, the name that the flat form has inside. */
+/** `sha256:<hex>!<output>`, the `id` of the flat form. */
 export function realisationId({ derivation, output }: Realisation): string {
   return `${derivation}!${output}`;
 }
 
-/** Sorted by key. Of ASCII keys, as all of Nix's are, the default order is the byte order of Nix's JSON library. */
+/** Sorted by key. Nix's keys are ASCII, for which the default order is the byte order of Nix's JSON library. */
 export function sorted<T>(entries: [key: string, value: T][]): [key: string, value: T][] {
   return entries.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
@@ -151,7 +154,7 @@ function parseSignatures(value: unknown, isFlat: boolean): string[] {
   return [...new Set(value.map((signature) => signatureText(signature, isFlat)))];
 }
 
-/** From 2.35 Nix writes objects and reads strings, too; before it knows only strings. */
+/** From 2.35 Nix writes objects and reads both; older versions read only strings. */
 function signatureText(value: unknown, isFlat: boolean): string {
   const text =
     isObject(value) && !isFlat
@@ -177,7 +180,7 @@ function parseDependencies(value: unknown): [id: string, outPath: string][] {
   });
 }
 
-/** Nix writes base names; a whole store path, which no Nix reads, is made one. */
+/** Nix writes base names. A whole store path, which no Nix version reads, becomes its base name. */
 function baseName(field: string, value: unknown): string {
   const text = stringOf(field, value).replace(/^\/.*\//s, "");
   inField(field, () => checkBaseName(text));
@@ -190,7 +193,7 @@ function stringOf(field: string, value: unknown): string {
   return value;
 }
 
-/** Nix skips a field that it does not know, but only once its JSON parser has read it. */
+/** Nix ignores unknown fields, but its JSON parser must be able to read them. */
 function checkUnknown(field: string, value: unknown, depth: number): void {
   if (depth > MAX_DEPTH) throw new FormatError(`${quote(field)}: nested too deeply`);
   const texts = [field, typeof value === "string" ? value : ""];

@@ -1,4 +1,4 @@
-/** Which signatures stay where those of several pushes come together: on a narinfo, on a realisation. */
+/** Merging the signatures of several pushes of a narinfo or realisation. */
 
 import { FormatError } from "./format-error.ts";
 import { parseSignature } from "./signature.ts";
@@ -11,15 +11,16 @@ export interface SignatureBound {
 }
 
 /**
- * The signatures (`name:base64`) that stay, in the order given: without malformed ones, without duplicates, and at most
- * `max`. Preferred ones are chosen first, then the others, each by their order: who was first is not pushed out.
+ * The signatures (`name:base64`) that stay, in the order given: no malformed ones, no duplicates, at most `max`.
+ * Preferred ones are chosen first, then the others, each in their order: later signatures never displace earlier
+ * ones.
  */
 export function mergeSignatures(signatures: Iterable<string>, { max, preferred }: SignatureBound): string[] {
   const readable = [...new Set(signatures)].filter(isSignature);
   const kept = new Set(
     [...readable.filter(preferred), ...readable.filter((signature) => !preferred(signature))].slice(0, max),
   );
-  // The order stays so that a push which adds nothing changes nothing.
+  // Keep the order, so that a push that adds nothing changes nothing.
   return readable.filter((signature) => kept.has(signature));
 }
 

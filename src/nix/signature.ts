@@ -20,7 +20,7 @@ export function parseSignature(text: string): Signature {
   return { name, bytes: decodeBase64(text.slice(colon + 1), SIGNATURE_BYTES) };
 }
 
-/** A key's name is any printable ASCII without the colon that ends it and without white space, which parts lists of keys. */
+/** A key's name is printable ASCII without a colon, which ends it, and without white space, which separates keys. */
 export const KEY_NAME = /^[!-9;-~]+$/;
 
 export function isKeyName(text: string): boolean {

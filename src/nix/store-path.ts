@@ -18,7 +18,7 @@ const BASE_NAME = new RegExp(`^(${NIX32_CLASS}{32})-([0-9a-zA-Z+._?=-]+)$`);
 
 /**
  * Splits `<hash>-<name>`. Throws FormatError where Nix would refuse it: a name has 1 to 211 characters of
- * `0-9a-zA-Z+-._?=`, and neither is nor begins, up to a `-`, with `.` or `..`. Older Nix refuses every leading dot.
+ * `0-9a-zA-Z+-._?=`, and its part before the first `-` is neither `.` nor `..`. Older Nix refuses every leading dot.
  */
 export function checkBaseName(text: string): { hash: string; name: string } {
   const match = BASE_NAME.exec(text);

@@ -1,6 +1,6 @@
 // Successful answers to S3 clients.
 
-/** An XML document; never cached, because all of them change. */
+/** An XML document; never cached. */
 export function xmlResponse(document: string): Response {
   return new Response(document, {
     headers: { "Content-Type": "application/xml", "Cache-Control": "no-store" },

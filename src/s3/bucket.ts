@@ -1,4 +1,4 @@
-// The bucket as S3 tools see it before they copy: its location and its listing.
+// The bucket requests of S3 tools: location and listing.
 import { carriesSigV4 } from "../auth/sigv4/detect.ts";
 import type { Handler } from "../context.ts";
 import { S3Error } from "../http/s3-error.ts";
@@ -18,7 +18,7 @@ const MAX_KEYS = 1000;
 /** A request for the front page with one of these parameters asks for a listing. */
 export const LIST_PARAMETERS = ["list-type", "prefix", "delimiter", "max-keys", "marker", "encoding-type"];
 
-/** Answers `GET /` of an S3 client with the one bucket that it may know of; other requests go to `frontPage`. */
+/** Answers `GET /` of an S3 client with the one bucket that it may see; other requests go to `frontPage`. */
 export function listBucketsOr(frontPage: Handler): Handler {
   return async (context) =>
     asksForBuckets(context.request)
@@ -77,7 +77,7 @@ function keyOfToken(token: string): string {
     return new TextDecoder().decode(Uint8Array.fromBase64(token, { alphabet: "base64url" }));
   } catch {
     // Not base64.
-    throw new S3Error(400, "InvalidArgument", "the continuation-token is none of this cache");
+    throw new S3Error(400, "InvalidArgument", "the continuation-token is not from this cache");
   }
 }
 

@@ -1,4 +1,4 @@
-// Completes a multipart upload: the parts become an object, and the object a NAR if it has the hash in its name.
+// Completes a multipart upload: the parts become an object, and the object a NAR if its hash is the one in its name.
 import { sha256Of, sha256OfNarKey } from "../bucket/nar-object.ts";
 import { bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../bucket/operation.ts";
 import { abortInBucket, stagingKey } from "../bucket/staging.ts";
@@ -15,7 +15,7 @@ import { noSuchUpload, parseUploadId, type UploadId } from "./upload-id.ts";
 /** Enough for 10,000 parts with the checksums that some clients repeat. */
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
-/** Answers `POST key?uploadId=U`. Idempotent: a client that got no answer sends the same again. */
+/** Answers `POST key?uploadId=U`. Idempotent: a client without a response repeats the request. */
 export const completeUpload: Handler = async (context) => {
   const { request, path, bucket, catalog, query } = context;
   const sha256 = sha256OfNarKey(path);
@@ -23,7 +23,7 @@ export const completeUpload: Handler = async (context) => {
   const requested = readCompleteRequest(decodeUtf8(await readBody(request, MAX_LIST_BYTES)));
   const known = await catalog((c) => c.uploadParts(upload.id, path));
   if (known !== undefined) checkParts(requested, known);
-  // Before `head`: from now on the key is not deleted, so that its answer stays true.
+  // Before `head`: from now on the key is not deleted, so that its result stays true.
   await announce(context, requested, known, sha256);
   const stored = await bucketOperation("head", () => bucket.head(path));
   const isStored = stored !== null && sha256Of(stored) === sha256;
@@ -38,18 +38,18 @@ export const completeUpload: Handler = async (context) => {
     return completed(context, stored.etag);
   }
   await assemble(context, upload, requested);
-  // Goes on if the client disconnects.
+  // Continues if the client disconnects.
   const promotion = promoteStaged(context, upload, sha256);
   context.afterwards(promotion.catch(() => undefined));
   const etag = await promotion;
-  // The edge would serve the damaged object for as long as it may keep a NAR: a year.
+  // Otherwise the edge could serve the damaged object for a year, the max-age of a NAR.
   if (stored !== null) context.purge([`/${path}`]);
   // If this fails, the object is swept in a week.
   context.afterwards(discardStaged(context, upload));
   return completed(context, etag);
 };
 
-/** Keeps the NAR from being deleted: before its upload, or as one that a pusher has found here. */
+/** Protects the NAR from deletion: before its upload, or as one that a pusher has found. */
 async function announce(
   { catalog, path }: Context,
   requested: readonly RequestedPart[],
@@ -66,7 +66,7 @@ function completed({ request, config, path }: Context, etag: string): Response {
   return xmlResponse(completeDocument(request.url.replace(/\?.*$/, ""), config.cacheName, path, etag));
 }
 
-/** Parts must ascend, and each must be uploaded and have its ETag. Throws {@link S3Error} 400. */
+/** Parts must ascend, and each must have been uploaded with the given ETag. Throws {@link S3Error} 400. */
 function checkParts(requested: readonly RequestedPart[], known: readonly UploadedPart[]): void {
   const etags = new Map(known.map((part) => [part.number, part.etag]));
   let previous = 0;
@@ -105,7 +105,7 @@ async function promoteStaged(context: Context, upload: UploadId, sha256: string)
   try {
     return await promote(bucket, staged, path, sha256);
   } catch (error) {
-    // Wrong content is useless. After an outage the object waits for the client's next attempt.
+    // Wrong content is useless: delete it. After an outage keep the object for the client's next attempt.
     if (error instanceof S3Error) await discardStaged(context, upload);
     throw error;
   } finally {

@@ -4,7 +4,7 @@ import { oneLine, toHttpError } from "../http/errors.ts";
 import { S3Error } from "../http/s3-error.ts";
 import { errorDocument } from "../http/xml.ts";
 
-/** S3's codes for refusals of other protocols' handlers, by status. */
+/** S3's codes for refusals by handlers of other protocols, by status. */
 const CODES: Readonly<Record<number, string>> = {
   400: "InvalidRequest",
   401: "AccessDenied",

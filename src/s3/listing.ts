@@ -1,6 +1,6 @@
-// Lists the objects of a cache in the order of their keys, without the others in its bucket: unverified uploads, pins,
-// and the folders of other caches. Those folders are skipped and never entered: the length, cost and end of a page would
-// reveal their number and names.
+// Lists the objects of a cache in the order of their keys, without unverified uploads, pins, and the folders of other
+// caches. Those folders are skipped and never entered: the length, cost and end of a page would reveal their number
+// and names.
 import { FOLDERS, KINDS } from "../bucket/kinds.ts";
 import { bucketOperation } from "../bucket/operation.ts";
 
@@ -22,7 +22,7 @@ export interface Place {
   readonly after: string;
 }
 
-/** The first entries behind a place, and whether there are more. */
+/** The first entries after a place, and whether there are more. */
 export async function listEntries(
   bucket: R2Bucket,
   place: Place,
@@ -78,7 +78,7 @@ function isOfCache(key: string): boolean {
   return key === "nix-cache-info" || KINDS.some(({ pattern }) => pattern.test(key));
 }
 
-/** The first folder of a key, with its slash; empty for one that is in none. */
+/** The first folder of a key, with its slash; empty on the top level. */
 function folderOf(key: string): string {
   return key.slice(0, key.indexOf("/") + 1);
 }

@@ -1,4 +1,4 @@
-// S3's multipart uploads of NARs, for NARs above the platform's body limit. Parts stream to a staging key; the NAR appears
+// S3's multipart uploads, for NARs above the platform's body limit. Parts stream to a staging key; the NAR appears
 // under its own key when it is complete and verified.
 import { NAR } from "../bucket/kinds.ts";
 import { sha256OfNarKey } from "../bucket/nar-object.ts";

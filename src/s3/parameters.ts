@@ -1,7 +1,7 @@
 // Parses parameters of S3's queries.
 import { S3Error } from "../http/s3-error.ts";
 
-/** A whole number; `absent` where it is not given. Throws {@link S3Error} 400. */
+/** A whole number; `absent` is the default. Throws {@link S3Error} 400. */
 export function numberOf(parameters: URLSearchParams, name: string, absent: number): number {
   const text = parameters.get(name);
   if (text === null || text === "") return absent;

@@ -4,7 +4,7 @@ import { verifiedMetadata } from "../bucket/nar-object.ts";
 import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "../bucket/operation.ts";
 import { S3Error } from "../http/s3-error.ts";
 
-/** Bytes of the parts in which a larger object than one put can take is copied. */
+/** Bytes of a part when an object too large for one put is copied. */
 const COPY_PART_BYTES = 4 * 1024 ** 3;
 
 const httpMetadata = { contentType: NAR.contentType };

@@ -1,4 +1,4 @@
-// The upload id that clients get. It names the upload in the bucket and in the catalog, so that no lookup is needed.
+// The upload id of clients. It contains the ids of bucket and catalog, so that no lookup is needed.
 import { S3Error } from "../http/s3-error.ts";
 
 export interface UploadId {

@@ -1,4 +1,4 @@
-/** Content addresses checked against the NAR that passes by, as Nix checks them when it imports a path. */
+/** Checks content addresses against a NAR stream, as Nix does when it imports a path. */
 
 import { parseContentAddress } from "../nix/content-address.ts";
 import { gitVisitor } from "./git-hash.ts";
@@ -14,9 +14,9 @@ export interface AddressClaim {
 
 export interface AddressCheck {
   visitor?: NarVisitor;
-  /** Takes the NAR itself. */
+  /** Receives the NAR itself. */
   update?(bytes: Uint8Array): void;
-  /** Once the NAR has ended; undefined if it cannot be told. */
+  /** The result, once the NAR has ended; undefined if it cannot be determined. */
   result(): boolean | undefined;
 }
 
@@ -48,7 +48,7 @@ export function addressCheck({ ca, storePathHash }: AddressClaim): AddressCheck 
       const noFile = () => {
         isFile = false;
       };
-      // Whether it is executable does not count: Nix 2.8's `nix store add-file` keeps that, and no version refuses it.
+      // The executable bit is ignored: Nix 2.8's `nix store add-file` keeps it, and no version refuses it.
       const visitor = { contents: contents.update, directory: noFile, symlink: noFile };
       return { visitor, result: () => isFile && contents.digests().some(isRight) };
     }

@@ -1,16 +1,18 @@
-/** Bits of a stream, the highest of each byte first, of which enough are at hand before a block is decoded. */
+/**
+ * Reads bits from a stream, the highest of each byte first. `fill` buffers enough of them before a block is decoded.
+ */
 
 import { isFalse } from "./refusal.ts";
 
 export interface BitReader {
-  /** Waits until so many bytes are at hand, or all that there are. */
+  /** Waits until this many bytes are buffered, or the stream has ended. */
   fill(bytes: number): Promise<void>;
   /** The next bits, at most 24. Throws Refusal if there are not as many. */
   bits(count: number): number;
-  /** The next bits without going on, zeros where there are none. */
+  /** The next bits without consuming them; zeros after the end. */
   peek(count: number): number;
   skip(count: number): void;
-  /** Leaves the rest of the current byte. */
+  /** Skips the rest of the current byte. */
   align(): void;
   /** After {@link fill}: whether nothing is left. */
   isAtEnd(): boolean;
@@ -20,9 +22,9 @@ export function bitReader(input: AsyncIterable<Uint8Array>, name: string): BitRe
   const iterator = input[Symbol.asyncIterator]();
   let bytes: Uint8Array = new Uint8Array();
   let length = 0;
-  /** Of the next byte that is not in the window. */
+  /** Index of the next byte that is not in the window. */
   let at = 0;
-  /** The last bits of it are next. */
+  /** The next bits are its last ones. */
   let window = 0;
   let available = 0;
   let hasEnded = false;
@@ -51,7 +53,7 @@ export function bitReader(input: AsyncIterable<Uint8Array>, name: string): BitRe
   }
 
   function peek(count: number): number {
-    // At most 7 bits stay from before, so the window keeps within 31.
+    // At most 7 bits remain, so the window stays within 31.
     while (available < count) {
       window = ((window << 8) | (at < length ? (bytes[at] ?? 0) : 0)) & 0x7fffffff;
       at++;
@@ -62,7 +64,7 @@ export function bitReader(input: AsyncIterable<Uint8Array>, name: string): BitRe
 
   function skip(count: number): void {
     available -= count;
-    // Bits after the end were peeked at, which is no harm, but now they are used.
+    // Peeking beyond the end is allowed, consuming is not.
     if (at - (available >> 3) > length) throw isFalse(`the ${name} file ends too early`);
   }
 

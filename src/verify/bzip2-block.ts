@@ -4,7 +4,7 @@ import type { BitReader } from "./bit-reader.ts";
 import { isFalse, isUnverifiable } from "./refusal.ts";
 
 const MAX_CODE_BITS = 20;
-/** Symbols that are read with one table, before the next selector tells which. */
+/** Symbols per selector, which chooses their table. */
 const GROUP = 50;
 const MIN_TABLES = 2;
 const MAX_TABLES = 6;
@@ -13,9 +13,9 @@ const RUN_A = 0;
 const RUN_B = 1;
 
 interface Table {
-  /** By length: the first code that is longer, of MAX_CODE_BITS bits. */
+  /** By length: the first longer code, of MAX_CODE_BITS bits. */
   limits: Int32Array;
-  /** By length: what to add to a code of it for its place in `symbols`. */
+  /** By length: the offset from a code to its index in `symbols`. */
   offsets: Int32Array;
   symbols: Uint16Array;
   minBits: number;

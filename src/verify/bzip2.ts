@@ -11,10 +11,10 @@ const BLOCK_BYTES_PER_LEVEL = 100_000;
 const CHUNK_BYTES = 64 * 1024;
 const BLOCK_MAGIC = [0x314159, 0x265359] as const;
 const END_MAGIC = [0x177245, 0x385090] as const;
-/** Four equal bytes are followed by how many more of them there are. */
+/** Four equal bytes are followed by the number of further ones. */
 const RUN = 4;
 
-/** Streams one after another are one file, as in Nix. Yields pieces that are valid until the next. Throws Refusal. */
+/** Concatenated streams are one file, as in Nix. Yields pieces that are valid until the next. Throws Refusal. */
 export async function* unbzip2(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const reader = bitReader(input, "bzip2");
   await reader.fill(MAX_BLOCK_BYTES);

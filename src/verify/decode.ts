@@ -1,4 +1,4 @@
-/** The content of a NAR file by its `Compression`, and of which ones it can be had. */
+/** Decodes a NAR file by its `Compression`, and lists the supported ones. */
 
 import { unbzip2 } from "./bzip2.ts";
 import { isUnverifiable } from "./refusal.ts";
@@ -9,7 +9,7 @@ type Bytes = AsyncIterable<Uint8Array>;
 
 const DECODERS: ReadonlyMap<string, (input: Bytes) => Bytes> = new Map([
   ["none", asItIs],
-  // Nix takes these two for the same.
+  // The same in Nix.
   ["", asItIs],
   ["identity", asItIs],
   ["xz", unxz],

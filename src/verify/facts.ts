@@ -1,4 +1,4 @@
-/** What is true of a stored NAR file, found by reading it once, in pieces. To be loaded only when it is needed. */
+/** The facts of a stored NAR file, found in one streaming read. Load this module only when needed. */
 
 import { formatHash, type HashAlgorithm } from "../nix/hash.ts";
 import { type AddressClaim, addressCheck } from "./addresses.ts";
@@ -12,7 +12,7 @@ import { isFalse, Refusal } from "./refusal.ts";
 export interface FactsRequest {
   /** A narinfo's `Compression`. */
   compression: string;
-  /** Bytes: nothing is unpacked beyond. What is larger is false. */
+  /** Bytes: unpacking stops there, and a larger NAR is false. */
   maxNarSize: number;
   /** Content addresses to check; each costs a hash of the NAR. */
   addresses?: readonly AddressClaim[];
@@ -28,7 +28,7 @@ export interface NarFacts {
   narHash: string;
   /** Bytes. */
   narSize: number;
-  /** Whether each of the request's addresses is right, in the same order; undefined if it cannot be told. */
+  /** Whether each of the request's addresses is right, in the same order; undefined if that cannot be determined. */
   addresses: (boolean | undefined)[];
   /** The JSON of `HASHPART.ls`; undefined if it is not wanted, too long, or has names that are not UTF-8. */
   listing?: string | undefined;
@@ -39,7 +39,7 @@ export type Outcome =
   | NarFacts
   /** The file is not a NAR of that compression, or a longer one, or has something after it. */
   | { kind: "false"; reason: string }
-  /** It may be right, but needs a decoder or memory that is not here. */
+  /** It may be right, but needs a decoder or memory that is not available. */
   | { kind: "unverifiable"; reason: string };
 
 /** Bytes of the NAR between two pauses. */
@@ -52,7 +52,7 @@ export async function narFacts(file: ReadableStream<Uint8Array>, request: FactsR
     return await readFacts(file, request);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    // Whoever read of it has cancelled it already; without a decoder it was not even begun.
+    // A decoder has cancelled the file already; without one it is still unlocked.
     if (!file.locked) await file.cancel();
     return { kind: error.kind, reason: error.message };
   }

@@ -1,11 +1,11 @@
-/** The hash that git gives a tree, while its NAR passes by. Rules: dump and dumpTree in Nix's libutil/git.cc. */
+/** Git's hash of a tree, computed from the stream of its NAR. Rules: dump and dumpTree in Nix's libutil/git.cc. */
 
 import { Buffer } from "node:buffer";
 import { type Hasher, hasher } from "./hasher.ts";
 import { compareBytes, type NarVisitor } from "./nar-grammar.ts";
 
 export interface GitVisitor extends NarVisitor {
-  /** Once the NAR has ended. Undefined if the directories were too large to be held. */
+  /** Once the NAR has ended. Undefined if the directories were too large. */
   finish(): Uint8Array | undefined;
 }
 
@@ -15,7 +15,10 @@ interface Entry {
   hash: Uint8Array;
 }
 
-/** Of all open directories together: a tree can be hashed only when all its entries are there. About 300 bytes each. */
+/**
+ * Entries of all open directories together: a tree can be hashed only when all its entries are known. About 300 bytes
+ * each.
+ */
 const MAX_ENTRIES = 2 ** 15;
 const SLASH = Buffer.from("/");
 const NUL = Buffer.from([0]);
@@ -24,7 +27,7 @@ export function gitVisitor(algorithm: "sha1" | "sha256"): GitVisitor {
   const directories: { name: Uint8Array; entries: Entry[] }[] = [];
   /** Of the entry that begins. */
   let name: Uint8Array = new Uint8Array();
-  /** Entries of all open directories; above {@link MAX_ENTRIES} nothing is held any more. */
+  /** Entries of all open directories; above {@link MAX_ENTRIES} none are kept. */
   let held = 0;
   let blob: Hasher | undefined;
   let mode: Entry["mode"] = "100644";

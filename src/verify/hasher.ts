@@ -6,13 +6,13 @@ import type { HashAlgorithm } from "../nix/hash.ts";
 
 export interface Hasher {
   update(bytes: Uint8Array): void;
-  /** Ends it. */
+  /** Ends the input. */
   digest(): Uint8Array;
   /** Another with the same input until now. */
   copy(): Hasher;
 }
 
-/** node:crypto is somewhat faster in workerd than crypto.DigestStream, and knows MD5 besides. BLAKE3 is JavaScript. */
+/** node:crypto is somewhat faster in workerd than crypto.DigestStream, and supports MD5. BLAKE3 is JavaScript. */
 export function hasher(algorithm: HashAlgorithm): Hasher {
   return algorithm === "blake3" ? ofBlake3(blake3.create()) : ofNode(createHash(algorithm));
 }

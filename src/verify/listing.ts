@@ -10,7 +10,7 @@ export interface ListingVisitor extends NarVisitor {
   finish(): string | undefined;
 }
 
-/** UTF-16 units. A hundred thousand files have about 10 MB; no path of nixpkgs comes near. */
+/** UTF-16 units. A hundred thousand files have about 10 MB, far more than any path of nixpkgs. */
 const MAX_LISTING_LENGTH = 8 * 1024 * 1024;
 
 export function listingVisitor(): ListingVisitor {
@@ -53,7 +53,7 @@ export function listingVisitor(): ListingVisitor {
       text += make();
       if (text.length > MAX_LISTING_LENGTH) text = undefined;
     } catch (error) {
-      // The only error of a decoder: not UTF-8.
+      // Not UTF-8.
       if (!(error instanceof TypeError)) throw error;
       text = undefined;
     }

@@ -11,12 +11,12 @@ const LZ4 = [0x04, 0x22, 0x4d, 0x18];
 const LZ4_LEGACY = [0x02, 0x21, 0x4c, 0x18];
 const NAR = [13, 0, 0, 0, 0, 0, 0, 0, ...new TextEncoder().encode("nix-archive-1"), 0, 0, 0];
 
-/** As many first bytes as {@link looksLike} ever needs. */
+/** First bytes that {@link looksLike} needs at most. */
 export const MAGIC_BYTES = NAR.length;
 
 /**
  * Whether a file with these first bytes may be a NAR of that `Compression`. Fewer than {@link MAGIC_BYTES} are taken
- * for the whole file. True for what has no magic number (br, lzma) and for a compression that is not known.
+ * for the whole file. True for compressions that are unknown or have no magic number (br, lzma).
  */
 export function looksLike(first: Uint8Array, compression: string): boolean {
   const begins = (magic: readonly number[], at = 0) =>

@@ -16,7 +16,7 @@ export interface ModuloHash {
   digests(): Uint8Array[];
 }
 
-/** Positions kept for the older form; content with more self-references has the newer only. */
+/** Most positions kept for the older form; content with more self-references gets only the newer. */
 const MAX_POSITIONS = 2 ** 18;
 
 /** `self` is the hash part of the content's own store path. */
@@ -25,7 +25,7 @@ export function moduloHash(algorithm: HashAlgorithm, self: string): ModuloHash {
   const hash: Hasher = hasher(algorithm);
   const positions: number[] = [];
   let hasAllPositions = true;
-  /** The last bytes, in which a self-reference may begin that the next chunk ends. */
+  /** The last bytes, which may begin a self-reference that ends in the next chunk. */
   let rest: Uint8Array = new Uint8Array();
   /** Bytes before `rest`. */
   let offset = 0;

@@ -1,13 +1,13 @@
 /**
- * The grammar of a NAR: which strings follow which, and what a visitor is told of the tree.
+ * The grammar of a NAR: which strings follow which, and the calls to a visitor of the tree.
  *
- * It takes what Nix 2.34.8 restores (`parse` in libutil/archive.cc). Versions before 2.26 are laxer about the order of
- * fields and entries, but no version writes anything else.
+ * It accepts the NARs that Nix 2.34.8 restores (`parse` in libutil/archive.cc). Versions before 2.26 are laxer about
+ * the order of fields and entries, but no version writes another order.
  */
 
 import { isFalse, isUnverifiable } from "./refusal.ts";
 
-/** Is told of a tree in the order of the NAR. Names and targets are copies; `contents` are valid during the call only. */
+/** Visits a tree in the order of the NAR. Names and targets are copies; `contents` are valid during the call only. */
 export interface NarVisitor {
   /** An entry of a directory begins: the next node is its own. The root has no entry. */
   entry?(name: Uint8Array): void;
@@ -20,7 +20,7 @@ export interface NarVisitor {
   symlink?(target: Uint8Array): void;
 }
 
-/** What the grammar wants next: a string of at most so many bytes, or the contents of a file. */
+/** The next input of the grammar: a string of at most this many bytes, or the contents of a file. */
 export type Wanted = number | { readonly isExecutable: boolean };
 
 /** Of Nix since 2.34.7; Linux has the same limits. Bytes. */
@@ -31,7 +31,10 @@ const MAX_DEPTH = 64;
 const MAX_TAG_BYTES = 32;
 const MAGIC = "nix-archive-1";
 
-/** Yields what is wanted next, and is resumed with the string, which is valid until the next yield. Throws Refusal. */
+/**
+ * Yields the input that it needs next, and is resumed with the string, which is valid until the next yield. Throws
+ * Refusal.
+ */
 export type Grammar = Generator<Wanted, void, Uint8Array>;
 
 export function* narGrammar(visitors: readonly NarVisitor[]): Grammar {
@@ -40,7 +43,7 @@ export function* narGrammar(visitors: readonly NarVisitor[]): Grammar {
 }
 
 function* node(visitors: readonly NarVisitor[], depth: number): Grammar {
-  // Older versions wrote and read such trees, so the file need not be wrong.
+  // Older versions wrote and read such trees, so the file may be right.
   if (depth === MAX_DEPTH) throw isUnverifiable(`the NAR is nested deeper than ${MAX_DEPTH} directories`);
   expect("(", yield MAX_TAG_BYTES);
   expect("type", yield MAX_TAG_BYTES);

@@ -6,11 +6,11 @@ import { isFalse } from "./refusal.ts";
 export interface NarParser {
   /** Throws Refusal. */
   push(chunk: Uint8Array): void;
-  /** To be called after the last chunk. Throws Refusal if the NAR is incomplete. */
+  /** Call it after the last chunk. Throws Refusal if the NAR is incomplete. */
   end(): void;
 }
 
-/** Strings and contents have a length before them, and zeros after them up to a multiple of it. */
+/** Strings and contents are preceded by a length of this many bytes, and padded with zeros to a multiple of it. */
 const LENGTH_BYTES = 8;
 
 export function narParser(visitors: readonly NarVisitor[]): NarParser {
@@ -18,10 +18,10 @@ export function narParser(visitors: readonly NarVisitor[]): NarParser {
   let wanted: Wanted | undefined;
   const buffer = new Uint8Array(MAX_TARGET_BYTES);
   let filled = 0;
-  /** What the next bytes are, and how many of them are left. */
+  /** The kind of the next bytes, and how many of them are left. */
   let part: "length" | "string" | "contents" | "padding" = "length";
   let left = LENGTH_BYTES;
-  /** Of the string or contents that is being read. */
+  /** The length of the string or contents that is being read. */
   let size = 0;
   /** Bytes of the NAR before the current chunk. */
   let offset = 0;

@@ -1,11 +1,11 @@
-/** A stream read in pieces that are worth the work on each: the runtime itself gives 4 KB. */
+/** Reads a stream in large pieces: the runtime's own have 4 KB, which is slow. */
 
 const PIECE_BYTES = 64 * 1024;
 
 /** Yields pieces that are valid until the next. Cancels the stream when no more of them are wanted. */
 export async function* piecesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
   const reader = byobReader(stream);
-  // A stream made of JavaScript's chunks gives those.
+  // A stream made in JavaScript gives its own chunks.
   if (reader === undefined) return yield* stream;
   let buffer: Uint8Array<ArrayBuffer> = new Uint8Array(PIECE_BYTES);
   let hasEnded = false;

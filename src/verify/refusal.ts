@@ -1,6 +1,6 @@
 /** The error inside this folder: a NAR file that has no facts. It never leaves `narFacts`. */
 
-/** `false`: the file is not what it claims to be. `unverifiable`: it may be, but this code cannot tell. */
+/** `false`: the file is no NAR of its compression. `unverifiable`: it may be, but this code cannot tell. */
 export type RefusalKind = "false" | "unverifiable";
 
 export class Refusal extends Error {

@@ -1,4 +1,4 @@
-/** What a `.wasm` import is in the Workers runtime. */
+/** The type of a `.wasm` import in the Workers runtime. */
 declare module "*.wasm" {
   const module: WebAssembly.Module;
   export default module;

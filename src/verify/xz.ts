@@ -1,7 +1,7 @@
 /**
  * xz, by the WebAssembly module of the npm package xz-decompress: XZ Embedded with CRC32, CRC64 and files of several
- * streams. The package makes its module from bytes, which the Workers runtime forbids; so its module is a file here,
- * and this is the glue. `test/verify/xz.test.ts` compares the two.
+ * streams. The package compiles its module from bytes, which the Workers runtime forbids. So the module is a file
+ * here, and this is the glue. `test/verify/xz.test.ts` compares the two.
  */
 
 import { isFalse, isUnverifiable } from "./refusal.ts";
@@ -18,7 +18,7 @@ interface Exports {
 const XZ_OK = 0;
 const XZ_STREAM_END = 1;
 const XZ_MEM_ERROR = 3;
-/** The module allows a dictionary of 64 MB (1 << 26), which is what xz -9 takes. */
+/** The module allows a dictionary of 64 MB (1 << 26), the size of xz -9. */
 const XZ_MEMLIMIT_ERROR = 4;
 const XZ_OPTIONS_ERROR = 6;
 
@@ -33,10 +33,10 @@ const OUTPUT_POSITION = 5;
 /** Yields pieces that are valid until the next. Throws Refusal for wrong data. */
 export async function* unxz(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const { default: module } = await import("./xz.wasm");
-  // An instance for each file: its memory only grows, and goes with it.
+  // One instance per file: its memory never shrinks and is freed with it.
   const exports = (await WebAssembly.instantiate(module)).exports as unknown as Exports;
   const context = exports.create_context();
-  // Looked up anew each time, because the buffer is another one once the memory has grown.
+  // Looked up each time: growing the memory replaces the buffer.
   const words = () => new Uint32Array(exports.memory.buffer, context, OUTPUT_POSITION + 1);
   const word = (index: number) => words()[index] ?? 0;
   const capacity = word(BUFFER_BYTES);
@@ -44,10 +44,10 @@ export async function* unxz(input: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
   for await (const chunk of input) {
     for (let at = 0; at < chunk.length; at += capacity) yield* decode(chunk.subarray(at, at + capacity));
   }
-  // No input stands for the end of the file.
+  // Empty input means the end of the file.
   if ((yield* decode(new Uint8Array())) !== XZ_STREAM_END) throw isFalse("the xz file ends too early");
 
-  /** Takes all of the piece and returns the last state. */
+  /** Consumes the piece and returns the last state. */
   function* decode(piece: Uint8Array): Generator<Uint8Array, number> {
     new Uint8Array(exports.memory.buffer, word(INPUT), capacity).set(piece);
     exports.supply_input(context, piece.length);

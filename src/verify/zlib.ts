@@ -7,10 +7,10 @@ import { zstdFrames } from "./zstd-frames.ts";
 
 type Bytes = AsyncIterable<Uint8Array>;
 
-/** Of a piece of output. */
+/** Bytes of a piece of output. */
 const CHUNK_BYTES = 128 * 1024;
 
-/** Members one after another are one file, as in Nix. */
+/** Concatenated members are one file, as in Nix. */
 export function gunzip(input: Bytes): Bytes {
   return through(createGunzip({ chunkSize: CHUNK_BYTES }), input, "gzip");
 }
@@ -28,7 +28,7 @@ async function* through(decoder: Transform & Zlib, input: Bytes, name: string): 
   let size = 0;
   let failure: { error: unknown } | undefined;
   let isClosed = false;
-  /** Ends the write that is waited for. */
+  /** Ends the write in progress. */
   let goOn = () => {};
   decoder.once("close", () => {
     isClosed = true;
@@ -54,7 +54,7 @@ async function* through(decoder: Transform & Zlib, input: Bytes, name: string): 
   try {
     for await (const chunk of decoder) yield chunk;
   } catch {
-    // Of its input's failure, which comes first, or of wrong data: nothing else happens in a decoder.
+    // If the input failed, its error is thrown below; otherwise the data are wrong.
     if (failure === undefined) throw isFalse(`the ${name} file is damaged`);
   } finally {
     decoder.destroy();

@@ -1,7 +1,6 @@
 /**
- * The frames of a zstd file, one by one. The decoder of the runtime stops at the end of a frame and drops what follows
- * in the same piece, so no piece here goes beyond a frame; frames that are to be skipped are left out.
- * Format: RFC 8878, section 3.1.
+ * The frames of a zstd file, one by one. The decoder of the runtime stops at the end of a frame and drops the rest of
+ * the piece, so no piece here extends beyond a frame. Skippable frames are left out. Format: RFC 8878, section 3.1.
  */
 
 import { isFalse, isUnverifiable } from "./refusal.ts";
@@ -18,7 +17,7 @@ const BLOCK_HEADER_BYTES = 3;
 const DICTIONARY_ID_BYTES = [0, 1, 2, 4] as const;
 const CONTENT_SIZE_BYTES = [0, 2, 4, 8] as const;
 
-/** The next bytes, never none of them: a number that is wanted, or data that need not be looked at. */
+/** The next bytes, at least one: a number to parse, or data to pass on. */
 interface Step {
   bytes: number;
   isNumber: boolean;
@@ -38,7 +37,7 @@ export async function* zstdFrames(input: AsyncIterable<Uint8Array>): AsyncGenera
   let done = 0;
   let value = 0;
   for await (const chunk of input) {
-    /** What is yet to be yielded begins here. */
+    /** The bytes from here on have not been yielded. */
     let run = 0;
     for (let at = 0; at < chunk.length; ) {
       const end = Math.min(at + step.bytes - done, chunk.length);
@@ -65,7 +64,7 @@ export async function* zstdFrames(input: AsyncIterable<Uint8Array>): AsyncGenera
   if (!step.beginsFrame || done > 0) throw isFalse("the zstd file ends too early");
 }
 
-/** Is resumed with the number that it wanted. */
+/** Yields steps; after the step of a number it is resumed with the number. */
 function* walk(): Generator<Step, never, number> {
   for (;;) {
     const magic = yield MAGIC_STEP;
@@ -94,7 +93,7 @@ function* frame(): Generator<Step, void, number> {
   for (let isLast = false; !isLast; ) {
     const header = yield number(BLOCK_HEADER_BYTES);
     isLast = (header & 1) !== 0;
-    // A block of one repeated byte (type 1) has just that byte.
+    // A block of one repeated byte (type 1) contains only that byte.
     const bytes = ((header >> 1) & 3) === 1 ? 1 : header >> 3;
     if (bytes > 0) yield data(bytes);
   }

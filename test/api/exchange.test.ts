@@ -57,7 +57,7 @@ it("an identity token pushes, and is exchanged for a token of the same worth", a
   }
 });
 
-it("nothing is to be had by whoever has none, or one that no rule lets in", async () => {
+it("nothing is granted without an identity token, or with one that no rule accepts", async () => {
   await refusal(cache, "POST", "/tokens/exchange", 401);
   await refusal(cache, "POST", "/tokens/exchange", 401, {
     token: await identity({ repository: "evil/app" }),

@@ -10,7 +10,7 @@ import { apiCache, ask, inCatalog, refusal } from "./api.ts";
 
 afterEach(() => reset());
 
-/** Hash parts of paths that nobody has. */
+/** Hash parts of missing paths. */
 function strangers(count: number): string[] {
   return Array.from({ length: count }, (_, index) => String(index).padStart(32, "0"));
 }

@@ -171,7 +171,7 @@ describe("a revoked token", () => {
     expect(await pushes(token)).toBe(401);
     expect(await reads(token)).toBe(401);
     const { body } = await call<{ detail: string }>(cache, "GET", "/whoami", { token });
-    expect(body.detail).toMatch(/the token token:ci has been revoked; have a new one minted/);
+    expect(body.detail).toMatch(/the token token:ci has been revoked; get a new one/);
   });
 
   it("takes along what was minted with it, and only that", async () => {

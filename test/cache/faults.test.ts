@@ -1,4 +1,4 @@
-/** A bucket that fails: whatever it was asked at that moment, the answer is 503 in one line and nothing is half stored. */
+/** A bucket that fails at any operation: the answer is 503 in one line and nothing is half stored. */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";

@@ -31,7 +31,7 @@ describe.each([
     expect(other.headers.get("ETag")).not.toBe(get.headers.get("ETag"));
   });
 
-  test("of a private cache is kept by nobody", async () => {
+  test("of a private cache is not cached", async () => {
     const answer = await cacheWith({ PULL_TOKEN }).get(path, { Authorization: basic("", PULL_TOKEN) });
     expect([answer.status, answer.headers.get("Cache-Control")]).toEqual([200, "private, no-store"]);
   });

@@ -37,7 +37,7 @@ const VARIABLES = {
   },
 };
 
-/** A named cache as a cache of its own, by whoever may do everything. */
+/** A named cache as a cache of its own, used with all permissions. */
 function below(cache: TestCache, name: string): TestCache {
   const Authorization = `Bearer ${ADMIN_TOKEN}`;
   const withToken = (init: RequestInit = {}) => ({
@@ -107,7 +107,7 @@ describe("the folder", () => {
     }
   });
 
-  test("of one cache is not seen in another, whoever looks", async () => {
+  test("of one cache is not visible in another, with any credential", async () => {
     const { own, main } = setup();
     const [mine, theirs] = [await testPath("mine"), await testPath("theirs")];
     await push(own, mine);
@@ -126,7 +126,7 @@ describe("the folder", () => {
       expect([...text.matchAll(/<Key>([^<]*)</g)].map(([, key]) => key)).toEqual([here.key, here.narKey]);
       expect(await api(cache, "GET", "/stats")).toMatchObject({ by_compression: [{ paths: 1 }] });
     }
-    // What another cache has is no reference that is there.
+    // A path of another cache does not count as a reference.
     const user = await testPath("user", "user", { references: [theirs.info.storePath.baseName] });
     expect((await push(own, user)).status).toBe(409);
   });
@@ -254,7 +254,7 @@ describe("uploads by parts", () => {
     const nar = await largeNar();
     const { uploadId, tags } = await sendAll(own, nar);
     expect((await listed(own, nar.key, uploadId)).status).toBe(200);
-    // An upload of one cache is none of another, whoever knows its id.
+    // The id of an upload is not valid in another cache.
     expect((await listed(main, nar.key, uploadId)).status).toBe(404);
     expect((await abort(main, nar.key, uploadId)).status).toBe(404);
     expect((await complete(main, nar.key, uploadId, tags)).status).toBe(404);

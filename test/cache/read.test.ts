@@ -41,14 +41,14 @@ describe.each(OBJECTS)("a $kind", ({ kind, key, body, contentType, cacheControl 
     expect([get.headers.get("Content-Length"), head.headers.get("Content-Length")]).toEqual(["0", "0"]);
   });
 
-  test("that is not there is a 404, which nobody may remember", async () => {
+  test("that is not there is a 404, which is not cached", async () => {
     const get = await cache.get(`/${key}`);
     expect(expectRefusal(get, 404)).toBe(`no such ${kind} in this cache\n`);
     const head = await cache.head(`/${key}`);
     expect([head.status, head.headers.get("Cache-Control"), head.text]).toEqual([404, "no-store", ""]);
   });
 
-  test("of a private cache is kept by nobody", async () => {
+  test("of a private cache is not cached", async () => {
     const privateCache = cacheWith({ PULL_TOKEN });
     const { httpEtag } = await store(key, body);
     const answers: [number, Record<string, string>][] = [

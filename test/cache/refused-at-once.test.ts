@@ -1,6 +1,6 @@
 /**
- * Who is refused is refused before the body comes: a stranger cannot make the Worker read, nor hold a request open by
- * sending a byte a minute. (The local dev server hands the answer on only when the body has come.)
+ * Refusals come before the body: without a credential a client can neither make the Worker read it, nor hold a
+ * request open by sending a byte a minute. (The local dev server hands the answer on only when the body has come.)
  */
 import { createExecutionContext, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";

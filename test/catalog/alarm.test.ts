@@ -1,4 +1,4 @@
-// The alarm: whatever releases a NAR sets it for the end of the grace period, and nothing sets it later than it is.
+// The alarm: releasing a NAR sets it for the end of the grace period, and nothing postpones it.
 import { evictDurableObject, reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

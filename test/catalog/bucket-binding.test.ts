@@ -10,12 +10,12 @@ it.each([
   [
     "team",
     { CACHE_NAME: "team" },
-    /^the catalog team is that of the folder team\/ in the bucket, .*the top level/,
+    /^the catalog team belongs to the folder team\/ of the bucket, .*the top level/,
   ],
   [
     "nix-cache",
     { CACHE_NAME: "main" },
-    /^the catalog nix-cache is that of the top level .*the folder nix-cache\//,
+    /^the catalog nix-cache belongs to the top level .*the folder nix-cache\//,
   ],
 ])("%s with %j", async (name, variables, message) => {
   await runInDurableObject(env.CATALOG.getByName(name), (_, state) => {

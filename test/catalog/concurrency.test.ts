@@ -233,7 +233,7 @@ describe("one request", () => {
     const refused = await cache.put(`/${app.key}`, app.text);
     expect([refused.status, refused.text]).toEqual([
       409,
-      `${baseNameOf(app)} refers to what is not in this cache: ${baseNameOf(library)}; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here\n`,
+      `${baseNameOf(app)} refers to paths that are not in this cache: ${baseNameOf(library)}; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here\n`,
     ]);
     await publishPath(library);
     const steps = [app.text, app.text, withSignature(app.text, "a"), (await otherBuild(cache, app)).text];

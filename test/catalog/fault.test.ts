@@ -1,4 +1,4 @@
-// The catalog switched off by a fault: whatever the Durable Object is asked, it throws.
+// The catalog switched off by a fault: every call of the Durable Object throws.
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

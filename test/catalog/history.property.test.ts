@@ -212,7 +212,7 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
       for (const { kind, path } of done) await damages[kind](buildAt(graph, path, 0));
     }
 
-    // All that went wrong is over: what is left half done is settled, and whoever pushes again succeeds.
+    // All faults are over: intents are resolved, and every push succeeds.
     world.history.push("--- recovery");
     await world.advance(HOUR);
     world.restart();

@@ -1,4 +1,4 @@
-// Publications and deletions at once give what some order of them, one after the other, would have given.
+// Concurrent publications and deletions are serializable.
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { publish } from "../../src/catalog/publish/publish.ts";
@@ -121,7 +121,7 @@ function perform(graph: readonly Builds[], state: State, act: Act): [string, Sta
   const next = new Map(state);
   if (act.isDeletion) {
     if (stored === undefined) return [["404", state]];
-    // Somebody who is about to refer to it, and then does not, is enough.
+    // A publication that refers to it and then fails is enough.
     const refused: [string, State] = ["409", state];
     const isReferred = [...state.values()].some(({ build }) => build.hash !== hash && refersTo(build, hash));
     if (isReferred) return [refused];

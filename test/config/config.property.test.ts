@@ -1,4 +1,4 @@
-/** Whatever somebody writes into their configuration: it is a configuration, and its mistakes are lines to read. */
+/** Any variables give a configuration, and its mistakes are readable lines. */
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { expect, test } from "vitest";

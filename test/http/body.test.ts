@@ -7,7 +7,7 @@ function upload(body: BodyInit | null, contentLengthHeader?: string): Request {
   return new Request("https://cache.example.org/", { method: "PUT", body, headers });
 }
 
-/** A body that arrives in pieces, of a length that nobody announced. */
+/** A body that arrives in pieces, without a Content-Length. */
 function pieces(...sizes: number[]): ReadableStream<Uint8Array> {
   return new ReadableStream({
     pull(controller) {

@@ -1,4 +1,4 @@
-/** Narinfos: what Nix has written is read and written the same, and anything else is refused. */
+/** Narinfos: those of Nix are read and written the same, and anything else is refused. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FormatError } from "../../src/nix/format-error.ts";

@@ -1,4 +1,4 @@
-/** What holds for every parser of this folder, whatever it is given: a value, or a FormatError that can be shown. */
+/** Every parser of this folder gives a value or a printable FormatError for any input. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeBase64 } from "../../src/nix/base64.ts";

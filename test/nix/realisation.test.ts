@@ -1,4 +1,7 @@
-/** Realisations: what real Nix wrote is read and written the same, and what some Nix would refuse is refused. */
+/**
+ * Realisations: those of real Nix are read and written the same, and those that some Nix version would refuse are
+ * refused.
+ */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FormatError } from "../../src/nix/format-error.ts";

@@ -1,4 +1,4 @@
-// Who may push and pull, and what a refused user reads.
+// Permissions to push and pull, and the messages of refusals.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { generateClosure } from "./closure.ts";
 import { expectSameClosure } from "./compare.ts";
@@ -29,7 +29,7 @@ describeNix("access", () => {
     });
   }
 
-  /** What Nix says when it may not push: the server's own line must be in it. */
+  /** Nix's error for a refused push: it must contain the server's message. */
   async function expectRefused(client: Client, server: Server, status: number): Promise<void> {
     const top = await generateClosure(client, SIZE);
     const authorization =
@@ -113,7 +113,7 @@ describeNix("access", () => {
         await pusher.nix("store", "sign", "-r", "-k", pusher.write("key", trusted.secret), top);
         await pusher.nix("copy", "--to", get().url, top);
       });
-      test("refuses what nobody signed", async () => {
+      test("refuses unsigned paths", async () => {
         const pusher = newClient({ token: "push" });
         const top = await generateClosure(pusher, SIZE);
         const { code, stderr } = await pusher.run("copy", "--to", get().url, top);

@@ -1,14 +1,14 @@
-// What an attack is, and the requests that attacks are made of.
+// The type of an attack, and its requests.
 import { head } from "./raw.ts";
 
 export interface Attack {
   readonly name: string;
   readonly bytes: string | readonly (string | Uint8Array)[];
-  /** What it may be answered with; absent: a 4xx. 0 is a connection that is closed without an answer. */
+  /** Allowed statuses; absent: a 4xx. 0 is a connection that is closed without a response. */
   readonly answer?: readonly number[];
 }
 
-/** Never reaches the Worker: the runtime has refused it, or the dev server in front, which answers with 500. */
+/** Does not reach the Worker: the runtime refuses it, or the dev server in front, which answers with 500. */
 export const BEFORE_THE_WORKER: readonly number[] = [0, 400, 500, 501];
 
 export const MIB = 1024 * 1024;

@@ -1,4 +1,4 @@
-// Attacks by what a request holds: narinfos, compressed bodies, JSON, XML, parameters.
+// Attacks by the content of a request: narinfos, compressed bodies, JSON, XML, parameters.
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { ADMIN, type Attack, HASH, MIB, NAR, PUSH, post, put } from "./attack.ts";
 import { head } from "./raw.ts";

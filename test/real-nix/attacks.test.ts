@@ -9,7 +9,7 @@ const ATTACKS = [...HTTP_ATTACKS, ...CONTENT_ATTACKS];
 
 const server = serve({ PUSH_TOKEN: "push", ADMIN_TOKEN: "admin", TOKEN_SECRET: "s".repeat(43) });
 
-/** What is in the bucket, as its clients see it. */
+/** The content of the bucket, as clients see it. */
 async function listing(): Promise<string[]> {
   const text = await (await fetch(`${server.url}/nix-cache?list-type=2`)).text();
   expect(text).toMatch(/^<\?xml/);

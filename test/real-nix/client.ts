@@ -1,5 +1,5 @@
-// Runs one real Nix (`NIX_BIN`, else `nix` on PATH) as a client that knows nothing of this machine:
-// its own store, configuration, netrc, home and narinfo cache.
+// Runs one real Nix (`NIX_BIN`, else `nix` on PATH) as a client isolated from this machine: its own store,
+// configuration, netrc, home and narinfo cache.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -39,7 +39,7 @@ export type Client = {
   env: Record<string, string>;
   /** Runs `nix ARGS`; never throws for a failing Nix. */
   run: (...args: string[]) => Promise<Result>;
-  /** Runs `nix ARGS` and returns its output; a failing Nix throws with what it said. */
+  /** Runs `nix ARGS` and returns its output; a failing Nix throws with its stderr. */
   nix: (...args: string[]) => Promise<string>;
   /** Writes a file of the client's and returns its path. */
   write: (name: string, text: string) => string;
@@ -116,7 +116,7 @@ export function newClient(options: ClientOptions = {}): Client {
     XDG_CACHE_HOME: join(dir, "cache"),
     NIX_CONF_DIR: conf,
     NIX_USER_CONF_FILES: "",
-    // The default store: what a user's /nix/store is to their `nix`.
+    // The default store: the counterpart of a user's /nix/store.
     NIX_REMOTE: storeUrl,
     ...(at === undefined ? {} : { NIX_STORE_DIR: `${at}/store` }),
   };

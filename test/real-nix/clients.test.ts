@@ -1,5 +1,5 @@
-// Clients that vanish, dribble, lie about lengths, pipeline or do not read: nothing half is stored, nobody else waits,
-// and whoever comes after them succeeds.
+// Clients that disconnect, send slowly, send wrong lengths, pipeline or do not read: nothing half is stored, no other
+// client waits, and the next one succeeds.
 import { once } from "node:events";
 import { setTimeout as later } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
@@ -121,7 +121,7 @@ describe("a client that lies about the length", () => {
     write(path.nar);
     socket.end();
     const { statuses } = await answer();
-    // The runtime may hang up on half a request without a word.
+    // The runtime may close the connection of half a request without a response.
     for (const each of statuses) expect(each).not.toBe(201);
     expect(await status(path.narPath)).toBe(404);
     await expectPushWorks(path);
@@ -166,7 +166,7 @@ describe("a client that lies about the length", () => {
 describe("a client that dribbles", () => {
   const PAUSE_MS = 100;
 
-  test("a NAR holds up nobody who pushes the same one, and succeeds itself", async () => {
+  test("a NAR delays no other push of the same one, and succeeds itself", async () => {
     const path = newPath();
     const { write, answer } = open(server.port);
     write(head(`PUT ${path.narPath}`, { ...PUSH, "Content-Length": NAR_BYTES }));
@@ -179,7 +179,7 @@ describe("a client that dribbles", () => {
     await expectPushWorks(path);
   });
 
-  test("a narinfo byte by byte holds up nobody, and is published whole", async () => {
+  test("a narinfo byte by byte delays no other client, and is published whole", async () => {
     const path = newPath(1000);
     await putTo(server.url, path.narPath, path.nar as Buffer<ArrayBuffer>);
     const { write, answer } = open(server.port);
@@ -195,7 +195,7 @@ describe("a client that dribbles", () => {
     await expectPushWorks(path);
   });
 
-  test("the head of a request: a hundred of them hold up nobody", async () => {
+  test("the head of a request: a hundred of them delay no other client", async () => {
     const slow = Array.from({ length: 100 }, () => open(server.port));
     for (const { write } of slow) write("GET /nix-cache-info HTTP/1.1\r\nX-Slow: ");
     await expectPushWorks(newPath());

@@ -1,4 +1,4 @@
-// The product in one test: a closure goes in with `nix copy` and comes out identical, signed.
+// The product in one test: a closure is pushed with `nix copy` and pulled identical and signed.
 import { beforeAll, expect, test } from "vitest";
 import { generateClosure } from "./closure.ts";
 import { expectSameClosure } from "./compare.ts";

@@ -1,5 +1,5 @@
-// Generates a closure as wild as Nix allows and puts it into a client's store. Input-addressed paths are
-// made without building them, which would need namespaces: they come from a file:// cache written here.
+// Generates a closure with every legal oddity and puts it into a client's store. Input-addressed paths are made
+// without building them, which would need namespaces: they come from a file:// cache written here.
 import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { dumpNar } from "./nar.ts";
 /** A store path that is about to be made. */
 type Plan = { index: number; path: string; references: string[]; deriver: string | undefined };
 
-/** Names that have been somebody's bug: percent-encoding, `+` as a space, `?` as a query. */
+/** Names that have triggered bugs: percent-encoding, `+` as a space, `?` as a query. */
 const NAMES = [
   "hello-2.12",
   "gtk+-3.24",

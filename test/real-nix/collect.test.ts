@@ -1,5 +1,5 @@
 // Nix pushes without pause while collections run back to back, with the shortest grace there is: no push fails, and
-// all that a pusher was told is stored can be pulled.
+// all paths that were confirmed to a pusher can be pulled.
 import { expect, test } from "vitest";
 import { newKey } from "./keys.ts";
 import { type Client, describeNix, newClient } from "./nix.ts";
@@ -42,8 +42,8 @@ describeNix("pushing while collections run back to back", () => {
     const isOver = () => Date.now() > end;
     const pusher = newClient({ token: "push" });
     const shared = await addText(pusher, "shared", []);
-    // Two processes of Nix 2.8 that meet a cache for the first time at once replace each other's row of it in their own
-    // database, and one fails. So one meets it before.
+    // Two processes of Nix 2.8 that use a new cache concurrently replace each other's row of it in their database,
+    // and one fails. So one uses it before.
     await pusher.nix("copy", "--to", server.url, shared);
     const counts = { pushes: 0, pulls: 0, collections: 0, removed: 0 };
 
@@ -55,7 +55,7 @@ describeNix("pushing while collections run back to back", () => {
           turn % 3 === 0 ? [shared] : [],
         );
         const top = await addText(pusher, `top-${worker}-${turn}`, [library]);
-        // Without memory, as a new CI job is: what Nix remembers of a cache, no cache can know.
+        // Without a narinfo cache, like a new CI job: a server cannot see Nix's cached answers.
         const copy = await pusher.run(
           ...["copy", "--narinfo-cache-positive-ttl", "0", "--narinfo-cache-negative-ttl", "0"],
           ...["--to", server.url, top],

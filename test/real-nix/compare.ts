@@ -1,4 +1,4 @@
-// What a store holds of a closure, in a form that can be compared with another store's.
+// The closure in a store, in a form that can be compared with another store's.
 import { expect } from "vitest";
 import { narHash } from "./nar.ts";
 import { type Client, nixAtLeast } from "./nix.ts";
@@ -31,7 +31,7 @@ export async function pathInfos(
   return new Map(entries.map(([path, info]) => [String(path), info]));
 }
 
-/** A closure's metadata without what differs between stores by right: time, signatures, trust. */
+/** A closure's metadata without the legitimate differences between stores: time, signatures, trust. */
 export function facts(infos: Map<string, PathInfo>) {
   return Object.fromEntries(
     [...infos].map(([path, info]) => [

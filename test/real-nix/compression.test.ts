@@ -43,7 +43,7 @@ describeNix("compression", () => {
       const { pusher, top } = await push(
         `write-nar-listing=true&narinfo-compression=${encoding}&ls-compression=${encoding}`,
       );
-      // The server decodes for a client that cannot.
+      // The server decodes for a client without the coding.
       const headers = { "accept-encoding": "identity" };
       const narinfo = await fetch(`${server.url}/${hashPart(top)}.narinfo`, { headers });
       expect(await narinfo.text()).toContain(`StorePath: ${top}\n`);

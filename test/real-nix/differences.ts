@@ -2,20 +2,20 @@
 import { nixAtLeast } from "./nix.ts";
 
 export interface Difference {
-  /** The message of our refusal; or, where we accept what Nix refuses, what was done to the narinfo. */
+  /** The message of our refusal; or, if only Nix refuses, the change to the narinfo. */
   readonly when: RegExp;
   readonly why: string;
-  /** False for a Nix that agrees with us; `undefined` for one that was never asked. Absent: no Nix does. */
+  /** False for a Nix version that agrees with us; `undefined` for an untested one. Absent: no version does. */
   readonly isIn?: () => boolean | undefined;
 }
 
-/** Whether this Nix is older than a change between 2.8, which is, and 2.26, which is not; `undefined` for those between. */
+/** Whether this Nix is older than a change after 2.8 and up to 2.26; `undefined` for versions between. */
 function isBeforeChange(): boolean | undefined {
   if (nixAtLeast(2, 26)) return false;
   return nixAtLeast(2, 9) ? undefined : true;
 }
 
-/** What we refuse although this Nix accepts it. */
+/** Narinfos that we refuse although this Nix accepts them. */
 export const ONLY_NIX_ACCEPTS: readonly Difference[] = [
   {
     when: /^narinfo: line \d+ is not "Key: value"/,
@@ -24,7 +24,7 @@ export const ONLY_NIX_ACCEPTS: readonly Difference[] = [
   },
   {
     when: /^narinfo: lines must end in LF/,
-    why: "the CR becomes a part of the value: of a URL that leads nowhere, of a compression that nobody knows",
+    why: "the CR becomes a part of the value: of an invalid URL, of an unknown compression",
   },
   {
     when: /: holds a control character$/,
@@ -90,7 +90,7 @@ export const ONLY_NIX_ACCEPTS: readonly Difference[] = [
   },
 ];
 
-/** What we accept although this Nix refuses it. */
+/** Narinfos that we accept although this Nix refuses them. */
 export const ONLY_WE_ACCEPT: readonly Difference[] = [
   {
     when: /^CA: "fixed:git:/,

@@ -1,5 +1,5 @@
-// Whether what we accept and refuse as a narinfo is what a real Nix accepts and refuses, and whether both read the same
-// in it. `MUTANTS=10000 SEED=...` looks further than the few hundred of every run.
+// Compares our narinfo parser with a real Nix: both must accept the same narinfos and read the same in them.
+// `MUTANTS=10000 SEED=...` tries more than the default few hundred.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseContentAddress } from "../../src/nix/content-address.ts";
 import { FormatError } from "../../src/nix/format-error.ts";
@@ -15,7 +15,7 @@ const STORE = "/nix/store";
 const SEED = Number(process.env.SEED ?? 1);
 const MUTANTS = Number(process.env.MUTANTS ?? 500);
 
-/** What we make of a mutant: the narinfo, or why not. */
+/** Our reading of a mutant: the narinfo, or the reason for refusing it. */
 function ours({ text, hash }: Mutant): NarInfo | string {
   try {
     return parsePublishable(text, `${hash}.narinfo`, STORE);

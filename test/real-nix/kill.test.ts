@@ -1,7 +1,6 @@
 // The server killed in the middle of uploads, publications and collections, again and again over one bucket and
-// catalog: after each restart everything that was confirmed within the grace period is there, nothing is wrong, and what
-// was cut off can be pushed again.
-// `KILLS=100` takes some minutes.
+// catalog: after each restart every path confirmed within the grace period is there, a check finds nothing, and
+// interrupted paths can be pushed again. `KILLS=100` takes some minutes.
 import { writeSync } from "node:fs";
 import { setTimeout as later } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -18,9 +17,9 @@ const PART_BYTES = 5 * 1024 * 1024;
 const MAX_LIFE_MS = 1500;
 const SECONDS_OF_A_KILL = 60;
 const STDERR = 2;
-/** As long as a turn of this test may take (a deletion that was cut off is waited for, 30 s): what is older may go. */
+/** The longest turn of this test (an interrupted deletion has a timeout of 30 s): older paths may be collected. */
 const GRACE_MS = 60_000;
-/** With fewer turns nothing grows old. */
+/** With fewer turns no path becomes old enough. */
 const KILLS_TO_COLLECT = 60;
 const VARIABLES = {
   PUSH_TOKEN: "push",
@@ -30,7 +29,7 @@ const VARIABLES = {
 };
 const PUSH = { Authorization: "Bearer push" };
 
-/** A path under way; `isConfirmed` when a client was told that it is published. */
+/** A path in flight; `isConfirmed` if its push was answered with success. */
 interface Push {
   readonly path: PushedPath;
   readonly isLarge: boolean;
@@ -83,7 +82,7 @@ test(
     figures.collected = figures.confirmed + figures["cut off"] - (await countPaths());
     const told = Object.entries(figures).map(([what, count]) => `${count} ${what}`);
     writeSync(STDERR, `${KILLS} kills; of the paths pushed: ${told.join(", ")}\n`);
-    // Else no kill has hit anything.
+    // Otherwise no kill has interrupted anything.
     expect(figures.confirmed).toBeGreaterThan(KILLS);
     expect(figures["cut off"]).toBeGreaterThan(KILLS);
     if (KILLS >= KILLS_TO_COLLECT) expect(figures.collected).toBeGreaterThan(KILLS);
@@ -102,7 +101,7 @@ async function pushOn(pushes: Push[], name: () => string, isLarge: boolean): Pro
       expect([200, 201]).toContain(await putTo(server.url, push.path.narInfoPath, push.path.text));
       push.isConfirmed = true;
     } catch (error) {
-      // fetch's error for a connection that fails or breaks; what the server has said would be another.
+      // fetch's error for a connection that fails or breaks; an error response would be another.
       if (error instanceof TypeError) return;
       throw error;
     }
@@ -166,7 +165,7 @@ async function uploadInParts({ narPath, nar }: PushedPath): Promise<void> {
   await send("POST", `uploadId=${id}`, `<CompleteMultipartUpload>${parts}</CompleteMultipartUpload>`);
 }
 
-/** Whether the path is here; if so, its NAR must be, and be what was sent. */
+/** Whether the path is here; if so, its NAR must be there with the pushed content. */
 async function isServed({ narInfoPath, narPath, nar, baseName }: PushedPath): Promise<boolean> {
   const narInfo = await fetch(`${server.url}${narInfoPath}`);
   await narInfo.arrayBuffer();

@@ -1,5 +1,5 @@
-// Narinfos that real Nix wrote, each changed in one way (by hand) or in a few (by chance, from a seed): what the
-// differential test shows to both parsers. Every mutant has a store path of its own, so that one Nix can look at all.
+// Narinfos that real Nix wrote, each changed in one way (by hand) or in a few (by chance, from a seed): the input of
+// the differential test for both parsers. Every mutant has a store path of its own, so that one Nix can look at all.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -17,9 +17,9 @@ const OTHER = "p8zxr21qmbn9fwd0jvcsmk73wfrl8axy-libdemo-1.0";
 const HASH_BYTES = 20;
 
 export interface Mutant {
-  /** What was done to it. */
+  /** The change. */
   readonly name: string;
-  /** The hash part of the path that it is asked for as. */
+  /** The hash part under which it is requested. */
   readonly hash: string;
   readonly baseName: string;
   readonly text: string;
@@ -41,7 +41,7 @@ export function mutants(seed: number, count: number): Mutant[] {
   );
 }
 
-/** What a client would ask for that knows the path by this narinfo; `undefined` where no client can. */
+/** The hash part by which a client would request this narinfo; `undefined` if it has no valid store path. */
 function nameIn(text: string, hash: string): string | undefined {
   const name = new RegExp(`^StorePath: /nix/store/${hash}-(.*)$`, "m").exec(text)?.[1];
   return name !== undefined && /^[0-9a-zA-Z+._?=-]{1,211}$/.test(name) ? name : undefined;
@@ -65,7 +65,7 @@ const valued = (key: string, value: string): Change => [
   withLine(key, () => `${key}: ${value}\n`),
 ];
 
-/** What can be wrong with a line of any key. */
+/** The possible mistakes in a line of any key. */
 const WITH_ANY_LINE: readonly (readonly [name: string, change: (line: string) => string])[] = [
   ["removed", () => ""],
   ["twice", (line) => line + line],

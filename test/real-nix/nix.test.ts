@@ -1,4 +1,4 @@
-// Says which Nix the other files drive, or plainly that there is none.
+// Reports the Nix that the other files use, or that there is none.
 import { writeSync } from "node:fs";
 import { expect, test } from "vitest";
 import { nixVersion } from "./nix.ts";

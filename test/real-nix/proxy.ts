@@ -9,7 +9,7 @@ import {
 } from "node:http";
 import type { Server } from "./server.ts";
 
-/** What to do to a request instead of passing it on as it is. */
+/** The fault of a request. */
 export type Spoil =
   /** Pass it on, but cut the connection after this many bytes of the answer's body. */
   | { cutAfter: number }
@@ -22,7 +22,7 @@ export type Seen = { method: string; path: string; range: string | undefined; st
 
 export type Proxy = { url: string; seen: Seen[]; stop: () => Promise<void> };
 
-/** `spoil` is asked about every request, with what has been seen before it. */
+/** `spoil` is called for every request, with the requests before it. */
 export async function startProxy(
   server: Server,
   spoil: (method: string, path: string, seen: Seen[]) => Spoil | undefined = () => undefined,
@@ -43,7 +43,7 @@ export async function startProxy(
       record.status = answer.statusCode ?? 0;
       relay(answer, outgoing, what !== undefined && "cutAfter" in what ? what.cutAfter : undefined);
     });
-    // Whoever hangs up first, the other side hangs up too.
+    // When one side closes its connection, close the other.
     upstream.on("error", () => outgoing.destroy());
     incoming.on("close", () => {
       if (!incoming.complete) upstream.destroy();

@@ -60,7 +60,7 @@ export async function putTo(
   return response.status;
 }
 
-/** What a check has found: names by kind of finding. */
+/** The findings of a check: names by kind. */
 export type Findings = Readonly<Record<string, readonly string[]>>;
 
 interface Report {

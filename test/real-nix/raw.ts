@@ -1,18 +1,18 @@
-// HTTP by hand, over a bare socket: what no client library would send.
+// HTTP over a raw socket: requests that no client library would send.
 import { connect, type Socket } from "node:net";
 import { setTimeout as later } from "node:timers/promises";
 
-/** Nobody waits longer for an answer: what takes longer hangs. */
+/** Timeout of a response; a slower one counts as hanging. */
 const PATIENCE_MS = 20_000;
 
 export interface RawAnswer {
   /** Of each response on the connection; empty where it was closed without one. */
   readonly statuses: readonly number[];
-  /** Everything that came. */
+  /** All received bytes. */
   readonly text: string;
 }
 
-/** A request as text: `Host`, and whatever else is said. A value of `undefined` leaves a header out. */
+/** A request as text: `Host` and the given headers. A value of `undefined` leaves a header out. */
 export function head(
   line: string,
   headers: Readonly<Record<string, string | number | readonly string[] | undefined>> = {},
@@ -24,7 +24,7 @@ export function head(
   return `${line} HTTP/1.1\r\n${lines.join("")}\r\n`;
 }
 
-/** Sends this and reads until the server closes the connection. Rejects where it does not within `patienceMs`. */
+/** Sends this and reads until the server closes the connection. Rejects if it does not within `patienceMs`. */
 export async function exchange(
   port: number,
   bytes: string | Uint8Array | readonly (string | Uint8Array)[],
@@ -39,7 +39,7 @@ export interface Connection {
   readonly socket: Socket;
   /** Bytes, or text as Latin-1: one byte for each character. */
   readonly write: (bytes: string | Uint8Array) => void;
-  /** What has come when the server closes; rejects where it does not. */
+  /** All received bytes once the server closes; rejects if it does not. */
   readonly answer: (patienceMs?: number) => Promise<RawAnswer>;
 }
 

@@ -19,7 +19,7 @@ describeNix("realisations", () => {
   let file: string;
   let salt: string;
 
-  // What is built leaves a mark outside the store. `random` is another output with each salt.
+  // Every build leaves a mark outside the store. `random` is another output with each salt.
   const marks = () => {
     const mark = join(physical, "mark");
     return existsSync(mark) ? readFileSync(mark, "utf8") : "";
@@ -78,7 +78,7 @@ describeNix("realisations", () => {
     return result.outputs.out.slice(client.storeDir.length + 1);
   }
 
-  /** What this Nix writes into a cache for the attribute: it alone knows name and form. */
+  /** The object that this Nix version writes into a cache for the attribute, in its own name and form. */
   async function realisation(
     client: Client,
     prefix: string,
@@ -219,7 +219,7 @@ describeNix("realisations", () => {
       expect(new Set(signers(after))).toEqual(new Set(["builder.test-1", "cache.test-1"]));
     });
 
-    /** Pushes what is in the store already, as a dependency of what has just been built. */
+    /** Pushes existing store paths, as dependencies of a new build. */
     async function pushDependency(prefix: string, attribute: string): Promise<Doi> {
       const client = newClient({ physical, token: "push" });
       await client.nix("copy", "--to", server.url, ...installable(prefix, attribute));

@@ -85,7 +85,7 @@ async function tryToStart(variables: Record<string, string>, dir: string): Promi
   return { url, port, stop };
 }
 
-/** Resolves when the server says that it is well. */
+/** Resolves when /health reports success. */
 async function healthy(url: string, gone: () => boolean): Promise<void> {
   const deadline = Date.now() + START_MS;
   for (;;) {
@@ -102,7 +102,7 @@ async function healthy(url: string, gone: () => boolean): Promise<void> {
   }
 }
 
-/** A TCP port that nobody listens on now. */
+/** A free TCP port. */
 function freePort(): Promise<number> {
   return new Promise((done, fail) => {
     const probe = createServer();

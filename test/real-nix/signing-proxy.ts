@@ -1,4 +1,4 @@
-// A proxy that signs what passes: for a client that knows the S3 protocol but has no credentials.
+// A proxy that signs requests: for a client that supports the S3 protocol but has no credentials.
 import { createServer, type IncomingHttpHeaders, request } from "node:http";
 import { AwsV4Signer } from "aws4fetch";
 import { listen } from "./proxy.ts";
@@ -11,7 +11,7 @@ export type Passed = { method: string; path: string; query: string; bytes: numbe
 
 export type SigningProxy = { port: number; passed: Passed[]; stop: () => Promise<void> };
 
-/** What belongs to one connection, or is signed anew. */
+/** Headers that belong to one connection, or are signed anew. */
 const NOT_PASSED_ON = new Set(["host", "connection", "keep-alive", "transfer-encoding", "expect"]);
 
 /** Requests that are signed already pass as they are. Bodies are streamed, `UNSIGNED-PAYLOAD`. */

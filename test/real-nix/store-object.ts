@@ -7,7 +7,7 @@ export function addPath(client: Client, path: string, name: string): Promise<str
   return client.nix("eval", "--impure", "--raw", "--expr", expression);
 }
 
-/** The 32 characters by which a cache knows a store path. */
+/** The 32 characters of a store path's hash part. */
 export function hashPart(storePath: string): string {
   return storePath.slice(storePath.lastIndexOf("/") + 1).slice(0, 32);
 }

@@ -205,7 +205,7 @@ describeNix("ci/nix-cache.sh", () => {
         headers: { authorization: "Bearer admin" },
       });
     expect([(await narinfo(built)).status, (await narinfo(early)).status]).toEqual([200, 404]);
-    // Another machine, another job: what the script has set up is all that Nix needs.
+    // Another machine, another job: Nix needs only the files that the script has written.
     const next = machine();
     await script(next.client, next.temp, "setup");
     const [, conf = ""] =

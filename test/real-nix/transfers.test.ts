@@ -92,7 +92,7 @@ describeNix("transfers", () => {
     const { code } = await pusher.run("copy", "--to", proxy.url, path);
     await proxy.stop();
     const nar = proxy.seen.find((seen) => isNar(seen.method, seen.path))?.path ?? "";
-    // Before 2.33.2 the retry has no body and fails. Never is there half a NAR.
+    // Before 2.33.2 the retry has no body and fails. There is never half a NAR.
     if (nixAtLeast(2, 34)) expect(code).toBe(0);
     expect(await head(server.url + nar)).toBe(code === 0 ? 200 : 404);
     await pusher.nix("copy", "--to", server.url, path);

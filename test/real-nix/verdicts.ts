@@ -1,4 +1,4 @@
-// What a real Nix says to many narinfos at once: a file cache holds them all, and Nix plans to fetch every path.
+// A real Nix's verdicts on many narinfos at once: a file cache has them all, and Nix plans to fetch every path.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Mutant } from "./mutants.ts";
@@ -6,7 +6,7 @@ import { type Client, newClient, nixAtLeast, scratchDir } from "./nix.ts";
 
 const STORE = "/nix/store";
 
-/** What Nix has understood, in the words of its `path-info --json`. */
+/** Nix's reading, as in its `path-info --json`. */
 export interface Understood {
   readonly narHash: string;
   readonly narSize: number;
@@ -66,7 +66,7 @@ async function judge(
     for (const mutant of mutants) verdicts.set(mutant.hash, isIn(fetched, mutant) ? "accepts" : "refuses");
     return;
   }
-  // It has died of one of them: which?
+  // One of them has crashed it: find out which.
   const [only, ...others] = mutants;
   if (only !== undefined && others.length === 0) {
     if (code === 0) throw new Error(`what Nix says is not understood:\n${stderr}`);

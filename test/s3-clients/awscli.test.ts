@@ -1,4 +1,4 @@
-// The AWS CLI, against a cache that nobody reads without a token.
+// The AWS CLI, against a private cache.
 import { createReadStream, readFileSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// Says which S3 clients the other files drive, or plainly that one is missing.
+// Reports the S3 clients that the other files use, or that one is missing.
 import { writeSync } from "node:fs";
 import { expect, test } from "vitest";
 import { aws, rclone } from "./programs.ts";

@@ -9,8 +9,8 @@ import { scratchDir } from "../real-nix/nix.ts";
 export type FileCache = { dir: string; narInfos: string[]; nars: string[] };
 
 /**
- * A chain of paths, each of which refers to the one before it. Every referrer's name comes before that of what it
- * refers to: for a client that goes by the alphabet the worst order.
+ * A chain of paths, each of which refers to the one before it. Every referrer's name sorts before that of its
+ * reference: the worst order for a client that uploads alphabetically.
  */
 export function makeFileCache(length: number, contentBytes = 100): FileCache {
   const dir = scratchDir();

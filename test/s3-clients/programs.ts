@@ -10,9 +10,9 @@ import { scratchDir } from "../real-nix/nix.ts";
 export type Program = {
   /** The first line of `--version`; undefined where there is no such program. */
   version: string | undefined;
-  /** `describe`, but skipped where there is no such program. */
+  /** `describe`, but skipped without the program. */
   describe: (name: string, tests: () => void) => void;
-  /** Runs it and returns its output. Throws with what it said if it fails. */
+  /** Runs it and returns its output. Throws with its output if it fails. */
   run: (env: Env, ...args: string[]) => Promise<string>;
 };
 
@@ -21,7 +21,7 @@ export type Env = Readonly<Record<string, string>>;
 export const rclone = program(process.env.RCLONE_BIN || "rclone", "version");
 export const aws = program(process.env.AWS_BIN || "aws", "--version");
 
-/** What rclone has to know of a cache to call it `cache:`. */
+/** rclone's configuration of a cache as `cache:`. */
 export function rcloneEnv(url: string, secret: string): Env {
   return {
     RCLONE_CONFIG: join(scratchDir(), "none"),
@@ -34,7 +34,7 @@ export function rcloneEnv(url: string, secret: string): Env {
   };
 }
 
-/** What the AWS CLI has to know; `settings` are lines of its configuration. */
+/** The configuration of the AWS CLI; `settings` are further lines. */
 export function awsEnv(secret: string, ...settings: string[]): Env {
   const home = scratchDir();
   mkdirSync(join(home, ".aws"));

@@ -73,7 +73,7 @@ describe("refused, and nothing is stored", () => {
     const replay = await put(makeNoise(noise.bytes).part(0, noise.bytes));
     await expectRefusal(replay, 400, "XAmzContentSHA256Mismatch");
     expect((await s3.send(new ListPartsCommand({ ...of, UploadId }))).Parts).toEqual(Parts);
-    // What was there before is still there.
+    // Existing objects are still there.
     await s3.send(new CompleteMultipartUploadCommand({ ...of, UploadId, MultipartUpload: { Parts } }));
     expect((await fetch(`${server.url}/${noise.key}`)).status).toBe(200);
   });

@@ -57,7 +57,7 @@ describe("an upload of 1.2 GB", () => {
     second.destroy();
   });
 
-  /** Sends what the server does not have yet; returns how many parts that were. */
+  /** Sends the missing parts; returns their number. */
   async function sendMissing(s3: S3Client, UploadId: string): Promise<number> {
     const { Parts = [] } = await s3.send(new ListPartsCommand({ ...of, UploadId }));
     const there = new Set(Parts.map(({ PartNumber }) => PartNumber));

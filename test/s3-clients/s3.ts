@@ -3,7 +3,7 @@ import { S3Client } from "@aws-sdk/client-s3";
 
 export const BUCKET = "nix-cache";
 
-/** In the SDK's default modes, but it never tries again: what fails once is to be seen. */
+/** In the SDK's default modes, but without retries, so that every failure shows. */
 export function newS3(endpoint: string, secretAccessKey: string): S3Client {
   return new S3Client({
     endpoint,

@@ -142,7 +142,7 @@ describe("a listing", () => {
     expect((await cache.get("/nix-cache?max-keys=x")).status).toBe(400);
   });
 
-  test("does not show what nobody has verified yet", async () => {
+  test("does not show unverified uploads", async () => {
     const path = await testPath();
     await push(cache, path);
     const other = await testPath("other");

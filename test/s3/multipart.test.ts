@@ -1,4 +1,4 @@
-/** Multipart uploads: what goes in by parts comes out as one NAR, also when it is interrupted. */
+/** Multipart uploads: the parts become one NAR, also after an interruption. */
 import { reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";

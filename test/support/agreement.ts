@@ -1,8 +1,8 @@
-/** Whether the catalog and the bucket say the same, when nothing is under way. */
+/** Checks that the catalog and the bucket agree when nothing is in flight. */
 import { expect } from "vitest";
 import { rows } from "./histories.ts";
 
-/** The catalog says of narinfos and NARs what the bucket holds. */
+/** The rows of narinfos and NARs match the bucket. */
 export async function expectAgreement(
   storage: DurableObjectStorage,
   bucket: R2Bucket,
@@ -31,14 +31,14 @@ export async function expectAgreement(
     expect(nars.has(nar)).toBe(true);
     expect(rows(storage, "SELECT released FROM nars WHERE key = ?", nar)).toEqual([{ released: null }]);
   }
-  // Who damages the bucket tells nobody.
+  // Damage to the bucket is unannounced.
   if (isDamaged) return;
   for (const { key } of rows<{ key: string }>(storage, "SELECT key FROM nars WHERE is_stored = 1")) {
     expect(nars.has(key)).toBe(true);
   }
 }
 
-/** What the last check has found and should not: uploads that nobody published are nothing wrong. */
+/** Unexpected findings of the last check: unpublished uploads are allowed. */
 export function wronglyFound(storage: DurableObjectStorage, isOpen: boolean) {
   const allowed = ["unreferenced-nar", "unindexed-nar", ...(isOpen ? ["missing-reference"] : [])];
   return rows<{ kind: string }>(

@@ -1,9 +1,12 @@
 /**
  * The real bucket, watched: every operation is counted, and a test may fail, delay or stop any of them. Nothing is
- * simulated; what is not interfered with happens in the local R2.
+ * simulated: all other operations happen in the local R2.
  */
 
-/** What R2 bills (https://developers.cloudflare.com/r2/pricing/). Reading the body of a `get` costs nothing more. */
+/**
+ * R2's billing classes (https://developers.cloudflare.com/r2/pricing/). Reading the body of a `get` costs nothing
+ * more.
+ */
 const CLASS = {
   head: "B",
   get: "B",
@@ -36,20 +39,20 @@ export interface Operation {
 export type Hook = (operation: Operation) => unknown;
 
 export interface Interference {
-  /** Before the operation: if it throws, the bucket never hears of it. */
+  /** Before the operation: if it throws, the operation does not happen. */
   readonly before?: Hook;
-  /** After the operation: if it throws, it has happened, but its answer is lost. */
+  /** After the operation: if it throws, the operation has happened, but its response is lost. */
   readonly after?: (operation: Operation, answer: unknown) => unknown;
-  /** In the place of the operation: what it gives is the answer, and whether and when the operation happens its choice. */
+  /** Instead of the operation: returns the response, and decides whether and when the operation happens. */
   readonly instead?: (operation: Operation, run: () => unknown) => unknown;
-  /** Of an object that the operation gave, the body. */
+  /** For the body of an object that the operation returned. */
   readonly body?: (operation: Operation, object: R2ObjectBody) => ReadableStream;
 }
 
 export interface WatchedBucket {
-  /** To be put into `env` in the place of the real one. */
+  /** Put it into `env` instead of the real one. */
   readonly bucket: R2Bucket;
-  /** Everything that was asked of it so far. */
+  /** All operations so far. */
   readonly operations: readonly Operation[];
   /** Billed operations so far: `{ A: 1, B: 2 }`. */
   readonly billed: () => { A: number; B: number };
@@ -118,7 +121,7 @@ export function failing(when: (operation: Operation) => boolean): Interference {
   };
 }
 
-/** A broken connection: the bucket hears nothing of any operation for which `when` holds, and nobody knows that. */
+/** A broken connection: operations for which `when` holds do not happen, and fail without a code from the bucket. */
 export function losingRequests(when: (operation: Operation) => boolean): Interference {
   return {
     before: (operation) => {
@@ -127,12 +130,12 @@ export function losingRequests(when: (operation: Operation) => boolean): Interfe
   };
 }
 
-/** A broken connection: every operation for which `when` holds happens, but its answer is lost. */
+/** A broken connection: every operation for which `when` holds happens, but its response is lost. */
 export function losingAnswers(when: (operation: Operation) => boolean): Interference {
   return {
     after: async (operation, answer) => {
       if (!when(operation)) return;
-      // The runtime complains of a body that nobody reads.
+      // The runtime warns of an unread body.
       if (isObject(answer) && "arrayBuffer" in answer) await (answer as R2ObjectBody).arrayBuffer();
       throw new Error("Network connection lost.");
     },
@@ -145,7 +148,7 @@ export function delaying(when: (operation: Operation) => boolean, ms: number): I
   return { before: wait, after: wait };
 }
 
-/** A write that nobody hears of again: it fails for whoever waits, and happens some time later all the same. */
+/** A late write: it fails for its caller, but happens some time later. */
 export function answeringLate(
   when: (operation: Operation) => boolean,
   ms: number,
@@ -154,7 +157,7 @@ export function answeringLate(
   return {
     instead: (operation, run) => {
       if (!when(operation) || CLASS[operation.name] === "B") return run();
-      // Whatever comes of it, nobody is there any more.
+      // Ignore the result: its caller is gone.
       late.push(
         scheduler
           .wait(ms)
@@ -186,7 +189,7 @@ export function truncating(when: (operation: Operation) => boolean): Interferenc
         await writer.write(whole.slice(0, whole.length / 2));
         await writer.abort(broken());
       };
-      // Whoever reads gives up, too; the error is theirs.
+      // The reader fails, too, and reports the error.
       cut().catch(() => undefined);
       return readable;
     },
@@ -199,7 +202,7 @@ function isReading(name: OperationName): boolean {
   return (READING as readonly string[]).includes(name);
 }
 
-/** Runs `action` once, before the first operation for which `when` holds: what others do at that moment. */
+/** Runs `action` once, before the first operation for which `when` holds: a concurrent change. */
 export function meanwhile(when: (operation: Operation) => boolean, action: () => unknown): Interference {
   let isDone = false;
   return {

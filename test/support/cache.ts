@@ -1,4 +1,4 @@
-/** A cache under test: the Worker as it is, over the runtime's own R2, with the variables that a test wants. */
+/** A cache under test: the Worker as it is, over the runtime's own R2, with the variables of a test. */
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { Env } from "../../src/env.ts";
@@ -29,11 +29,11 @@ export interface TestCache {
   readonly head: (path: string, headers?: HeaderList) => Promise<Answer>;
   /** As a client with the push token does: with a length. `headers` may say otherwise. */
   readonly put: (path: string, body: Body, headers?: HeaderList) => Promise<Answer>;
-  /** What its catalog was asked and did. */
+  /** The calls to its catalog and their effects. */
   readonly catalog: Readonly<CatalogLog>;
 }
 
-/** Variables of a cache that takes a path before its references are there. */
+/** Variables of a cache that accepts a path before its references. */
 export const OPEN: Partial<Env> = { CACHES: { "nix-cache": { open: true } } };
 
 /** A cache with these variables, and a PUSH_TOKEN unless they say otherwise. */
@@ -88,7 +88,7 @@ export async function store(key: string, body: Body, httpMetadata: R2HTTPMetadat
   return object;
 }
 
-/** Makes the catalog know what `store` has put into the bucket. */
+/** Indexes the objects that `store` has put into the bucket. */
 export async function reindex(): Promise<void> {
   const headers = { Authorization: `Bearer ${ADMIN_TOKEN}` };
   const answer = await cacheWith({ ADMIN_TOKEN }).fetch("/api/v1/reindex", { method: "POST", headers });

@@ -9,7 +9,7 @@ import type { Env } from "../../src/env.ts";
 
 type Call = (...parameters: unknown[]) => Promise<unknown>;
 
-/** What happened around a catalog, in its order. */
+/** The events around a catalog, in order. */
 export interface CatalogLog {
   /** The methods that the Worker has called. */
   readonly calls: string[];
@@ -19,7 +19,7 @@ export interface CatalogLog {
   readonly purged: string[];
 }
 
-/** How the runtime made each object's context: an object outlives the cache that has changed it. */
+/** The original context of each object: an object outlives the cache that has changed it. */
 const originals = new WeakMap<Catalog, CatalogContext>();
 
 /**

@@ -13,12 +13,12 @@ import { inCatalog } from "./runs.ts";
 import { sha256, type TestPath } from "./store-paths.ts";
 
 export interface Recorded<T> {
-  /** What it returned, or the refusal that it threw. */
+  /** The result, or the thrown refusal. */
   readonly result: T | Answer;
-  /** Bucket operations that cost something, in their order: `put <key>`. */
+  /** Billed bucket operations, in order: `put <key>`. */
   readonly operations: readonly string[];
   readonly billed: { A: number; B: number };
-  /** What was dropped from the edge, one list for each call. */
+  /** Paths purged from the edge, one list per call. */
   readonly purged: readonly (readonly string[])[];
   /** Milliseconds that it waited. */
   readonly waited: readonly number[];
@@ -29,7 +29,7 @@ export interface Answer {
   readonly message: string;
 }
 
-/** Runs an operation inside the catalog's own object, and waits for nothing but the bucket. */
+/** Runs an operation inside the catalog's own object, without delays. */
 export async function recorded<T>(
   operation: (c: CatalogContext) => Promise<T>,
   interference: Interference = {},

@@ -71,7 +71,7 @@ export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clie
     if (object === null) return;
     const text = await object.text();
     const build = builds.find((build) => build.hash === hash && text.includes(`NarHash: ${narHash(build)}`));
-    // A client stops at what it cannot read.
+    // A client stops at an unreadable narinfo.
     if (build === undefined) return;
     await publish(client, build, signed(text, signer));
   }
@@ -122,9 +122,9 @@ export function operation(label: string, run: (client: Client) => Promise<void>)
   return { label, run };
 }
 
-/** What a client may be told when things go wrong around it. Anything else is a defect. */
+/** The allowed errors of a client during faults. Any other is a defect. */
 const REFUSALS = [404, 409, 503];
-/** What the bucket throws at who reads it directly. */
+/** The bucket's errors for direct readers. */
 const BUCKET_ERROR = /internal error|connection lost|Reduce your rate/;
 
 /** The same operation, which may be refused. */

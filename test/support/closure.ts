@@ -9,7 +9,7 @@ export interface Closure {
   readonly app: TestPath;
   /** Refers to both; nothing refers to it. */
   readonly packed: TestPath;
-  /** All, each after what it refers to. */
+  /** All, each after its references. */
   readonly all: readonly TestPath[];
 }
 
@@ -29,7 +29,7 @@ export async function publishClosure(): Promise<Closure> {
   return paths;
 }
 
-/** The same, put there by another tool: the catalog knows nothing of them. */
+/** The same, put there by another tool, without rows in the catalog. */
 export async function storeClosure(): Promise<Closure> {
   const paths = await closure();
   for (const path of paths.all) await storePath(path);

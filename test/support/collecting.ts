@@ -29,7 +29,7 @@ export function daysLater(days: number, settings: Settings): Partial<CatalogCont
   return { now: () => Date.now() + days * DAY_MS, config: configWith(settings) };
 }
 
-/** A whole collection, within the object. Throws what stops a step. */
+/** A whole collection, within the object. Throws the error that stops a step. */
 export async function collect(c: CatalogContext, options: GcOptions = {}): Promise<GcReport> {
   await requestRun(c, COLLECT, options);
   return toEnd(c, () => COLLECT.status(c));

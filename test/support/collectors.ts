@@ -1,4 +1,4 @@
-/** What clients of a cache that collects do, as operations of a {@link Simulation}: pushers who look first, pins, collections. */
+/** Operations of a {@link Simulation} in a cache that collects: pushers that ask first, pins, collections. */
 import { KINDS } from "../../src/bucket/kinds.ts";
 import { putMetadata } from "../../src/cache/put-metadata.ts";
 import { putRealisation } from "../../src/cache/put-realisation.ts";
@@ -54,9 +54,9 @@ export function collectorsOf(world: Simulation, oracle: Oracle, ledger: Ledger):
         const outcome = await unwrap(() => client.catalog.publish(build.text, "tester"));
         if (outcome !== "kept-existing") oracle.acknowledged(build, [], began.step);
       } catch (error) {
-        // All that it refers to was found or sent a moment ago, and nobody but collections deletes.
+        // All references were found or sent a moment ago, and only collections delete.
         const isBroken =
-          error instanceof HttpError && /refers to what is not in this cache/.test(error.message);
+          error instanceof HttpError && /refers to paths that are not in this cache/.test(error.message);
         if (isBroken && isAlone) throw new Error(`a push under way failed: ${error.message}`);
         throw error;
       }

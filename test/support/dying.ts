@@ -15,7 +15,7 @@ export function withoutBucket(c: CatalogContext): CatalogContext {
   return { ...c, bucket };
 }
 
-/** Thrown for ever after, so that whoever is dead does nothing any more. */
+/** Thrown by every later operation, so that a crashed process does nothing more. */
 const DEAD = new Error("Network connection lost.");
 
 /**
@@ -41,7 +41,7 @@ export async function dyingAtEveryOperation(
         if (isDead || (when === "after" && number === last)) die();
       },
     });
-    // A new process: nothing is held any more. Where the old one would write, it finds itself dead.
+    // A new process, without locks. The old one fails at its next write.
     const alive: CatalogContext = {
       ...c,
       bucket,
@@ -49,7 +49,7 @@ export async function dyingAtEveryOperation(
       deletions: { count: 0 },
       publications: new Map(),
       unsentIntents: new Set(),
-      // A minute has passed: what the dead one asked of the bucket has happened or never does.
+      // A minute has passed: the bucket requests of the crashed process have happened or never will.
       now: () => c.now() + last * 60_000,
       wait: async () => undefined,
       transaction: (run) => (isDead ? die() : c.transaction(run)),

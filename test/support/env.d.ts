@@ -1,4 +1,4 @@
-/** What the plugin cannot know of wrangler.toml: the types of `env` and `exports` of "cloudflare:workers". */
+/** Types that the plugin cannot take from wrangler.toml: the types of `env` and `exports` of "cloudflare:workers". */
 declare namespace Cloudflare {
   interface Env {
     BUCKET: R2Bucket;

@@ -122,7 +122,7 @@ function build(
   };
 }
 
-/** A build and, before it, the first builds of all that it refers to. */
+/** A build and, before it, the first builds of its references. */
 export function closureOf(graph: Graph, build: Build): Build[] {
   const closure = new Set<Build>();
   const visit = (build: Build) => {
@@ -142,13 +142,13 @@ export function buildAt(graph: Graph, path: number, build: number): Build {
   return builds[build % builds.length] as Build;
 }
 
-/** Hash parts of what may go when a path is deleted. */
+/** Hash parts of the paths that the deletion of a path may delete. */
 export function affectedBy(graph: Graph, { hash }: Build, withReferrers: boolean): string[] {
   const hashes = graph.map(([build]) => build.hash);
   return withReferrers ? hashes.slice(hashes.indexOf(hash)) : [hash];
 }
 
-/** A well-formed signature; nobody checks these. */
+/** A well-formed signature, which is never verified. */
 export function signature(signer: number): string {
   return `signer-${signer}:${new Uint8Array(64).fill(signer).toBase64()}`;
 }

@@ -1,4 +1,4 @@
-/** Properties of all histories: how many are played, where, and what a failure tells. */
+/** Properties of all histories: their number, their environment, and the report of a failure. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
@@ -34,7 +34,7 @@ export function playAll<Script>(
   );
 }
 
-/** What fails in a world fails with the history that led to it. */
+/** A failure includes its history. */
 export async function telling(world: Simulation, run: () => Promise<void>): Promise<void> {
   try {
     await run();
@@ -51,7 +51,7 @@ export function weighted<Name extends string>(weights: Readonly<Record<Name, num
   return fc.oneof(...names.map((name) => ({ arbitrary: fc.constant(name), weight: weights[name] })));
 }
 
-/** The catalog forgets all that it knows. */
+/** The catalog loses its data. */
 export function clear(sql: SqlStorage): void {
   const names = sql.exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'").toArray();
   for (const { name } of names) {

@@ -1,4 +1,4 @@
-/** What a cache that collects has promised: the pins, and the paths that pushers were told are here. */
+/** The promises of a cache that collects: pins, and paths that were reported as present to pushers. */
 import type { Oracle } from "./oracle.ts";
 
 export interface Moment {
@@ -19,7 +19,7 @@ export class Ledger {
   readonly companions = new Map<string, string>();
   /** Requests for a pin under way, by name; those whose client died are until the round ends. */
   readonly #pinning = new Map<string, number>();
-  /** When a pusher last was told that a path is here: the beginning of that request. */
+  /** When a path was last reported as present to a pusher: the beginning of that request. */
   readonly #told = new Map<string, number>();
   readonly #retentionMs: number;
   readonly #now: () => Moment;
@@ -30,7 +30,7 @@ export class Ledger {
     this.#now = now;
   }
 
-  /** A pusher was told that a path is here, by a request that began then. */
+  /** A path was reported as present to a pusher, by a request that began then. */
   told(hash: string, began: Moment): void {
     const isDeleted = this.#deletions.some(
       ({ hashes, ended }) => hashes.has(hash) && (ended === undefined || ended >= began.step),
@@ -38,7 +38,7 @@ export class Ledger {
     if (!isDeleted) this.#told.set(hash, Math.max(began.time, this.#told.get(hash) ?? 0));
   }
 
-  /** Somebody with the right to do so deletes these, or tries to; the result says that it was answered. */
+  /** An administrator deletes these, or tries to; call the result when the request was answered. */
   deletionBegins(hashes: readonly string[]): () => void {
     const deletion: Deletion = { hashes: new Set(hashes), ended: undefined };
     this.#deletions.push(deletion);

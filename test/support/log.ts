@@ -1,4 +1,4 @@
-/** The Worker's log, kept out of the test's output and open to its questions. */
+/** The Worker's log, kept out of the test's output and available for assertions. */
 import { afterEach, beforeEach, type MockInstance, vi } from "vitest";
 
 /** To be called once in a file: gives what `console.error` is called with in each test. */

@@ -27,7 +27,7 @@ export interface ExampleObject {
   readonly cacheControl: string;
 }
 
-/** What a PUT of each of these accepts is another matter: the narinfo's NAR is not there. */
+/** A PUT of the narinfo would fail, because its NAR is not there. */
 export const OBJECTS: readonly ExampleObject[] = [
   {
     kind: "narinfo",
@@ -80,7 +80,7 @@ export const OBJECTS: readonly ExampleObject[] = [
   },
 ];
 
-/** What accompanies store paths: kinds whose PUT needs nothing else to be there. */
+/** Companions: kinds whose PUT needs no other object. */
 export const METADATA = OBJECTS.filter(({ kind }) => kind !== "narinfo" && kind !== "nar");
 
 const KINDS_AS_SENT = new Set(KINDS.filter(({ upload }) => upload === "as-sent").map(({ name }) => name));

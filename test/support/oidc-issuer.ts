@@ -1,5 +1,5 @@
 /**
- * An OIDC issuer with keys of its own, over real HTTP: signs tokens, rotates its keys, is slow, huge, lying or down.
+ * An OIDC issuer with keys of its own, over real HTTP: signs tokens, rotates its keys, is slow, huge, wrong or down.
  * Runs in Node and in the Workers runtime; the server is `oidc-server.ts`.
  */
 import { exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from "jose";
@@ -26,7 +26,7 @@ export interface TestIssuer {
   readonly requests: () => Promise<string[]>;
   /** The key set that it publishes. */
   readonly keySet: () => { keys: JWK[] };
-  /** The public key of RS256 as everybody can know it: PEM. */
+  /** The public key of RS256, in PEM. */
   readonly publicPem: () => Promise<string>;
 }
 

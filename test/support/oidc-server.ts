@@ -1,11 +1,11 @@
 /**
  * HTTP servers for OIDC issuers, in one process of Node: below `/<id>/` each test has an issuer of its own, which
- * answers what the test has written for it. See `oidc-issuer.ts` for the side of the test.
+ * sends the answers that the test has set. See `oidc-issuer.ts` for the side of the test.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** What an issuer answers at a path. */
+/** An issuer's answer at a path. */
 export interface Answer {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -56,7 +56,7 @@ async function serve(
   const [, id = "", path = ""] = /^\/([^/]+)(.*)$/.exec(request.url ?? "") ?? [];
   const issuer = issuers.get(id) ?? { script: {}, requests: [] };
   issuers.set(id, issuer);
-  // What a test tells the issuer, and asks it.
+  // The control requests of a test to the issuer.
   if (request.method === "PUT") {
     issuer.script = JSON.parse(await textOf(request)) as Script;
     response.end();
@@ -86,6 +86,6 @@ async function textOf(request: IncomingMessage): Promise<string> {
 }
 
 function sleep(ms: number): Promise<void> {
-  // A minute that nobody waits for any more must not keep the tests from ending.
+  // A pending delay must not keep the tests from ending.
   return new Promise((done) => setTimeout(done, ms).unref());
 }

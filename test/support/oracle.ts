@@ -1,15 +1,15 @@
-/** What must hold in every history, at every point at which a client could look. */
+/** The invariants of every history, checked at every point that a client can observe. */
 import { formatHash } from "../../src/nix/hash.ts";
 import { narKeyOfUrl } from "../../src/nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../src/nix/narinfo.ts";
 import type { Build } from "./graph.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** What a client was told that the cache holds. */
+/** A build that was confirmed to a client. */
 interface Acknowledged {
   readonly narHash: string;
   readonly signatures: ReadonlySet<string>;
-  /** When the latest request that was told so began. */
+  /** When the latest confirmed request began. */
   readonly began: number;
 }
 
@@ -23,9 +23,9 @@ export interface Rules {
   readonly isOpen: boolean;
   /** Milliseconds for which a NAR must outlive its last narinfo and its last upload. */
   readonly graceMs: number;
-  /** Other tools damage the bucket: while they do, nothing can be promised. */
+  /** Other tools damage the bucket: meanwhile no invariant holds. */
   readonly isDamaged: boolean;
-  /** Something is collected: called for every narinfo that goes while nobody asks; throws where it must not. */
+  /** A collection: called for every narinfo that disappears without a request; throws if that is not allowed. */
   readonly onCollected?: (hash: string) => void;
   /** Steps so far. */
   readonly step: () => number;
@@ -51,7 +51,7 @@ export class Oracle {
     this.#rules = rules;
   }
 
-  /** An object was written or deleted. Throws where that must not be. */
+  /** An object was written or deleted. Throws if that is not allowed. */
   change(key: string, object: Snapshot | undefined): void {
     const earlier = this.objects.get(key);
     if (JSON.stringify(earlier) === JSON.stringify(object)) return;

@@ -26,7 +26,7 @@ export async function upload({ bucket, catalog }: Client, build: Build, oracle: 
   oracle.narAcknowledged(build.narKey);
 }
 
-/** What a handler gets for a request of a client: only that which handlers of uploads use. */
+/** The context of a handler, with only the parts that uploads use. */
 export function contextOf(
   { bucket, catalog }: Pick<Client, "bucket" | "catalog">,
   request: Request,
@@ -37,7 +37,7 @@ export function contextOf(
   return { request, bucket, path, purge, identity, catalog: (ask) => unwrap(() => ask(catalog)) } as Context;
 }
 
-/** As a pusher does it, who asks before uploading and relies on the answer. */
+/** As a pusher does it, which asks before uploading and relies on the answer. */
 export async function uploadIfAbsent(client: Client, build: Build, oracle: Oracle): Promise<void> {
   await unwrap(() => client.catalog.touchNar(build.narKey));
   if ((await client.bucket.head(build.narKey)) === null) await upload(client, build, oracle);

@@ -1,7 +1,7 @@
 /** What decides a history: whose turn it is, and what goes wrong when. */
 import * as fc from "fast-check";
 
-/** What may befall an operation of the bucket, and whoever waits for it. */
+/** Faults of an operation of the bucket, and of its caller. */
 const FAULTS = [
   /** It fails and has not happened. */
   "fail",

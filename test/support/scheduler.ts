@@ -51,9 +51,9 @@ export class Scheduler {
     this.#waiting.push(waiting);
   }
 
-  /** What has nobody who waits for its answer, and happens all the same. */
+  /** Operations without a waiting caller, which still happen. */
   addLate(label: string, change: () => Promise<unknown>): void {
-    // What it answers, nobody hears.
+    // Its response is dropped.
     const go = () => change().catch(() => undefined);
     this.add({ owner: undefined, label: `late ${label}`, go });
   }
@@ -75,7 +75,7 @@ export class Scheduler {
     return next;
   }
 
-  /** Takes all that a process waits for, or nobody. */
+  /** Takes all operations of a process, or those without a caller. */
   takeAllOf(process: Process | undefined): readonly Waiting[] {
     const taken = this.#waiting.filter(({ owner }) => owner === process);
     this.#waiting = this.#waiting.filter(({ owner }) => owner !== process);

@@ -228,7 +228,7 @@ export class Simulation {
     return stoppingBucket(this.#options.bucket, owner, this.#turns, (key) => this.#observe(key));
   }
 
-  /** What must not be is kept from whoever made it: for them it would be a bucket that fails. */
+  /** Hide a violation from its caller, which would take it for a failing bucket. */
   async #observe(key: string): Promise<void> {
     const object = await snapshotOf(this.#options.bucket, key);
     try {

@@ -1,4 +1,4 @@
-// All that credentials are checked with, besides the request.
+// The state by which credentials are checked: keys, rules, revocations.
 import type { Config } from "../../config/config.ts";
 import type { Env } from "../../env.ts";
 import { createKeySource, type KeySource } from "../oidc/jwks.ts";
@@ -11,7 +11,7 @@ export interface Authority {
   readonly revokedIds: () => Promise<ReadonlySet<string>>;
 }
 
-/** What an isolate remembers between requests. */
+/** State that an isolate keeps between requests. */
 export interface Memory {
   readonly issuers: KeySource;
   readonly revocations: Revocations;
@@ -19,7 +19,7 @@ export interface Memory {
 
 const memories = new WeakMap<Env, Memory>();
 
-/** The memory of an environment: an isolate has one, a test one for each of its caches. */
+/** The memory of an environment: one per isolate, and in tests one per cache. */
 export function memoryOf(env: Env): Memory {
   const known = memories.get(env);
   if (known !== undefined) return known;

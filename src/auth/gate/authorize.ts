@@ -7,10 +7,10 @@ import type { Authority } from "./authority.ts";
 import type { Identified } from "./identified.ts";
 import { identify, unauthorized } from "./identify.ts";
 
-/** The permission that a route needs; `none` for those that answer everybody, such as a health check. */
+/** The permission that a route needs; `none` for public routes, such as a health check. */
 export type RoutePermission = Permission | "none";
 
-/** The sender of a request, and what its signature, where it has one, says of its body. */
+/** The sender of a request, and the signed form of its body, if it is signed. */
 export interface Access {
   readonly identity: Identity;
   readonly payload?: Payload;
@@ -19,8 +19,8 @@ export interface Access {
 export const ANONYMOUS: Identity = { name: "anonymous", credential: "none", grants: [] };
 
 /**
- * Lets a request through that may do what `permission` says. Throws {@link HttpError} 401, 403, 404 or 503 for others.
- * A private named cache is hidden: without the pull permission on it all answers are those of a name that no cache has.
+ * Lets a request through if its sender has `permission`. Throws {@link HttpError} 401, 403, 404 or 503 for others. A
+ * private named cache is hidden: without the pull permission on it every answer is that of an undeclared name.
  */
 export async function authorize(
   request: Request,
@@ -28,7 +28,7 @@ export async function authorize(
   authority: Authority,
 ): Promise<Access> {
   const { config } = authority;
-  // The default cache is no secret, and its health is for monitors.
+  // The default cache's existence is no secret, and monitors need its health.
   const isHidden = config.isPrivate && (permission !== "none" || !isDefault(config));
   const isWrite = permission === "push" || permission === "admin";
   if (!isHidden && !isWrite) return { identity: ANONYMOUS };
@@ -55,7 +55,7 @@ function requireReadable(identity: Identity, config: Config): void {
   if (may(identity, "pull", config.cacheName)) return;
   const { name } = identity;
   if (isDefault(config)) throw new HttpError(403, `${name} may not read this cache`);
-  // Exactly the answer for a name that no cache has.
+  // Must be exactly the answer for an undeclared name.
   throw new HttpError(404, `${name} may use no cache of this name`);
 }
 
@@ -66,7 +66,7 @@ function requireAllowed(identity: Identity, permission: Permission, { cacheName 
   throw new HttpError(403, `${identity.name} ${allowed}; this needs the ${permission} permission`);
 }
 
-/** Refuses a write that no credential allows, because none that could is configured; says how to configure one. */
+/** Refuses a write for which no credential is configured; the message says how to configure one. */
 function requirePossible(permission: Permission, config: Config, caller: Identity): void {
   if (isPossible(permission, config)) return;
   // PUSH_TOKEN allows writes to the default cache only.

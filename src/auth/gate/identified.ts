@@ -15,7 +15,7 @@ export interface Refused {
   readonly kind: "refused";
   /** In the form "the token is wrong". */
   readonly why: string;
-  /** The refusal of a signature, in S3's own words. */
+  /** The refusal of a signature, with S3's code. */
   readonly error?: HttpError;
 }
 

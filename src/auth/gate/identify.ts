@@ -8,7 +8,7 @@ import { type Identified, refused } from "./identified.ts";
 import { identifySigner } from "./signer.ts";
 import { identifyToken } from "./token.ts";
 
-/** Throws {@link HttpError} 503 where the credential cannot be checked now. */
+/** Throws {@link HttpError} 503 if the credential cannot be checked now. */
 export async function identify(request: Request, authority: Authority): Promise<Identified> {
   if (carriesSigV4(request)) return identifySigner(request, isWrite(request), authority);
   const token = tokenOf(request);
@@ -20,13 +20,13 @@ export async function identify(request: Request, authority: Authority): Promise<
 
 /** Whether the sender of a request may push to this cache. Never rejects. */
 export async function mayPush(request: Request, authority: Authority): Promise<boolean> {
-  // Every read gets here: without a credential this must cost nothing.
+  // Every read calls this: without a credential it must cost nothing.
   if (!request.headers.has("Authorization") && !carriesSigV4(request)) return false;
   try {
     const identified = await identify(request, authority);
     return identified.kind === "known" && may(identified.identity, "push", authority.config.cacheName);
   } catch (error) {
-    // A read must not fail because an issuer or the catalog does not answer.
+    // A read must not fail because an issuer or the catalog is down.
     console.warn("the credential of a read cannot be checked now", error);
     return false;
   }
@@ -36,13 +36,13 @@ function isWrite({ method }: Request): boolean {
   return method !== "GET" && method !== "HEAD";
 }
 
-/** The refusal of a wrong or missing credential; `what` says what it would be needed for. */
+/** The refusal of a wrong or missing credential; `what` begins the message with its purpose. */
 export function unauthorized(what: string, identified: Exclude<Identified, { kind: "known" }>): HttpError {
   if (identified.kind === "refused" && identified.error !== undefined) return identified.error;
   const why = identified.kind === "refused" ? identified.why : "no token was sent";
   return new HttpError(
     401,
-    `${what}, and ${why}; a good one is sent as 'Authorization: Bearer TOKEN', by Nix from a line 'machine HOST login any password TOKEN' in its netrc-file`,
+    `${what}, and ${why}; send a valid one as 'Authorization: Bearer TOKEN', or for Nix in a line 'machine HOST login any password TOKEN' of its netrc-file`,
     { "WWW-Authenticate": 'Basic realm="nix-cache", charset="UTF-8"' },
   );
 }

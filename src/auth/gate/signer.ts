@@ -23,21 +23,21 @@ export async function identifySigner(
     const identified = await identifyToken(signer.secret, isWrite, authority);
     return identified.kind === "known" ? { ...identified, payload } : identified;
   } catch (error) {
-    // Anything else is a defect, or an issuer or a catalog that does not answer.
+    // Any other error is a defect, or an issuer or catalog that is down.
     if (!(error instanceof S3Error)) throw error;
     return { kind: "refused", why: error.message, error };
   }
 }
 
 interface SignerCandidate extends Candidate {
-  /** `undefined` for a session token, whose identity is the token's own. */
+  /** `undefined` for a session token: its identity is that of the token. */
   readonly identity?: Identity;
 }
 
 /**
  * The secrets that a request may be signed with. The access keys `push`, `pull` and `admin` have the static tokens as
  * their secrets. Any other access key is accepted with any static token, because curl sends the netrc login, which is
- * arbitrary. A token of another kind is both session token and secret.
+ * arbitrary. A minted or identity token is sent as both session token and secret.
  */
 function candidatesOf(
   { accessKey, sessionToken }: SignatureParams,

@@ -3,14 +3,14 @@ import type { Config } from "../../config/config.ts";
 import type { Identity } from "../grants.ts";
 
 export interface StaticToken {
-  /** The access key id that stands for it in signatures. */
+  /** Its access key id in signatures. */
   readonly accessKey: string;
   /** `undefined` where none is configured. */
   readonly token: string | undefined;
   readonly identity: Identity;
 }
 
-/** PUSH_TOKEN and PULL_TOKEN are for the default cache only: their holders need not know of any other. */
+/** PUSH_TOKEN and PULL_TOKEN are for the default cache only. */
 export function staticTokens({ adminToken, pushToken, pullToken, defaultName }: Config): StaticToken[] {
   return [
     {
@@ -43,7 +43,10 @@ export function staticTokens({ adminToken, pushToken, pullToken, defaultName }: 
   ];
 }
 
-/** The identity of a static token. Always compares all, so that the time does not depend on which one matches. */
+/**
+ * The identity of a static token. Always compares with all of them, so that the time does not reveal which one
+ * matches.
+ */
 export async function staticIdentity(token: string, config: Config): Promise<Identity | undefined> {
   const digest = await sha256(token);
   let found: Identity | undefined;
@@ -53,7 +56,7 @@ export async function staticIdentity(token: string, config: Config): Promise<Ide
   return found;
 }
 
-/** Compares digests, so that the time does not depend on the secret's length. */
+/** Compares digests, so that the time does not reveal the secret's length. */
 async function matches(digest: ArrayBuffer, secret: string | undefined): Promise<boolean> {
   const expected = await sha256(secret ?? "");
   return crypto.subtle.timingSafeEqual(digest, expected) && secret !== undefined;

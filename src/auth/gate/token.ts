@@ -7,8 +7,8 @@ import { type Identified, refused } from "./identified.ts";
 import { staticIdentity } from "./static-tokens.ts";
 
 /**
- * Identifies a token. `isWrite` asks the catalog whether a minted one was revoked a moment ago. Throws
- * {@link HttpError} 503 where it cannot be checked now.
+ * Identifies a token. For a write (`isWrite`) the catalog is asked whether a minted token has just been revoked.
+ * Throws {@link HttpError} 503 if it cannot be checked now.
  */
 export async function identifyToken(
   token: string,
@@ -23,7 +23,7 @@ export async function identifyToken(
   if (config.oidc.length === 0 || !looksLikeJwt(token)) return refused("the token is wrong");
   const result = await verifyOidc(token, config.oidc, memory.issuers, Date.now());
   if (result.ok) return { kind: "known", identity: result.identity };
-  // Not refused: the client should try again.
+  // 503 and no refusal: the client should try again.
   if (result.status === 503) throw new HttpError(503, result.message, { "Retry-After": "5" });
   return refused(result.message);
 }
@@ -33,7 +33,7 @@ async function identifyMinted(token: string, isWrite: boolean, authority: Author
   const result = await verifyMinted(token, await config.tokenKeys(), Date.now());
   if (!result.ok) return refused(result.message);
   if (await memory.revocations.isRevoked(result.id, { fresh: isWrite }, revokedIds)) {
-    return refused(`the token ${result.identity.name} has been revoked; have a new one minted`);
+    return refused(`the token ${result.identity.name} has been revoked; get a new one`);
   }
   return { kind: "known", identity: result.identity };
 }

@@ -1,8 +1,8 @@
-// GET /api/v1/whoami: what a credential is worth.
+// GET /api/v1/whoami: the permissions of a credential.
 import type { WhoAmI } from "../../contract/tokens.ts";
 import type { Identity } from "../grants.ts";
 
-/** Only these fields: whatever else an identity may come to hold is not for the wire by itself. */
+/** Listed one by one, so that a new field of an identity is not sent by accident. */
 export function whoami({ name, credential, grants, expiresAt, tokenId }: Identity): WhoAmI {
   return {
     name,

@@ -1,6 +1,6 @@
-// Fetches a small JSON document from a server that may be slow, broken or hostile.
+// Fetches a small JSON document from an untrusted server.
 
-/** Milliseconds for everything: connecting, the head and the body. */
+/** Milliseconds for connecting, head and body together. */
 export const FETCH_TIMEOUT_MS = 3000;
 
 /** Bytes. Real key sets have some kilobytes; GitHub's, with certificates, 10 KB. */
@@ -12,8 +12,8 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 export class FetchError extends Error {}
 
 /**
- * GETs a JSON object. Throws {@link FetchError} for anything but a complete 200 within the limits. Follows no redirect:
- * through an open redirect on the issuer's host others could publish keys for it.
+ * GETs a JSON object. Throws {@link FetchError} for anything but a complete 200 within the limits. Follows no
+ * redirect: through an open redirect on the issuer's host an attacker could publish keys for it.
  */
 export async function fetchJson(fetcher: Fetch, url: string): Promise<Record<string, unknown>> {
   const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS);
@@ -31,7 +31,7 @@ export async function fetchJson(fetcher: Fetch, url: string): Promise<Record<str
   } catch (error) {
     if (error instanceof FetchError) throw error;
     if (signal.aborted) throw new FetchError(`${url} did not answer within ${FETCH_TIMEOUT_MS} ms`);
-    // The error's message may contain anything; its name is enough to search for.
+    // The error's message may contain anything, so only its name is shown.
     throw new FetchError(`${url} cannot be reached (${error instanceof Error ? error.name : "error"})`);
   }
 }

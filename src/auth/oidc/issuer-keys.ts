@@ -20,7 +20,7 @@ const MAX_URL_LENGTH = 512;
 /** Far more than issuers publish; each costs time to import. */
 const MAX_KEYS = 64;
 
-/** Fetches an issuer's keys, in two requests. Throws {@link FetchError} where there is no usable one. */
+/** Fetches an issuer's keys, in two requests. Throws {@link FetchError} if there is no usable one. */
 export async function fetchIssuerKeys(fetcher: Fetch, issuer: string): Promise<readonly IssuerKey[]> {
   const url = await keySetUrl(fetcher, issuer);
   const { keys } = await fetchJson(fetcher, url);
@@ -50,7 +50,7 @@ async function keySetUrl(fetcher: Fetch, issuer: string): Promise<string> {
   return keys.href;
 }
 
-/** `undefined` for a key of another use or algorithm, which a set may have, too (RFC 7517, section 5). */
+/** `undefined` for a key of another use or algorithm, which a set may contain (RFC 7517, section 5). */
 async function importKey(value: unknown): Promise<IssuerKey | undefined> {
   if (typeof value !== "object" || value === null) return undefined;
   const jwk = value as JWK;

@@ -3,20 +3,20 @@ import { waitUntil } from "cloudflare:workers";
 import { FETCH_TIMEOUT_MS, type Fetch, FetchError } from "./bounded-fetch.ts";
 import { type Algorithm, fetchIssuerKeys, type IssuerKey } from "./issuer-keys.ts";
 
-/** Milliseconds after which keys are fetched again, so that a withdrawn key stops to count. */
+/** Milliseconds after which keys are fetched again, so that a withdrawn key becomes invalid. */
 export const FRESH_MS = 60 * 60 * 1000;
 /**
- * Milliseconds for which keys are used while their issuer does not answer. An attacker who keeps the issuer from
- * answering must not keep a withdrawn key alive for longer.
+ * Milliseconds for which keys are used while their issuer does not answer. Limits how long a denial of service on the
+ * issuer keeps a withdrawn key valid.
  */
 export const STALE_MS = 6 * 60 * 60 * 1000;
-/** Milliseconds between two fetches for a key that is not there: a forged token can name any. */
+/** Milliseconds between two fetches for an unknown key: a forged token can name any. */
 export const COOL_DOWN_MS = 30 * 1000;
-/** The same after a failure. Shorter, because every token with a missing key is refused until then. */
+/** The same after a failure. Shorter, because every token with an unknown key is refused until then. */
 export const FAILURE_COOL_DOWN_MS = 5 * 1000;
-/** Milliseconds that a fetch of two requests can take; an older one has died. */
+/** Timeout of a fetch of two requests; an older one has died with its request. */
 const FETCH_MS = 2 * FETCH_TIMEOUT_MS + 1000;
-/** Milliseconds between two checks whether another request's fetch has ended. */
+/** Milliseconds between two polls of another request's fetch. */
 const POLL_MS = 20;
 
 export type KeyResult =
@@ -36,7 +36,7 @@ export interface KeySourceOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly wait: (ms: number) => Promise<unknown>;
-  /** Lets work go on although its request has ended. */
+  /** Continues work after its request has ended. */
   readonly keepAlive: (work: Promise<void>) => void;
 }
 
@@ -47,7 +47,9 @@ const DEFAULTS: KeySourceOptions = {
   keepAlive: waitUntil,
 };
 
-/** A source with a memory, one for an isolate: it keeps results and no promises, so that any request may use it. */
+/**
+ * A source with a cache, one per isolate. It keeps results and no promises, because a promise belongs to its request.
+ */
 export function createKeySource(options: Partial<KeySourceOptions> = {}): KeySource {
   const issuers = new Map<string, KnownKeys>();
   return {
@@ -70,7 +72,7 @@ class KnownKeys {
   #asked = Number.NEGATIVE_INFINITY;
   /** Why the last fetch failed. */
   #failure: string | undefined;
-  /** Whether a fetch has begun and not ended: it is under way, or it died with its request. */
+  /** Whether a fetch has begun and not ended: it is in flight, or died with its request. */
   #isOpen = false;
 
   constructor(issuer: string, options: KeySourceOptions) {
@@ -90,7 +92,7 @@ class KnownKeys {
     return { kind: "unavailable", why: `${this.#issuer}: ${why}` };
   }
 
-  /** RFC 7515, section 4.1.4. A token that names no key means the only one there is. */
+  /** RFC 7515, section 4.1.4. Without a key id a token is verified by the only key of the set. */
   #select(id: string | undefined, algorithm: Algorithm): CryptoKey | undefined {
     if (this.#age() >= STALE_MS) return undefined;
     const suitable = this.#keys.filter((key) => key.algorithm === algorithm);
@@ -109,15 +111,15 @@ class KnownKeys {
 
   #mayFetch(isMissing: boolean): boolean {
     if (this.#isFetching()) return true;
-    // A fetch that is open for longer than FETCH_MS has died, which is a failure, too.
+    // A fetch older than FETCH_MS has died, which counts as a failure.
     const hasFailed = this.#failure !== undefined || this.#isOpen;
     const coolDown = hasFailed && isMissing ? FAILURE_COOL_DOWN_MS : COOL_DOWN_MS;
     return this.#options.now() - this.#asked >= coolDown;
   }
 
   /**
-   * Fetches, or waits until another request's fetch has ended. It polls instead of awaiting the other's promise: the I/O
-   * of a request that is killed dies with it, and a promise for that never settles (tried with workerd of 2026-11).
+   * Fetches, or waits until another request's fetch has ended. It polls instead of awaiting that request's promise:
+   * if that request is killed, its promise never settles (tried with workerd of 2026-11).
    */
   async #refresh(): Promise<void> {
     if (this.#isFetching()) {
@@ -126,7 +128,7 @@ class KnownKeys {
       if (!this.#isOpen) return;
     }
     const fetching = this.#fetch();
-    // Other requests wait for it, even where this one is cancelled.
+    // Other requests wait for it, even if this one is cancelled.
     this.#options.keepAlive(fetching);
     await fetching;
   }
@@ -137,7 +139,7 @@ class KnownKeys {
     this.#isOpen = true;
     try {
       this.#keys = await fetchIssuerKeys(this.#options.fetcher, this.#issuer);
-      // The beginning: what the issuer has changed since then may be missing.
+      // The start of the fetch: later changes of the issuer may be missing.
       this.#fetched = begun;
       this.#failure = undefined;
     } catch (error) {

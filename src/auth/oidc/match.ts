@@ -3,20 +3,20 @@ import type { JWTPayload } from "jose";
 import type { ClaimRule, OidcRule } from "../../config/oidc-rule.ts";
 import { matches } from "../pattern.ts";
 
-/** Characters of a claim's value that a message repeats, so that a token cannot flood the log. */
+/** Characters of a claim's value in a message, so that a token cannot flood the log. */
 const MAX_SHOWN = 100;
 /** Characters. Longer values match no rule. */
 const MAX_VALUE_LENGTH = 1024;
 
-/** One line that says how the claims fail one condition of a rule. */
+/** One line: how the claims fail one condition of a rule. */
 type Lack = string;
 
-/** The rules that the claims satisfy, of rules of the token's issuer. */
+/** The rules that the claims satisfy; `rules` are those of the token's issuer. */
 export function matchingRules(claims: JWTPayload, rules: readonly OidcRule[]): readonly OidcRule[] {
   return rules.filter((rule) => lacks(claims, rule).length === 0);
 }
 
-/** Why no rule matches: the first failed condition of the rule with the fewest. */
+/** Why no rule matches: the first failed condition of the rule with the fewest failed ones. */
 export function whyNone(claims: JWTPayload, rules: readonly OidcRule[]): string {
   const [nearest] = rules
     .map((rule) => ({ rule, missing: lacks(claims, rule) }))
@@ -33,7 +33,7 @@ function lacks(claims: JWTPayload, rule: OidcRule): readonly Lack[] {
   ].filter((lack) => lack !== undefined);
 }
 
-/** RFC 7519, section 4.1.3: a text or a list of texts, of which one must be in the rule. */
+/** RFC 7519, section 4.1.3: a text or a list of texts; one must be in the rule. */
 function lackOfAudience({ aud }: JWTPayload, audiences: readonly string[]): Lack | undefined {
   const values = valuesOf(aud);
   if (values.some((value) => audiences.includes(value))) return undefined;

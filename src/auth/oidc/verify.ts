@@ -30,9 +30,9 @@ export function looksLikeJwt(token: string): boolean {
 }
 
 /**
- * Verifies an identity token. Its identity has the grants of all rules that it satisfies. A refusal is logged. Message
- * and log contain nothing of the token but bounded values of its claims. Never throws. `now` is in milliseconds since
- * the epoch.
+ * Verifies an identity token. Its identity has the grants of all rules that it satisfies. A refusal is logged. Of the
+ * token, message and log contain only bounded values of its claims. Never throws. `now` is in milliseconds since the
+ * epoch.
  */
 export async function verifyOidc(
   token: string,
@@ -53,7 +53,7 @@ async function check(
 ): Promise<OidcResult> {
   const claimed = token.length <= MAX_TOKEN_LENGTH ? decode(token) : undefined;
   if (claimed === undefined) return wrong("the token is no JWT, or has been cut");
-  // Not verified yet: these checks spare the issuer requests and reveal nothing of the rules.
+  // Not verified yet: these checks save requests to the issuer and reveal nothing about the rules.
   const { header, payload } = claimed;
   const algorithm = ALGORITHMS.find((known) => known === header.alg);
   // `none` and HS256, whose "secret" would be the public key, are the classic forgeries (RFC 8725, section 2.1).
@@ -104,17 +104,17 @@ function authorized(claims: JWTPayload, rules: readonly OidcRule[]): OidcResult 
   };
 }
 
-/** `undefined` for a text that is no JWT. */
+/** `undefined` if the text is no JWT. */
 function decode(token: string): { header: ProtectedHeaderParameters; payload: JWTPayload } | undefined {
   try {
     return { header: decodeProtectedHeader(token), payload: decodeJwt(token) };
   } catch {
-    // jose says which part is malformed; that does not help the user.
+    // jose's message names the malformed part, which does not help the user.
     return undefined;
   }
 }
 
-/** The claims; `undefined` where the signature is wrong. */
+/** The claims; `undefined` if the signature is wrong. */
 async function verified(
   token: string,
   key: CryptoKey,

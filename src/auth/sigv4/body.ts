@@ -6,17 +6,17 @@ import { S3Error } from "../../http/s3-error.ts";
 import type { Payload } from "./payload.ts";
 
 export interface VerifiedRequest {
-  /** As sent, but without `aws-chunked`, and with a body that fails unless it is the signed one. */
+  /** As sent, but without `aws-chunked`, and with a body that fails if it is not the signed one. */
   readonly request: Request;
-  /** Why the body has failed; to be thrown instead of the bucket's error. */
+  /** Why the body has failed; throw it instead of the bucket's error. */
   readonly failure: () => S3Error | undefined;
 }
 
 const EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /**
- * Makes the body of a request check itself. Needless where the handler has the bucket check the same hash, given as
- * `checkedSha256` (lower-case hex). Throws {@link S3Error} where the headers alone are wrong.
+ * Makes the body of a request check itself while it is read. Unnecessary if the bucket checks the same hash, given as
+ * `checkedSha256` (lower-case hex). Throws {@link S3Error} if the headers are wrong.
  */
 export function verifiedRequest(
   request: Request,
@@ -24,7 +24,7 @@ export function verifiedRequest(
   checkedSha256: string | undefined,
 ): VerifiedRequest {
   if (request.headers.has("x-amz-copy-source")) {
-    // Handled as an upload it would store an empty body. rclone sends it to change a date.
+    // An upload would store an empty body. rclone sends such a request to change a date.
     throw new S3Error(501, "NotImplemented", "copying within the cache is not supported; upload the object");
   }
   if (payload.form === "unsigned") return { request, failure: () => undefined };

@@ -5,7 +5,7 @@ import { S3Error } from "../../http/s3-error.ts";
 export type Payload =
   /** The signature does not cover the body; only TLS protects it. */
   | { readonly form: "unsigned" }
-  /** The body has this hash (lower-case hex), **which its reader must check**. */
+  /** The body must have this hash (lower-case hex), **which its reader has to check**. */
   | { readonly form: "sha256"; readonly sha256: string }
   /** The body is `aws-chunked`, with or without a signature for each chunk and a trailer. */
   | { readonly form: "streaming"; readonly trailer: boolean; readonly signing: ChunkSigning | undefined };

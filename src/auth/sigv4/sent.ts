@@ -1,10 +1,10 @@
-// The request as its client signed it. The platform changes some of it on the way, and aws4fetch reads some of it
+// The request as its client signed it. The platform changes parts of it on the way, and aws4fetch reads parts
 // differently: both are undone here.
 import { S3Error } from "../../http/s3-error.ts";
 
 /**
  * The URL that the client signed. Its host is the Host header, which keeps a port that is the scheme's default. The
- * scheme is not signed: where the port is https's default, http keeps the URL parser from dropping it.
+ * scheme is not signed: with http the URL parser does not drop https's default port.
  */
 export function urlAsSent(request: Request): URL {
   const { path, query } = target(request);
@@ -12,7 +12,7 @@ export function urlAsSent(request: Request): URL {
   const scheme = host.endsWith(":443") ? "http" : "https";
   // In a path `+` is a plus; aws4fetch takes it for a space.
   const text = `${scheme}://${host}${path.replaceAll("+", "%2B")}${query}`.replaceAll("#", "%23");
-  // A Host with a slash would let a part of the path pass for a part of the host.
+  // With a slash in Host, part of the path could pass for part of the host.
   const url = /^[\w.:[\]-]+$/.test(host) ? URL.parse(text) : null;
   if (url === null) throw new S3Error(400, "InvalidRequest", "the Host header is not a host");
   return url;
@@ -85,10 +85,10 @@ export interface Spelling {
 }
 
 /**
- * All ways in which the client may have written this request. The edge turns a HEAD into a GET when it has nothing
- * cached: taking the signature of a HEAD for a GET is safe where the client signed this very request, because both need
- * the same permission. A pre-signed HEAD was handed to somebody else, for a HEAD only. curl, with which Nix signs from
- * 2.33 on, signs the path as it sends it, `:` and `+` not encoded.
+ * All ways in which the client may have written this request. The edge turns an uncached HEAD into a GET. Accepting
+ * the signature of a HEAD for a GET is safe for a signed request, because both need the same permission, but not for
+ * a pre-signed URL, which may have been given to a third party for HEAD only. curl, with which Nix signs from 2.33
+ * on, signs the path as it sends it, `:` and `+` not encoded.
  */
 export function spellings(request: Request, isPresigned: boolean): readonly Spelling[] {
   const { method } = request;

@@ -3,7 +3,7 @@
 import { S3Error } from "../../http/s3-error.ts";
 
 export interface SignatureParams {
-  /** Whether the signature is in the query: such a URL may have been handed to somebody else. */
+  /** Whether the signature is in the query: such a URL may have been given to a third party. */
   readonly presigned: boolean;
   readonly accessKey: string;
   readonly sessionToken: string | undefined;
@@ -22,7 +22,7 @@ export interface SignatureParams {
   readonly payloadHash: string;
 }
 
-/** Makes the refusal that S3 has for the place of the signature. */
+/** Makes S3's refusal for a malformed signature, which depends on its place. */
 type Refusal = (message: string) => S3Error;
 
 const ALGORITHM = "AWS4-HMAC-SHA256";
@@ -86,8 +86,8 @@ function paramsOfQuery(query: URLSearchParams, headers: Headers): SignatureParam
     validFor: parseExpires(parameter("X-Amz-Expires"), refusal) * 1000,
     signedHeaders: parseSignedHeaders(parameter("X-Amz-SignedHeaders"), refusal),
     signature: parseSignature(parameter("X-Amz-Signature"), refusal),
-    // Most pre-signed URLs are made before the body is known. The AWS SDK for JavaScript says so in a parameter,
-    // others leave it out.
+    // Most pre-signed URLs are made before the body is known. The AWS SDK for JavaScript sends that as a parameter,
+    // others omit it.
     payloadHash:
       headers.get("x-amz-content-sha256") ?? query.get("X-Amz-Content-Sha256") ?? "UNSIGNED-PAYLOAD",
   };

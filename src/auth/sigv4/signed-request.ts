@@ -1,4 +1,4 @@
-// A signed request, taken apart: all that the signature covers. Parsed, not verified.
+// A signed request, parsed into the parts that the signature covers. Not verified.
 import { S3Error } from "../../http/s3-error.ts";
 import { checkQuery, headersAsSent, type Spelling, spellings, urlAsSent } from "./sent.ts";
 import { parseSignatureParams, type SignatureParams } from "./signature-params.ts";
@@ -16,8 +16,8 @@ export interface SignedRequest {
 }
 
 /**
- * Parses a request with a signature (see detect.ts) and checks the signature's time. `now` is in milliseconds
- * since the epoch. Throws {@link S3Error} 400 or 403, whatever was sent.
+ * Parses a request with a signature (see detect.ts) and checks the signature's time. `now` is in milliseconds since
+ * the epoch. Throws only {@link S3Error} 400 or 403.
  */
 export function parseSignedRequest(request: Request, now: number): SignedRequest {
   const url = urlAsSent(request);

@@ -1,26 +1,27 @@
-// AWS Signature Version 4: the received request is signed again with each secret that its access key may stand for, and
-// the signatures are compared. https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html
+// AWS Signature Version 4: the received request is signed again with each secret that its access key may have, and
+// the signatures are compared.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html
 import { AwsV4Signer } from "aws4fetch";
 import { S3Error } from "../../http/s3-error.ts";
 import { type Payload, parsePayload } from "./payload.ts";
 import type { SignedRequest } from "./signed-request.ts";
 
-/** A secret access key, and what the caller of {@link verifySignature} wants to know it by. */
+/** A secret access key, and the caller's value for it. */
 export interface Candidate {
-  /** An empty one does not count: anybody could sign with it. */
+  /** An empty secret is ignored: anyone could sign with it. */
   readonly secret: string;
 }
 
 export interface Verified<C> {
   /** The candidate whose secret the request is signed with. */
   readonly signer: C;
-  /** What the signature says of the body. */
+  /** The signed form of the body. */
   readonly payload: Payload;
 }
 
 /**
- * Finds the secret that a request is signed with, without touching its body. Throws {@link S3Error} 403 where it is none
- * of the candidates', 400 or 501 where the body has a form that is unknown or not supported.
+ * Finds the secret that a request is signed with, without touching its body. Throws {@link S3Error} 403 if no
+ * candidate matches, 400 or 501 if the form of the body is unknown or not supported.
  */
 export async function verifySignature<C extends Candidate>(
   signed: SignedRequest,
@@ -53,7 +54,7 @@ interface Match {
   readonly scope: string;
 }
 
-/** Signs each spelling of the request with `secret`; `undefined` where none has the signature that was sent. */
+/** Signs each spelling of the request with `secret`; `undefined` if none gives the signature that was sent. */
 async function findMatch(signed: SignedRequest, secret: string): Promise<Match | undefined> {
   const keys = new Map<string, ArrayBuffer>();
   for (const { method, rawPath } of signed.spellings) {

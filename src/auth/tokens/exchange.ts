@@ -1,14 +1,15 @@
-// POST /api/v1/tokens/exchange: an identity token, which ends within minutes, becomes a token for a job that outlives it.
+// POST /api/v1/tokens/exchange: exchanges an identity token, which expires within minutes, for a token that lasts as
+// long as the job.
 import { HttpError } from "../../http/errors.ts";
 import type { Identity } from "../grants.ts";
 import type { TokenContent } from "./minted.ts";
 
-/** A minted token's name has room for no more. */
+/** The longest name of a minted token. */
 const MAX_NAME_LENGTH = 128;
 
 /**
- * What to mint: the grants of the identity token, no more and no less. Throws {@link HttpError} 403 for another kind of
- * credential: a minted token could else renew itself for ever.
+ * The content of the new token: exactly the grants of the identity token. Throws {@link HttpError} 403 for another
+ * kind of credential: otherwise a minted token could renew itself for ever.
  */
 export function exchangeContent(identity: Identity, expiresIn: number): TokenContent {
   if (identity.credential !== "oidc") {

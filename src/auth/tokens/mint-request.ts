@@ -1,13 +1,13 @@
-// Whether somebody may have the token that they ask for with POST /api/v1/tokens.
+// Checks whether the caller of POST /api/v1/tokens may mint the requested token.
 import { MAX_BY_OIDC_S } from "../../contract/tokens.ts";
 import { HttpError } from "../../http/errors.ts";
 import { type Identity, notHeld } from "../grants.ts";
 import type { TokenContent } from "./minted.ts";
 
 /**
- * Throws {@link HttpError} 403 where a token would be worth more than its minter: where it grants what they do not
- * hold, or, minted with a minted token, where it outlives that one: who stole it could else keep it alive for ever.
- * `now` is in milliseconds since the epoch.
+ * Throws {@link HttpError} 403 if the token would exceed its minter: if it grants more, or if it outlives the minted
+ * token that mints it. Otherwise the thief of a token could renew it for ever. `now` is in milliseconds since the
+ * epoch.
  */
 export function checkMinter({ grants, expiresIn }: TokenContent, minter: Identity, now: number): void {
   for (const grant of grants) {
@@ -22,7 +22,7 @@ export function checkMinter({ grants, expiresIn }: TokenContent, minter: Identit
   if (minter.credential === "oidc" && expiresIn > MAX_BY_OIDC_S) {
     throw new HttpError(
       403,
-      `expires_in: with an identity token ${MAX_BY_OIDC_S} seconds at most; whoever stole one could else keep what it gives`,
+      `expires_in: with an identity token ${MAX_BY_OIDC_S} seconds at most, which limits the use of a stolen one`,
     );
   }
   if (minter.credential !== "minted" || minter.expiresAt === undefined) return;
@@ -30,7 +30,7 @@ export function checkMinter({ grants, expiresIn }: TokenContent, minter: Identit
   if (expiresIn > left) {
     throw new HttpError(
       403,
-      `expires_in: a token cannot outlive the one that it is minted with, which ends in ${left} seconds`,
+      `expires_in: a token cannot outlive the one that it is minted with, which expires in ${left} seconds`,
     );
   }
 }

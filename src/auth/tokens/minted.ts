@@ -4,10 +4,10 @@ import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
 import { HttpError } from "../../http/errors.ts";
 import { type Grant, type Identity, isCachePattern, isPermission } from "../grants.ts";
 
-/** Begins every token: secret scanners find it by this, and no foreign JWT has it. */
+/** The prefix of every token. Secret scanners find tokens by it, and no foreign JWT has it. */
 export const TOKEN_PREFIX = "nixcache_";
 
-/** A type of our own, so that a JWT made for another purpose is refused (RFC 8725, section 3.11). */
+/** The JWT's `typ`, so that a JWT made for another purpose is refused (RFC 8725, section 3.11). */
 const TYPE = "nix-cache+jwt";
 const ALGORITHM = "HS256";
 
@@ -17,7 +17,7 @@ const MAX_TOKEN_LENGTH = 3840;
 /** 128 random bits, in base64url. */
 const ID = /^[A-Za-z0-9_-]{22}$/;
 
-/** Names of tokens. They are shown in lists, logs and as "pushed by": nothing in them may break a line. */
+/** Names of tokens. They appear in lists, logs and "pushed by", so line breaks are not allowed. */
 export const TOKEN_NAME = /^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$/;
 
 export interface TokenContent {
@@ -49,7 +49,7 @@ export function isMinted(token: string): boolean {
 
 /**
  * Makes a token, signed by the first of the keys (`deriveTokenKeys`). `now` is in milliseconds since the epoch.
- * Throws {@link HttpError} 400 for one that would be too long.
+ * Throws {@link HttpError} 400 if it would be too long.
  */
 export async function mint(
   { name, grants, expiresIn }: TokenContent,
@@ -72,7 +72,7 @@ export async function mint(
     .sign(key);
   const token = `${TOKEN_PREFIX}${jwt}`;
   if (token.length > MAX_TOKEN_LENGTH) {
-    throw new HttpError(400, "caches: so many make a token that fits in no netrc; use patterns");
+    throw new HttpError(400, "caches: too many, the token would not fit into a netrc; use patterns");
   }
   return { id, token, createdAt: issued * 1000, expiresAt: expires * 1000 };
 }
@@ -109,20 +109,20 @@ export async function verifyMinted(
 const MALFORMED: MintedResult = {
   ok: false,
   reason: "malformed",
-  message: "the token begins like one of this cache but is none: perhaps it was cut when it was copied",
+  message: "the token is malformed; perhaps it was truncated when it was copied",
 };
 
 const FOREIGN: MintedResult = {
   ok: false,
   reason: "foreign",
-  message: "the token was not minted by this cache, or with a TOKEN_SECRET that has been taken away since",
+  message: "the token was not minted by this cache, or its TOKEN_SECRET has been removed since",
 };
 
 function expired({ exp = 0, sub }: JWTPayload): MintedResult {
   return {
     ok: false,
     reason: "expired",
-    message: `the token ${sub} expired at ${new Date(exp * 1000).toISOString()}; have a new one minted`,
+    message: `the token ${sub} expired at ${new Date(exp * 1000).toISOString()}; get a new one`,
   };
 }
 

@@ -1,4 +1,4 @@
-// Search of the paths. It reads the catalog's own tables only, and costs no bucket operation.
+// Search of the paths. It reads only the catalog's tables and costs no bucket operation.
 import type { PathPage, PathQuery, PathSummary } from "../../contract/paths.ts";
 import type { Compression } from "../../nix/narinfo.ts";
 import { formatStorePath } from "../../nix/store-path.ts";
@@ -22,13 +22,12 @@ export const SUMMARY_COLUMNS =
   "hash, name, compression, nar_size, file_size, signers, incomplete, first_push, last_push, pushed_by";
 
 /**
- * A page of the list of paths, newest first. New paths come before every cursor, so that no page repeats or misses a
- * path.
+ * A page of the list of paths, newest first. New paths sort before every cursor, so no page repeats or misses a path.
  */
 export function listPaths(c: CatalogContext, query: PathQuery): PathPage {
   const rows = c.sql
     .exec<SummaryRow>(
-      // Not LIKE: its patterns have wildcards, which names contain, and at most 50 bytes on this platform.
+      // Not LIKE: names may contain its wildcards, and its patterns have at most 50 bytes on this platform.
       `SELECT ${SUMMARY_COLUMNS} FROM paths
        WHERE (first_push, hash) < (?1, ?2) AND substr(name, 1, length(?3)) = ?3 AND instr(lower(name), lower(?4)) > 0
        ORDER BY first_push DESC, hash DESC LIMIT ?5`,

@@ -11,8 +11,8 @@ import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
 const MAX_NAMED = 20;
 const DAY_MS = 24 * 3600 * 1000;
 /**
- * Milliseconds for which the same numbers are shown. Counting reads every row (a third of a second for 200,000 paths)
- * and blocks publications, and on a public cache every visitor may ask.
+ * Milliseconds for which the numbers are cached. Counting reads every row (a third of a second for 200,000 paths) and
+ * blocks publications, and on a public cache any visitor may request it.
  */
 export const STATS_AGE_MS = 60_000;
 

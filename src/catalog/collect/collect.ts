@@ -1,5 +1,5 @@
-// Collecting: marks the paths that no root keeps alive, deletes them level by level, and releases unpublished uploads.
-// docs/collecting.md tells why no interleaving leaves a closure incomplete.
+// Collecting: marks the paths that no root keeps alive, deletes them level by level, and releases unpublished
+// uploads. docs/collecting.md explains why no interleaving leaves a closure incomplete.
 import { REINDEX } from "../reindex/reindex.ts";
 import { defineRun } from "../runs/definition.ts";
 import { GC_RECORD } from "./collection.ts";
@@ -16,6 +16,6 @@ export const COLLECT = defineRun({
   request: requestCollection,
   report: gcReport,
   continuesFirst: [REINDEX],
-  // A reindex forgets at its start what the last one could not read, and that may keep a collection from going on.
+  // A restarted reindex clears the list of unreadable objects, which may block a collection.
   waitsFor: [REINDEX],
 });

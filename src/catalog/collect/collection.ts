@@ -1,4 +1,4 @@
-// What a collection keeps between its steps.
+// The state of a collection between its steps.
 import type { Amount, Spent } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
 import { type Run, runRecord } from "../runs/run.ts";
@@ -18,28 +18,28 @@ export interface Collection {
   force: boolean;
   /** As configured when the collection began. */
   readonly rules: Rules;
-  /** Since when the catalog has noted the last use of all paths; null where it does not. */
+  /** Since when the catalog has recorded the last use of all paths; null if it does not. */
   since: number | null;
   /** Paths last used before this are no roots; 0: none has expired. */
   readonly expiredBefore: number;
-  /** While the cache is too large, the oldest paths last used before this cease to be roots. */
+  /** While the cache is too large, the oldest paths, if last used before this, cease to be roots. */
   readonly droppableBefore: number;
-  /** What was here when the collection began; the bytes of each NAR in the bucket count once. Null: not counted yet. */
+  /** Totals when the collection began; the bytes of each NAR in the bucket count once. Null: not counted yet. */
   before: Amount | null;
   /** Paths up to here are roots only if they are pinned. */
   cursor: Place;
   /** The cursor has passed all expired paths; from here on it moves because of `max_size_gb`. */
   isBySize: boolean;
   roots: number;
-  /** What no root keeps alive; how many of these paths because of their age, and how many for the size. */
+  /** Paths that no root keeps alive, how many of them because of their age, and how many because of the size. */
   readonly dead: { paths: number; bytes: number; expired: number; too_large: number };
   /** The oldest dead paths, for a person. */
   oldest: readonly { readonly store_path: string; readonly last_used: string }[];
-  /** Deleted so far; the bytes leave the bucket a grace period later. */
+  /** Deleted so far; the bytes are freed a grace period later. */
   readonly removed: Amount;
   /** Paths marked dead, and used, pinned or referred to before they were deleted. */
   spared: number;
-  /** NARs that were uploaded and never published. */
+  /** Released NARs that were uploaded and never published. */
   uploads: number;
   /** Why the collection ended early, and the remedy. */
   stopped?: string;

@@ -3,7 +3,7 @@ import type { CatalogContext } from "../context.ts";
 import { endRun, saveRun } from "../runs/run.ts";
 import { clearMarks, type GcRun } from "./collection.ts";
 
-/** Ends a collection early, for a reason that its report gives. */
+/** Ends a collection early; its report gives the reason. */
 export function stop(c: CatalogContext, run: GcRun, reason: string): void {
   run.state.stopped = reason;
   finish(c, run);

@@ -1,4 +1,4 @@
-// The conditions of every step of a collection: unchanged rules, a valid configuration, a catalog that knows the bucket.
+// The conditions of every step of a collection: unchanged rules, a valid configuration, a fully indexed bucket.
 import { collects } from "../../config/retention.ts";
 import type { CatalogContext } from "../context.ts";
 import { addSpent, metered } from "../meter.ts";
@@ -13,11 +13,11 @@ import { stop } from "./end.ts";
 
 export type GcStep = Step<"gc", Collection>;
 
-/** The same step, done only while it is safe, and its spending counted. */
+/** The same step, done only while it is safe, with its cost counted. */
 export function guarded(work: GcStep): GcStep {
   return async (c, run) => {
     const collection = run.state;
-    // Before the configuration is checked: a cache whose rules are invalid has none, and does not note last use.
+    // Check this before the configuration: a cache with invalid rules has none and does not record last use.
     if (JSON.stringify(rulesOf(c)) !== JSON.stringify(collection.rules)) {
       if (!collects(c.config)) collection.since = null;
       stop(c, run, "the configuration was changed meanwhile; the next collection goes by the new rules");
@@ -25,12 +25,12 @@ export function guarded(work: GcStep): GcStep {
     }
     await requireValidConfig(c, "collected");
     if (c.now() < run.started) {
-      // A path used now would be noted as older than the cursor.
+      // A path used now would be recorded as older than the cursor.
       stop(c, run, "the clock was set back meanwhile; the next collection begins anew");
       return 0;
     }
     const reindex = REINDEX_RECORD.load(c);
-    // Without its row it is not known what the last reindex could not read.
+    // Without its row the unreadable objects of the last reindex are unknown.
     if (!isIndexed(c) || reindex === undefined) {
       ensureReindex(c);
       return BLOCKED;
@@ -49,7 +49,9 @@ export function guarded(work: GcStep): GcStep {
   };
 }
 
-/** What makes collecting unsafe: an unreadable pin or narinfo that may keep paths alive. Includes the remedy. */
+/**
+ * The reason why collecting is unsafe: an unreadable pin or narinfo that may keep paths alive. Includes the remedy.
+ */
 function blockerOf(c: CatalogContext, unreadableNarinfo: string | undefined): string | undefined {
   const pin = unreadablePin(c);
   if (pin !== undefined) {

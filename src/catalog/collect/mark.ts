@@ -1,6 +1,6 @@
-// The first phase of a collection: marks the paths that no root keeps alive. It walks paths from least recently used. A
-// path behind the cursor is a root only if pinned, and dies when it has no live referrer. Only dead paths and their
-// references are marked, so the work grows with what is removed. Store paths have no reference cycles.
+// The first phase of a collection: marks the paths that no root keeps alive. It walks paths from least recently used.
+// A path behind the cursor is a root only if pinned, and dies when it has no live referrer. Only dead paths and their
+// references are marked, so the work grows with the number of removed paths. Store paths have no reference cycles.
 //
 // Marks only propose: the sweep checks each path again before it deletes.
 import type { CatalogContext } from "../context.ts";
@@ -11,7 +11,7 @@ import { countRoots, UNPINNED } from "./roots.ts";
 import { safetyStop } from "./safety-stop.ts";
 import { countAll, oldestDead } from "./totals.ts";
 
-/** Paths that the cursor passes, or dead paths that are expanded, in one statement. */
+/** Paths per statement that the cursor passes, or that are expanded. */
 const BATCH = 500;
 /** Paths of one step. */
 const STEP = 2000;
@@ -36,7 +36,7 @@ export async function mark(c: CatalogContext, run: GcRun): Promise<number> {
   return STEP_COST;
 }
 
-/** Moves the cursor over expired paths. Returns how many; 0 where no more are left. */
+/** Moves the cursor over expired paths. Returns how many; 0 if none are left. */
 function passExpired(c: CatalogContext, collection: Collection): number {
   return collection.isBySize ? 0 : pass(c, collection, collection.expiredBefore, BATCH);
 }
@@ -81,7 +81,7 @@ function pass(c: CatalogContext, collection: Collection, end: number, limit: num
   return batch.length;
 }
 
-/** Expands dead paths: counts down the live referrers of what they refer to. Returns how many; 0 where none are left. */
+/** Expands dead paths: counts down the live referrers of their references. Returns how many; 0 if none are left. */
 function expand(c: CatalogContext, collection: Collection): number {
   const unexpanded = c.sql
     .exec<{ key: string }>("SELECT key FROM marks WHERE state = 'fresh' LIMIT ?", BATCH)
@@ -108,7 +108,10 @@ function expand(c: CatalogContext, collection: Collection): number {
   return unexpanded.length;
 }
 
-/** Counts down the live referrers (`living`) of what these refer to. They are counted when the first of them dies. */
+/**
+ * Counts down the live referrers (`living`) of the references of these paths. They are counted when the first
+ * referrer dies.
+ */
 function loseReferrers(c: CatalogContext, hashes: string): void {
   c.sql.exec(
     `INSERT OR IGNORE INTO marks (key, living, level, state)

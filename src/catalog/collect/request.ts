@@ -1,4 +1,4 @@
-// A request for a collection: goes on with the one under way, or starts one with the rules of now.
+// A request for a collection: continues the one under way, or starts one with the current rules.
 import { BucketError } from "../../bucket/operation.ts";
 import { collects, retentionMs } from "../../config/retention.ts";
 import type { GcOptions } from "../../contract/runs.ts";
@@ -16,8 +16,8 @@ import { stop } from "./end.ts";
 const DAY_MS = 24 * 3600 * 1000;
 /**
  * Milliseconds after a collection for which its `since` holds. The cron starts one a day while there are rules, so a
- * longer gap may be a time without rules, in which last use was not noted. Two failed crons are tolerated; after more,
- * a whole period is kept again.
+ * longer gap may be a time without rules, in which last use was not recorded. Two failed crons are tolerated; after
+ * more, retention starts anew.
  */
 const SINCE_HOLDS_MS = 3 * DAY_MS;
 
@@ -52,7 +52,7 @@ async function writePinsIfPossible(c: CatalogContext): Promise<void> {
 
 function start(c: CatalogContext, dryRun: boolean, force: boolean): GcRun {
   const isConfigured = collects(c.config);
-  // The catalog does not note the last use of paths that it does not know yet.
+  // The catalog does not record the last use of paths without a row.
   const since = isConfigured && isIndexed(c) ? (earlierSince(c) ?? c.now()) : null;
   const before = (age: number) => {
     const time = c.now() - age - lastUseSlackMs(c);
@@ -88,8 +88,8 @@ function start(c: CatalogContext, dryRun: boolean, force: boolean): GcRun {
 }
 
 /**
- * The `since` of the last collection. Null where last use has not been noted from then until now: in a catalog that is
- * new or was lost, and after a time without rules.
+ * The `since` of the last collection. Null if last use has not been recorded since then: in a new or rebuilt catalog,
+ * and after a time without rules.
  */
 function earlierSince(c: CatalogContext): number | null {
   const earlier = GC_RECORD.load(c);

@@ -5,7 +5,7 @@ import type { Collection } from "./collection.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 
-/** The probable mistake, and how to go on without it; `undefined` where no more than half would go. */
+/** The probable mistake, and how to continue anyway; `undefined` if no more than half would be removed. */
 export function safetyStop(c: CatalogContext, collection: Collection): string | undefined {
   const { dead } = collection;
   const before = collection.before ?? { paths: 0, bytes: 0 };

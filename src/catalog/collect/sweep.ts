@@ -1,5 +1,5 @@
-// The second phase of a collection: deletes the dead paths. Every closure stays complete wherever the process dies,
-// because the paths of the lowest level, which no other path refers to, go first.
+// The second phase of a collection: deletes the dead paths. Paths of the lowest level, which have no referrers, are
+// deleted first, so a crash leaves every closure complete.
 import type { CatalogContext } from "../context.ts";
 import { executeDeletions, resolveKey } from "../publish/resolve.ts";
 import { beginPathDeletion } from "../remove/delete.ts";
@@ -11,7 +11,7 @@ import { type Collection, type GcRun, STEP_COST } from "./collection.ts";
 /** Paths deleted in one call of the bucket, with a listing, a log and a realisation each. */
 const BATCH = 250;
 
-/** In one transaction it checks again whether each path of a batch is dead, and records the intents to delete. */
+/** One transaction checks again whether each path of a batch is dead, and records the intents to delete. */
 export async function sweep(c: CatalogContext, run: GcRun): Promise<number> {
   const collection = run.state;
   const batch = c.sql
@@ -28,7 +28,7 @@ export async function sweep(c: CatalogContext, run: GcRun): Promise<number> {
     return 1;
   }
   const resolved = await resolveReferrers(c, batch);
-  // No await from here to the intents: no request can use, pin or refer to one of these in between.
+  // No await from here to the intents, so no request can use, pin or refer to one of these in between.
   const dying = stillDead(c, batch, collection).filter((hash) => !c.locks.isHeld(hash));
   await c.locks.runAll(dying, async () => {
     c.transaction(() => {
@@ -44,14 +44,14 @@ export async function sweep(c: CatalogContext, run: GcRun): Promise<number> {
   return resolved + STEP_COST;
 }
 
-/** Ends deletions of referrers that the bucket has not confirmed: clients may still see these referrers. */
+/** Finishes deletions of referrers that the bucket has not confirmed: clients may still see these referrers. */
 async function resolveReferrers(c: CatalogContext, hashes: readonly string[]): Promise<number> {
   const referrers = new Set(hashes.flatMap((hash) => deletingReferrers(c, hash)));
   for (const referrer of referrers) await c.locks.run(referrer, () => resolveKey(c, referrer));
   return referrers.size;
 }
 
-/** Those that are still no roots, that no path refers to, and that no operation in flight needs. */
+/** The paths that still are no roots, have no referrers, and are not needed by an operation in flight. */
 function stillDead(c: CatalogContext, hashes: readonly string[], { cursor }: Collection): string[] {
   const intended = intentPaths(c);
   const pinned = pinnedOf(c, hashes);

@@ -1,10 +1,10 @@
-// What is in the cache when a collection begins, and what it finds dead, for its report.
+// Totals for the report of a collection: the whole cache at its beginning, and the dead paths.
 import type { Amount } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
 import { isoTime } from "../times.ts";
 import type { Collection } from "./collection.ts";
 
-/** All that the catalog knows. */
+/** Totals of all rows. */
 export function countAll(c: CatalogContext): Amount {
   return c.sql
     .exec<{ paths: number; bytes: number }>(
@@ -18,7 +18,7 @@ export function countAll(c: CatalogContext): Amount {
 export function oldestDead(c: CatalogContext, limit: number): Collection["oldest"] {
   return c.sql
     .exec<{ hash: string; name: string; wanted: number }>(
-      // In the order of the index, so that SQLite stops at the last one that the report names.
+      // In the order of the index, so that SQLite stops at `limit`.
       `SELECT hash, name, wanted FROM paths INDEXED BY paths_by_want
        WHERE (SELECT state FROM marks WHERE key = hash) = 'dead' ORDER BY wanted, hash LIMIT ?`,
       limit,

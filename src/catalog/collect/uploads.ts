@@ -6,7 +6,7 @@ import { moveTo, saveRun } from "../runs/run.ts";
 import { type GcRun, STEP_COST } from "./collection.ts";
 import { finish } from "./end.ts";
 
-/** NARs that one step looks at. */
+/** NARs per step. */
 const BATCH = 5000;
 
 export async function releaseUploads(c: CatalogContext, run: GcRun): Promise<number> {

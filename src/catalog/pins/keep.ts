@@ -1,11 +1,11 @@
-// The rule by which revisions of a pin stay.
+// The rule for keeping revisions of a pin.
 import type { Keep } from "../../contract/pins.ts";
 import type { CatalogContext } from "../context.ts";
 import { type Revision, savePinRows } from "../rows/pins.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 
-/** Writes the rows of a pin, of its revisions (the newest first) those that are kept. Call it in a transaction. */
+/** Writes the rows of a pin and of its kept revisions; `revisions` has the newest first. Call it in a transaction. */
 export function savePin(c: CatalogContext, name: string, keep: Keep, revisions: readonly Revision[]): void {
   const kept = revisions
     .map((revision, index) => ({ ...revision, until: untilOf(revision, index, keep) }))

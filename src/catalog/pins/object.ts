@@ -23,7 +23,7 @@ export function formatPin(keep: Keep, revisions: readonly Revision[], storeDir: 
   return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
-/** Reads what {@link formatPin} has written; `undefined` for anything else. */
+/** Parses the text of {@link formatPin}; `undefined` for any other text. */
 export function parsePin(text: string, storeDir: string): PinObject | undefined {
   try {
     const value = JSON.parse(text);
@@ -45,7 +45,7 @@ export function parsePin(text: string, storeDir: string): PinObject | undefined 
       revisions,
     };
   } catch {
-    // This cache has not written it.
+    // Not written by this cache.
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
-// Pins: names for paths that must stay. The rows protect; the object in the bucket is made of them, so that a reindex
-// restores them. The response to a PUT comes after both.
+// Pins: names for paths that must stay. The rows protect the paths. The object in the bucket is a copy from which a
+// reindex restores them. A PUT is confirmed after both are written.
 import { PIN_FOLDER } from "../../bucket/kinds.ts";
 import { bucketFailure, bucketOperation, r2Code, TOO_MANY_WRITES } from "../../bucket/operation.ts";
 import type { Keep, Pin, PinPage, PinQuery, PinRequest } from "../../contract/pins.ts";
@@ -28,10 +28,13 @@ const MAX_ATTEMPTS = 4;
 /** R2 takes one write a second to a key. */
 const SECOND_MS = 1100;
 
-/** Pins that one call of {@link writePins} writes: an invocation has only so many bucket operations. */
+/** Most pins in one call of {@link writePins}: the bucket operations of an invocation are limited. */
 export const MAX_WRITTEN = 50;
 
-/** Pins a path, as the newest revision of the name. Throws {@link Refused}: the path is not here, or the object is modified concurrently. */
+/**
+ * Pins a path, as the newest revision of the name. Throws {@link Refused}: the path is not in the cache, or the
+ * object is modified concurrently.
+ */
 export function putPin(c: CatalogContext, name: string, request: PinRequest, by: string): Promise<Pin> {
   return c.locks.run(PIN_FOLDER + name, async () => {
     const { hash } = request;
@@ -55,7 +58,7 @@ export function deletePin(c: CatalogContext, name: string): Promise<void> {
   return c.locks.run(key, async () => {
     // A pin whose deletion got no response has no row any more.
     if (pinRow(c, name) === undefined && !hasIntent(c, key)) throw new Refused({ kind: "no-such-pin", name });
-    // An earlier deletion without a response must be over, or it would delete a later PUT.
+    // An earlier deletion without a response must have ended, or it could delete the object of a later PUT.
     await resolveKey(c, key);
     await removePin(c, name);
   });
@@ -79,7 +82,7 @@ export function listPins(c: CatalogContext, { limit, after }: PinQuery): PinPage
   };
 }
 
-/** Writes pins whose object is behind the rows, {@link MAX_WRITTEN} at most. Returns how many. */
+/** Writes outdated objects of pins, {@link MAX_WRITTEN} at most. Returns how many. */
 export async function writePins(c: CatalogContext): Promise<number> {
   const names = unwrittenPins(c, MAX_WRITTEN);
   for (const name of names) await c.locks.run(PIN_FOLDER + name, () => writePin(c, name));
@@ -95,7 +98,7 @@ async function removePin(c: CatalogContext, name: string): Promise<void> {
   await executeDeletions(c, [key]);
 }
 
-/** Writes the object as the rows say; the caller holds the lock. */
+/** Writes the object of a pin from its rows; the caller holds the lock. */
 async function writePin(c: CatalogContext, name: string): Promise<void> {
   const key = PIN_FOLDER + name;
   // An earlier deletion without a response must not delete this object.
@@ -107,7 +110,7 @@ async function writePin(c: CatalogContext, name: string): Promise<void> {
   if (revisions.length === 0) return removePin(c, name);
   const text = formatPin(keepOf(row), revisions, c.config.storeDir);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    // Only over a known object: an earlier put without a response may arrive now, and must not win.
+    // Write only over a known object: an earlier put without a response may still arrive, and must not win.
     const onlyIf: R2Conditional = row.etag === null ? { etagDoesNotMatch: "*" } : { etagMatches: row.etag };
     const written = await put(c, key, text, onlyIf);
     if (written === "busy") {

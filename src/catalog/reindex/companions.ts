@@ -1,4 +1,4 @@
-// The fourth phase of a reindex: companions whose owner is named only in their content.
+// The fourth phase of a reindex: companions whose content names their owner.
 import { COMPANION_FOLDERS, ownerOf } from "../../bucket/companions.ts";
 import { readText } from "../../bucket/text.ts";
 import type { CatalogContext } from "../context.ts";
@@ -8,10 +8,10 @@ import { doItems, type Item } from "../scan/items.ts";
 import { listFolders } from "../scan/pages.ts";
 import type { ReindexRun } from "./state.ts";
 
-/** No companion of these kinds is larger. Bytes. */
+/** The largest companion of these kinds. Bytes. */
 const MAX_BYTES = 64 * 1024;
 
-/** Reads those that have no row: one bucket operation each, once. */
+/** Reads the companions without a row: one bucket operation each, once. */
 export async function reindexCompanions(c: CatalogContext, run: ReindexRun): Promise<number> {
   const page = await listFolders(c, COMPANION_FOLDERS, run.checkpoint);
   const listed = JSON.stringify(page.objects.map(({ key }) => key));

@@ -1,6 +1,6 @@
-// Whether the catalog knows the whole bucket. An unknown narinfo could refer to what is to be deleted: another tool or an
-// earlier version may have filled the bucket, or the Durable Object may have lost its data. So nothing is deleted before
-// a first reindex has ended; a later reindex delays no deletion.
+// Whether the whole bucket is indexed. An unindexed narinfo could refer to an object that is about to be deleted:
+// another tool or an earlier version may have filled the bucket, or the Durable Object may have lost its data. So
+// nothing is deleted before a first reindex has ended; a later reindex delays no deletion.
 import type { CatalogContext } from "../context.ts";
 import { Refused } from "../refuse.ts";
 import { requestRun } from "../runs/engine.ts";
@@ -13,8 +13,8 @@ export function isIndexed(c: CatalogContext): boolean {
 }
 
 /**
- * Goes on with the first reindex as far as one invocation gets: to its end where the bucket is small. Throws
- * {@link Refused} being-indexed where it has not ended then.
+ * Continues the first reindex as far as one invocation gets, which is its end if the bucket is small. Throws {@link
+ * Refused} being-indexed if it has not ended.
  */
 export async function requireIndex(c: CatalogContext): Promise<void> {
   if (isIndexed(c)) return;
@@ -23,7 +23,7 @@ export async function requireIndex(c: CatalogContext): Promise<void> {
   throw new Refused({ kind: "being-indexed" });
 }
 
-/** Does the first steps of a reindex where there has been none. */
+/** Does the first steps of a reindex if there has been none. */
 export async function requestFirstReindex(c: CatalogContext): Promise<void> {
   if (REINDEX_RECORD.load(c) === undefined) await requestRun(c, REINDEX, {});
 }

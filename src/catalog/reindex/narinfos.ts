@@ -36,8 +36,8 @@ function reindexPath(c: CatalogContext, run: ReindexRun, hash: string): Promise<
         case "unreadable":
           note(c, run.kind, "unreadable-narinfo", hash, state.found.unreadable);
           if (state.found.mayBeSound) run.state.unreadableNarinfo = hash;
-          // Without its row an invalid narinfo counts as missing, so that the next push replaces it. One that may be
-          // valid keeps its row, which keeps its NAR.
+          // Without its row an invalid narinfo counts as missing, so that the next push replaces it. A narinfo that
+          // may be valid keeps its row, which protects its NAR.
           if (state.row === undefined || state.found.mayBeSound) return;
           deletePathRow(c, hash);
           counts.removed++;

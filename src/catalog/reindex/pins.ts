@@ -13,7 +13,7 @@ import { doItems, type Item } from "../scan/items.ts";
 import { listPage, type Page } from "../scan/pages.ts";
 import type { ReindexRun } from "./state.ts";
 
-/** Imports pins without a row or with other content, and writes the objects that are missing. */
+/** Imports pins without a row or with other content, and writes missing objects. */
 export async function reindexPins(c: CatalogContext, run: ReindexRun): Promise<number> {
   const page = await listPage(c, { prefix: PIN_FOLDER }, run.checkpoint);
   c.sql.exec(
@@ -24,7 +24,7 @@ export async function reindexPins(c: CatalogContext, run: ReindexRun): Promise<n
     page.end,
     JSON.stringify(page.objects.map(({ key }) => key)),
   );
-  // While more remain, the next step comes here again.
+  // While more remain, the next step repeats this.
   const written = await writePins(c);
   if (written === MAX_WRITTEN) {
     run.failures = 0;
@@ -43,7 +43,7 @@ export async function readPins(
 ): Promise<number> {
   const readPin = async (key: string) => {
     const name = key.slice(PIN_FOLDER.length);
-    // An unfinished deletion of the pin would otherwise be undone.
+    // Otherwise this would undo an unfinished deletion of the pin.
     await resolveKey(c, key);
     const object = await bucketOperation("get", () => c.bucket.get(key));
     if (object === null) return;
@@ -61,7 +61,7 @@ export async function readPins(
 }
 
 function importPin(c: CatalogContext, name: string, pin: PinObject, etag: string): void {
-  // A row that is not written yet is newer than the bucket.
+  // A row whose object is not written yet is newer than the bucket.
   if (pinRow(c, name)?.is_written === 0) return;
   c.transaction(() => {
     savePin(c, name, pin.keep, pin.revisions);

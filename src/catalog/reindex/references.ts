@@ -1,9 +1,9 @@
-// The third phase of a reindex: which paths refer to missing ones. It needs the rows of all paths.
+// The third phase of a reindex: finds paths with missing references. It needs the rows of all paths.
 import type { CatalogContext } from "../context.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
 import type { ReindexRun } from "./state.ts";
 
-/** Paths whose references one step looks up. */
+/** Paths per step. */
 const BATCH = 2000;
 /** Such a step takes about as long as this many bucket operations, and does not yield. */
 const BATCH_COST = 10;

@@ -1,4 +1,4 @@
-// Reindex: updates the catalog to what the bucket holds, while the cache goes on serving, accepting and deleting.
+// Reindex: updates the catalog from the bucket, while the cache continues to serve, accept and delete.
 //
 // It walks the listing and reads only what differs from the rows. Concurrent changes cannot mislead it: where a page
 // contradicts the catalog, the key is compared again under its lock.
@@ -6,7 +6,7 @@
 // - A path deleted after its page was listed is on the page and has no row: no narinfo is found.
 // - A path rewritten after its page was listed has another etag on the page: row and narinfo agree.
 // - A publication or deletion under way holds the lock until row and bucket agree. The intent of a crashed one is
-//   resolved first. The row is written before the lock is released.
+// resolved first.
 import type { ReindexOptions, ReindexReport } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
 import { findingsOf } from "../rows/findings.ts";
@@ -24,7 +24,7 @@ const MAX_NAMED = 20;
 
 export const REINDEX = defineRun({
   record: REINDEX_RECORD,
-  // NARs come after the narinfos: indexing a narinfo assumes that its NAR is there and is as it says.
+  // NARs come after the narinfos: indexing a narinfo assumes that its NAR is there and matches.
   steps: {
     narinfos: reindexNarInfos,
     nars: reindexNars,
@@ -34,7 +34,7 @@ export const REINDEX = defineRun({
   },
   request: (c, { restart = false }: ReindexOptions) => (restart ? startReindex(c) : ensureReindex(c)),
   report: reindexReport,
-  // Until the first reindex has ended, the catalog does not know the bucket, as the other kinds need it to.
+  // The other kinds need an indexed bucket, so they wait for the first reindex.
   isExclusive: ({ completed }) => completed === undefined,
 });
 

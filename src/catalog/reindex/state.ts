@@ -1,4 +1,4 @@
-// What a reindex keeps between its steps.
+// The state of a reindex between its steps.
 import type { CatalogContext } from "../context.ts";
 import { type Run, runRecord } from "../runs/run.ts";
 import type { WalkCounts } from "../scan/counts.ts";
@@ -7,10 +7,10 @@ export interface ReindexState {
   readonly counts: WalkCounts & {
     /** Paths added to the catalog or updated. */
     indexed: number;
-    /** Rows of paths and NARs that were removed, because the bucket has no object for them. */
+    /** Removed rows of paths and NARs without an object in the bucket. */
     removed: number;
   };
-  /** The hash part of a path whose narinfo may be valid and cannot be read here, if there is one. */
+  /** The hash part of a path whose narinfo may be valid but cannot be read here, if any. */
   unreadableNarinfo?: string;
 }
 

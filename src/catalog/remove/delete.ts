@@ -1,5 +1,5 @@
-// Deletes paths: the narinfo first, so that no client is sent to a NAR that is about to go. The sweep deletes the NAR
-// later, when no client can still hold the narinfo, and only if no path has it then.
+// Deletes paths: the narinfo first, so that no client is sent to a deleted NAR. The sweep deletes the NAR later, when
+// no client can still have the narinfo cached, and only if no path has the NAR then.
 import type { Deleted } from "../../contract/paths.ts";
 import type { CatalogContext } from "../context.ts";
 import { importPathFromBucket } from "../publish/import.ts";
@@ -18,9 +18,9 @@ const MAX_ROUNDS = 10;
 const MAX_NAMED = 5;
 
 /**
- * Deletes a path; with `withReferrers` everything that refers to it, directly or not, too. Throws
- * {@link Refused}: no-such-path, referred or pinned. After a
- * crash, a prefix of the list is deleted and every remaining closure is complete.
+ * Deletes a path; with `withReferrers` also everything that refers to it, directly or not. Throws {@link Refused}:
+ * no-such-path, referred or pinned. After a crash, a prefix of the list is deleted and every remaining closure is
+ * complete.
  */
 export async function deletePath(c: CatalogContext, hash: string, withReferrers: boolean): Promise<Deleted> {
   await resolveExpired(c);
@@ -35,7 +35,7 @@ export async function deletePath(c: CatalogContext, hash: string, withReferrers:
         deleted.push(...outcome.names);
         continue;
       }
-      // New referrers are to go, too: it begins again.
+      // New referrers must be deleted, too: begin again.
       if (round === MAX_ROUNDS || (outcome.isReferred && !withReferrers)) throw outcome.refusal;
       break;
     }
@@ -87,18 +87,19 @@ function referrersFirst(c: CatalogContext, hash: string): string[][] {
 type LevelOutcome =
   /** Base names of the deleted paths. */
   | { readonly names: readonly string[] }
-  /** None was deleted: other paths refer to one of them, or their deletion has just begun. */
+  /** None was deleted: other paths refer to one of them, or the deletion of a referrer has just begun. */
   | { readonly isReferred: boolean; readonly refusal: Refused };
 
-/** Deletes paths, unless others than they themselves refer to them. */
+/** Deletes paths, unless other paths refer to them. */
 async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promise<LevelOutcome> {
   const level = new Set(hashes);
-  // The catalog does not know these referrers any more, but clients still see them.
+  // These referrers have no row any more, but clients may still see them.
   for (const referrer of hashes.flatMap((hash) => deletingReferrers(c, hash))) {
     await c.locks.run(referrer, () => resolveKey(c, referrer));
   }
   return c.locks.runAll(hashes, async () => {
-    // No await between this and the intents: a publication that refers to a path comes before, or finds it missing.
+    // No await between this and the intents: a publication that refers to one of these paths is recorded before, or
+    // finds the path missing.
     for (const hash of hashes) {
       const referrers = [
         ...referrersOf(c, hash, level.size + MAX_NAMED + 1).filter((referrer) => !level.has(referrer)),
@@ -109,7 +110,7 @@ async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promis
       const refusal = referredRefusal(c, hash, [...referrers, ...vanishing]);
       return { isReferred: referrers.length > 0, refusal };
     }
-    // Pinned since the deletion looked.
+    // Pinned since the deletion began.
     const [pinned] = pinnedOf(c, hashes);
     if (pinned !== undefined) return { isReferred: false, refusal: pinnedRefusal(c, pinned) };
     const rows = hashes.flatMap((hash) => pathRow(c, hash) ?? []);
@@ -155,7 +156,7 @@ export function beginPathDeletion(c: CatalogContext, hash: string): void {
   const references = referencesOf(c, hash);
   const objects = companionsOfPath(c, hash);
   deletePathRow(c, hash);
-  // Clients may rely on NAR and references until the narinfo is gone.
+  // Clients may need NAR and references until the narinfo is gone.
   recordIntent(c, {
     kind: "delete-path",
     key: hash,
@@ -174,7 +175,7 @@ function referredRefusal(c: CatalogContext, hash: string, referrers: readonly st
   });
 }
 
-/** The hash part alone where the catalog has no row (any more). */
+/** Only the hash part if the catalog has no row (any more). */
 function baseName(c: CatalogContext, hash: string): string {
   const row = pathRow(c, hash);
   return row === undefined ? hash : `${hash}-${row.name}`;

@@ -1,4 +1,4 @@
-// Sweeps NARs: those that lost their last path are deleted once their grace period is over.
+// Sweeps NARs: deletes those without a path once their grace period is over.
 import type { CatalogContext } from "../context.ts";
 import { DELETE_BATCH } from "../objects.ts";
 import { executeDeletions, resolveExpired } from "../publish/resolve.ts";
@@ -8,7 +8,7 @@ import { deleteNarRow, nextGraceStart, sweepableNars } from "../rows/nars.ts";
 
 export interface Swept {
   readonly deletedNars: number;
-  /** When the next grace period ends, in milliseconds since the epoch; absent where no NAR waits. */
+  /** When the next grace period ends, in milliseconds since the epoch; absent if no NAR is released. */
   readonly next?: number;
 }
 
@@ -21,12 +21,12 @@ export async function sweepNars(c: CatalogContext, graceMs: number = c.config.gr
   const needed = intentNars(c);
   const cutoff = c.now() - graceMs;
   const due = sweepableNars(c, cutoff, needed, DELETE_BATCH).filter((key) => !c.locks.isHeld(key));
-  // All locks are free: it begins at once, with no await in between.
+  // All locks are free, so it begins synchronously.
   if (due.length > 0) await c.locks.runAll(due, () => deleteNars(c, due));
   if (due.length === DELETE_BATCH) return { deletedNars: due.length, next: c.now() };
   const next = nextGraceStart(c, cutoff);
   if (next === undefined) return { deletedNars: due.length };
-  // NARs that are due and could not go are needed by an operation in flight.
+  // NARs that are due and were not deleted are needed by an operation in flight.
   const earliest = due.length > 0 ? c.now() : c.now() + BUSY_MS;
   return { deletedNars: due.length, next: Math.max(next + graceMs, earliest) };
 }
@@ -38,7 +38,7 @@ export async function deleteNars(c: CatalogContext, keys: readonly string[]): Pr
   await executeDeletions(c, keys);
 }
 
-/** Milliseconds after which a sweep looks again for NARs that an operation in flight needed. */
+/** Milliseconds after which a sweep retries NARs that an operation in flight needed. */
 const BUSY_MS = 60_000;
 
 /** Records the intent to delete a NAR, which is final, and removes its row. Call it in a transaction. */

@@ -10,7 +10,7 @@ const SWEEP_BATCH = 100;
 
 /**
  * Aborts uploads that were begun a week ago and never completed, or crashed between completion and verification.
- * Returns when to look again, in milliseconds since the epoch; `undefined` where no upload is in flight.
+ * Returns when the next one is due, in milliseconds since the epoch; `undefined` if no upload is in flight.
  */
 export async function sweepUploads(c: CatalogContext): Promise<number | undefined> {
   for (const upload of staleUploads(c, c.now() - MAX_UPLOAD_AGE_MS, SWEEP_BATCH)) {

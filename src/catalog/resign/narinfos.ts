@@ -11,14 +11,14 @@ import { resignPath } from "./path.ts";
 import { followKeys, purgeResigned } from "./run.ts";
 import type { ResignRun } from "./state.ts";
 
-/** Paths that one step looks at. Signing one takes some 0.1 ms for each key. */
+/** Paths per step. Signing one takes some 0.1 ms for each key. */
 const BATCH = 500;
-/** Looking at them takes about as long as this many bucket operations. */
+/** Reading their rows takes about as long as this many bucket operations. */
 const BATCH_COST = 10;
 
 export async function resignNarInfos(c: CatalogContext, run: ResignRun): Promise<number> {
   if (!isIndexed(c)) {
-    // Paths that the catalog does not know would keep their signatures.
+    // Unindexed paths would keep their signatures.
     ensureReindex(c);
     return BLOCKED;
   }

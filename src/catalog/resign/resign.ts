@@ -31,7 +31,7 @@ async function requestResign(c: CatalogContext, options: ResignOptions): Promise
   const current = RESIGN_RECORD.load(c);
   const underWay = current?.finished === undefined ? current : undefined;
   const { restart = false } = options;
-  // Without `drop`, a resign under way goes on as it was asked for.
+  // Without `drop`, a resign under way keeps its options.
   const { drop = (restart ? undefined : underWay?.state.drop) ?? null } = options;
   await requireValidConfig(c, "signed");
   const keys = await publicKeys(c);

@@ -1,10 +1,10 @@
-// What a resign keeps between its steps.
+// The state of a resign between its steps.
 import { type Run, runRecord } from "../runs/run.ts";
 
 export interface Resigning {
   /** The name of the key whose signatures are removed. */
   readonly drop: string | null;
-  /** The keys that sign, as public keys. With other keys the walk begins again. */
+  /** The public keys of the signing keys. If these change, the walk begins again. */
   keys: readonly string[];
   /** Paths looked at so far. */
   paths: number;

@@ -5,7 +5,7 @@ import type { CatalogContext } from "../context.ts";
 import { insert } from "./insert.ts";
 import { knownDerivers, ownDeriver } from "./paths.ts";
 
-/** Records the owner of an object that needs a row; `undefined`: it has none. */
+/** Records the owner of an object that needs a row; `undefined` for none. */
 export function saveCompanion(c: CatalogContext, key: string, owner: string | undefined): void {
   if (!namesOwnerInContent(key)) return;
   if (owner === undefined) {
@@ -26,8 +26,8 @@ export function hasCompanion(c: CatalogContext, key: string): boolean {
 }
 
 /**
- * Keys of all companions of a path; those of its deriver only if no other path has that deriver. Call it before the
- * row of the path is removed.
+ * Keys of all companions of a path; its deriver's only if no other path has that deriver. Call it before the row of
+ * the path is removed.
  */
 export function companionsOfPath(c: CatalogContext, hash: string): string[] {
   const deriver = ownDeriver(c, hash);
@@ -38,7 +38,7 @@ export function companionsOfPath(c: CatalogContext, hash: string): string[] {
   ];
 }
 
-/** Those of these keys whose deriver a path has: it may have been published since a deletion began. */
+/** The keys whose deriver a path has again: one may have been published since a deletion began. */
 export function companionsStillNeeded(c: CatalogContext, keys: readonly string[]): Set<string> {
   const derivers = new Map(keys.map((key) => [key, deriverOf(key)]));
   const known = knownDerivers(

@@ -1,4 +1,5 @@
-// The table `differing_builds`: other builds of a path, which were pushed and not taken. Such a path is not reproducible.
+// The table `differing_builds`: other builds of a path, which were pushed and refused. Such a path is not
+// reproducible.
 import type { DifferingBuild } from "../../contract/paths.ts";
 import { formatHash } from "../../nix/hash.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";

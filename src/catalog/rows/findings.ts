@@ -1,4 +1,4 @@
-// The table `findings`: problems that a run has found, each confirmed against the bucket when it was recorded.
+// The table `findings`: problems that a run has found, each confirmed against the bucket.
 import type { FindingKind, Findings } from "../../contract/findings.ts";
 import type { RunKind } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";

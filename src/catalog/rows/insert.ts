@@ -3,7 +3,7 @@ import type { CatalogContext } from "../context.ts";
 
 /**
  * Inserts a row. `then` is the rest of the statement: what happens on a conflict, what it returns. The names of table
- * and columns are those of the code, never a client's.
+ * and columns come from the code, never from a client.
  */
 export function insert<T extends Record<string, SqlStorageValue>>(
   { sql }: Pick<CatalogContext, "sql">,

@@ -76,12 +76,15 @@ export function clearIntent(c: CatalogContext, sequence: number): void {
   c.sql.exec("DELETE FROM pending WHERE sequence = ?", sequence);
 }
 
-/** A publication's put has failed: if the bucket has said so, the intent can be resolved at once. */
+/**
+ * Notes that a publication's put has failed. If the bucket has responded with the failure, the intent can be resolved
+ * at once.
+ */
 export function failIntent(c: CatalogContext, sequence: number, error: unknown): void {
   if (isAnswered(error)) restartTimeout(c, sequence, 0);
 }
 
-/** The time within which the bucket may still act counts from `begun` (milliseconds since the epoch). */
+/** Restarts the timeout within which the bucket may still act, from `begun` (milliseconds since the epoch). */
 export function restartTimeout(c: CatalogContext, sequence: number, begun: number): void {
   c.sql.exec("UPDATE pending SET begun = ? WHERE sequence = ?", begun, sequence);
 }
@@ -96,7 +99,7 @@ export function deletionIntentWith(c: CatalogContext, object: string): string | 
     .toArray()[0]?.key;
 }
 
-/** Hash parts of the paths that any intent protects or is about. */
+/** Hash parts of the paths that any intent protects or changes. */
 export function intentPaths(c: CatalogContext): Set<string> {
   return new Set(
     c.sql

@@ -19,14 +19,14 @@ export interface PathRow extends Record<string, SqlStorageValue> {
 
 export interface IndexedPath {
   readonly info: NarInfo;
-  /** The SHA-256 of its NAR object in lower-case hex, where it is known for certain. */
+  /** The SHA-256 of its NAR object in lower-case hex, if it has been verified. */
   readonly narSha256?: string;
   /** The narinfo as it is in the bucket. */
   readonly text: string;
   readonly etag: string;
   /** When it was written, in milliseconds since the epoch. */
   readonly uploaded: number;
-  /** When a pusher last relied on it, where that is later than it was written. Milliseconds since the epoch. */
+  /** When a pusher last relied on it, if that is later than it was written. Milliseconds since the epoch. */
   readonly lastUsed?: number;
   /** In milliseconds since the epoch. */
   readonly firstPush: number;
@@ -126,7 +126,7 @@ export function signersOf(info: NarInfo): string {
   );
 }
 
-/** Which of these hash parts are not in the catalog, in their order and without duplicates. Any number of them. */
+/** The hash parts that are not in the catalog, in order and without duplicates. Any number of them. */
 export function missingPaths(c: CatalogContext, hashes: readonly string[]): string[] {
   return c.sql
     .exec<{ value: string }>(

@@ -39,7 +39,7 @@ export function pinNames(c: CatalogContext, after: string, limit: number): strin
     .map(({ name }) => name);
 }
 
-/** Names of pins whose object in the bucket is behind the rows. At most `limit`. */
+/** Names of pins with an outdated object in the bucket. At most `limit`. */
 export function unwrittenPins(c: CatalogContext, limit: number): string[] {
   return c.sql
     .exec<{ name: string }>("SELECT name FROM pins WHERE is_written = 0 LIMIT ?", limit)
@@ -47,7 +47,7 @@ export function unwrittenPins(c: CatalogContext, limit: number): string[] {
     .map(({ name }) => name);
 }
 
-/** The revisions whose time is not over, the newest first. */
+/** The revisions that have not expired, the newest first. */
 export function revisionsOf(c: CatalogContext, name: string): KeptRevision[] {
   return c.sql
     .exec<{ hash: string; path_name: string; pinned: number; pinned_by: string; until: number | null }>(
@@ -100,12 +100,12 @@ export function savePinRows(
   }
 }
 
-/** The object in the bucket with this etag says what the rows say. */
+/** Records that the object in the bucket with this etag agrees with the rows. */
 export function markPinWritten(c: CatalogContext, name: string, etag: string): void {
   c.sql.exec("UPDATE pins SET etag = ?, is_written = 1 WHERE name = ?", etag, name);
 }
 
-/** Removes the rows of a pin; false where there were none. Call it in a transaction. */
+/** Removes the rows of a pin; false if there were none. Call it in a transaction. */
 export function deletePinRows(c: CatalogContext, name: string): boolean {
   deleteRevisions(c, name);
   return c.sql.exec("DELETE FROM pins WHERE name = ? RETURNING name", name).toArray().length > 0;

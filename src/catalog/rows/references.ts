@@ -1,4 +1,4 @@
-// The table `refs`: which path refers to which, without references of a path to itself.
+// The table `refs`: references between paths, without self-references.
 import type { Closure } from "../../contract/paths.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
@@ -10,7 +10,7 @@ export function referenceHashes(info: NarInfo): string[] {
   );
 }
 
-/** Makes these the references of a path. Only a difference is written: rows written are billed and limited. */
+/** Sets the references of a path. Only differences are written: rows written are billed and limited. */
 export function saveReferences(c: CatalogContext, hash: string, references: readonly string[]): void {
   const listed = JSON.stringify(references);
   c.sql.exec(

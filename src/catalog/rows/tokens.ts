@@ -1,5 +1,5 @@
-// The table `tokens`: minted tokens, by their ids. Only the default cache's catalog has rows. It holds no token itself, so
-// that a leak of the table gives no access.
+// The table `tokens`: minted tokens, by their ids. Only the default cache's catalog has rows. It does not contain the
+// tokens, so that a leak of the table gives no access.
 import { type Grant, notHeld } from "../../auth/grants.ts";
 import type { NewToken, TokenPage, TokenQuery, TokenReport } from "../../contract/tokens.ts";
 import type { CatalogContext } from "../context.ts";
@@ -9,7 +9,7 @@ import { insert } from "./insert.ts";
 
 const COLUMNS = "id, name, grants, minted_by, created, expires, revoked";
 
-/** The part of the catalog that these need. */
+/** The part of the context that these functions need. */
 export type TokenContext = Pick<CatalogContext, "sql" | "now">;
 /** Valid tokens of one name. A job needs one or two; a job that mints in a loop would use up the plan's rows. */
 export const MAX_LIVE_OF_A_NAME = 100;
@@ -20,7 +20,7 @@ export const MAX_LIVE_OF_A_NAME = 100;
  */
 export function insertToken(c: TokenContext, token: NewToken): void {
   purgeExpired(c);
-  // The Worker has checked it, but the revocation may have come in between.
+  // The Worker has checked it, but it may have been revoked since.
   if (token.parent !== undefined && revokedAt(c, token.parent) !== null) {
     throw new Refused({ kind: "minter-revoked" });
   }

@@ -1,17 +1,17 @@
-// The table `unindexed`, scratch of a check: narinfos in the bucket that the catalog does not know. Their NARs are not
-// unreferenced, and their references are looked at like those of known paths.
+// The table `unindexed`, scratch of a check: narinfos in the bucket without a row in `paths`. Their NARs count as
+// referenced, and their references are checked like those of indexed paths.
 import type { CatalogContext } from "../context.ts";
 import { insert } from "./insert.ts";
 
 export interface UnindexedRow {
   readonly hash: string;
-  /** The base name, as far as it can be read; else the hash part. */
+  /** The base name if it can be read, else the hash part. */
   readonly name: string;
-  /** `null` where it cannot be read. */
+  /** `null` if it cannot be read. */
   readonly nar: string | null;
-  /** Empty where the narinfo does not say. */
+  /** Empty if the narinfo has none. */
   readonly fileHash: string;
-  /** Bytes; 0 where the narinfo does not say. */
+  /** Bytes; 0 if the narinfo has none. */
   readonly fileSize: number;
   /** Base names, without the path itself. */
   readonly references: readonly string[];
@@ -41,7 +41,7 @@ export function isNarOfUnindexed(c: CatalogContext, nar: string): boolean {
   return c.sql.exec("SELECT 1 FROM unindexed WHERE nar = ? LIMIT 1", nar).toArray().length > 0;
 }
 
-/** Whether the NAR of one cannot be read: it may be any. */
+/** Whether the NAR of an unindexed narinfo is unknown: it may be any. */
 export function isAnyNarUnknown(c: CatalogContext): boolean {
   return c.sql.exec("SELECT 1 FROM unindexed WHERE nar IS NULL LIMIT 1").toArray().length > 0;
 }

@@ -7,7 +7,7 @@ export function beginUpload(c: CatalogContext, { id, narKey, r2Id, pushedBy }: N
   insert(c, "uploads", { id, nar: narKey, r2_id: r2Id, started: c.now(), pushed_by: pushedBy });
 }
 
-/** Records a part; one that is sent again replaces the earlier. False for an upload that does not exist (any more). */
+/** Records a part; a repeated part replaces the earlier. False for an upload that does not exist (any more). */
 export function recordPart(c: CatalogContext, id: string, { number, etag, size }: NewPart): boolean {
   return (
     c.sql
@@ -61,7 +61,7 @@ export function staleUploads(
     .toArray();
 }
 
-/** When the oldest upload began, in milliseconds since the epoch; `null` where there is none. */
+/** When the oldest upload began, in milliseconds since the epoch; `null` if there is none. */
 export function oldestUpload(c: CatalogContext): number | null {
   return c.sql.exec<{ oldest: number | null }>("SELECT min(started) AS oldest FROM uploads").one().oldest;
 }

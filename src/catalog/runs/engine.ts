@@ -5,27 +5,27 @@ import { isRefusal } from "../refuse.ts";
 import { BLOCKED, type Job, type RunDefinition } from "./definition.ts";
 import { type Run, saveRun } from "./run.ts";
 
-/** The lock that lets one step run at a time. No path and no NAR has this name. */
+/** The lock that serializes steps. No path or NAR has this name. */
 const STEP_LOCK = "step";
 /**
- * Bucket operations after which an invocation begins no further step. With the operations of one more step and of the
+ * Bucket operations after which an invocation starts no further step. With the operations of one more step and of the
  * sweep they stay well below the 1,000 subrequests of the free plan.
  */
 const SMALL_STEPS = 50;
-/** Runs that one request goes on with: its own until it is blocked, the one that blocks it, and its own again. */
+/** Runs that one request continues: its own until it is blocked, the one that blocks it, and its own again. */
 const MAX_TURNS = 3;
 /** Milliseconds until a failed step is tried again, doubled with every further failure. */
 export const RETRY_MS = 60_000;
 const MAX_RETRY_MS = 3600_000;
 
-/** Starts a run or goes on with the one under way, as far as one invocation gets. Resolves with its report. */
+/** Starts a run or continues the one under way, as far as one invocation gets. Resolves with its report. */
 export function requestRun<O, R>(c: CatalogContext, definition: RunDefinition<O, R>, options: O): Promise<R> {
   return c.locks.run(STEP_LOCK, async () => {
     let own = await definition.request(c, options);
     let spent = 0;
     for (let turn = 0; turn < MAX_TURNS && spent < SMALL_STEPS; turn++) {
       if (own.run.finished !== undefined) break;
-      // A request does not wait for the time of the next try.
+      // A request does not wait for the time of the next retry.
       const job = underWay(c, definition.continuesFirst ?? [])[0] ?? own;
       spent += await doSteps(c, job);
       own = definition.load(c) ?? own;
@@ -36,8 +36,8 @@ export function requestRun<O, R>(c: CatalogContext, definition: RunDefinition<O,
 }
 
 /**
- * Goes on with one of the runs under way. `runs` are all kinds, the most urgent first. Resolves with the time of the
- * next step in milliseconds since the epoch; `undefined` where no run is under way.
+ * Continues one of the runs under way. `runs` are all kinds, the most urgent first. Resolves with the time of the
+ * next step in milliseconds since the epoch; `undefined` if no run is under way.
  */
 export function continueRuns(c: CatalogContext, runs: readonly RunDefinition[]): Promise<number | undefined> {
   return c.locks.run(STEP_LOCK, async () => {
@@ -57,11 +57,11 @@ export function nextStepTime(c: CatalogContext, runs: readonly RunDefinition[]):
 
 /** Now, or when a failed step is tried again. Milliseconds since the epoch. */
 function dueTime(c: CatalogContext, { retryAt = 0 }: Run): number {
-  // A time further away than any retry was noted before the clock was set back.
+  // A time later than any possible retry was set before the clock was set back.
   return retryAt > c.now() + MAX_RETRY_MS ? c.now() : Math.max(retryAt, c.now());
 }
 
-/** The runs under way that no other run keeps from going on. */
+/** The runs under way that no other run blocks. */
 function ready(c: CatalogContext, runs: readonly RunDefinition[]): Job[] {
   const jobs = underWay(c, runs);
   const exclusive = jobs.find(({ definition, run }) => definition.isExclusive?.(run));
@@ -78,8 +78,9 @@ function underWay(c: CatalogContext, runs: readonly RunDefinition[]): Job[] {
 }
 
 /**
- * Does steps until together they are no longer small. A failure is saved for the report and never thrown: a run is not
- * given up, and does not stop the alarm's other work. Resolves with the bucket operations that it may have taken.
+ * Does steps until they have taken {@link SMALL_STEPS} bucket operations. A failure is saved for the report and never
+ * thrown: it neither ends the run nor stops the alarm's other work. Resolves with the bucket operations that it may
+ * have taken.
  */
 async function doSteps(c: CatalogContext, { definition, run, step }: Job): Promise<number> {
   let spent = 0;
@@ -95,7 +96,7 @@ async function doSteps(c: CatalogContext, { definition, run, step }: Job): Promi
     }
   } catch (error) {
     if (!isRefusal(error)) console.error(`a step of ${run.kind} failed`, error);
-    // Only what the step saved counts; the rest of `run` may be ahead of it.
+    // Use the saved state: `run` may be ahead of it.
     const saved = definition.load(c)?.run ?? run;
     saved.steps = run.steps;
     saved.failures++;

@@ -1,4 +1,4 @@
-// The part of a report that is the same for every kind of run.
+// The common part of the reports on all kinds of runs.
 import type { Progress } from "../../contract/runs.ts";
 import { isoTime } from "../times.ts";
 import type { Run } from "./run.ts";

@@ -3,7 +3,7 @@
 import { PHASES, type PhaseOf, type RunKind } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
 
-/** A run of kind K; S is the state that only this kind keeps between its steps. Times are milliseconds since the epoch. */
+/** A run of kind K; S is its kind's own state between steps. Times are milliseconds since the epoch. */
 export interface Run<K extends RunKind = RunKind, S = unknown> {
   readonly kind: K;
   /** {@link RunRecord.shape} when the run started. */
@@ -13,14 +13,14 @@ export interface Run<K extends RunKind = RunKind, S = unknown> {
   /** When a run of this kind, this one or an earlier one, last reached its end. */
   completed: number | undefined;
   phase: PhaseOf<K>;
-  /** The phase is done up to here: a key of the bucket, or a value of the column that the phase orders by. */
+  /** The checkpoint of the phase: a key of the bucket, or a value of the column that orders the phase. */
   checkpoint: string;
   steps: number;
   /** Failed steps in a row. */
   failures: number;
   /** Why the last step failed. */
   problem: string | undefined;
-  /** When the step that failed is tried again. */
+  /** When the failed step is retried. */
   retryAt: number | undefined;
   readonly state: S;
 }
@@ -28,19 +28,19 @@ export interface Run<K extends RunKind = RunKind, S = unknown> {
 /** The row of the last or present run of one kind. */
 export interface RunRecord<K extends RunKind, S> {
   readonly kind: K;
-  /** Raise it whenever {@link Run} or S changes in a way that older rows do not fit. */
+  /** Raise it whenever {@link Run} or S changes incompatibly. */
   readonly shape: number;
   /**
-   * `undefined` where there was no run, or where an earlier version wrote the row in another shape. To forget such a run
-   * is safe: starting the next one empties the tables of its kind, every step can be done again, and what the next run
-   * cannot take over makes it do or keep more, never delete more. {@link lastCompleted} is read from any shape.
+   * `undefined` if there was no run, or if an earlier version wrote the row in another shape. Ignoring such a run is
+   * safe: starting the next one empties the tables of its kind, every step can be repeated, and lost state makes the
+   * next run do or keep more, never delete more. {@link lastCompleted} is read from any shape.
    */
   readonly load: (c: CatalogContext) => Run<K, S> | undefined;
   /** Starts a run from the beginning, instead of one under way. The findings of the last run are deleted. */
   readonly start: (c: CatalogContext, state: S) => Run<K, S>;
 }
 
-/** What the row holds as JSON; what is undefined is absent. */
+/** The JSON of the row; undefined properties are absent. */
 type Stored<K extends RunKind, S> = Omit<Run<K, S>, "kind" | "started" | "finished">;
 
 const PHASES_OF: { readonly [K in RunKind]: readonly [PhaseOf<K>, ...PhaseOf<K>[]] } = PHASES;

@@ -4,7 +4,7 @@ import type { CatalogContext } from "../context.ts";
 import { Refused } from "../refuse.ts";
 
 /**
- * Throws {@link Refused} misconfigured: with a mistake in the configuration the operator's intention is not known.
+ * Throws {@link Refused} misconfigured: with a mistake in the configuration the operator's intention is unknown.
  * `what` completes "nothing is …".
  */
 export async function requireValidConfig(c: CatalogContext, what: "collected" | "signed"): Promise<void> {

@@ -8,7 +8,7 @@ import { type PathRow, pathRow } from "../rows/paths.ts";
 
 export type PathState =
   | { readonly kind: "known"; readonly found: Published; readonly row: PathRow }
-  /** The catalog does not have this narinfo of the bucket, or has another content. */
+  /** The bucket has a narinfo that the catalog does not have, or has with another content. */
   | { readonly kind: "unindexed"; readonly found: Published; readonly row: PathRow | undefined }
   | { readonly kind: "unreadable"; readonly found: Unreadable; readonly row: PathRow | undefined }
   /** The catalog has a path whose narinfo is not in the bucket. */
@@ -35,7 +35,7 @@ function stateOf(found: Published | Unreadable | undefined, row: PathRow | undef
   return row?.etag === found.etag ? { kind: "known", found, row } : { kind: "unindexed", found, row };
 }
 
-/** Looks for a NAR's object, for `act` to compare with the catalog. As many operations as {@link comparePath}. */
+/** Heads a NAR's object, for `act` to compare with the catalog. As many operations as {@link comparePath}. */
 export function compareNar(
   c: CatalogContext,
   key: string,

@@ -1,9 +1,9 @@
-// What a run that walks the bucket counts and reports.
+// The counts in the report of a run that walks the bucket.
 import type { RunReport } from "../../contract/runs.ts";
 import { progress } from "../runs/report.ts";
 import type { Run } from "../runs/run.ts";
 
-/** Objects met in the bucket so far. */
+/** Objects in the walked part of the bucket. */
 export interface WalkCounts {
   narinfos: number;
   nars: number;

@@ -1,4 +1,4 @@
-// Pages of narinfos and of NARs, and how they differ from the catalog's rows.
+// Pages of narinfos and of NARs, and their differences from the catalog's rows.
 import { NARINFO } from "../../bucket/kinds.ts";
 import type { CatalogContext } from "../context.ts";
 import { listPage, type Page } from "./pages.ts";

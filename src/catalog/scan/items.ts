@@ -1,4 +1,4 @@
-// As much of a page's work as fits one step.
+// Does as much of a page's work as fits one step.
 import type { CatalogContext } from "../context.ts";
 import { moveTo, type Run } from "../runs/run.ts";
 import { LAST } from "./pages.ts";
@@ -51,7 +51,7 @@ async function inParallel(items: readonly Item[]): Promise<void> {
   const worker = async () => {
     for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await item.work();
   };
-  // Report a failure only when all workers have ended: no work may go on after its step.
+  // Report a failure only when all workers have ended: no work may outlive its step.
   const results = await Promise.allSettled(Array.from({ length: CONCURRENCY }, worker));
   const failure = results.find((result) => result.status === "rejected");
   if (failure !== undefined) throw failure.reason;

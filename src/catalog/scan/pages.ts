@@ -15,8 +15,8 @@ export interface Page {
 }
 
 /**
- * Lists the objects after a key. A run may go on after days and R2 documents no lifetime of its cursor, so the key is
- * what a run keeps.
+ * Lists the objects after a key. A run may continue after days and R2 documents no lifetime of its cursor, so a run
+ * keeps the key instead.
  */
 export async function listPage(
   c: CatalogContext,
@@ -27,7 +27,7 @@ export async function listPage(
   do {
     const place = cursor !== undefined ? { cursor } : after === "" ? {} : { startAfter: after };
     const listed = await bucketOperation("list", () => c.bucket.list({ ...options, ...place, limit: PAGE }));
-    // No narinfo can name any other key. Among these keys JavaScript, SQLite and R2 agree on the order.
+    // The only keys that a narinfo can name. Among these keys JavaScript, SQLite and R2 agree on the order.
     const objects = listed.objects.filter((object) => /^[!-~]+$/.test(object.key));
     if (!listed.truncated) return { objects, end: LAST };
     // Skip the contents of the last folder: "0" is the character after "/".

@@ -60,7 +60,7 @@ export interface Cache {
   readonly isPrivate: boolean;
 }
 
-/** What a credential is worth: nothing at all, or the strongest permission on each cache. */
+/** The value of a credential: none, or the strongest permission on each cache. */
 export type Worth = "nobody" | "refused" | Readonly<Record<string, Permission>>;
 
 /** `passed` where the route's handler is asked; else the status of the refusal. */
@@ -76,7 +76,7 @@ export function expectedCell(permission: Permission, cache: Cache, worth: Worth)
   if (needed === "none" || (needed === "pull" && !cache.isPrivate)) return "passed";
   if (worth === "nobody" || worth === "refused") return 401;
   const held = worth[cache.name] ?? worth["*"] ?? "none";
-  // To whom a private cache is closed, it does not exist; and for nobody does one that is not declared.
+  // Without permission a private cache looks like an undeclared one.
   if (isHidden && held === "none") return 404;
   if (cache.kind === "undeclared") return 404;
   return STRENGTH.indexOf(held) >= STRENGTH.indexOf(needed) ? "passed" : 403;

@@ -1,4 +1,4 @@
-/** Forged OIDC tokens: nobody gets in who cannot sign as the issuer does. */
+/** Forged OIDC tokens: only signatures by the issuer are accepted. */
 import { base64url, SignJWT } from "jose";
 import { describe, expect, inject, test } from "vitest";
 import { createIssuer, KEY_SET } from "../../support/oidc-issuer.ts";
@@ -58,11 +58,11 @@ describe("a forged token is refused", () => {
   test("whose claims were changed behind its signature", async () => {
     const [header, , signature] = (await issuer.token({ ...MAIN, repository: "evil/app" })).split(".");
     const message = refused(await verify(`${header}.${encode(claims())}.${signature}`), 401);
-    // Nothing of the rules: whoever can sign nothing is told nothing.
+    // Without a valid signature the refusal reveals nothing about the rules.
     expect(message).toBe("the token's signature is wrong");
   });
 
-  test("with a critical extension that nobody knows", async () => {
+  test("with an unknown critical extension", async () => {
     const token = await issuer.token(MAIN);
     const [, payload, signature] = token.split(".");
     const header = encode({ alg: "RS256", kid: "RS256-1", crit: ["b64"], b64: false });

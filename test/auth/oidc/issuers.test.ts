@@ -1,4 +1,4 @@
-/** OIDC issuers that are down, slow or lying: nobody gets in, and no issuer is asked that nobody trusts. */
+/** OIDC issuers that are down, slow or wrong: no token is accepted, and an untrusted issuer is never contacted. */
 import { describe, expect, inject, test } from "vitest";
 import { createIssuer, DISCOVERY, json, KEY_SET } from "../../support/oidc-issuer.ts";
 import type { Script } from "../../support/oidc-server.ts";
@@ -62,7 +62,7 @@ describe("an issuer", () => {
     expect(Date.now() - begun).toBeLessThan(5000);
   });
 
-  test("that nobody trusts is never asked", async () => {
+  test("that is not trusted is never contacted", async () => {
     const other = await createIssuer(inject("oidcServer"));
     refused(await verify(await other.token(MAIN)), 401);
     expect(await other.requests()).toEqual([]);

@@ -1,4 +1,4 @@
-/** An issuer's keys: how often it is asked, what is used while it does not answer, and who waits for whom. */
+/** An issuer's keys: how often they are fetched, which are used while it is down, and concurrent fetches. */
 import { exportJWK } from "jose";
 import { beforeEach, describe, expect, inject, test, vi } from "vitest";
 import {
@@ -75,7 +75,7 @@ describe("a key that is not there", () => {
     expect(await fetches()).toBe(2);
   });
 
-  test("does not let anybody hammer the issuer", async () => {
+  test("limits requests to the issuer", async () => {
     for (let second = 0; second < 120; second++) {
       expect(await find(`invented-${second}`)).toBe("unknown");
       clock += 1000;
@@ -145,7 +145,7 @@ describe("at one time", () => {
     expect(await fetches()).toBe(1);
   });
 
-  test("nobody who has the key waits for a fetch", async () => {
+  test("a request with a cached key waits for no fetch", async () => {
     await find();
     clock += FRESH_MS;
     await issuer.misbehave({ [DISCOVERY]: { delay: 1000 } });
@@ -160,7 +160,7 @@ describe("at one time", () => {
     const kept: Promise<void>[] = [];
     const from = source({ keepAlive: (work) => kept.push(work) });
     await issuer.misbehave({ [KEY_SET]: { body: JSON.stringify(issuer.keySet()), delay: 200 } });
-    // Whoever asked is gone: nobody but the runtime awaits this.
+    // The requester is gone: only the runtime awaits this.
     void find("RS256-1", from);
     expect(kept).toHaveLength(1);
     await kept[0];
@@ -176,7 +176,7 @@ describe("at one time", () => {
         // Never settles, as what a killed request has begun.
         return begun === 1 ? new Promise(() => {}) : fetch(url, init);
       },
-      // Time goes by as somebody waits.
+      // Waiting advances the clock.
       wait: async (ms) => {
         clock += ms;
       },

@@ -25,7 +25,7 @@ beforeEach(async () => {
   issuer = await createIssuer(inject("oidcServer"));
 });
 afterEach(() => {
-  // Whatever happened, no part of a token that could be used is in the log.
+  // The log never contains a usable part of a token.
   expect(JSON.stringify(warnings.mock.calls)).not.toMatch(/eyJ/);
 });
 

@@ -1,4 +1,4 @@
-/** Whatever an OIDC token says, checking it gives an answer. */
+/** Checking any OIDC token gives an answer. */
 import fc from "fast-check";
 import { base64url } from "jose";
 import { expect, test } from "vitest";

@@ -1,4 +1,4 @@
-/** OIDC tokens: which of an issuer's tokens let somebody in, and what a refusal tells, over real HTTP. */
+/** OIDC tokens: which of an issuer's tokens are accepted, and the messages of refusals, over real HTTP. */
 import { describe, expect, test } from "vitest";
 import { looksLikeJwt } from "../../../src/auth/oidc/verify.ts";
 import { AUDIENCE, issuer, MAIN, refused, rulesOf, verify, warnings } from "./verifier.ts";

@@ -1,4 +1,4 @@
-/** Whatever claims to be a signature in S3's way, checking it gives an answer. */
+/** Checking any alleged S3 signature gives an answer. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { carriesSigV4 } from "../../../src/auth/sigv4/detect.ts";
@@ -38,7 +38,7 @@ describe("garbage", () => {
       // The runtime itself refuses it: no such request arrives.
       return;
     }
-    // Signed with no secret that anybody has: nothing of this may pass, nor throw.
+    // Signed with no valid secret: none of this may pass, nor throw.
     const outcome = await verifySigV4(request, () => "nobody's", NOW);
     expect(outcome).toMatchObject({ ok: false, error: { status: expect.any(Number) } });
     expect(carriesSigV4(request)).toBeTypeOf("boolean");

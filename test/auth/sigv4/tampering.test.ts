@@ -1,4 +1,4 @@
-/** Signed requests and pre-signed URLs that somebody has changed are refused. */
+/** Signed requests and pre-signed URLs that were tampered with are refused. */
 import { describe, expect, test } from "vitest";
 import {
   altered,

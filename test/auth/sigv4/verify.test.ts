@@ -1,4 +1,4 @@
-/** Requests that are signed rightly in S3's way are let in, whatever the platform changes on the way. */
+/** Correctly signed S3 requests are accepted, in spite of the platform's changes on the way. */
 import { AwsClient } from "aws4fetch";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

@@ -1,4 +1,4 @@
-/** By whom tokens may be minted, and what an identity token is exchanged for. */
+/** The rights of minters, and the exchange of identity tokens. */
 import { describe, expect, test } from "vitest";
 import type { Identity } from "../../../src/auth/grants.ts";
 import { exchangeContent } from "../../../src/auth/tokens/exchange.ts";

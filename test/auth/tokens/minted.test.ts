@@ -34,7 +34,7 @@ test("a token grants what it was minted for, until it expires", async () => {
   expect(await verifyMinted(token, oldKeys, expiresAt)).toEqual({
     ok: false,
     reason: "expired",
-    message: "the token ci expired at 2030-01-01T01:00:00.000Z; have a new one minted",
+    message: "the token ci expired at 2030-01-01T01:00:00.000Z; get a new one",
   });
 });
 
@@ -135,7 +135,7 @@ describe("a forged token is refused", () => {
     ["with a name that breaks the line", { sub: "a\nb" }, {}],
     ["without grants", { grants: undefined }, {}],
     ["with grants that are a text", { grants: "admin" }, {}],
-    ["with a permission that nobody knows", { grants: [{ permissions: ["root"], caches: ["*"] }] }, {}],
+    ["with an unknown permission", { grants: [{ permissions: ["root"], caches: ["*"] }] }, {}],
     ["with a cache that cannot be", { grants: [{ permissions: ["pull"], caches: ["../x"] }] }, {}],
   ];
   test.each(claims)("%s", async (_, change, header) => {

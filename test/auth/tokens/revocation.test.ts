@@ -43,7 +43,7 @@ test("a write asks always, and at once tells the reads", async () => {
   expect([await write(), await write("b"), await read(), loads]).toEqual([true, false, true, 3]);
 });
 
-test("without an answer nobody is let in when the list is old", async () => {
+test("without an answer no token is accepted when the list is old", async () => {
   const failing = () => Promise.reject(new Error("down"));
   await expect(revocations.isRevoked("a", { fresh: false }, failing)).rejects.toThrow("down");
   await read();

@@ -36,7 +36,7 @@ test("published without a signature", async () => {
 
 test.each(contentAddresses)("of real Nix: $ca, $baseName", async ({ baseName, ca, references, nar }) => {
   const path = await pathOfNar(Uint8Array.fromBase64(nar), baseName, { ca, references });
-  // What they refer to is not here; an open cache trusts nobody more.
+  // Their references are missing, hence OPEN, which does not relax the check of signatures.
   const open = cacheWith({ TRUSTED_PUBLIC_KEYS: TRUSTED.public, ...OPEN });
   expect((await push(open, path)).status).toBe(201);
 });

@@ -66,7 +66,7 @@ describe("nothing is published whose references are not here", () => {
     );
     const line = expectRefusal(await push(cache, path), 409);
     expect(line).toBe(
-      `${path.info.storePath.baseName} refers to what is not in this cache: ${absent.slice(0, 5).join(", ")} and 2 more; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here\n`,
+      `${path.info.storePath.baseName} refers to paths that are not in this cache: ${absent.slice(0, 5).join(", ")} and 2 more; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here\n`,
     );
     expect(await keys()).toEqual([library.key, library.narKey, path.narKey].sort());
     expectRefusal(await cache.get(`/${path.key}`), 404);

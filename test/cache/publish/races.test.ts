@@ -1,6 +1,6 @@
 /**
- * Several pushers at the same moment, and other tools that change the bucket between what the catalog knows and what
- * it writes: nobody's signature is lost, and the loser of a race is no failure.
+ * Concurrent pushers, and other tools that change the bucket between the catalog's read and its write: no signature
+ * is lost, and losing a race is no failure.
  */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";

@@ -1,4 +1,4 @@
-/** What can be wrong with a bucket and its catalog: a way to do it, and what a check has to say. */
+/** Kinds of damage to a bucket and its catalog, with the expected findings of a check. */
 import { env } from "cloudflare:workers";
 import { deletePath } from "../../../src/catalog/remove/delete.ts";
 import type { FindingKind } from "../../../src/contract/findings.ts";
@@ -197,7 +197,7 @@ export const DAMAGES: readonly Damage[] = [
       const { narHash: fileHash } = packed.info;
       await env.BUCKET.put(packed.key, withInfo(packed, { fileHash, fileSize: 1 }).text);
       await inCatalog(reindex);
-      // Which of them is wrong, nobody can tell: other narinfos may be right about this NAR.
+      // It is unknown which of them is wrong: other narinfos may be right about this NAR.
       return { found: { "damaged-nar": [baseNameOf(packed)] }, deleted: [packed.key] };
     },
   },

@@ -1,4 +1,4 @@
-// What a collection keeps for how long: age, and what was asked for or put since. Other files: collect-*.test.ts.
+// Retention: age, and later uses and pushes. Other files: collect-*.test.ts.
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
@@ -113,7 +113,7 @@ describe("retention_days", () => {
     expect(await collectAfter(63, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
   });
 
-  it("is counted anew where it was not configured for a while: nobody noted then what was asked for", async () => {
+  it("is counted anew after a time without rules, in which uses were not recorded", async () => {
     const [path] = (await published("asked-for-1.0")) as [TestPath];
     await beginRetention(MONTH);
     await collectAfter(10, MONTH);

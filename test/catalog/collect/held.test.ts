@@ -1,4 +1,6 @@
-/** What holds a collection up: a mistake in the configuration, too much at once, a bucket that is not known yet. */
+/**
+ * Reasons to stop a collection: a mistake in the configuration, too much at once, a bucket that is not indexed yet.
+ */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
@@ -96,7 +98,7 @@ it("without a reindex builds the catalog first", async () => {
   }
   expect(await collectAfter(0, MONTH)).toMatchObject({ done: true });
   expect(await inCatalog(({ sql }) => sql.exec("SELECT count(*) AS n FROM paths").one())).toEqual({ n: 3 });
-  // Whoever asked before it was built could not be noted: the next collection is the first that counts.
+  // Uses before it was built are not recorded: retention counts from the next collection.
   expect(await collectAfter(1, MONTH, FORCE)).toMatchObject({ removed: { paths: 0 } });
   expect(await collectAfter(31, MONTH, FORCE)).toMatchObject({ removed: { paths: 0 } });
   expect(await collectAfter(32, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });

@@ -1,4 +1,4 @@
-// Pins: what they hold, how long, and that they survive whatever happens to the catalog or the bucket.
+// Pins: which paths they keep, how long, and that they survive faults of the catalog or the bucket.
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
@@ -83,7 +83,7 @@ describe("a path", () => {
       const { result } = await recorded((c) => deletePath(c, hashOf(library), withReferrers));
       expect(result).toMatchObject({
         status: 409,
-        message: expect.stringMatching(/pinned as live; DELETE .*pins\/NAME first/),
+        message: expect.stringMatching(/by the pins live; DELETE .*pins\/NAME first/),
       });
       expect((await keys()).filter((key) => key.endsWith(".narinfo"))).toHaveLength(all.length);
       await inCatalog((c) => deletePin(c, "live"));
@@ -108,7 +108,7 @@ describe("the bucket", () => {
   });
 
   it.each(["", "{}", '{"revisions": []}', '{"revisions": [{"store_path": "x"}]}'])(
-    "with a pin that nobody can read (%j): nothing is collected until it is mended",
+    "with an unreadable pin (%j): nothing is collected until it is fixed",
     async (text) => {
       const [one] = (await three()) as [TestPath];
       await pinPath("kept", one);
@@ -124,7 +124,7 @@ describe("the bucket", () => {
     },
   );
 
-  it("gets a pin back that somebody has deleted from it, and loses one that is deleted", async () => {
+  it("restores a pin that was deleted from it, and loses one that is deleted", async () => {
     const [one] = (await three()) as [TestPath];
     await pinPath("p", one);
     await env.BUCKET.delete("pins/p");

@@ -1,4 +1,4 @@
-/** Looking for a path in the bucket while it is deleted or published: what was read may be over by then. */
+/** Looking for a path in the bucket while it is deleted or published: the read may be outdated. */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

@@ -1,5 +1,4 @@
-// What the edge in front of the Worker may hold is dropped after every change. Only the default entrypoint can do
-// that: the catalog asks it to.
+// Every change purges the edge. Only the default entrypoint can do that: the catalog asks it to.
 import { createExecutionContext, reset, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";

@@ -27,7 +27,7 @@ describe("references", () => {
     const named = missing.slice(0, 5).map(baseNameOf).join(", ");
     expect(result).toEqual({
       status: 409,
-      message: `${baseNameOf(path)} refers to what is not in this cache: ${named} and 2 more; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here`,
+      message: `${baseNameOf(path)} refers to paths that are not in this cache: ${named} and 2 more; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here`,
     });
     expect(billed).toEqual({ A: 0, B: 8 });
     expect(await served(path)).toBeUndefined();
@@ -39,7 +39,7 @@ describe("references", () => {
     await publishPath(library);
     await storeNar(packed);
     expect((await publishing(packed.text)).result).toMatchObject({
-      message: `${baseNameOf(packed)} refers to what is not in this cache: ${baseNameOf(app)}; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here`,
+      message: `${baseNameOf(packed)} refers to paths that are not in this cache: ${baseNameOf(app)}; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here`,
     });
   });
 

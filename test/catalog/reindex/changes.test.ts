@@ -1,4 +1,4 @@
-/** Reindexing what has changed past the catalog: what is taken over, what is forgotten, and what cannot be read. */
+/** Reindexing a bucket that was changed without the catalog: imported, removed and unreadable objects. */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
@@ -81,7 +81,7 @@ describe("what has changed past the catalog", () => {
         },
       ].sort((a, b) => (a.name < b.name ? -1 : 1)),
     });
-    // Whoever asks what is missing pushes it again.
+    // A pusher that asks for missing paths pushes it again.
     expect(await value(catalog().missing([hashOf(library)]))).toEqual([hashOf(library)]);
   });
 

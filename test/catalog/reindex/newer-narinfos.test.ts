@@ -30,7 +30,7 @@ async function put(path: TestPath, change: (text: string) => string): Promise<vo
   await env.BUCKET.put(path.key, change(path.text));
 }
 
-/** A library that nobody has wanted for long, and what another tool has put that refers to it. */
+/** A library that has expired, and a path of another tool that refers to it. */
 async function referring(change: (text: string) => string): Promise<TestPath[]> {
   const library = await testPath("library-1.0", "library");
   const app = await testPath("app-1.0", "app", { references: [baseNameOf(library)] });

@@ -1,4 +1,4 @@
-/** Reindexing: the catalog comes to know what the bucket holds, whoever has put it there. */
+/** Reindexing: the rows match the bucket, including objects of other tools. */
 import { evictDurableObject, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { gzipSync } from "node:zlib";

@@ -1,4 +1,4 @@
-// What accompanies a path goes with it: listings, logs, realisations, build traces, debug info.
+// Companions are deleted with their path: listings, logs, realisations, build traces, debug info.
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

@@ -58,7 +58,7 @@ function status(run: () => unknown): number {
   return 200;
 }
 
-test("of one name a hundred are good at once: who mints in a loop uses up no plan", () =>
+test("a hundred of one name are valid at once: minting in a loop does not use up the plan", () =>
   withTokens((c, setClock) => {
     for (let number = 0; number < 100; number++) insertToken(c, token(`t${number}`, { name: "job" }));
     const more = () => insertToken(c, token("more", { name: "job" }));
