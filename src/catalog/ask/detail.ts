@@ -7,6 +7,7 @@ import type { CatalogContext } from "../context.ts";
 import { verdictNow } from "../facts/verdict-now.ts";
 import { Refused } from "../refuse.ts";
 import { differingBuilds } from "../rows/differing-builds.ts";
+import { findingOfPath } from "../rows/findings.ts";
 import { isNarQueued } from "../rows/nars.ts";
 import { missingPaths } from "../rows/paths.ts";
 import { closureOf, countReferrers, referenceHashes, referrerNames } from "../rows/references.ts";
@@ -20,7 +21,10 @@ export function pathDetail(c: CatalogContext, hash: string): PathDetail {
       hash,
     )
     .toArray()[0];
-  if (row === undefined) throw new Refused({ kind: "no-such-path", hash });
+  if (row === undefined) {
+    const found = findingOfPath(c, "verify", "false-narinfo", hash);
+    throw new Refused({ kind: "no-such-path", hash, ...(found && { wasFalse: found.detail }) });
+  }
   const info = parseNarInfo(row.narinfo, c.config.storeDir);
   const missing = new Set(missingPaths(c, referenceHashes(info)));
   return {
