@@ -7,7 +7,7 @@ import { claimOf } from "../facts/verdict.ts";
 import { verdictNow } from "../facts/verdict-now.ts";
 import { announceCompanion } from "../publish/last-use.ts";
 import { type Rewrite, rewriteSignatures } from "../publish/rewrite.ts";
-import { isNewlyQueued } from "../rows/paths.ts";
+import { isNewlyQueued, pathRow } from "../rows/paths.ts";
 
 const NOTHING: Rewrite = { drop: null };
 /** Milliseconds from the push of a path within which its NAR is queued for it, and not for a later path. */
@@ -42,6 +42,8 @@ async function listingOf(c: CatalogContext, info: NarInfo): Promise<string | und
 async function writeListing(c: CatalogContext, hash: string, listing: string): Promise<void> {
   const key = `${hash}.ls`;
   await announceCompanion(c, key, hash);
+  // Deleted meanwhile: the listing would stay for ever.
+  if (pathRow(c, hash) === undefined) return;
   await bucketOperation("put", () =>
     c.bucket.put(key, listing, {
       onlyIf: { etagDoesNotMatch: "*" },

@@ -8,12 +8,15 @@ import { MAX_NARS } from "../../../src/catalog/check/contents.ts";
 import type { CatalogContext } from "../../../src/catalog/context.ts";
 import { Locks } from "../../../src/catalog/locks.ts";
 import { requestRun } from "../../../src/catalog/runs/engine.ts";
+import { formatHash } from "../../../src/nix/hash.ts";
+import { parsePublicKey, parseSecretKey } from "../../../src/nix/keys.ts";
 import { formatNarInfo, type NarInfo } from "../../../src/nix/narinfo.ts";
 import { type Interference, type Operation, watch } from "../../support/bucket.ts";
 import { contents, keys } from "../../support/cache.ts";
-import { baseNameOf, hashOf, publishClosure } from "../../support/closure.ts";
+import { baseNameOf, hashOf, publishClosure, withInfo } from "../../support/closure.ts";
 import { withoutBucket } from "../../support/dying.ts";
 import { captureLog } from "../../support/log.ts";
+import { expectSigned, OWN_KEYS } from "../../support/own-keys.ts";
 import {
   catalog,
   check,
@@ -21,6 +24,7 @@ import {
   namesOf,
   publishPath,
   reindex,
+  resign,
   rows,
   storePath,
   untilDone,
@@ -127,6 +131,25 @@ describe("a deep check", () => {
     expect(await state(path)).toBe("unknown");
     expect(await deepCheck()).toMatchObject({ clean: true, read: 1 });
     expect(await state(path)).toBe("verified");
+  });
+
+  it("signs a content-addressed path of which nothing was known", async () => {
+    const { info } = await compressedPath("packed-1.0");
+    const addressed = { references: [], ca: `fixed:r:${formatHash(info.narHash)}` };
+    const path = withInfo(await compressedPath("packed-1.0"), addressed);
+    await storePath(path);
+    await inCatalog(reindex);
+    const [own, builder] = OWN_KEYS;
+    if (own === undefined || builder === undefined) throw new Error("two keys are needed");
+    const keys = {
+      signing: [await parseSecretKey(own.secret)],
+      trusted: [await parsePublicKey(builder.public)],
+    };
+    const withKeys = (c: CatalogContext) => ({ ...c, config: { ...c.config, keys: async () => keys } });
+    await inCatalog((c) => resign(withKeys(c)));
+    await expect(expectSigned(env.BUCKET, [own])).rejects.toThrow();
+    expect(await inCatalog((c) => check(withKeys(c), { deep: true }))).toMatchObject({ clean: true });
+    await expectSigned(env.BUCKET, [own]);
   });
 
   it("counts what it cannot verify", async () => {
