@@ -8,6 +8,7 @@ import { MAX_NARS } from "../../../src/catalog/check/contents.ts";
 import type { CatalogContext } from "../../../src/catalog/context.ts";
 import { Locks } from "../../../src/catalog/locks.ts";
 import { requestRun } from "../../../src/catalog/runs/engine.ts";
+import type { Keys } from "../../../src/config/keys.ts";
 import { formatHash } from "../../../src/nix/hash.ts";
 import { parsePublicKey, parseSecretKey } from "../../../src/nix/keys.ts";
 import { formatNarInfo, type NarInfo } from "../../../src/nix/narinfo.ts";
@@ -141,9 +142,10 @@ describe("a deep check", () => {
     await inCatalog(reindex);
     const [own, builder] = OWN_KEYS;
     if (own === undefined || builder === undefined) throw new Error("two keys are needed");
-    const keys = {
+    const keys: Keys = {
       signing: [await parseSecretKey(own.secret)],
       trusted: [await parsePublicKey(builder.public)],
+      problems: [],
     };
     const withKeys = (c: CatalogContext) => ({ ...c, config: { ...c.config, keys: async () => keys } });
     await inCatalog((c) => resign(withKeys(c)));
