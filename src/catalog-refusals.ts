@@ -13,7 +13,12 @@ function retryAfter(seconds: number): Record<string, string> {
 export function httpErrorOf(refusal: Refusal): HttpError {
   switch (refusal.kind) {
     case "no-such-path":
-      return new HttpError(404, `no path ${refusal.hash} in this cache`);
+      return new HttpError(
+        404,
+        refusal.wasFalse === undefined
+          ? `no path ${refusal.hash} in this cache`
+          : `no path ${refusal.hash} in this cache: a push of it was found false and deleted: ${refusal.wasFalse}`,
+      );
     case "no-such-pin":
       return new HttpError(404, `no pin ${refusal.name} in this cache; GET /api/v1/pins lists them`);
     case "no-such-token":

@@ -3,7 +3,7 @@ import { equalHash, formatHash, type Hash } from "../nix/hash.ts";
 import { narKeyOfUrl } from "../nix/nar-url.ts";
 import type { NarInfo } from "../nix/narinfo.ts";
 import { MAX_SINGLE_PUT_BYTES } from "./kinds.ts";
-import { sha256Of } from "./nar-object.ts";
+import { narKeySha256, sha256Of } from "./nar-object.ts";
 import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "./operation.ts";
 
 export interface WholeNar {
@@ -127,6 +127,35 @@ async function hashOnce(
   const digest = new crypto.DigestStream("SHA-256");
   await bucketOperation("get", () => body.pipeTo(digest));
   return { algorithm: "sha256", bytes: new Uint8Array(await digest.digest) };
+}
+
+/** An object, and the SHA-256 of the bytes that it has now in lower-case hex. */
+export interface ReadFile {
+  readonly object: R2Object;
+  readonly sha256: string;
+}
+
+/** Reads a whole object for its hash, whatever R2 has recorded: one class B operation. */
+export async function readFile(bucket: R2Bucket, key: string): Promise<ReadFile | undefined> {
+  return bucketOperation("get", async () => {
+    const object = await bucket.get(key);
+    if (object === null) return undefined;
+    const digest = new crypto.DigestStream("SHA-256");
+    await object.body.pipeTo(digest);
+    return { object, sha256: new Uint8Array(await digest.digest).toHex() };
+  });
+}
+
+/** As {@link narContradiction}, of the bytes themselves; also where they are not those that R2 has recorded or the name says. */
+export function fileContradiction({ object, sha256 }: ReadFile, info: NarInfo): string | undefined {
+  const read: Hash = { algorithm: "sha256", bytes: Uint8Array.fromHex(sha256) };
+  const contradiction = hashContradiction(read, info);
+  if (contradiction !== undefined) return contradiction;
+  const expected = [sha256Of(object), narKeySha256(object.key)].find(
+    (hash) => hash !== undefined && hash !== sha256,
+  );
+  if (expected === undefined) return undefined;
+  return `has the hash ${formatHash(read)}, not ${formatHash({ algorithm: "sha256", bytes: Uint8Array.fromHex(expected) })}`;
 }
 
 async function readUnchanged(

@@ -5,7 +5,8 @@
 export type BucketFailure = "bad-digest" | "incomplete-body" | "too-large" | "unavailable";
 
 export type Refusal =
-  | { readonly kind: "no-such-path"; readonly hash: string }
+  /** `wasFalse` is the detail of the finding, where a push of it was found false. */
+  | { readonly kind: "no-such-path"; readonly hash: string; readonly wasFalse?: string }
   | { readonly kind: "no-such-pin"; readonly name: string }
   | { readonly kind: "no-such-token" }
   /** The path to pin is not in the cache. */

@@ -8,10 +8,10 @@ const VERIFICATION_STATES = ["verified", "waiting", "unverifiable", "unknown", "
 
 export const VERIFICATION = v.object({
   state: described(
-    "`waiting`: it will be read. `unverifiable`: it cannot be. `unknown`: not asked for, as of paths that a reindex has found. `false`: about to be deleted.",
+    "`waiting`: it will be read. `unverifiable`: it cannot be. `unknown`: not asked for, as of paths that a reindex has found. `false`: about to be deleted, or found by a deep check without `repair`.",
     oneOf(VERIFICATION_STATES),
   ),
-  reason: v.optional(described("Why it is unverifiable or false.", TEXT)),
+  reason: v.exactOptional(described("Why it is unverifiable or false.", TEXT)),
 });
 export type Verification = v.InferOutput<typeof VERIFICATION>;
 

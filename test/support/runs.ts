@@ -11,6 +11,7 @@ import { httpErrorOf } from "../../src/catalog-refusals.ts";
 import { FINDING_KINDS, type FindingKind } from "../../src/contract/findings.ts";
 import type { Result } from "../../src/contract/result.ts";
 import type {
+  CheckOptions,
   CheckReport,
   Progress,
   ReindexReport,
@@ -72,7 +73,7 @@ export async function reindex(c: CatalogContext): Promise<ReindexReport> {
 }
 
 /** A whole check, within the object. Throws what stops a step. */
-export async function check(c: CatalogContext, options: { repair?: boolean } = {}): Promise<CheckReport> {
+export async function check(c: CatalogContext, options: CheckOptions = {}): Promise<CheckReport> {
   await requestRun(c, CHECK, options);
   return toEnd(c, () => CHECK.status(c));
 }

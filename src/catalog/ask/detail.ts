@@ -8,6 +8,7 @@ import { verdictNow } from "../facts/verdict-now.ts";
 import { Refused } from "../refuse.ts";
 import { differingBuilds } from "../rows/differing-builds.ts";
 import { differingRealisations } from "../rows/differing-realisations.ts";
+import { findingOfPath } from "../rows/findings.ts";
 import { isNarQueued } from "../rows/nars.ts";
 import { missingPaths } from "../rows/paths.ts";
 import { closureOf, countReferrers, referenceHashes, referrerNames } from "../rows/references.ts";
@@ -21,7 +22,10 @@ export function pathDetail(c: CatalogContext, hash: string): PathDetail {
       hash,
     )
     .toArray()[0];
-  if (row === undefined) throw new Refused({ kind: "no-such-path", hash });
+  if (row === undefined) {
+    const found = findingOfPath(c, "verify", "false-narinfo", hash);
+    throw new Refused({ kind: "no-such-path", hash, ...(found && { wasFalse: found.detail }) });
+  }
   const info = parseNarInfo(row.narinfo, c.config.storeDir);
   const missing = new Set(missingPaths(c, referenceHashes(info)));
   return {

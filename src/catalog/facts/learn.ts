@@ -6,6 +6,7 @@ import { looksLike } from "../../verify/magic.ts";
 import { type Content, type KnownFacts, mergeContent } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { factsOf, forgetFacts } from "../rows/nars.ts";
+import { pathRow } from "../rows/paths.ts";
 import { unpack } from "./unpack.ts";
 import { type Claim, claimOf, type Verdict, verdictOf } from "./verdict.ts";
 
@@ -32,7 +33,7 @@ export async function learnContent(c: CatalogContext, info: NarInfo, nar: WholeN
   if (!isCurrent) forgetFacts(c, claim.nar);
   const facts = isCurrent ? (kept?.facts ?? {}) : {};
   const verdict = verdictOf(facts, claim);
-  if (verdict.kind !== "waiting") return { verdict, isQueued: false };
+  if (verdict.kind !== "waiting") return { verdict, isQueued: isListed(c, claim, verdict) };
   const isQueued = c.config.verify !== "off";
   if (nar.first.length > 0 && !looksLike(nar.first, claim.compression)) {
     return { verdict: { kind: "false", reason: `does not begin like a ${nameOf(claim)} file` }, isQueued };
@@ -43,7 +44,16 @@ export async function learnContent(c: CatalogContext, info: NarInfo, nar: WholeN
   const merged = mergeContent(facts[claim.compression], content);
   const known = { etag: nar.etag, facts: { ...facts, [claim.compression]: merged } };
   const learnt = verdictOf(known.facts, claim);
-  return { verdict: learnt, known, isQueued: isQueued && (!isInline || learnt.kind === "waiting") };
+  const isReadLater = isQueued && (!isInline || learnt.kind === "waiting");
+  return { verdict: learnt, known, isQueued: isReadLater || isListed(c, claim, learnt) };
+}
+
+/** Whether a verified NAR stays queued, because its listing is made after the publication. */
+function isListed(c: CatalogContext, { storePathHash, nar }: Claim, { kind }: Verdict): boolean {
+  const { listings, verify } = c.config;
+  if (!listings || verify === "off" || kind !== "verified") return false;
+  // A path that is pushed again has been listed.
+  return pathRow(c, storePathHash)?.nar !== nar;
 }
 
 async function unpackInline(nar: WholeNar, claim: Claim): Promise<Content> {

@@ -50,3 +50,22 @@ export function findingsOf(
     .map((row) => ({ ...row, repaired: row.repaired === 1 }));
   return { count, repaired, first };
 }
+
+/** A finding about the path with this hash part. Names begin with it, and are the end of the primary key. */
+export function findingOfPath(
+  c: CatalogContext,
+  run: FindingSource,
+  kind: FindingKind,
+  hash: string,
+): { readonly name: string; readonly detail: string } | undefined {
+  return c.sql
+    .exec<{ name: string; detail: string }>(
+      // "." is the character after "-".
+      "SELECT name, detail FROM findings WHERE run = ? AND kind = ? AND name > ? AND name < ?",
+      run,
+      kind,
+      `${hash}-`,
+      `${hash}.`,
+    )
+    .toArray()[0];
+}

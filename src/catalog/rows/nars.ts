@@ -231,6 +231,17 @@ export function oldestQueued(c: CatalogContext): number | undefined {
   return oldest ?? undefined;
 }
 
+/** The first NAR after a key that a path has. */
+export function nextReferredNar(c: CatalogContext, after: string): string | undefined {
+  return c.sql
+    .exec<{ key: string }>(
+      `SELECT key FROM nars WHERE key > ? AND EXISTS (SELECT 1 FROM paths WHERE nar = nars.key)
+       ORDER BY key LIMIT 1`,
+      after,
+    )
+    .toArray()[0]?.key;
+}
+
 export function queueNar(c: CatalogContext, key: string): void {
   c.sql.exec("UPDATE nars SET queued = ? WHERE key = ?", c.now(), key);
 }

@@ -171,6 +171,15 @@ export function pathsOfNar(
     .toArray();
 }
 
+/** Whether the NAR of a path is queued, and since at most `ms` milliseconds after the path was pushed. */
+export function isNewlyQueued(c: CatalogContext, hash: string, ms: number): boolean {
+  return (
+    c.sql
+      .exec("SELECT 1 FROM paths JOIN nars ON key = nar WHERE hash = ? AND queued <= last_push + ?", hash, ms)
+      .toArray().length > 0
+  );
+}
+
 /** Whether a path of the catalog has this NAR. */
 export function isNarReferred(c: CatalogContext, nar: string): boolean {
   return c.sql.exec("SELECT 1 FROM paths WHERE nar = ? LIMIT 1", nar).toArray().length > 0;

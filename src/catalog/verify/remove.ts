@@ -11,30 +11,44 @@ import { keepFactsOnly } from "../rows/nars.ts";
 import { isNarReferred, signedPath } from "../rows/paths.ts";
 import { isoTime } from "../times.ts";
 
+export interface FalsePath {
+  /** Base name. */
+  readonly name: string;
+  /** For a finding: names the pusher. */
+  readonly detail: string;
+}
+
+/** A path that has this NAR, which is known to be false; otherwise `undefined`. */
+export function falsePath(c: CatalogContext, hash: string, nar: string): FalsePath | undefined {
+  const row = signedPath(c, hash);
+  // Replaced or deleted since the NAR was read.
+  if (row?.nar !== nar) return undefined;
+  const info = parseNarInfo(row.narinfo, c.config.storeDir);
+  const verdict = verdictNow(c, info);
+  if (verdict.kind !== "false") return undefined;
+  const pushed = `pushed by ${row.pushed_by} at ${isoTime(row.last_push)}`;
+  return { name: info.storePath.baseName, detail: `its NAR ${nar} ${verdict.reason}; ${pushed}` };
+}
+
 /**
  * Deletes the narinfo of a path whose NAR is false, although others may refer to it: with it a client fails or builds
  * with wrong content; without it the client asks the next cache or builds, and the next push of the path heals it.
+ * `alongside` is done in the transaction that records the finding.
  */
-export function removeFalsePath(c: CatalogContext, hash: string, nar: string): Promise<void> {
+export function removeFalsePath(
+  c: CatalogContext,
+  hash: string,
+  nar: string,
+  alongside: (found: FalsePath) => void = () => {},
+): Promise<void> {
   return c.locks.run(hash, async () => {
     await resolveKey(c, hash);
-    const row = signedPath(c, hash);
-    // Replaced or deleted since it was read.
-    if (row?.nar !== nar) return;
-    const info = parseNarInfo(row.narinfo, c.config.storeDir);
-    const verdict = verdictNow(c, info);
-    if (verdict.kind !== "false") return;
-    const pushed = `pushed by ${row.pushed_by} at ${isoTime(row.last_push)}`;
-    await deleteNarInfo(c, hash, () =>
-      note(
-        c,
-        "verify",
-        "false-narinfo",
-        info.storePath.baseName,
-        `its NAR ${nar} ${verdict.reason}; ${pushed}`,
-        true,
-      ),
-    );
+    const found = falsePath(c, hash, nar);
+    if (found === undefined) return;
+    await deleteNarInfo(c, hash, () => {
+      note(c, "verify", "false-narinfo", found.name, found.detail, true);
+      alongside(found);
+    });
   });
 }
 
