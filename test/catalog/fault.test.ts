@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import { ADMIN_TOKEN, cacheWith, keys, PULL_TOKEN, PUSH_TOKEN } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
+import { METADATA } from "../support/objects.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { publishPath } from "../support/runs.ts";
 import { testPath } from "../support/store-paths.ts";
@@ -32,16 +33,8 @@ describe.each(FAULTS)("with a catalog that %s", (_, CATALOG) => {
   const objects = async () => {
     const path = await testPath();
     await publishPath(path);
-    const [hash] = path.key.split(".");
-    const others = {
-      [`${hash}.ls`]: `{"version":1,"root":{"type":"regular"}}`,
-      [`log/${hash}-hello.drv`]: "a log",
-      [`realisations/sha256:${"0".repeat(64)}!out.doi`]: "{}",
-      [`build-trace-v2/${hash}-hello.drv/out.doi`]: "{}",
-      [`debuginfo/${"0".repeat(40)}.debug`]: "{}",
-    };
-    for (const [key, text] of Object.entries(others)) await env.BUCKET.put(key, text);
-    return { path, keys: [path.key, path.narKey, ...Object.keys(others)] };
+    for (const { key, body } of METADATA) await env.BUCKET.put(key, body);
+    return { path, keys: [path.key, path.narKey, ...METADATA.map(({ key }) => key)] };
   };
 
   it.each([
@@ -102,8 +95,7 @@ describe.each(FAULTS)("with a catalog that %s", (_, CATALOG) => {
 
   it("what accompanies paths is refused, too, and stores nothing", async () => {
     const cache = cacheWith({ CATALOG });
-    await expectRefusal(await cache.put(`/${"0".repeat(32)}.ls`, "{}"), 503);
-    await expectRefusal(await cache.put(`/log/${"0".repeat(32)}-hello.drv`, "a log"), 503);
+    for (const { key, body } of METADATA) expectRefusal(await cache.put(`/${key}`, body), 503);
     expect(await keys()).toEqual([]);
     expect((await cache.put("/nix-cache-info", "StoreDir: /nix/store\n")).status).toBe(200);
   });
