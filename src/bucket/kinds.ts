@@ -6,7 +6,7 @@ import { archiveIn, outPathIn } from "./owners.ts";
 export interface Kind {
   /** Its name in messages. */
   readonly name: string;
-  /** The folder of its objects, with a slash at the end; empty for the top level. */
+  /** The folder of its objects, one level and of this kind alone, with a slash at the end; empty for the top level. */
   readonly folder: string;
   /** Anchored; the path without its leading slash. Any key that matches may be read. */
   readonly pattern: RegExp;
@@ -63,8 +63,15 @@ const JSON_OBJECT = {
   maxBytes: 64 * KIB,
 } as const;
 
-/** `names` is the part of the pattern after the folder. */
-function kind({ names, ...rest }: Omit<Kind, "pattern"> & { readonly names: string }): Kind {
+/** `names` is the part of the pattern after the folder. Throws for what listings and cache names cannot cope with. */
+export function kind({ names, ...rest }: Omit<Kind, "pattern"> & { readonly names: string }): Kind {
+  const { name, folder, ownership } = rest;
+  // Listings enter folders of one level only, and a folder is a reserved cache name.
+  if (!/^([a-z0-9][a-z0-9-]*\/)?$/.test(folder))
+    throw new Error(`kind ${name}: the folder '${folder}' must be one level, such as '${name}/', or empty`);
+  // A reindex finds these objects by their folder.
+  if (ownership.by === "content" && folder === "")
+    throw new Error(`kind ${name}: objects whose content names their owner need a folder`);
   return { ...rest, pattern: new RegExp(`^${rest.folder}${names}$`) };
 }
 

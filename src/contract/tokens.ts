@@ -17,7 +17,10 @@ import {
 /** 128 random bits, in base64url. */
 export const TOKEN_ID = described(
   "The id of a token.",
-  matching(/^[A-Za-z0-9_-]{22}$/, "must be a token's id"),
+  v.pipe(
+    matching(/^[A-Za-z0-9_-]{22}$/, "must be a token's id: 22 letters, digits, - and _"),
+    v.examples(["AAAAAAAAAAAAAAAAAAAAAA"]),
+  ),
 );
 
 /** Seconds. A shorter token could end before its job has begun. */
