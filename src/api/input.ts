@@ -6,8 +6,14 @@ import { HttpError } from "../http/errors.ts";
 import { FormatError } from "../nix/format-error.ts";
 import { jsonSchema } from "./json-schema.ts";
 
-/** Of an object. */
-export type BodySchema = v.GenericSchema & { readonly entries: v.ObjectEntries };
+/** Of an object, with an example for clients and tests: `v.pipe(v.object({...}), v.examples([...]))`. */
+export type BodySchema = v.GenericSchema & {
+  readonly entries: v.ObjectEntries;
+  readonly pipe: readonly [
+    ...unknown[],
+    { readonly type: "examples"; readonly examples: readonly unknown[] },
+  ];
+};
 
 /** Why the parameters of a path are none; `undefined` where they are. */
 export function misfitOf(

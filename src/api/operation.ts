@@ -35,7 +35,7 @@ interface Description<P, B, A> {
 
 export interface Operation extends Description<v.ObjectEntries, BodySchema, v.GenericSchema>, Route {}
 
-/** Throws where a body or a parameter of the path lacks what tests and clients need: it is a mistake in this program. */
+/** Throws where a parameter of the path lacks what routes and tests need: a mistake in this program. */
 export function operation<
   A extends v.GenericSchema,
   P extends v.ObjectEntries = Record<never, never>,
@@ -53,15 +53,11 @@ export function operation<
   ) => Promise<v.InferOutput<A>>;
 }): Operation {
   const { id, body: schema, maxBodyBytes = MAX_BODY_BYTES, isWrite, path } = description;
-  if (schema && !jsonSchema(schema).examples?.length)
-    throw new Error(`the body of ${id} needs v.examples([...])`);
   const entries = (description.parameters ?? {}) as P;
   const pattern = patternOf(path, (name) => {
     const { pattern, examples } = jsonSchema(entries[name]);
     if (pattern === undefined || !examples?.length)
-      throw new Error(
-        `the path parameter '${name}' of ${id} needs a schema with matching() and v.examples([...])`,
-      );
+      throw new Error(`${id}: {${name}} needs matching() and v.examples([...])`);
     return pattern.slice(1, -1);
   });
   const form = patternOf(path, () => "[^/]+");

@@ -63,15 +63,24 @@ const JSON_OBJECT = {
   maxBytes: 64 * KIB,
 } as const;
 
-/** `names` is the part of the pattern after the folder. Throws for what listings and cache names cannot cope with. */
-export function kind({ names, ...rest }: Omit<Kind, "pattern"> & { readonly names: string }): Kind {
-  const { name, folder, ownership } = rest;
-  // Listings enter folders of one level only, and a folder is a reserved cache name.
-  if (!/^([a-z0-9][a-z0-9-]*\/)?$/.test(folder))
-    throw new Error(`kind ${name}: the folder '${folder}' must be one level, such as '${name}/', or empty`);
-  // A reindex finds these objects by their folder.
-  if (ownership.by === "content" && folder === "")
-    throw new Error(`kind ${name}: objects whose content names their owner need a folder`);
+/**
+ * Listings enter folders of one level only, and a reindex finds objects whose content names their owner by their folder:
+ * the types refuse other entries.
+ */
+type EntryIn<F extends string> = Omit<Kind, "pattern" | "folder" | "ownership"> & {
+  readonly folder: F extends ""
+    ? F
+    : F extends `${infer Level}/`
+      ? Level extends `${string}/${string}`
+        ? never
+        : F
+      : never;
+  readonly ownership: F extends "" ? Exclude<Ownership, { readonly by: "content" }> : Ownership;
+  /** The part of the pattern after the folder. */
+  readonly names: string;
+};
+
+function kind<const F extends string>({ names, ...rest }: EntryIn<F> & { readonly folder: F }): Kind {
   return { ...rest, pattern: new RegExp(`^${rest.folder}${names}$`) };
 }
 
