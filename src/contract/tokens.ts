@@ -50,7 +50,7 @@ export const TOKEN_REQUEST = v.pipe(
       // A name beginning with oidc: could pass for an exchanged token in "pushed by".
       matching(
         /^(?!oidc:)[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$/,
-        "must begin with a letter or digit, have at most 128 letters, digits and ._:/@+-, and not begin with oidc:, as the names of exchanged tokens do",
+        "must begin with a letter or digit, have at most 128 letters, digits and ._:/@+-, and not begin with oidc:",
       ),
     ),
     permissions: someOf(oneOf(PERMISSIONS), PERMISSIONS.length),
