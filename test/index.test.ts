@@ -8,7 +8,7 @@ import { ROUTES } from "../src/routes.ts";
 import { type WatchedBucket, watch } from "./support/bucket.ts";
 import { cacheWith, keys, PULL_TOKEN, PUSH_TOKEN } from "./support/cache.ts";
 import { captureLog } from "./support/log.ts";
-import { BUILD_ID, DRV_HASH, HASH, NAR_HASH } from "./support/objects.ts";
+import { HASH, NAR_HASH, OBJECTS } from "./support/objects.ts";
 import { expectRefusal } from "./support/refusal.ts";
 import { SLOW_MS } from "./support/slow.ts";
 import { push, testPath } from "./support/store-paths.ts";
@@ -16,15 +16,7 @@ import { push, testPath } from "./support/store-paths.ts";
 afterEach(reset);
 const log = captureLog();
 
-const OBJECT_PATHS = [
-  `/${HASH}.narinfo`,
-  `/nar/${NAR_HASH}.nar`,
-  `/${HASH}.ls`,
-  `/log/${HASH}-demo.drv`,
-  `/realisations/sha256:${DRV_HASH}!out.doi`,
-  `/build-trace-v2/${HASH}-demo.drv/out.doi`,
-  `/debuginfo/${BUILD_ID}.debug`,
-];
+const OBJECT_PATHS = OBJECTS.map(({ key }) => `/${key}`);
 
 function watchedCache(): [ReturnType<typeof cacheWith>, WatchedBucket] {
   const watched = watch(env.BUCKET);

@@ -6,8 +6,26 @@ import { HttpError } from "../http/errors.ts";
 import { FormatError } from "../nix/format-error.ts";
 import { jsonSchema } from "./json-schema.ts";
 
-/** Of an object. */
-export type BodySchema = v.GenericSchema & { readonly entries: v.ObjectEntries };
+/** Of an object, with an example for clients and tests: `v.pipe(v.object({...}), v.examples([...]))`. */
+export type BodySchema = v.GenericSchema & {
+  readonly entries: v.ObjectEntries;
+  readonly pipe: readonly [
+    ...unknown[],
+    { readonly type: "examples"; readonly examples: readonly unknown[] },
+  ];
+};
+
+/** Why the parameters of a path are none; `undefined` where they are. */
+export function misfitOf(
+  parameters: v.ObjectEntries,
+  inPath: Readonly<Record<string, string>>,
+): string | undefined {
+  for (const [name, text] of Object.entries(inPath)) {
+    const issue = parameters[name] && v.safeParse(parameters[name], text).issues?.[0];
+    if (issue) return `the path parameter '${name}' ${issue.message}`;
+  }
+  return undefined;
+}
 
 /** Throws {@link HttpError} 400. */
 export function parseParameters<P extends v.ObjectEntries>(
@@ -27,7 +45,7 @@ export function parseParameters<P extends v.ObjectEntries>(
   return validated(v.object(entries), values, (path, why) => `parameter '${path}' ${why}`);
 }
 
-/** An empty body is an empty object. Throws {@link HttpError} 400, or 413 for a body or a list in it that is too large. */
+/** An empty body is an empty object where that is one. Throws {@link HttpError} 400, or 413 for a body or a list in it that is too large. */
 export async function parseBody<S extends BodySchema>(
   request: Request,
   schema: S,
@@ -35,7 +53,10 @@ export async function parseBody<S extends BodySchema>(
 ): Promise<v.InferOutput<S>> {
   const text = decodeUtf8(await readBody(request, maxBytes));
   const example = () => JSON.stringify(jsonSchema(schema).examples?.[0]);
-  const value = text.trim() === "" ? {} : parseJson(text, example);
+  const isEmpty = text.trim() === "";
+  if (isEmpty && !v.is(schema, {}))
+    throw new HttpError(400, `the body is empty; it must be like ${example()}`);
+  const value = isEmpty ? {} : parseJson(text, example);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new HttpError(400, `the body must be an object like ${example()}`);
   }

@@ -89,8 +89,7 @@ export function openApi(operations: readonly Operation[], server: string) {
     info: {
       title: "nix-cache",
       version: "1",
-      description:
-        "The native API of a Nix binary cache, beside the protocol that Nix itself speaks. A credential is a token, sent as Bearer or as the password of Basic with any user name.",
+      description: "The native API of a Nix binary cache, beside Nix's own protocol.",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: server }],

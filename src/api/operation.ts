@@ -4,7 +4,7 @@ import type * as v from "valibot";
 import type { RoutePermission } from "../auth/gate/authorize.ts";
 import type { Context, Route } from "../context.ts";
 import { requireValidConfig } from "../valid-config.ts";
-import { type BodySchema, parseBody, parseParameters } from "./input.ts";
+import { type BodySchema, misfitOf, parseBody, parseParameters } from "./input.ts";
 import { json } from "./json.ts";
 import { jsonSchema } from "./json-schema.ts";
 
@@ -35,6 +35,7 @@ interface Description<P, B, A> {
 
 export interface Operation extends Description<v.ObjectEntries, BodySchema, v.GenericSchema>, Route {}
 
+/** Throws where a parameter of the path lacks what routes and tests need: a mistake in this program. */
 export function operation<
   A extends v.GenericSchema,
   P extends v.ObjectEntries = Record<never, never>,
@@ -51,9 +52,15 @@ export function operation<
     },
   ) => Promise<v.InferOutput<A>>;
 }): Operation {
-  const { body: schema, maxBodyBytes = MAX_BODY_BYTES, isWrite, path } = description;
+  const { id, body: schema, maxBodyBytes = MAX_BODY_BYTES, isWrite, path } = description;
   const entries = (description.parameters ?? {}) as P;
-  const pattern = patternOf(path, entries);
+  const pattern = patternOf(path, (name) => {
+    const { pattern, examples } = jsonSchema(entries[name]);
+    if (pattern === undefined || !examples?.length)
+      throw new Error(`${id}: {${name}} needs matching() and v.examples([...])`);
+    return pattern.slice(1, -1);
+  });
+  const form = patternOf(path, () => "[^/]+");
   const handler = async (context: Context): Promise<Response> => {
     const { request } = context;
     const inPath = pattern.exec(`/${context.path}`)?.groups ?? {};
@@ -61,14 +68,17 @@ export function operation<
     const body = schema && (await parseBody(request, schema, maxBodyBytes));
     return json(request, await handle(context, { parameters, body: body as v.InferOutput<B> }));
   };
-  return { ...description, pattern, handler: isWrite ? requireValidConfig(handler) : handler };
+  return {
+    ...description,
+    pattern,
+    misfit: (text) => misfitOf(entries, form.exec(text)?.groups ?? {}),
+    handler: isWrite ? requireValidConfig(handler) : handler,
+  };
 }
 
-/** A parameter of the path is matched by the pattern of its schema. */
-function patternOf(path: string, parameters: v.ObjectEntries): RegExp {
-  const source = path.replaceAll(".", "\\.").replace(/\{(\w+)\}/g, (_, name: string) => {
-    const { pattern = "" } = jsonSchema(parameters[name]);
-    return `(?<${name}>${pattern.slice(1, -1)})`;
-  });
+function patternOf(path: string, patternOfParameter: (name: string) => string): RegExp {
+  const source = path
+    .replaceAll(".", "\\.")
+    .replace(/\{(\w+)\}/g, (_, name: string) => `(?<${name}>${patternOfParameter(name)})`);
   return new RegExp(`^${ROOT}${source}$`);
 }

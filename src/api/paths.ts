@@ -48,7 +48,7 @@ export const PATH_OPERATIONS = [
     isWrite: true,
     summary: "Delete a path.",
     description:
-      "Its NAR follows a day later, unless something refers to it by then. After a 503 repeat it: what has been deleted until then leaves every closure whole.",
+      "Its NAR follows a day later, unless something refers to it by then. Repeat it after a 503: every closure is whole meanwhile.",
     parameters: {
       hash: HASH_PART,
       closure: v.exactOptional(

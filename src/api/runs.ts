@@ -18,7 +18,7 @@ import type { BodySchema } from "./input.ts";
 import { type Operation, operation } from "./operation.ts";
 
 const STEPWISE =
-  "Does one step and answers how far it is; the other steps follow by themselves. Asked again while it goes on, it does the next one.";
+  "Does one step and answers how far it is; the others follow by themselves, or with each request.";
 
 export const RUN_OPERATIONS = [
   ...run({
@@ -53,8 +53,7 @@ export const RUN_OPERATIONS = [
   ...run({
     kind: "gc",
     summary: "Collect what nothing keeps.",
-    description:
-      "A run that would remove more than half of the cache stops, unless it is told to go on with force.",
+    description: "A run that would remove more than half of the cache stops, unless force is set.",
     statusSummary: "What the last collection did, or has done so far.",
     options: GC_OPTIONS,
     report: GC_REPORT,

@@ -30,6 +30,16 @@ export function ownerTypeOf(key: string): OwnerType | undefined {
   return ownership === undefined || ownership.by === "itself" ? undefined : ownership.of;
 }
 
+/** The largest companion of its kind: decoded bytes. */
+export function maxBytesOf(key: string): number {
+  return kindOf(key)?.maxBytes ?? 0;
+}
+
+/** Whether objects of a kind are JSON objects. */
+export function isJson({ contentType, ownership }: Kind): boolean {
+  return ownership.by === "content" || contentType === "application/json";
+}
+
 /** Whether the content of an object names its owner, so that the catalog needs a row for it. */
 export function namesOwnerInContent(key: string): boolean {
   return kindOf(key)?.ownership.by === "content";

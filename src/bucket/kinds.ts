@@ -6,7 +6,7 @@ import { archiveIn, outPathIn } from "./owners.ts";
 export interface Kind {
   /** Its name in messages. */
   readonly name: string;
-  /** The folder of its objects, with a slash at the end; empty for the top level. */
+  /** The folder of its objects, one level and of this kind alone, with a slash at the end; empty for the top level. */
   readonly folder: string;
   /** Anchored; the path without its leading slash. Any key that matches may be read. */
   readonly pattern: RegExp;
@@ -69,8 +69,24 @@ const JSON_OBJECT = {
   maxBytes: SMALL_JSON_BYTES,
 } as const;
 
-/** `names` is the part of the pattern after the folder. */
-function kind({ names, ...rest }: Omit<Kind, "pattern"> & { readonly names: string }): Kind {
+/**
+ * Listings enter folders of one level only, and a reindex finds objects whose content names their owner by their folder:
+ * the types refuse other entries.
+ */
+type EntryIn<F extends string> = Omit<Kind, "pattern" | "folder" | "ownership"> & {
+  readonly folder: F extends ""
+    ? F
+    : F extends `${infer Level}/`
+      ? Level extends `${string}/${string}`
+        ? never
+        : F
+      : never;
+  readonly ownership: F extends "" ? Exclude<Ownership, { readonly by: "content" }> : Ownership;
+  /** The part of the pattern after the folder. */
+  readonly names: string;
+};
+
+function kind<const F extends string>({ names, ...rest }: EntryIn<F> & { readonly folder: F }): Kind {
   return { ...rest, pattern: new RegExp(`^${rest.folder}${names}$`) };
 }
 

@@ -1,5 +1,5 @@
-// Uploading the companions of store paths: listings, logs, debug info.
-import { ownerOf } from "../bucket/companions.ts";
+// Uploading the companions of store paths that are stored as they were sent: listings, logs, debug info.
+import { isJson, ownerOf } from "../bucket/companions.ts";
 import { type Kind, keyOf } from "../bucket/kinds.ts";
 import { putSmall } from "../bucket/operation.ts";
 import type { Handler } from "../context.ts";
@@ -29,7 +29,7 @@ export function putMetadata(kind: Kind): Handler {
  */
 async function checkedText(body: Uint8Array, coding: Coding | undefined, kind: Kind): Promise<string> {
   const plain = coding === undefined ? body : await decode(body, coding, kind.maxBytes);
-  if (kind.contentType !== "application/json") return "";
+  if (!isJson(kind)) return "";
   const text = decodeUtf8(plain);
   checkJsonObject(text, kind);
   return text;

@@ -52,7 +52,7 @@ const SUMMARY = {
   last_push: TIME,
   pushed_by: described("Whose token the last push had.", TEXT),
   incomplete: described(
-    "References were missing when it was last pushed or reindexed; only an open cache takes such a path.",
+    "References were missing when it was last pushed or reindexed, in an open cache.",
     FLAG,
   ),
 };

@@ -5,7 +5,13 @@ import { COUNT, described, listOf, matching, named, STORE_PATH, TEXT, TIME, whol
 /** One segment of a URL that needs no escapes. */
 export const PIN_NAME = described(
   "The name of a pin.",
-  matching(/^[0-9A-Za-z][0-9A-Za-z._+=-]{0,127}$/, "must be a pin's name"),
+  v.pipe(
+    matching(
+      /^[0-9A-Za-z][0-9A-Za-z._+=-]{0,127}$/,
+      "must be a pin's name: at most 128 letters, digits and ._+=-, the first a letter or digit",
+    ),
+    v.examples(["deployed"]),
+  ),
 );
 
 const MAX_KEEP_REVISIONS = 1000;

@@ -56,7 +56,10 @@ export function someOf<S extends v.GenericSchema>(item: S, max: number) {
 
 export const HASH_PART = described(
   "The hash part of a store path.",
-  matching(new RegExp(`^${NIX32_CLASS}{32}$`), "must be the 32 characters of a store path's hash part"),
+  v.pipe(
+    matching(new RegExp(`^${NIX32_CLASS}{32}$`), "must be the 32 characters of a store path's hash part"),
+    v.examples(["3m5fd0cx9d74whnzm8ryrjgglb2gs4b2"]),
+  ),
 );
 export const BASE_NAME = described(
   "A store path without the directory of the store.",

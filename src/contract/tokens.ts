@@ -17,7 +17,10 @@ import {
 /** 128 random bits, in base64url. */
 export const TOKEN_ID = described(
   "The id of a token.",
-  matching(/^[A-Za-z0-9_-]{22}$/, "must be a token's id"),
+  v.pipe(
+    matching(/^[A-Za-z0-9_-]{22}$/, "must be a token's id: 22 letters, digits, - and _"),
+    v.examples(["AAAAAAAAAAAAAAAAAAAAAA"]),
+  ),
 );
 
 /** Seconds. A shorter token could end before its job has begun. */
@@ -47,7 +50,7 @@ export const TOKEN_REQUEST = v.pipe(
       // A name beginning with oidc: could pass for an exchanged token in "pushed by".
       matching(
         /^(?!oidc:)[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$/,
-        "must begin with a letter or digit, have at most 128 letters, digits and ._:/@+-, and not begin with oidc:, as the names of exchanged tokens do",
+        "must begin with a letter or digit, have at most 128 letters, digits and ._:/@+-, and not begin with oidc:",
       ),
     ),
     permissions: someOf(oneOf(PERMISSIONS), PERMISSIONS.length),

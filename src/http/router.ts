@@ -10,6 +10,8 @@ export interface Route<Permission, Handler> {
   readonly handler: Handler;
   /** Whether the path ends in a name that may contain a raw `?`: then path and query are also tried as one name. */
   readonly nameMayHaveQuestionMark?: boolean;
+  /** What is wrong with a path that differs from the route's only by the form of a parameter; `undefined` for any other. */
+  readonly misfit?: (path: string) => string | undefined;
   /** Limits the route to queries with one of these parameters. It must precede the route without this limit. */
   readonly query?: readonly string[];
 }
@@ -21,8 +23,8 @@ export interface RouteMatch<R> {
 }
 
 /**
- * Finds the route of a request. Throws {@link HttpError} 404 for a path without a route, and 405 with `Allow` for a
- * known path with another method (RFC 9110, 15.5.6).
+ * Finds the route of a request. Throws {@link HttpError} 404 for a path without a route, 400 if that is because of the
+ * form of a parameter, and 405 with `Allow` for a known path with another method (RFC 9110, 15.5.6).
  */
 export function matchRoute<R extends Route<unknown, unknown>>(
   routes: readonly R[],
@@ -40,6 +42,10 @@ export function matchRoute<R extends Route<unknown, unknown>>(
     if (route.method === "GET") allowed.add("HEAD");
   }
   if (allowed.size === 0) {
+    for (const { method, misfit } of routes) {
+      const problem = method === wanted ? misfit?.(path.path) : undefined;
+      if (problem !== undefined) throw new HttpError(400, problem);
+    }
     throw new HttpError(
       404,
       "no such path in a binary cache; see / for what this server is, /api/v1/openapi.json for its API",

@@ -74,7 +74,10 @@ export async function refusal(
 
 function operationOf(method: Method, path: string): OperationObject {
   const [route = ""] = path.split("?");
-  const operation = OPERATIONS.find((each) => each.method === method && each.pattern.test(`/api/v1${route}`));
+  const at = `/api/v1${route}`;
+  const ofMethod = OPERATIONS.filter((each) => each.method === method);
+  const operation =
+    ofMethod.find(({ pattern }) => pattern.test(at)) ?? ofMethod.find(({ misfit }) => misfit?.(at));
   if (operation === undefined) throw new Error(`no operation for ${method} ${route}`);
   return describedAs(operation);
 }

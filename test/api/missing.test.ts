@@ -85,7 +85,7 @@ describe("POST /api/v1/missing", () => {
 
   it.each([
     ["no JSON", "{", /not JSON/],
-    ["an empty body", "", /^paths: is missing$/],
+    ["an empty body", "", /^the body is empty; it must be like \{"paths"/],
     ["no object", "null", /must be an object like \{"paths"/],
     ["a list", '["a"]', /must be an object like \{"paths"/],
     ["no list", '{"paths": "a"}', /^paths: must be a list$/],

@@ -15,12 +15,11 @@ import { ROUTES } from "../../src/routes.ts";
 import { ADMIN_TOKEN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
 import { createIssuer, KEY_SET } from "../support/oidc-issuer.ts";
+import { bodyOf, pathOf } from "../support/operations.ts";
 import { apiCache, breakCatalog, call, inCatalog } from "./api.ts";
 import { APP, DEMO, LIB, narInfoOf, pushRealClosure } from "./real-closure.ts";
 import { DOCUMENT, describedAs, violations } from "./schema.ts";
 
-/** An id that no token has. */
-const NO_TOKEN = "A".repeat(22);
 const TOKEN_SECRET = "a-secret-that-mints-tokens-and-is-long-enough";
 const { secret: SIGNING_KEY } = await generateSecretKey("cache-1");
 /** A pin that there is, and one that there is not. */
@@ -49,7 +48,7 @@ describe("the description and the routes", () => {
   });
 
   it.each(OPERATIONS)("$method $path reaches its own operation", (operation) => {
-    const path = `/api/v1${pathOf(operation, {})}`;
+    const path = `/api/v1${pathOf(operation)}`;
     expect(matchRoute(ROUTES, operation.method, { path, query: "" }).route).toBe(operation);
   });
 
@@ -146,22 +145,38 @@ describe("the description", () => {
   );
 });
 
-/** How each documented refusal comes about, for any operation that documents it. */
-const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Promise<unknown>> = {
-  200: async (cache, documented) => {
-    switch (documented.operation.id) {
-      case "exchangeToken":
-        return sendIdentity(documented);
-      case "getToken":
-      case "revokeToken": {
-        const request = { token: ADMIN_TOKEN, body: BODIES.mintToken };
-        const { body } = await call<{ id: string }>(cache, "POST", "/tokens", request);
-        return send(cache, documented, { id: body.id });
-      }
-      default:
-        return send(cache, documented);
-    }
+type Provoke = (cache: TestCache, documented: Documented) => Promise<unknown>;
+
+/** By operation: how an answer comes about that depends on more than the closure and the pin that are there. */
+const PROVOKE_OF: Readonly<Record<string, Readonly<Record<string, Provoke>>>> = {
+  exchangeToken: {
+    200: (_, documented) => sendIdentity(documented),
+    413: (_, documented) => sendIdentity(documented, { body: TOO_LARGE }),
+    429: async (_, documented) => {
+      await fillTokens(IDENTITY_NAME);
+      return sendIdentity(documented);
+    },
   },
+  getToken: { 200: sendMinted },
+  revokeToken: { 200: sendMinted },
+  deletePath: { 409: (cache, documented) => send(cache, documented, { values: { hash: APP } }) },
+  putPin: {
+    409: (cache, documented) =>
+      send(cache, documented, { body: { store_path: `/nix/store/${"0".repeat(32)}-absent` } }),
+  },
+  resign: { 409: (cache, documented) => send(cache, documented, { body: { drop: "cache-1" } }) },
+  gc: {
+    409: async (cache, documented) => {
+      await call(cache, "POST", "/gc", { token: ADMIN_TOKEN });
+      await inCatalog(({ sql }) => void sql.exec("UPDATE runs SET finished = NULL WHERE kind = 'gc'"));
+      return send(cache, documented, { body: { dry_run: true } });
+    },
+  },
+};
+
+/** How each documented answer comes about, for any operation that documents it. */
+const PROVOKE: Readonly<Record<string, Provoke>> = {
+  200: (cache, documented) => send(cache, documented),
   400: (cache, documented) => send(cache, documented, { query: "?nonsense=1" }),
   401: (_, documented) => send(apiCache({ PULL_TOKEN }), documented, { token: "wrong" }),
   403: async (cache, documented) => {
@@ -169,7 +184,7 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
       case "admin":
         return send(cache, documented, { token: PUSH_TOKEN });
       case "pull": {
-        const elsewhere = { ...BODIES.mintToken, permissions: ["pull"], caches: ["another"] };
+        const elsewhere = { ...MINT, permissions: ["pull"], caches: ["another"] };
         const request = { token: ADMIN_TOKEN, body: elsewhere };
         const { body } = await call<{ token: string }>(cache, "POST", "/tokens", request);
         return send(apiCache({ TOKEN_SECRET, PULL_TOKEN }), documented, { token: body.token });
@@ -178,29 +193,11 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
         return send(apiCache({ PULL_TOKEN }), documented, { token: PULL_TOKEN });
     }
   },
-  404: (cache, documented) => send(cache, documented, { hash: "0".repeat(32), name: NO_PIN, id: NO_TOKEN }),
-  409: async (cache, documented) => {
-    switch (documented.operation.id) {
-      case "putPin":
-        return send(cache, documented, { body: { store_path: `/nix/store/${"0".repeat(32)}-absent` } });
-      case "resign":
-        return send(cache, documented, { body: { drop: "cache-1" } });
-      case "gc":
-        await call(cache, "POST", "/gc", { token: ADMIN_TOKEN });
-        await inCatalog(({ sql }) => void sql.exec("UPDATE runs SET finished = NULL WHERE kind = 'gc'"));
-        return send(cache, documented, { body: { dry_run: true } });
-      default:
-        return send(cache, documented, { hash: APP });
-    }
-  },
-  413: (cache, documented) =>
-    documented.operation.permission === "none"
-      ? sendIdentity(documented, { body: TOO_LARGE })
-      : send(cache, documented, { body: TOO_LARGE }),
+  404: (cache, documented) => send(cache, documented, { values: ABSENT }),
+  413: (cache, documented) => send(cache, documented, { body: TOO_LARGE }),
   429: async (cache, documented) => {
-    const isExchange = documented.operation.id === "exchangeToken";
-    await fillTokens(isExchange ? IDENTITY_NAME : BODIES.mintToken.name);
-    return isExchange ? sendIdentity(documented) : send(cache, documented);
+    await fillTokens(MINT.name);
+    return send(cache, documented);
   },
   503: async (cache, documented) => {
     if (documented.operation.permission === "none") return sendIdentity(documented, { isDown: true });
@@ -211,13 +208,14 @@ const PROVOKE: Record<string, (cache: TestCache, documented: Documented) => Prom
 
 const LIB_PATH = /^StorePath: (.*)$/m.exec(narInfoOf(LIB))?.[1];
 
-/** Valid bodies, where the example of the description is none in this cache. */
-const BODIES = {
-  missing: { paths: [LIB] },
+/** Values of path parameters of what is there, and of what is not; other parameters have their schema's example. */
+const PRESENT = { hash: DEMO, name: PIN };
+const ABSENT = { hash: "0".repeat(32), name: NO_PIN };
+const MINT = { name: "ci", permissions: ["push"], caches: ["nix-cache"], expires_in: 3600 };
+/** By operation: valid bodies, where the example of the description would be refused in this cache. */
+const BODIES: Readonly<Record<string, unknown>> = {
   putPin: { store_path: LIB_PATH, keep_revisions: 3 },
-  gc: {},
-  mintToken: { name: "ci", permissions: ["push"], caches: ["nix-cache"], expires_in: 3600 },
-  exchangeToken: {},
+  resign: {},
 };
 /** More than any operation takes. */
 const TOO_LARGE = { paths: Array(20_001).fill(LIB) };
@@ -229,26 +227,24 @@ function send(
   {
     query = "",
     token = ADMIN_TOKEN,
-    body = (BODIES as Record<string, unknown>)[operation.id] ?? exampleOf(operation),
-    ...inPath
-  }: { query?: string; token?: string; body?: unknown; hash?: string; name?: string; id?: string } = {},
+    body = BODIES[operation.id] ?? bodyOf(operation),
+    values = PRESENT,
+  }: { query?: string; token?: string; body?: unknown; values?: Readonly<Record<string, string>> } = {},
 ) {
-  const path = pathOf(operation, inPath) + query;
+  const path = pathOf(operation, values) + query;
   return call<unknown>(cache, operation.method, path, { token, ...(operation.body && { body }) });
 }
 
-function exampleOf({ body }: Operation): unknown {
-  return body && jsonSchema(body).examples?.[0];
-}
-
-function pathOf({ path }: Operation, { hash = DEMO, name = PIN, id = NO_TOKEN }): string {
-  return path.replace("{hash}", hash).replace("{name}", name).replace("{id}", id);
+/** Of a token that there is. */
+async function sendMinted(cache: TestCache, documented: Documented) {
+  const { body } = await call<{ id: string }>(cache, "POST", "/tokens", { token: ADMIN_TOKEN, body: MINT });
+  return send(cache, documented, { values: { id: body.id } });
 }
 
 /** With the token of an issuer, which may be down. */
 async function sendIdentity(
   documented: Documented,
-  { isDown = false, body = BODIES.exchangeToken }: { isDown?: boolean; body?: object } = {},
+  { isDown = false, body = {} }: { isDown?: boolean; body?: object } = {},
 ) {
   const issuer = await createIssuer(inject("oidcServer"));
   const rule = { issuer: issuer.url, audience: "cache", claims: { repository: "acme/app" } };
@@ -283,14 +279,15 @@ describe("every documented answer is given and has the documented shape", () => 
   it.each(ANSWERS)("$operation.method $operation.path: $status", async ({ status, ...documented }) => {
     const cache = apiCache({ TOKEN_SECRET, SIGNING_KEY });
     await pushRealClosure(cache);
-    const { id, method, path } = documented.operation;
+    const { id, path } = documented.operation;
     if (path.includes("{name}")) {
       await call(cache, "PUT", `/pins/${PIN}`, { token: ADMIN_TOKEN, body: BODIES.putPin });
     }
     // A status of a run is there once one has been begun.
     if (/Status$/.test(id) && status === "200") await call(cache, "POST", path, { token: ADMIN_TOKEN });
-    const provoke = PROVOKE[status];
-    expect(provoke, `${method} ${path} documents ${status}, and no test provokes it`).toBeDefined();
-    expect(await provoke?.(cache, documented)).toMatchObject({ status: Number(status) });
+    const provoke = PROVOKE_OF[id]?.[status] ?? PROVOKE[status];
+    const hint = `${id} documents ${status}: say in PROVOKE_OF.${id} how it comes about, or give it a body in BODIES`;
+    expect(provoke, hint).toBeDefined();
+    expect(await provoke?.(cache, documented), hint).toMatchObject({ status: Number(status) });
   });
 });

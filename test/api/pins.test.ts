@@ -82,7 +82,8 @@ describe("a pin", () => {
   });
 
   it.each([
-    ["", /^store_path: is missing$/],
+    ["{}", /^store_path: is missing$/],
+    ["", /^the body is empty; it must be like {"store_path":/],
     ["nonsense", /^the body is not JSON; it must be like \{"store_path":"\/nix\/store\//],
     [[], /^the body must be an object like \{/],
     [{ store_path: "hello" }, /^store_path: must be a store path: \/nix\/store\/HASH-NAME$/],
@@ -98,7 +99,12 @@ describe("a pin", () => {
     expect(await refusal(cache, "PUT", "/pins/p", 400, { token, body })).toMatch(detail);
   });
 
-  it.each(["a/b", "-x", "a%20b", "x".repeat(129)])("is not named %s", async (name) => {
-    expect((await apiCache().fetch(`/api/v1/pins/${name}`)).status).toBe(404);
+  it.each([
+    ["a/b", 404],
+    ["-x", 400],
+    ["a%20b", 400],
+    ["x".repeat(129), 400],
+  ])("is not named %s", async (name, status) => {
+    expect((await apiCache().fetch(`/api/v1/pins/${name}`)).status).toBe(status);
   });
 });

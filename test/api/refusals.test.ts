@@ -1,9 +1,12 @@
 /** What every route of the API refuses alike: permissions, methods, a catalog that fails. */
 import { reset } from "cloudflare:test";
+import * as v from "valibot";
 import { afterEach, describe, expect, it } from "vitest";
+import { OPERATIONS } from "../../src/api/operations.ts";
 import type { Problem } from "../../src/http/problem.ts";
 import { ADMIN_TOKEN, PULL_TOKEN, PUSH_TOKEN } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
+import { bodyOf, pathOf } from "../support/operations.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { push, testPath } from "../support/store-paths.ts";
 import { apiCache, breakCatalog, call, type Method, refusal } from "./api.ts";
@@ -31,22 +34,22 @@ const ADMIN: [Method, string, number][] = [
   ["GET", "/gc", 404],
 ];
 
-function bodyOf(path: string): { body?: unknown } {
+function sentTo(path: string): { body?: unknown } {
   return path === "/missing" ? { body: { paths: [] } } : {};
 }
 
 describe("permissions", () => {
   it.each(PULL)("a public cache answers %s %s to anybody", async (method, path, status) => {
-    expect(await call(apiCache(), method, path, bodyOf(path))).toMatchObject({ status });
+    expect(await call(apiCache(), method, path, sentTo(path))).toMatchObject({ status });
   });
 
   it.each(PULL)("a private cache answers %s %s to its readers only", async (method, path, status) => {
     const cache = apiCache({ PULL_TOKEN });
     for (const token of [PULL_TOKEN, PUSH_TOKEN, ADMIN_TOKEN]) {
-      expect(await call(cache, method, path, { token, ...bodyOf(path) })).toMatchObject({ status });
+      expect(await call(cache, method, path, { token, ...sentTo(path) })).toMatchObject({ status });
     }
     for (const token of [undefined, "wrong"]) {
-      const answer = await call(cache, method, path, { ...(token && { token }), ...bodyOf(path) });
+      const answer = await call(cache, method, path, { ...(token && { token }), ...sentTo(path) });
       expect(answer.status).toBe(401);
       expect(answer.headers.get("WWW-Authenticate")).toMatch(/^Basic /);
     }
@@ -77,8 +80,11 @@ describe("a refusal under /api is a problem", () => {
     ["GET", "/api", 404, "Not Found"],
     ["GET", "/api?x", 404, "Not Found"],
     ["GET", "/api/v2/paths", 404, "Not Found"],
-    ["GET", "/api/v1/paths/tooshort", 404, "Not Found"],
-    ["GET", `/api/v1/paths/${"e".repeat(32)}`, 404, "Not Found"],
+    ["GET", "/api/v1/paths/tooshort", 400, "Bad Request"],
+    ["GET", `/api/v1/paths/${"e".repeat(32)}`, 400, "Bad Request"],
+    ["GET", `/api/v1/paths/${HASH}/nonsense`, 404, "Not Found"],
+    ["PUT", "/api/v1/paths/tooshort", 404, "Not Found"],
+    ["GET", "/api/v1/tokens/exchange", 405, "Method Not Allowed"],
     ["GET", "/api/v1/paths/", 400, "Bad Request"],
     ["GET", "/api/v1/%zz", 400, "Bad Request"],
     ["GET", `/api/${"x".repeat(2000)}`, 414, "URI Too Long"],
@@ -94,6 +100,34 @@ describe("a refusal under /api is a problem", () => {
     expect(problem).toEqual({ type: "about:blank", title, status, detail: expect.any(String) });
     expect(problem.detail).toMatch(/^[\x20-\x7e]+$/);
   });
+
+  it.each(OPERATIONS.filter(({ path }) => path.includes("{")))(
+    "$method $path: says which form the parameter must have",
+    async (operation) => {
+      for (const name of operation.path.match(/(?<=\{)\w+(?=\})/g) ?? []) {
+        const path = pathOf(operation, { [name]: "!" });
+        expect(await refusal(apiCache(), operation.method, path, 400)).toMatch(
+          new RegExp(`^the path parameter '${name}' must be `),
+        );
+      }
+    },
+  );
+
+  it("says what form a path's hash has", async () => {
+    expect(await refusal(apiCache(), "GET", "/paths/nothash", 400)).toBe(
+      "the path parameter 'hash' must be the 32 characters of a store path's hash part",
+    );
+  });
+
+  it.each(OPERATIONS.filter(({ body }) => body && !v.is(body, {})))(
+    "$method $path: says what an empty body should be",
+    async (operation) => {
+      const { method } = operation;
+      expect(await refusal(apiCache(), method, pathOf(operation), 400, { token: ADMIN_TOKEN })).toBe(
+        `the body is empty; it must be like ${JSON.stringify(bodyOf(operation))}`,
+      );
+    },
+  );
 
   it("says which methods there are", async () => {
     const answer = await apiCache().fetch(`/api/v1/paths/${HASH}`, { method: "PUT" });
@@ -147,7 +181,7 @@ describe("with a catalog that fails", () => {
   ] as [Method, string][])("%s %s is a 503 that says to try again", async (method, path) => {
     const cache = apiCache();
     await breakCatalog();
-    const answer = await call<Problem>(cache, method, path, { token: ADMIN_TOKEN, ...bodyOf(path) });
+    const answer = await call<Problem>(cache, method, path, { token: ADMIN_TOKEN, ...sentTo(path) });
     expect(answer.status).toBe(503);
     expect(answer.headers.get("Retry-After")).toBe("5");
     expect(answer.body.detail).toMatch(/catalog .* did not answer.* try/);

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
 import { watch } from "../support/bucket.ts";
 import { cacheWith, keys, store } from "../support/cache.ts";
-import { BUILD_ID, DRV_HASH, HASH, NAR_HASH } from "../support/objects.ts";
+import { BUILD_ID, DRV_HASH, HASH, METADATA, NAR_HASH, OBJECTS } from "../support/objects.ts";
 import { expectRefusal } from "../support/refusal.ts";
 
 afterEach(reset);
@@ -58,6 +58,12 @@ describe("raw and percent-encoded spellings reach the same object", () => {
       const [get, head] = [await cache.get(path), await cache.head(path)];
       expect([path, get.status, head.status, get.text]).toEqual([path, 200, 200, "it"]);
     }
+  });
+
+  test.each(OBJECTS)("of a $kind", async ({ key }) => {
+    await store(key, "it");
+    const encoded = key.replace(/[^/]/g, (character) => `%${character.charCodeAt(0).toString(16)}`);
+    for (const path of [key, encoded]) expect((await cache.get(`/${path}`)).text).toBe("it");
   });
 
   test("a plus is never a space", async () => {
@@ -141,6 +147,7 @@ describe("no name of an object: 404 without asking the bucket", () => {
     "/wp-login.php",
     "/.env",
     "/.well-known/acme-challenge/x",
+    ...METADATA.flatMap(({ key }) => [`/x/${key}`, `/${key}/x`, `/${key}~`, `/x${key}`]),
   ])("%s", async (path) => {
     const watched = watch(env.BUCKET);
     const watchedCache = cacheWith({ BUCKET: watched.bucket });

@@ -2,9 +2,13 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
+import { OPERATIONS } from "../../src/api/operations.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
+import { TOKEN_SECRET } from "../auth/wallet.ts";
 import { ADMIN_TOKEN, cacheWith, keys, PULL_TOKEN, PUSH_TOKEN } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
+import { METADATA } from "../support/objects.ts";
+import { bodyOf, pathOf } from "../support/operations.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { publishPath } from "../support/runs.ts";
 import { testPath } from "../support/store-paths.ts";
@@ -32,16 +36,8 @@ describe.each(FAULTS)("with a catalog that %s", (_, CATALOG) => {
   const objects = async () => {
     const path = await testPath();
     await publishPath(path);
-    const [hash] = path.key.split(".");
-    const others = {
-      [`${hash}.ls`]: `{"version":1,"root":{"type":"regular"}}`,
-      [`log/${hash}-hello.drv`]: "a log",
-      [`realisations/sha256:${"0".repeat(64)}!out.doi`]: "{}",
-      [`build-trace-v2/${hash}-hello.drv/out.doi`]: "{}",
-      [`debuginfo/${"0".repeat(40)}.debug`]: "{}",
-    };
-    for (const [key, text] of Object.entries(others)) await env.BUCKET.put(key, text);
-    return { path, keys: [path.key, path.narKey, ...Object.keys(others)] };
+    for (const { key, body } of METADATA) await env.BUCKET.put(key, body);
+    return { path, keys: [path.key, path.narKey, ...METADATA.map(({ key }) => key)] };
   };
 
   it.each([
@@ -80,30 +76,28 @@ describe.each(FAULTS)("with a catalog that %s", (_, CATALOG) => {
     expect(log).toHaveBeenCalledWith("the catalog did not answer", expect.any(Error));
   });
 
-  it.each([
-    ["POST", "/api/v1/missing", `{"paths":[]}`],
-    ["GET", "/api/v1/paths", undefined],
-    ["GET", `/api/v1/paths/${"0".repeat(32)}`, undefined],
-    ["DELETE", `/api/v1/paths/${"0".repeat(32)}`, undefined],
-    ["GET", "/api/v1/stats", undefined],
-    ["POST", "/api/v1/reindex", undefined],
-    ["POST", "/api/v1/check", undefined],
-  ])("%s %s is a 503", async (method, path, body) => {
-    const cache = cacheWith({ CATALOG, ADMIN_TOKEN });
-    const headers = { Authorization: `Bearer ${ADMIN_TOKEN}` };
-    const answer = await cache.fetch(path, { method, headers, ...(body !== undefined && { body }) });
-    expect(answer.status).toBe(503);
-    expect(answer.headers.get("Content-Type")).toBe("application/problem+json");
-    expect(JSON.parse(answer.text)).toMatchObject({
-      status: 503,
-      detail: expect.stringContaining("catalog"),
-    });
-  });
+  it.each(OPERATIONS.filter(({ permission }) => permission !== "none"))(
+    "$method /api/v1$path is a 503",
+    async (operation) => {
+      const cache = cacheWith({ CATALOG, ADMIN_TOKEN, TOKEN_SECRET });
+      const body = bodyOf(operation);
+      const answer = await cache.fetch(`/api/v1${pathOf(operation)}`, {
+        method: operation.method,
+        headers: { Authorization: `Bearer ${ADMIN_TOKEN}` },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      });
+      expect(answer.status).toBe(503);
+      expect(answer.headers.get("Content-Type")).toBe("application/problem+json");
+      expect(JSON.parse(answer.text)).toMatchObject({
+        status: 503,
+        detail: expect.stringContaining("catalog"),
+      });
+    },
+  );
 
   it("what accompanies paths is refused, too, and stores nothing", async () => {
     const cache = cacheWith({ CATALOG });
-    await expectRefusal(await cache.put(`/${"0".repeat(32)}.ls`, "{}"), 503);
-    await expectRefusal(await cache.put(`/log/${"0".repeat(32)}-hello.drv`, "a log"), 503);
+    for (const { key, body } of METADATA) expectRefusal(await cache.put(`/${key}`, body), 503);
     expect(await keys()).toEqual([]);
     expect((await cache.put("/nix-cache-info", "StoreDir: /nix/store\n")).status).toBe(200);
   });

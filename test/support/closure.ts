@@ -1,4 +1,5 @@
 /** Store paths that refer to each other, for tests of the catalog. */
+import { keysOfOwner } from "../../src/bucket/companions.ts";
 import { formatNarInfo } from "../../src/nix/narinfo.ts";
 import { publishPath, storePath } from "./runs.ts";
 import { compressedPath, type TestPath, testPath } from "./store-paths.ts";
@@ -57,3 +58,8 @@ export function withInfo(path: TestPath, changes: Partial<TestPath["info"]>): Te
 
 export const hashOf = (path: TestPath): string => path.info.storePath.hash;
 export const baseNameOf = (path: TestPath): string => path.info.storePath.baseName;
+
+/** What the edge drops when a path without a deriver is deleted: its narinfo, and the companions that it may have. */
+export function purgedWith(path: TestPath): string[] {
+  return [path.key, ...keysOfOwner("path", hashOf(path))].map((key) => `/${key}`);
+}

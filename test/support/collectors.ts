@@ -1,4 +1,5 @@
 /** Operations of a {@link Simulation} in a cache that collects: pushers that ask first, pins, collections. */
+import { ownerTypeOf } from "../../src/bucket/companions.ts";
 import { KINDS } from "../../src/bucket/kinds.ts";
 import { putMetadata } from "../../src/cache/put-metadata.ts";
 import { putRealisation } from "../../src/cache/put-realisation.ts";
@@ -98,8 +99,8 @@ export function collectorsOf(world: Simulation, oracle: Oracle, ledger: Ledger):
       const request = new Request(`https://cache.example.org/${key}`, { method: "PUT", body });
       const put = kind.upload === "realisation" ? putRealisation(kind) : putMetadata(kind);
       await put(contextOf(client, request, key, () => undefined));
-      // Debug info goes with its NAR, which may be that of another build than the one that is here.
-      if (kind.name !== "debuginfo" || oracle.served.get(hash)?.url === narKey)
+      // What belongs to a NAR may belong to that of another build than the one that is here.
+      if (ownerTypeOf(key) !== "nar" || oracle.served.get(hash)?.url === narKey)
         ledger.companions.set(key, hash);
     }
   }

@@ -1,5 +1,4 @@
 /** One object of each kind in src/bucket/kinds.ts: for its routes, and for a path that owns it. */
-
 import { KINDS } from "../../src/bucket/kinds.ts";
 
 export const HASH = "4crvrnhdg1r8sqc1hblbviqj0iqdajdv";
@@ -19,6 +18,63 @@ export function withSignatures(realisation: string, ...signatures: string[]): st
   return JSON.stringify({ ...JSON.parse(realisation), signatures });
 }
 
+export interface Owner {
+  readonly hash: string;
+  readonly baseName: string;
+  readonly deriver: string;
+  readonly narKey: string;
+}
+
+interface Example {
+  readonly contentType: string;
+  /** {@link MUTABLE} where it is not given. */
+  readonly cacheControl?: string;
+  /** Of a companion: the one that this path, its deriver or its NAR owns. */
+  readonly object: (owner: Owner) => readonly [key: string, body: string];
+}
+
+/** By kind. */
+const EXAMPLES: Readonly<Record<string, Example>> = {
+  narinfo: {
+    contentType: "text/x-nix-narinfo",
+    object: ({ hash, baseName }) => [`${hash}.narinfo`, `StorePath: /nix/store/${baseName}\n`],
+  },
+  nar: {
+    contentType: "application/x-nix-nar",
+    cacheControl: IMMUTABLE,
+    object: ({ narKey }) => [narKey, "an archive"],
+  },
+  listing: {
+    contentType: "application/json",
+    object: ({ hash }) => [`${hash}.ls`, '{"version":1,"root":{"type":"regular"}}'],
+  },
+  log: {
+    contentType: "text/plain; charset=utf-8",
+    object: ({ deriver }) => [`log/${deriver}`, "building demo: häß\n"],
+  },
+  realisation: {
+    contentType: "application/json",
+    object: ({ baseName }) => [
+      `realisations/sha256:${DRV_HASH}!out.doi`,
+      realisation(`sha256:${DRV_HASH}!out`, baseName),
+    ],
+  },
+  "build-trace": {
+    contentType: "application/json",
+    object: ({ baseName, deriver }) => [
+      `build-trace-v2/${deriver}/out.doi`,
+      `{"outPath":"${baseName}","signatures":[]}`,
+    ],
+  },
+  debuginfo: {
+    contentType: "application/json",
+    object: ({ narKey }) => [
+      `debuginfo/${BUILD_ID}.debug`,
+      `{"archive":"../${narKey}","member":"lib/debug/x.debug"}`,
+    ],
+  },
+};
+
 export interface ExampleObject {
   readonly kind: string;
   readonly key: string;
@@ -27,58 +83,19 @@ export interface ExampleObject {
   readonly cacheControl: string;
 }
 
+const OWNER: Owner = {
+  hash: HASH,
+  baseName: `${HASH}-demo`,
+  deriver: `${HASH}-demo-1.0.drv`,
+  narKey: `nar/${NAR_HASH}.nar.xz`,
+};
+
 /** A PUT of the narinfo would fail, because its NAR is not there. */
-export const OBJECTS: readonly ExampleObject[] = [
-  {
-    kind: "narinfo",
-    key: `${HASH}.narinfo`,
-    body: `StorePath: /nix/store/${HASH}-demo\n`,
-    contentType: "text/x-nix-narinfo",
-    cacheControl: MUTABLE,
-  },
-  {
-    kind: "nar",
-    key: `nar/${NAR_HASH}.nar.xz`,
-    body: "an archive",
-    contentType: "application/x-nix-nar",
-    cacheControl: IMMUTABLE,
-  },
-  {
-    kind: "listing",
-    key: `${HASH}.ls`,
-    body: '{"version":1,"root":{"type":"regular"}}',
-    contentType: "application/json",
-    cacheControl: MUTABLE,
-  },
-  {
-    kind: "log",
-    key: `log/${HASH}-demo-1.0.drv`,
-    body: "building demo: häß\n",
-    contentType: "text/plain; charset=utf-8",
-    cacheControl: MUTABLE,
-  },
-  {
-    kind: "realisation",
-    key: `realisations/sha256:${DRV_HASH}!out.doi`,
-    body: realisation(`sha256:${DRV_HASH}!out`, `${HASH}-demo`),
-    contentType: "application/json",
-    cacheControl: MUTABLE,
-  },
-  {
-    kind: "build-trace",
-    key: `build-trace-v2/${HASH}-demo.drv/out.doi`,
-    body: `{"outPath":"${HASH}-demo","signatures":[]}`,
-    contentType: "application/json",
-    cacheControl: MUTABLE,
-  },
-  {
-    kind: "debuginfo",
-    key: `debuginfo/${BUILD_ID}.debug`,
-    body: '{"archive":"../nar/x.nar","member":"lib/debug/x.debug"}',
-    contentType: "application/json",
-    cacheControl: MUTABLE,
-  },
-];
+export const OBJECTS: readonly ExampleObject[] = KINDS.map(({ name }) => {
+  const { contentType, cacheControl = MUTABLE } = exampleOf(name);
+  const [key, body] = companionOf(name, OWNER);
+  return { kind: name, key, body, contentType, cacheControl };
+});
 
 /** Companions: kinds whose PUT needs no other object. */
 export const METADATA = OBJECTS.filter(({ kind }) => kind !== "narinfo" && kind !== "nar");
@@ -89,34 +106,14 @@ export const AS_SENT = METADATA.filter(({ kind }) => KINDS_AS_SENT.has(kind));
 /** Those that it parses, merges and signs. */
 export const REALISATIONS = METADATA.filter(({ kind }) => !KINDS_AS_SENT.has(kind));
 
-export interface Owner {
-  readonly hash: string;
-  readonly baseName: string;
-  readonly deriver: string;
-  readonly narKey: string;
+/** An object of a kind that this path owns. */
+export function companionOf(kind: string, owner: Owner): readonly [key: string, body: string] {
+  return exampleOf(kind).object(owner);
 }
 
-/** Key and content of an object of each kind that a path, its deriver or its NAR owns. */
-const COMPANIONS: Readonly<Record<string, (owner: Owner) => readonly [key: string, body: string]>> = {
-  listing: ({ hash }) => [`${hash}.ls`, '{"version":1}'],
-  log: ({ deriver }) => [`log/${deriver}`, "building"],
-  realisation: ({ baseName }) => [
-    `realisations/sha256:${"a".repeat(64)}!out.doi`,
-    realisation(`sha256:${"a".repeat(64)}!out`, baseName),
-  ],
-  "build-trace": ({ baseName, deriver }) => [
-    `build-trace-v2/${deriver}/out.doi`,
-    `{"outPath":"${baseName}","signatures":[]}`,
-  ],
-  debuginfo: ({ narKey }) => [
-    `debuginfo/${BUILD_ID}.debug`,
-    `{"archive":"../${narKey}","member":"lib/x.debug"}`,
-  ],
-};
-
-/** An object of a kind that this path owns. Throws for a kind without an example: add one. */
-export function companionOf(kind: string, owner: Owner): readonly [key: string, body: string] {
-  const companion = COMPANIONS[kind];
-  if (companion === undefined) throw new Error(`no example of a ${kind}: add one to test/support/objects.ts`);
-  return companion(owner);
+function exampleOf(kind: string): Example {
+  const example = EXAMPLES[kind];
+  if (example === undefined)
+    throw new Error(`no example of a ${kind}: add one to EXAMPLES in test/support/objects.ts`);
+  return example;
 }

@@ -10,6 +10,7 @@ import {
   type TestCache,
 } from "./cache.ts";
 import { METADATA } from "./objects.ts";
+import { bodyOf, pathOf } from "./operations.ts";
 import { compressedPath, push, testPath } from "./store-paths.ts";
 import { begin, largeNar, sendAll } from "./upload.ts";
 
@@ -158,8 +159,6 @@ const OF_THE_API: readonly Scene[] = [
     prepare: pushed,
     body: JSON.stringify({ paths: [app.info.storePath.hash] }),
   },
-  { method: "GET", path: "/paths", prepare: pushed },
-  { method: "GET", path: `/paths/${app.info.storePath.hash}`, prepare: pushed },
   { method: "DELETE", path: `/paths/${app.info.storePath.hash}`, prepare: pushed, again: [404] },
   {
     method: "DELETE",
@@ -167,8 +166,6 @@ const OF_THE_API: readonly Scene[] = [
     prepare: pushed,
     again: [404],
   },
-  { method: "GET", path: "/stats", prepare: pushed },
-  { method: "POST", path: "/reindex", prepare: pushed },
   { method: "GET", path: "/reindex", prepare: ran("reindex") },
   { method: "POST", path: "/check", prepare: pushed },
   { method: "POST", path: "/check", body: '{"repair": true}', prepare: pushed },
@@ -179,27 +176,30 @@ const OF_THE_API: readonly Scene[] = [
   { method: "POST", path: "/tokens/exchange", body: "{}", isRefused: true },
   { method: "GET", path: `/tokens/${EXAMPLE_TOKEN}`, prepare: minted },
   { method: "DELETE", path: `/tokens/${EXAMPLE_TOKEN}`, prepare: minted },
-  { method: "GET", path: "/pins", prepare: pinned },
-  { method: "GET", path: "/pins/deployed", prepare: pinned },
   { method: "PUT", path: "/pins/deployed", prepare: pushed, body: JSON.stringify(PIN) },
-  { method: "DELETE", path: "/pins/deployed", prepare: pinned, again: [404] },
   { method: "POST", path: "/gc", prepare: pushed, body: "{}" },
   { method: "GET", path: "/gc", prepare: ran("gc") },
 ];
 
-/** What needs nothing is asked as it is. */
-const QUESTIONS: readonly Scene[] = OPERATIONS.filter(
-  ({ method, path }) =>
-    method === "GET" &&
-    !path.includes("{") &&
-    !OF_THE_API.some((scene) => scene.method === method && scene.path === path),
-).map(({ path }) => ({ method: "GET", path }));
+/** All other operations, with the examples of their schemas, in a cache that has two paths and a pin of one. */
+const OF_OTHER_OPERATIONS: readonly Scene[] = OPERATIONS.filter(
+  ({ method, pattern }) =>
+    !OF_THE_API.some(
+      (scene) => scene.method === method && pattern.test(`/api/v1${scene.path.replace(/\?.*/, "")}`),
+    ),
+).map((operation) => ({
+  method: operation.method,
+  path: pathOf(operation, { hash: app.info.storePath.hash, name: "deployed" }),
+  body: operation.body && JSON.stringify(bodyOf(operation)),
+  prepare: pinned,
+  ...(operation.method === "DELETE" && { again: [404] }),
+}));
 
 const GIVEN: readonly Scene[] = [
   ...OF_OBJECTS,
   ...OF_UPLOADS,
   ...OF_THE_CACHE,
-  ...[...OF_THE_API, ...QUESTIONS].map((scene) => ({ ...scene, path: `/api/v1${scene.path}` })),
+  ...[...OF_THE_API, ...OF_OTHER_OPERATIONS].map((scene) => ({ ...scene, path: `/api/v1${scene.path}` })),
 ];
 
 /** `HEAD` is derived from `GET`, for every route. */

@@ -1,6 +1,8 @@
 // The second phase of a collection: deletes the dead paths. Paths of the lowest level, which have no referrers, are
 // deleted first, so a crash leaves every closure complete.
+import { KINDS, type Kind } from "../../bucket/kinds.ts";
 import type { CatalogContext } from "../context.ts";
+import { DELETE_BATCH } from "../objects.ts";
 import { executeDeletions, resolveKey } from "../publish/resolve.ts";
 import { beginPathDeletion } from "../remove/delete.ts";
 import { deletingReferrers, intentPaths } from "../rows/intents.ts";
@@ -8,8 +10,12 @@ import { pinnedOf } from "../rows/pins.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
 import { type Collection, type GcRun, STEP_COST } from "./collection.ts";
 
-/** Paths deleted in one call of the bucket, with a listing, a log and a realisation each. */
-const BATCH = 250;
+/** Paths deleted in one call of the bucket: each a narinfo, its companions by key, and one whose content names it. */
+const BATCH = Math.floor(DELETE_BATCH / (2 + KINDS.filter(isOfPathByKey).length));
+
+function isOfPathByKey({ ownership }: Kind): boolean {
+  return ownership.by === "key" && ownership.of !== "nar";
+}
 
 /** One transaction checks again whether each path of a batch is dead, and records the intents to delete. */
 export async function sweep(c: CatalogContext, run: GcRun): Promise<number> {

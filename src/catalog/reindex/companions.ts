@@ -1,5 +1,5 @@
 // The fourth phase of a reindex: companions whose content names their owner.
-import { COMPANION_FOLDERS, ownerOf } from "../../bucket/companions.ts";
+import { COMPANION_FOLDERS, maxBytesOf, ownerOf } from "../../bucket/companions.ts";
 import { readText } from "../../bucket/text.ts";
 import type { CatalogContext } from "../context.ts";
 import { hasCompanion, saveCompanion } from "../rows/companions.ts";
@@ -7,9 +7,6 @@ import { saveRun } from "../runs/run.ts";
 import { doItems, type Item } from "../scan/items.ts";
 import { listFolders } from "../scan/pages.ts";
 import type { ReindexRun } from "./state.ts";
-
-/** The largest companion of these kinds. Bytes. */
-const MAX_BYTES = 64 * 1024;
 
 /** Reads the companions without a row: one bucket operation each, once. */
 export async function reindexCompanions(c: CatalogContext, run: ReindexRun): Promise<number> {
@@ -28,8 +25,8 @@ export async function reindexCompanions(c: CatalogContext, run: ReindexRun): Pro
 }
 
 async function readCompanion(c: CatalogContext, key: string): Promise<void> {
-  const stored = await readText(c.bucket, key, MAX_BYTES);
-  // The row of a push during the read is newer.
+  const stored = await readText(c.bucket, key, maxBytesOf(key));
+  // A push during the read has written a newer row.
   if (stored !== undefined && "text" in stored && !hasCompanion(c, key)) {
     saveCompanion(c, key, ownerOf(key, stored.text));
   }

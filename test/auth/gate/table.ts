@@ -5,7 +5,8 @@ import { parsePath } from "../../../src/http/path.ts";
 import { matchRoute } from "../../../src/http/router.ts";
 import { ROUTES } from "../../../src/routes.ts";
 import { ORIGIN } from "../../support/cache.ts";
-import { HASH, OBJECTS } from "../../support/objects.ts";
+import { OBJECTS } from "../../support/objects.ts";
+import { pathOf } from "../../support/operations.ts";
 
 export type Permission = Route["permission"];
 
@@ -18,10 +19,7 @@ const EXAMPLES: readonly string[] = [
   "/nix-cache-info",
   ...OBJECTS.map(({ key }) => `/${key}`),
   ...["uploads", "uploadId=x"].map((query) => `/${OBJECTS.find(({ kind }) => kind === "nar")?.key}?${query}`),
-  ...OPERATIONS.map(
-    ({ path }) =>
-      `/api/v1${path.replace("{hash}", HASH).replace("{name}", "release").replace("{id}", "A".repeat(22))}`,
-  ),
+  ...OPERATIONS.map((operation) => `/api/v1${pathOf(operation)}`),
 ];
 
 export interface Example {

@@ -8,7 +8,7 @@ import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
 import NixCache, { handle } from "../../../src/index.ts";
 import { ORIGIN, PUSH_TOKEN } from "../../support/cache.ts";
 import { deleting, publishing, recorded, storeNar, withSignature } from "../../support/catalog.ts";
-import { hashOf, publishClosure } from "../../support/closure.ts";
+import { hashOf, publishClosure, purgedWith } from "../../support/closure.ts";
 import { captureLog } from "../../support/log.ts";
 import { catalog, later, publishPath, value } from "../../support/runs.ts";
 import { testPath } from "../../support/store-paths.ts";
@@ -43,7 +43,7 @@ describe("the edge is told of", () => {
   it("every narinfo that is deleted, and every NAR", async () => {
     const { all, library } = await publishClosure();
     const { purged } = await recorded((c) => deletePath(c, hashOf(library), true));
-    expect(purged).toEqual([...all].reverse().map((path) => [`/${path.key}`, `/${hashOf(path)}.ls`]));
+    expect(purged).toEqual([...all].reverse().map(purgedWith));
     const swept = await recorded((c) => sweepNars(c, 0), {}, { now: () => Date.now() + 1000 });
     expect(new Set(swept.purged.flat())).toEqual(new Set(all.map(({ narKey }) => `/${narKey}`)));
   });
@@ -59,7 +59,7 @@ describe("the catalog", () => {
     await value(catalog().deletePath(hashOf(path), false));
     expect(purgeEdge.mock.calls).toEqual([
       [[`/${path.key}`, `/nix-cache/${path.key}`]],
-      [[`/${path.key}`, `/${hashOf(path)}.ls`, `/nix-cache/${path.key}`, `/nix-cache/${hashOf(path)}.ls`]],
+      [[...purgedWith(path), ...purgedWith(path).map((at) => `/nix-cache${at}`)]],
     ]);
   });
 
@@ -70,9 +70,7 @@ describe("the catalog", () => {
     await expect(publishing(withSignature(path.text, "a"), {}, { purge })).rejects.toThrow();
     expect((await recorded((c) => resolveExpired(c), {}, later())).purged).toEqual([[`/${path.key}`]]);
     await expect(deleting(path, false, {}, { purge })).rejects.toThrow();
-    expect((await recorded((c) => resolveExpired(c), {}, later())).purged).toEqual([
-      [`/${path.key}`, `/${hashOf(path)}.ls`],
-    ]);
+    expect((await recorded((c) => resolveExpired(c), {}, later())).purged).toEqual([purgedWith(path)]);
   });
 });
 

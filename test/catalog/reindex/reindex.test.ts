@@ -3,6 +3,7 @@ import { evictDurableObject, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
+import { COMPANION_FOLDERS } from "../../../src/bucket/companions.ts";
 import { markIncomplete } from "../../../src/catalog/reindex/references.ts";
 import { startReindex } from "../../../src/catalog/reindex/state.ts";
 import { MAX_OPERATIONS } from "../../../src/catalog/scan/items.ts";
@@ -62,7 +63,8 @@ describe("a reindex", () => {
       await reindex({ ...c, bucket: watched.bucket });
       return { operations: watched.operations.map(({ name }) => name), rowsBefore, rowsAfter: rows(c) };
     });
-    expect(operations).toEqual(Array(6).fill("list"));
+    // Narinfos, NARs, pins, and each folder of companions.
+    expect(operations).toEqual(Array(3 + COMPANION_FOLDERS.length).fill("list"));
     expect(rowsAfter).toEqual(rowsBefore);
   });
 

@@ -3,7 +3,7 @@ import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { keys } from "../../support/cache.ts";
 import { deleting, publishing, rowsOf, served, storeNar } from "../../support/catalog.ts";
-import { baseNameOf, hashOf, publishClosure, publishLayers } from "../../support/closure.ts";
+import { baseNameOf, hashOf, publishClosure, publishLayers, purgedWith } from "../../support/closure.ts";
 import { captureLog } from "../../support/log.ts";
 import { publishPath, storePath } from "../../support/runs.ts";
 import { type TestPath, testPath } from "../../support/store-paths.ts";
@@ -17,7 +17,7 @@ describe("a path", () => {
     expect(await deleting(packed)).toMatchObject({
       result: { deleted: [baseNameOf(packed)] },
       operations: [`delete ${packed.key}`],
-      purged: [[`/${packed.key}`, `/${hashOf(packed)}.ls`]],
+      purged: [purgedWith(packed)],
     });
     expect(await keys()).not.toContain(packed.key);
     expect(await keys()).toContain(packed.narKey);

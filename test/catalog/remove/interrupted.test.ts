@@ -6,7 +6,7 @@ import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
 import { failing, isDelete, losingAnswers, losingRequests } from "../../support/bucket.ts";
 import { keys } from "../../support/cache.ts";
 import { deleting, publishing, recorded, rowsOf, served, storeNar } from "../../support/catalog.ts";
-import { closure, hashOf, publishClosure } from "../../support/closure.ts";
+import { closure, hashOf, publishClosure, purgedWith } from "../../support/closure.ts";
 import { captureLog } from "../../support/log.ts";
 import { later, NAR_GRACE_MS, publishPath } from "../../support/runs.ts";
 import { testPath } from "../../support/store-paths.ts";
@@ -25,7 +25,7 @@ describe("a deletion that was interrupted", () => {
       expect((await deleting(packed, false, interference(isDelete))).result).toMatchObject({ status: 503 });
       expect(await rowsOf("SELECT * FROM paths WHERE hash = ?", hashOf(packed))).toEqual([]);
       const { purged } = await recorded((c) => resolveExpired(c), {}, later());
-      expect(purged).toEqual([[`/${packed.key}`, `/${hashOf(packed)}.ls`]]);
+      expect(purged).toEqual([purgedWith(packed)]);
       expect(await served(packed)).toBeUndefined();
       expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
     },

@@ -18,19 +18,23 @@ afterEach(() => reset());
 const DERIVER = `${"0".repeat(32)}-hello.drv`;
 const COMPANIONS = KINDS.filter(({ ownership }) => ownership.by !== "itself");
 
-describe.each(COMPANIONS.map(({ name }) => name))("a %s", (kind) => {
+describe.each(COMPANIONS)("a $name", ({ name, ownership, maxBytes }) => {
   it.each(["that was pushed", "that another tool has put into the bucket"])(
     "%s goes with what it belongs to",
     async (how) => {
       const path = await withInfo(await testPath("hello"), { deriver: DERIVER });
       const { narKey } = path;
       const owner = { hash: hashOf(path), baseName: baseNameOf(path), deriver: DERIVER, narKey };
-      const [key, body] = companionOf(kind, owner);
+      const [key, example] = companionOf(name, owner);
+      // As large as may be, where it is read to find the owner.
+      const body = ownership.by === "content" ? example.padEnd(maxBytes) : example;
       await publishPath(path);
       if (how === "that was pushed") expect((await cacheWith().put(`/${key}`, body)).status).toBe(201);
-      else await env.BUCKET.put(key, body);
+      else {
+        await env.BUCKET.put(key, body);
+        await inCatalog((c) => reindex(c));
+      }
       expect((await cacheWith().get(`/${key}`)).text).toBe(body);
-      await inCatalog((c) => reindex(c));
       await inCatalog((c) => deletePath(c, owner.hash, false));
       await inCatalog((c) => sweepNars(c), later(2 * NAR_GRACE_MS));
       expect(await keys()).toEqual([]);
