@@ -36,6 +36,7 @@ import { deletePin, getPin, listPins, putPin } from "./pins/pins.ts";
 import { announceNar, touchNar } from "./publish/announce-nar.ts";
 import { announceCompanion, touchPath, touchPaths } from "./publish/last-use.ts";
 import { publish } from "./publish/publish.ts";
+import { resolveExpired } from "./publish/resolve.ts";
 import { toResult } from "./refuse.ts";
 import { isIndexed, requestFirstReindex, requireIndex } from "./reindex/indexed.ts";
 import { REINDEX } from "./reindex/reindex.ts";
@@ -261,6 +262,8 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   /** Sweeps when a NAR is due, which takes a catalog that knows its bucket. Returns when to sweep next. */
   async #sweep(): Promise<number | undefined> {
     const { now, config } = this.context;
+    // Deletions that failed are tried again even if no NAR is due.
+    await resolveExpired(this.context);
     const start = nextGraceStart(this.context, now() - config.graceMs);
     if (start === undefined || start + config.graceMs > now()) return start && start + config.graceMs;
     await requestFirstReindex(this.context);

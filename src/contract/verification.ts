@@ -11,7 +11,7 @@ export const VERIFICATION = v.object({
     "`waiting`: it will be read. `unverifiable`: it cannot be. `unknown`: not asked for, as of paths that a reindex has found. `false`: about to be deleted.",
     oneOf(VERIFICATION_STATES),
   ),
-  reason: v.optional(described("Why it is unverifiable or false.", TEXT)),
+  reason: v.exactOptional(described("Why it is unverifiable or false.", TEXT)),
 });
 export type Verification = v.InferOutput<typeof VERIFICATION>;
 

@@ -139,7 +139,7 @@ describe("a sweep", () => {
   it("takes as many as R2 deletes in one call, and the rest right after", async () => {
     await inCatalog(({ sql }) =>
       sql.exec(
-        `INSERT INTO nars WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1499)
+        `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released) WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1499)
          SELECT 'nar/' || i, 1, NULL, 1, 0, 0, i FROM n`,
       ),
     );
