@@ -63,7 +63,8 @@ describe("a NAR that nothing refers to", () => {
     await env.BUCKET.put(nar, "of nobody");
     await inCatalog(({ sql }) =>
       sql.exec(
-        "INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released) VALUES (?, 9, NULL, 1, 0, 0, ?)",
+        `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released)
+         VALUES (?, 9, NULL, 1, 0, 0, ?)`,
         nar,
         Date.now() - NAR_GRACE_MS,
       ),

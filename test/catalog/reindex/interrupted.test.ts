@@ -91,7 +91,8 @@ describe("a reindex that is interrupted", () => {
     await env.BUCKET.put(key, nar);
     await inCatalog(({ sql }) =>
       sql.exec(
-        "INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released) VALUES (?, 9, NULL, 1, 0, 0, 1)",
+        `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released)
+         VALUES (?, 9, NULL, 1, 0, 0, 1)`,
         key,
       ),
     );
