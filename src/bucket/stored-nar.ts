@@ -32,7 +32,8 @@ export interface Inspection {
 
 /**
  * Inspects the NAR of a narinfo: one class B operation. An object without a recorded checksum (multipart uploads, other
- * tools) is hashed once where that is wanted, which costs a class B and a class A operation more.
+ * tools) is hashed once where that is wanted, which costs a class B and a class A operation more; an empty object, which
+ * is no NAR, costs another class B operation.
  */
 export async function inspectNar(
   bucket: R2Bucket,
@@ -51,11 +52,14 @@ export async function inspectNar(
   if (recorded === undefined && !hashUnknown && info.fileHash !== undefined) {
     return whole;
   }
-  const fileHash = recorded ?? (await hashOnce(bucket, key, object, info.fileHash));
-  if (fileHash === undefined) return broken("was replaced or deleted at this moment");
-  const wrongHash = hashContradiction(fileHash, info);
+  const hashed =
+    recorded === undefined
+      ? await hashOnce(bucket, key, object, info.fileHash)
+      : { fileHash: recorded, etag: object.etag };
+  if (hashed === undefined) return broken("was replaced or deleted at this moment");
+  const wrongHash = hashContradiction(hashed.fileHash, info);
   if (wrongHash !== undefined) return broken(wrongHash);
-  return { ...whole, fileHash };
+  return { ...whole, ...hashed };
 }
 
 /** The object and its first bytes, in one class B operation. */
@@ -68,10 +72,17 @@ async function readStart(
     const object = await bucketOperation("head", () => bucket.head(key));
     return object === null ? undefined : { object, first: new Uint8Array() };
   }
-  return bucketOperation("get", async () => {
-    const object = await bucket.get(key, { range: { offset: 0, length } });
-    return object === null ? undefined : { object, first: await object.bytes() };
-  });
+  try {
+    return await bucketOperation("get", async () => {
+      const object = await bucket.get(key, { range: { offset: 0, length } });
+      return object === null ? undefined : { object, first: await object.bytes() };
+    });
+  } catch (error) {
+    // An empty object has no range at all.
+    const object = await bucket.head(key).catch(() => null);
+    if (object?.size === 0) return { object, first: new Uint8Array() };
+    throw error;
+  }
 }
 
 /**
@@ -101,22 +112,24 @@ function recordedSha256(object: R2Object): Hash | undefined {
 
 /**
  * The hash of an object without a recorded one. If the expected hash is known, the bucket checks and records it by a
- * put of the object onto itself: no byte passes through JavaScript, and the hash is recorded for later. `undefined`
- * if the object has changed meanwhile.
+ * put of the object onto itself: no byte passes through JavaScript, and the hash is recorded for later. With the
+ * etag of the object that is there then; `undefined` if the object has changed meanwhile.
  */
 async function hashOnce(
   bucket: R2Bucket,
   key: string,
   object: R2Object,
   expected: Hash | undefined,
-): Promise<Hash | undefined> {
+): Promise<Pick<Required<WholeNar>, "fileHash" | "etag"> | undefined> {
+  const { etag } = object;
   if (expected?.algorithm === "sha256" && object.size <= MAX_SINGLE_PUT_BYTES) {
     const body = await readUnchanged(bucket, key, object);
     if (body === undefined) return undefined;
     try {
       const { httpMetadata = {}, customMetadata = {} } = object;
-      await bucket.put(key, body, { sha256: expected.bytes, httpMetadata, customMetadata });
-      return expected;
+      const hashed = await bucket.put(key, body, { sha256: expected.bytes, httpMetadata, customMetadata });
+      // One that was uploaded in parts has got another etag.
+      return { fileHash: expected, etag: hashed.etag };
     } catch (error) {
       // The digest is wrong: hash the object to report the real one.
       if (r2Code(error) !== BAD_DIGEST) throw bucketFailure("put", error);
@@ -126,7 +139,7 @@ async function hashOnce(
   if (body === undefined) return undefined;
   const digest = new crypto.DigestStream("SHA-256");
   await bucketOperation("get", () => body.pipeTo(digest));
-  return { algorithm: "sha256", bytes: new Uint8Array(await digest.digest) };
+  return { fileHash: { algorithm: "sha256", bytes: new Uint8Array(await digest.digest) }, etag };
 }
 
 /** An object, and the SHA-256 of the bytes that it has now in lower-case hex. */

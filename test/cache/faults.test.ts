@@ -78,19 +78,19 @@ const WRITES: Case[] = [
   },
   {
     name: "PUT of a narinfo",
-    operations: 2,
+    operations: 3,
     prepare: () => cache.put(`/${path.narKey}`, path.nar),
     request: (ill) => ill.put(`/${path.key}`, path.text),
   },
   {
     name: "PUT of a narinfo that is there, with a new signature",
-    operations: 2,
+    operations: 3,
     prepare: () => push(cache, path),
     request: (ill) => ill.put(`/${path.key}`, signed),
   },
   {
     name: "PUT of a narinfo with a reference that only the bucket knows",
-    operations: 4,
+    operations: 5,
     prepare: async () => {
       await cache.put(`/${path.narKey}`, path.nar);
       await store(path.key, path.text);
@@ -100,7 +100,7 @@ const WRITES: Case[] = [
   },
   {
     name: "PUT of a narinfo over one that has gone",
-    operations: 2,
+    operations: 3,
     prepare: async () => {
       await push(cache, path);
       await env.BUCKET.delete(path.key);
@@ -111,7 +111,7 @@ const WRITES: Case[] = [
   },
   {
     name: "PUT of a narinfo over a broken one",
-    operations: 6,
+    operations: 8,
     prepare: async () => {
       await cache.put(`/${path.narKey}`, path.nar);
       await store(path.key, "broken");
@@ -120,13 +120,13 @@ const WRITES: Case[] = [
   },
   {
     name: "PUT of a narinfo whose NAR has no checksum",
-    operations: 4,
+    operations: 5,
     prepare: () => store(unknown.narKey, unknown.nar),
     request: (ill) => ill.put(`/${unknown.key}`, unknown.text),
   },
   {
     name: "PUT of a narinfo without FileHash whose NAR has no checksum",
-    operations: 3,
+    operations: 4,
     prepare: () => store(unknown.narKey, unknown.nar),
     request: (ill) => ill.put(`/${unknown.key}`, withoutFileHash),
   },

@@ -35,7 +35,7 @@ export async function learnContent(c: CatalogContext, info: NarInfo, nar: WholeN
   const verdict = verdictOf(facts, claim);
   if (verdict.kind !== "waiting") return { verdict, isQueued: isListed(c, claim, verdict) };
   const isQueued = c.config.verify !== "off";
-  if (nar.first.length > 0 && !looksLike(nar.first, claim.compression)) {
+  if (!looksLike(nar.first, claim.compression)) {
     return { verdict: { kind: "false", reason: `does not begin like a ${nameOf(claim)} file` }, isQueued };
   }
   const isInline = nar.first.length === nar.fileSize && claim.narSize <= INLINE_NAR_BYTES;
