@@ -10,6 +10,8 @@ export type Content =
       readonly size: number;
       /** Content addresses that were checked, by their key (facts/verdict.ts); null where this cannot be told. */
       readonly addresses: Readonly<Record<string, boolean | null>>;
+      /** Hash and size are those that the bucket has recorded; whether the file is a NAR is not known yet. */
+      readonly isUnread?: true;
     }
   /** No NAR, or one that is longer than `limit` bytes: nothing was unpacked beyond. */
   | { readonly kind: "false"; readonly reason: string; readonly limit: number }

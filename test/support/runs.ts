@@ -33,6 +33,12 @@ export function catalog() {
   return env.CATALOG.getByName("nix-cache");
 }
 
+/** As if the alarm that a push sets for its verification had gone off. */
+export async function forgetAlarm(): Promise<void> {
+  await runInDurableObject(catalog(), (_, { storage }) => storage.deleteAlarm());
+  await evictDurableObject(catalog());
+}
+
 /** Runs something inside the catalog's own object, over the real bucket unless `changes` say otherwise. */
 export function inCatalog<T>(
   run: (c: CatalogContext, state: DurableObjectState) => T,

@@ -64,7 +64,7 @@ async function unpackInline(nar: WholeNar, claim: Claim): Promise<Content> {
 /** Without compression the bucket's own checksum and size are those of the NAR. Whether it is one is read later. */
 function contentOfPlain({ fileHash, fileSize }: WholeNar, { compression }: Claim): Content | undefined {
   if (compression !== "none" || fileHash?.algorithm !== "sha256") return undefined;
-  return { kind: "nar", hash: formatHash(fileHash), size: fileSize, addresses: {} };
+  return { kind: "nar", hash: formatHash(fileHash), size: fileSize, addresses: {}, isUnread: true };
 }
 
 function nameOf({ compression }: Claim): string {

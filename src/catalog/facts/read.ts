@@ -53,7 +53,12 @@ async function readNow(
   let facts = known?.facts ?? {};
   let etag = known?.etag;
   let listing: string | undefined;
-  const isOpen = (claim: Claim) => verdictOf(facts, claim).kind === "waiting";
+  const isOpen = (claim: Claim) => {
+    const content = facts[claim.compression];
+    return (
+      verdictOf(facts, claim).kind === "waiting" || (content?.kind === "nar" && content.isUnread === true)
+    );
+  };
   for (let open = isDeep ? claims : claims.filter(isOpen); open.length > 0; open = claims.filter(isOpen)) {
     const compression = open[0]?.compression ?? "none";
     const object = await bucketOperation("get", () => c.bucket.get(key));

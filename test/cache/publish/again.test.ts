@@ -50,7 +50,6 @@ describe("the same build again", () => {
 
   test.each<[string, Partial<NarInfo>]>([
     ["a deriver", { deriver: `${HASH}-hello.drv` }],
-    ["a content address", { ca: `fixed:r:sha256:${"0".repeat(52)}` }],
     ["an unknown field", { extra: [["X-B", "new"]] }],
     ["another value of an unknown field", { extra: [["X-A", "second"]] }],
   ])("with %s adds only its signatures", async (_, changes) => {

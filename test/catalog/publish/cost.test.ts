@@ -36,7 +36,9 @@ it.each([0, 1, 5])("of a path with %d references", async (count) => {
 });
 
 it("of a path whose NAR is read later", async () => {
-  const path = await testPath("app-1.0", "x".repeat(INLINE_FILE_BYTES));
+  const path = await testPath("app-1.0", "x".repeat(INLINE_FILE_BYTES), {
+    deriver: `${"0".repeat(32)}-app-1.0.drv`,
+  });
   expect(await rowsWritten(path)).toBe(ROWS + ROWS_OF_THE_QUEUE);
   await inCatalog(async (c) => {
     const queued = newestQueued(c);
