@@ -20,8 +20,8 @@ const ROWS = 10;
 const ROWS_OF_A_REFERENCE = 2;
 /** The entry of a NAR that is not read at once in the index of the queue. */
 const ROWS_OF_THE_QUEUE = 1;
-/** An attempt that begins and one that ends, the facts, and the row and the index of a NAR that leaves the queue. */
-const ROWS_OF_A_READING = 5;
+/** An attempt that begins and one that ends, the facts, and a NAR that leaves the queue. */
+const ROWS_OF_A_READING = 4;
 
 afterEach(() => reset());
 
