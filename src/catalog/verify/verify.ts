@@ -17,12 +17,11 @@ const PATHS_BATCH = 500;
 export async function verifyNar(c: CatalogContext, { key, queued }: QueuedNar): Promise<number> {
   let bytes = 0;
   let hasFalse = false;
-  for (let after = ""; ; ) {
-    const paths = pathsOfNar(c, key, after, PATHS_BATCH).flatMap(({ hash, narinfo }) => {
-      after = hash;
-      return infoOf(c, narinfo) ?? [];
-    });
-    if (paths.length === 0) break;
+  for (let after: string | undefined = ""; after !== undefined; ) {
+    const rows = pathsOfNar(c, key, after, PATHS_BATCH);
+    after = rows.at(-1)?.hash;
+    const paths = rows.flatMap(({ narinfo }) => infoOf(c, narinfo) ?? []);
+    if (paths.length === 0) continue;
     const reading = await readContent(c, key, paths.map(claimOf));
     // Without its object a check finds the paths.
     if (reading === undefined) break;
