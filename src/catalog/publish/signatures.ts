@@ -1,7 +1,7 @@
 // Signatures of the keys that are configured now. The cache signs only what it may vouch for.
 import { NARINFO } from "../../bucket/kinds.ts";
 import { fingerprint } from "../../nix/fingerprint.ts";
-import { sign, verify } from "../../nix/keys.ts";
+import { MAX_VERIFIED, sign, verify } from "../../nix/keys.ts";
 import { formatNarInfo, type NarInfo } from "../../nix/narinfo.ts";
 import { mergeSignatures } from "../../nix/signature-merge.ts";
 import type { CatalogContext } from "../context.ts";
@@ -10,8 +10,6 @@ import { Refused } from "../refuse.ts";
 
 /** Signatures of one narinfo; those of this cache and of trusted keys are kept before others. */
 export const MAX_SIGNATURES = 32;
-/** Signatures by names of trusted keys that are verified: forged ones must not cost more. */
-const MAX_VERIFIED = 64;
 
 /**
  * One signature by each configured key replaces those that name it, where the cache may vouch for the path. Valid
@@ -26,8 +24,8 @@ export async function withSignatures(
   const text = fingerprint(info);
   const ours = await Promise.all(signing.map((key) => sign(key, text)));
   const trusted = await validSignatures([...trustedKeys], text, info.signatures);
-  const vouches =
-    trustedKeys.length === 0 ? verdict().kind !== "false" : trusted.size > 0 || isProven(info, verdict);
+  const isVouched = trustedKeys.length === 0 || trusted.size > 0 || isProven(info, verdict);
+  const vouches = isVouched && verdict().kind !== "false";
   const kept = info.signatures.filter(
     (signature) => ours.includes(signature) || !signing.some(({ name }) => name === signerOf(signature)),
   );
