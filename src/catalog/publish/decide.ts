@@ -8,6 +8,7 @@ import { verifiedInTime } from "../facts/in-time.ts";
 import { INLINE_FILE_BYTES, type Learnt, learnContent } from "../facts/learn.ts";
 import { Refused } from "../refuse.ts";
 import { earlierPublications } from "../rows/intents.ts";
+import { queueNar } from "../rows/nars.ts";
 import { isIncomplete, missingNames, missingPaths } from "../rows/paths.ts";
 import { referenceHashes } from "../rows/references.ts";
 import { importPathFromBucket } from "./import.ts";
@@ -78,7 +79,12 @@ async function keepExisting(
   // The push has another NAR. Which one is right shows when the stored one is read.
   const hasRival = keepsExisting || existing.url !== incoming.url;
   if (hasRival && learnt.verdict.kind === "waiting") learnt = await verifiedInTime(c, existing);
-  if (learnt.verdict.kind === "false") return undefined;
+  if (learnt.verdict.kind === "false") {
+    // Where this push does not replace the narinfo, the alarm removes it.
+    queueNar(c, narKeyOfUrl(existing.url));
+    c.wakeForVerification();
+    return undefined;
+  }
   const info = keepsExisting
     ? existing
     : await withSignatures(c, complete(merge.info, nar), () => learnt.verdict);

@@ -6,12 +6,12 @@ import { beginAttempt, factsOf, newestQueued } from "../../../src/catalog/rows/n
 import { verifyQueued } from "../../../src/catalog/verify/queue.ts";
 import type { PathDetail } from "../../../src/contract/paths.ts";
 import type { Stats } from "../../../src/contract/stats.ts";
-import { ADMIN_TOKEN, cacheWith, type TestCache } from "../../support/cache.ts";
+import { ADMIN_TOKEN, cacheWith, reindex, type TestCache } from "../../support/cache.ts";
 import { dyingAtEveryOperation, withoutBucket } from "../../support/dying.ts";
 import { largePath, withNarOf } from "../../support/lies.ts";
 import { captureLog } from "../../support/log.ts";
 import { inCatalog, later } from "../../support/runs.ts";
-import { push, type TestPath } from "../../support/store-paths.ts";
+import { compressedPath, push, type TestPath } from "../../support/store-paths.ts";
 
 captureLog();
 afterEach(reset);
@@ -78,6 +78,17 @@ describe("a large NAR", () => {
     expect((await cache.get(`/${path.key}`)).status).toBe(404);
     expect((await cache.get(`/${honest.key}`)).status).toBe(200);
     expect((await cache.get(`/${honest.narKey}`)).status).toBe(200);
+  });
+
+  it("that is false, of a path that a reindex has found: it is gone once somebody pushes it again", async () => {
+    const lie = withNarOf(await compressedPath("a"), await compressedPath("b"));
+    await env.BUCKET.put(lie.narKey, lie.nar);
+    await env.BUCKET.put(lie.key, lie.text);
+    await reindex();
+    const cache = cacheWith();
+    expect(await push(cache, lie)).toMatchObject({ status: 400 });
+    await verify();
+    expect((await cache.get(`/${lie.key}`)).status).toBe(404);
   });
 
   it("is read once: pushing its path again costs no reading", async () => {
