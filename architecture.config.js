@@ -23,10 +23,14 @@ const LAYERS = [
   { "catalog-ground": "catalog/(?!catalog\\.ts)[^/]+\\.ts" },
   // One file for each table, with its SQL.
   { rows: "catalog/rows/" },
+  // What is known of NARs' contents, and reading them.
+  { facts: "catalog/facts/" },
   { publish: "catalog/publish/" },
   { remove: "catalog/remove/" },
   { pins: "catalog/pins/" },
   { ask: "catalog/ask/" },
+  // What follows from a NAR's content for the paths that have it.
+  { "catalog-verify": "catalog/verify/" },
   // The engine of stepwise work, then the kinds of that work.
   { runs: "catalog/runs/" },
   { scan: "catalog/scan/" },

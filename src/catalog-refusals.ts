@@ -13,7 +13,12 @@ function retryAfter(seconds: number): Record<string, string> {
 export function httpErrorOf(refusal: Refusal): HttpError {
   switch (refusal.kind) {
     case "no-such-path":
-      return new HttpError(404, `no path ${refusal.hash} in this cache`);
+      return new HttpError(
+        404,
+        refusal.wasFalse === undefined
+          ? `no path ${refusal.hash} in this cache`
+          : `no path ${refusal.hash} in this cache: a push of it was found false and deleted: ${refusal.wasFalse}`,
+      );
     case "no-such-pin":
       return new HttpError(404, `no pin ${refusal.name} in this cache; GET /api/v1/pins lists them`);
     case "no-such-token":
@@ -45,6 +50,19 @@ export function httpErrorOf(refusal: Refusal): HttpError {
         409,
         `${refusal.path}: the NAR ${refusal.nar} ${refusal.reason}; push the path again`,
       );
+    case "false-nar":
+      return new HttpError(400, `${refusal.path}: the NAR ${refusal.nar} ${refusal.reason}`);
+    case "unverifiable-nar":
+      return new HttpError(
+        400,
+        `${refusal.path}: the NAR ${refusal.nar} cannot be verified (${refusal.reason}), and this cache publishes only what it has verified; push it with another compression`,
+      );
+    case "being-verified":
+      return new HttpError(
+        503,
+        `${refusal.path}: the NAR ${refusal.nar} is still being verified; nothing is lost, try again`,
+        retryAfter(20),
+      );
     case "missing-references":
       return new HttpError(
         409,
@@ -54,6 +72,16 @@ export function httpErrorOf(refusal: Refusal): HttpError {
       return new HttpError(
         413,
         `${refusal.path}: with all its signatures the narinfo would be larger than ${refusal.maxBytes} bytes`,
+      );
+    case "realisation-too-large":
+      return new HttpError(
+        413,
+        `${refusal.key}: with all its signatures it would be larger than ${refusal.maxBytes} bytes`,
+      );
+    case "untrusted-realisation":
+      return new HttpError(
+        403,
+        `${refusal.key} has no valid signature by a key that this cache trusts (${refusal.trusted.join(", ")}); build it where secret-key-files names such a key`,
       );
     case "modified-concurrently":
       return new HttpError(

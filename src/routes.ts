@@ -1,11 +1,12 @@
 // The route table: method, path, permission and handler.
 import { OPERATIONS } from "./api/operations.ts";
-import { KINDS, type Kind, NAR, NARINFO } from "./bucket/kinds.ts";
+import { KINDS, type Kind, NAR, NARINFO, type Upload } from "./bucket/kinds.ts";
 import { narKeySha256 } from "./bucket/nar-object.ts";
 import { getCacheInfo, getFrontPage, getHealth, putCacheInfo } from "./cache/info.ts";
 import { putMetadata } from "./cache/put-metadata.ts";
 import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";
+import { putRealisation } from "./cache/put-realisation.ts";
 import { readObject } from "./cache/read.ts";
 import { touchNarOnPush, touchPathOnPush } from "./cache/touch.ts";
 import type { Handler, Route } from "./context.ts";
@@ -17,6 +18,13 @@ import { requireValidConfig } from "./valid-config.ts";
 const UPLOADS = { pattern: under(NAR), permission: "push" } as const;
 const INFO = { pattern: /^\/nix-cache-info$/ } as const;
 const FRONT = { method: "GET", pattern: /^\/$/, permission: "pull" } as const;
+
+const WRITERS: Readonly<Record<Upload, (kind: Kind) => Handler>> = {
+  narinfo: () => putNarInfo,
+  nar: () => putNar,
+  realisation: putRealisation,
+  "as-sent": putMetadata,
+};
 
 export const ROUTES: readonly Route[] = [
   { ...UPLOADS, method: "POST", query: ["uploads"], handler: requireValidConfig(createUpload) },
@@ -45,7 +53,7 @@ function routesOfKind(kind: Kind): Route[] {
       ...shared,
       method: "PUT",
       permission: "push",
-      handler: requireValidConfig(writer(kind)),
+      handler: requireValidConfig(WRITERS[kind.upload](kind)),
       ...(kind === NAR && { bodySha256: narKeySha256 }),
     },
   ];
@@ -58,9 +66,4 @@ function under(kind: Kind): RegExp {
 function reader(kind: Kind): Handler {
   if (kind === NARINFO) return touchPathOnPush(readObject(kind));
   return kind === NAR ? touchNarOnPush(readObject(kind)) : readObject(kind);
-}
-
-function writer(kind: Kind): Handler {
-  if (kind === NARINFO) return putNarInfo;
-  return kind === NAR ? putNar : putMetadata(kind);
 }

@@ -41,7 +41,7 @@ export const RUN_OPERATIONS = [
   }),
   ...run({
     kind: "resign",
-    summary: "Sign all paths with the keys that are configured now.",
+    summary: "Sign all paths and realisations with the keys that are configured now.",
     description: "After SIGNING_KEY has changed. Signatures by other keys stay, unless drop names the key.",
     statusSummary: "What the last resign did, or has done so far.",
     options: RESIGN_OPTIONS,

@@ -7,7 +7,17 @@ const BY_CONTENT = KINDS.filter(({ ownership }) => ownership.by === "content");
 /** Folders of companions whose content names their owner, in the order of the bucket's listing. */
 export const COMPANION_FOLDERS: readonly string[] = BY_CONTENT.map(({ folder }) => folder).sort();
 
-/** The owner of a companion; `text` is its content. `undefined` if it has none, or an unreadable one. */
+const REALISATIONS = KINDS.filter(({ upload }) => upload === "realisation");
+
+/** Folders of the realisations of all forms, in the order of the bucket's listing. */
+export const REALISATION_FOLDERS: readonly string[] = REALISATIONS.map(({ folder }) => folder).sort();
+
+/** Whether a key is that of a realisation, which other objects in its folder are not. */
+export function isRealisationKey(key: string): boolean {
+  return REALISATIONS.some(({ pattern }) => pattern.test(key));
+}
+
+/** The owner of a companion; `text` is its content. `undefined` where it has none, or none that can be read. */
 export function ownerOf(key: string, text: string): string | undefined {
   const kind = kindOf(key);
   if (kind?.ownership.by === "content") return kind.ownership.owner(objectOf(text));

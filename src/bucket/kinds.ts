@@ -16,13 +16,17 @@ export interface Kind {
   /** The largest body that may be PUT, decoded. Bytes. */
   readonly maxBytes: number;
   readonly ownership: Ownership;
-  /** The store setting by which Nix compresses this kind on upload, if any; for messages. */
+  readonly upload: Upload;
+  /** The store setting by which Nix compresses this kind on upload, where there is one; for messages. */
   readonly compressionSetting?: string;
   /** Names are store path names: `?` is legal in them and sent raw. */
   readonly nameMayHaveQuestionMark?: boolean;
   /** The bucket key if it is not the path itself. */
   readonly key?: (path: string) => string;
 }
+
+/** How a PUT is taken: checked and merged as what it is, or, small and well-formed, stored as it was sent. */
+export type Upload = "narinfo" | "nar" | "realisation" | "as-sent";
 
 /** The owner of an object: a path by its hash part, the paths of a deriver by its base name, a NAR by its key. */
 export type OwnerType = "path" | "deriver" | "nar";
@@ -45,6 +49,8 @@ export type Ownership =
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
+/** The largest object that tells of one output, or of one build ID. */
+export const SMALL_JSON_BYTES = 64 * KIB;
 /** The largest body that R2 takes in one put (a little below 5 GiB). */
 export const MAX_SINGLE_PUT_BYTES = 5 * 1024 * MIB - 5 * MIB;
 
@@ -60,7 +66,7 @@ const HASH_PART = `${NIX32_CLASS}{32}`;
 const JSON_OBJECT = {
   contentType: "application/json",
   cacheControl: MUTABLE,
-  maxBytes: 64 * KIB,
+  maxBytes: SMALL_JSON_BYTES,
 } as const;
 
 /**
@@ -92,6 +98,7 @@ export const NARINFO = kind({
   cacheControl: MUTABLE,
   maxBytes: MIB,
   ownership: { by: "itself" },
+  upload: "narinfo",
   compressionSetting: "narinfo-compression",
 });
 
@@ -104,6 +111,7 @@ export const NAR = kind({
   cacheControl: IMMUTABLE,
   maxBytes: MAX_SINGLE_PUT_BYTES,
   ownership: { by: "itself" },
+  upload: "nar",
   compressionSetting: "compression",
 });
 
@@ -117,6 +125,7 @@ export const KINDS: readonly Kind[] = [
     names: `${HASH_PART}\\.ls`,
     maxBytes: 16 * MIB,
     ownership: { by: "key", of: "path", ending: ".ls" },
+    upload: "as-sent",
     compressionSetting: "ls-compression",
   }),
   kind({
@@ -127,6 +136,7 @@ export const KINDS: readonly Kind[] = [
     cacheControl: MUTABLE,
     maxBytes: 32 * MIB,
     ownership: { by: "key", of: "deriver", ending: "" },
+    upload: "as-sent",
     compressionSetting: "log-compression",
     nameMayHaveQuestionMark: true,
   }),
@@ -136,6 +146,7 @@ export const KINDS: readonly Kind[] = [
     folder: "realisations/",
     names: `sha256:[0-9a-f]{64}!${NAME}+\\.doi`,
     ownership: { by: "content", of: "path", owner: outPathIn },
+    upload: "realisation",
     nameMayHaveQuestionMark: true,
   }),
   kind({
@@ -144,6 +155,7 @@ export const KINDS: readonly Kind[] = [
     folder: "build-trace-v2/",
     names: `${HASH_PART}-${NAME}+/${NAME}+\\.doi`,
     ownership: { by: "content", of: "path", owner: outPathIn },
+    upload: "realisation",
     nameMayHaveQuestionMark: true,
   }),
   kind({
@@ -152,7 +164,8 @@ export const KINDS: readonly Kind[] = [
     folder: "debuginfo/",
     names: "[0-9a-f]{40}(\\.debug)?",
     ownership: { by: "content", of: "nar", owner: archiveIn },
-    // Clients ask with and without the ending; Nix writes it.
+    upload: "as-sent",
+    // Readers ask with and without the ending; Nix writes it.
     key: (path) => (path.endsWith(".debug") ? path : `${path}.debug`),
   }),
 ];

@@ -1,4 +1,4 @@
-// Uploading the companions of store paths: listings, logs, realisations, build traces, debug info.
+// Uploading the companions of store paths that are stored as they were sent: listings, logs, debug info.
 import { isJson, ownerOf } from "../bucket/companions.ts";
 import { type Kind, keyOf } from "../bucket/kinds.ts";
 import { putSmall } from "../bucket/operation.ts";

@@ -22,6 +22,7 @@ import type { Stats } from "../contract/stats.ts";
 import type { NewToken, TokenPage, TokenQuery, TokenReport } from "../contract/tokens.ts";
 import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "../contract/uploads.ts";
 import type { Env } from "../env.ts";
+import { Activity } from "./activity.ts";
 import { Alarm } from "./alarm.ts";
 import { pathDetail } from "./ask/detail.ts";
 import { listPaths } from "./ask/search.ts";
@@ -35,6 +36,7 @@ import { deletePin, getPin, listPins, putPin } from "./pins/pins.ts";
 import { announceNar, touchNar } from "./publish/announce-nar.ts";
 import { announceCompanion, touchPath, touchPaths } from "./publish/last-use.ts";
 import { publish } from "./publish/publish.ts";
+import { publishRealisation } from "./publish/realisation.ts";
 import { toResult } from "./refuse.ts";
 import { isIndexed, requestFirstReindex, requireIndex } from "./reindex/indexed.ts";
 import { REINDEX } from "./reindex/reindex.ts";
@@ -42,12 +44,14 @@ import { deletePath } from "./remove/delete.ts";
 import { sweepNars } from "./remove/sweep.ts";
 import { MAX_UPLOAD_AGE_MS, sweepUploads } from "./remove/uploads.ts";
 import { RESIGN } from "./resign/resign.ts";
+import { nextGraceStart } from "./rows/nars.ts";
 import { missingPaths } from "./rows/paths.ts";
 import { getToken, insertToken, listTokens, revokedIds, revokeToken } from "./rows/tokens.ts";
 import { beginUpload, endUpload, recordPart, uploadParts } from "./rows/uploads.ts";
 import type { RunDefinition } from "./runs/definition.ts";
 import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./runs/engine.ts";
 import { migrate } from "./schema.ts";
+import { VERIFY_DELAY_MS, verifyQueued } from "./verify/queue.ts";
 
 /**
  * The kinds of runs, the most urgent first. Before a reindex has ended, most findings of a check would be differences
@@ -59,6 +63,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly context: CatalogContext;
   readonly #stats = new RecentStats();
   readonly #alarm: Alarm;
+  readonly #activity = new Activity(() => Date.now());
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -82,40 +87,47 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       publications: new Map(),
       unsentIntents: new Set(),
       deletions: { count: 0 },
+      readings: new Map(),
+      isBusy: () => this.#activity.isBusy(),
+      wakeForVerification: () => this.#alarm.wake(this.context.now() + VERIFY_DELAY_MS),
       wakeForSweep: () => this.#alarm.wake(this.context.now() + config.graceMs),
     };
     void ctx.blockConcurrencyWhile(() => this.#alarm.read());
   }
 
   publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>> {
-    return toResult(() => publish(this.context, narinfo, pushedBy));
+    return this.#push(() => publish(this.context, narinfo, pushedBy));
+  }
+
+  publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>> {
+    return toResult(() => publishRealisation(this.context, key, text, pushedBy));
   }
 
   announceNar(nar: AnnouncedNar): Promise<Result<void>> {
-    return toResult(() => announceNar(this.context, nar));
+    return this.#push(() => announceNar(this.context, nar));
   }
 
   touchNar(key: string): Promise<Result<void>> {
-    return toResult(() => touchNar(this.context, key));
+    return this.#push(() => touchNar(this.context, key));
   }
 
   beginUpload(upload: NewUpload): Promise<Result<void>> {
-    return toResult(() => {
+    return this.#push(() => {
       this.#alarm.wake(this.context.now() + MAX_UPLOAD_AGE_MS);
       beginUpload(this.context, upload);
     });
   }
 
   recordPart(upload: string, part: NewPart): Promise<Result<boolean>> {
-    return toResult(() => recordPart(this.context, upload, part));
+    return this.#push(() => recordPart(this.context, upload, part));
   }
 
   uploadParts(upload: string, narKey: string): Promise<Result<UploadedPart[] | undefined>> {
-    return toResult(() => uploadParts(this.context, upload, narKey));
+    return this.#push(() => uploadParts(this.context, upload, narKey));
   }
 
   endUpload(upload: string): Promise<Result<void>> {
-    return toResult(() => endUpload(this.context, upload));
+    return this.#push(() => endUpload(this.context, upload));
   }
 
   insertToken(token: NewToken): Promise<Result<void>> {
@@ -139,18 +151,18 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   missing(hashes: readonly string[], isPusher = false): Promise<Result<string[]>> {
-    return toResult(() => {
+    return this.#push(() => {
       if (isPusher) touchPaths(this.context, hashes);
       return missingPaths(this.context, hashes);
     });
   }
 
   touchPath(hash: string): Promise<Result<void>> {
-    return toResult(() => touchPath(this.context, hash));
+    return this.#push(() => touchPath(this.context, hash));
   }
 
   announceCompanion(key: string, owner: string | undefined): Promise<Result<void>> {
-    return toResult(() => announceCompanion(this.context, key, owner));
+    return this.#push(() => announceCompanion(this.context, key, owner));
   }
 
   listPaths(query: PathQuery): Promise<Result<PathPage>> {
@@ -220,6 +232,12 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return toResult(() => listPins(this.context, query));
   }
 
+  /** Calls of a push: work that can wait leaves them room. */
+  #push<T>(run: () => Promise<T> | T): Promise<Result<T>> {
+    this.#activity.note();
+    return toResult(run);
+  }
+
   #run<O, R>(definition: RunDefinition<O, R>, options: O): Promise<Result<R>> {
     return toResult(async () => {
       // Set before the first step, so that the run continues even if the object crashes in it.
@@ -239,14 +257,20 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     await this.#alarm.read();
     // Runs first, so that the sweep includes the NARs that they have released.
     await this.#alarm.repeat(() => continueRuns(this.context, RUNS));
-    await this.#alarm.repeat(async () => {
-      await requestFirstReindex(this.context);
-      // The alarm that ends the reindex sweeps.
-      return isIndexed(this.context)
-        ? (await sweepNars(this.context)).next
-        : nextStepTime(this.context, RUNS);
-    });
+    await this.#alarm.repeat(() => this.#sweep());
     await this.#alarm.repeat(() => sweepUploads(this.context));
+    // Last, because it takes longest.
+    await this.#alarm.repeat(() => verifyQueued(this.context));
+  }
+
+  /** Sweeps when a NAR is due, which takes a catalog that knows its bucket. Returns when to sweep next. */
+  async #sweep(): Promise<number | undefined> {
+    const { now, config } = this.context;
+    const start = nextGraceStart(this.context, now() - config.graceMs);
+    if (start === undefined || start + config.graceMs > now()) return start && start + config.graceMs;
+    await requestFirstReindex(this.context);
+    // The alarm in which the reindex ends sweeps.
+    return isIndexed(this.context) ? (await sweepNars(this.context)).next : nextStepTime(this.context, RUNS);
   }
 
   /** Alarms continue the reindex if one invocation does not finish it. */

@@ -23,6 +23,12 @@ export interface CatalogContext {
   readonly unsentIntents: Set<number>;
   /** Counts the beginnings and ends of deletions: an object that was read while it changed may be gone. */
   readonly deletions: { count: number };
+  /** Readings of NARs in flight, by key. */
+  readonly readings: Map<string, Promise<unknown>>;
+  /** Whether a push is going on: reading NARs then leaves it room. */
+  readonly isBusy: () => boolean;
+  /** Call it in the turn that queues a NAR: an alarm reads it soon. */
+  readonly wakeForVerification: () => void;
   /** Call it in the turn that releases a NAR: an alarm sweeps when the grace period that begins now has ended. */
   readonly wakeForSweep: () => void;
 }

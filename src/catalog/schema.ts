@@ -165,6 +165,24 @@ CREATE TABLE marks (
 CREATE INDEX marks_fresh ON marks (level) WHERE state = 'fresh';
 CREATE INDEX marks_dead ON marks (level) WHERE state = 'dead';
 `,
+  `
+ALTER TABLE nars ADD COLUMN facts TEXT;
+ALTER TABLE nars ADD COLUMN facts_etag TEXT;
+ALTER TABLE nars ADD COLUMN content TEXT;
+ALTER TABLE nars ADD COLUMN queued INTEGER;
+ALTER TABLE nars ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX nars_by_queue ON nars (queued) WHERE queued IS NOT NULL;
+
+CREATE TABLE differing_realisations (
+  hash TEXT NOT NULL,
+  id TEXT NOT NULL,
+  out_path TEXT NOT NULL,
+  first_push INTEGER NOT NULL,
+  last_push INTEGER NOT NULL,
+  pushed_by TEXT NOT NULL,
+  PRIMARY KEY (hash, id, out_path)
+) STRICT, WITHOUT ROWID;
+`,
 ];
 
 /** Brings the tables to the newest version. Synchronous and atomic. */

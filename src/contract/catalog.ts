@@ -19,6 +19,8 @@ import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "./uploads.t
 /** One per cache, with the cache's name. Every method is one call of the Durable Object. */
 export interface CatalogApi extends Rpc.DurableObjectBranded {
   publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>>;
+  /** A realisation or build trace under its key. */
+  publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>>;
   announceNar(nar: AnnouncedNar): Promise<Result<void>>;
   touchNar(key: string): Promise<Result<void>>;
   touchPath(hash: string): Promise<Result<void>>;
@@ -60,7 +62,7 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   /** Collects paths that no root keeps alive, or only reports them. */
   gc(options: GcOptions): Promise<Result<GcReport>>;
   gcStatus(): Promise<Result<GcReport | undefined>>;
-  /** Signs every path with the keys that are configured now. */
+  /** Signs every path and every realisation with the keys that are configured now. */
   resign(options: ResignOptions): Promise<Result<ResignReport>>;
   resignStatus(): Promise<Result<ResignReport | undefined>>;
 }

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { COUNT, described, FLAG, listOf, named, TEXT } from "./schema.ts";
 
+/** What a check looks for. A resign also finds realisations that it cannot read. */
 export const FINDING_KINDS = [
   /** An object that is no valid narinfo of its path. */
   "unreadable-narinfo",
@@ -13,7 +14,9 @@ export const FINDING_KINDS = [
   "missing-nar",
   /** A path whose NAR has another size or SHA-256 than its narinfo states. */
   "damaged-nar",
-  /** An object under nar/ without a row in the catalog. */
+  /** A path whose NAR does not contain what the narinfo says. */
+  "false-narinfo",
+  /** An object under nar/ that the catalog does not know. */
   "unindexed-nar",
   /** A NAR of the catalog without an object in the bucket. */
   "vanished-nar",
@@ -25,7 +28,7 @@ export const FINDING_KINDS = [
   "unreadable-pin",
 ] as const;
 
-export type FindingKind = (typeof FINDING_KINDS)[number];
+export type FindingKind = (typeof FINDING_KINDS)[number] | "unreadable-realisation";
 
 export const FINDINGS = named(
   "Findings",

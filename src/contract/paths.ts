@@ -16,6 +16,7 @@ import {
   TEXT,
   TIME,
 } from "./schema.ts";
+import { VERIFICATION } from "./verification.ts";
 
 /** A place in the list of paths, which is ordered by first push and hash, newest first. */
 export const PATH_POSITION = v.object({
@@ -82,7 +83,19 @@ const DIFFERING_BUILD = v.object({
 });
 export type DifferingBuild = v.InferOutput<typeof DIFFERING_BUILD>;
 
-/** Most referrers in one answer; half of a cache may refer to its libc. */
+const DIFFERING_REALISATION = v.object({
+  id: described(
+    "The derivation and its output: `sha256:<hex>!<output>`, from Nix 2.35 `<name>.drv!<output>`.",
+    TEXT,
+  ),
+  out_path: BASE_NAME,
+  first_push: TIME,
+  last_push: TIME,
+  pushed_by: TEXT,
+});
+export type DifferingRealisation = v.InferOutput<typeof DIFFERING_REALISATION>;
+
+/** Referrers that one answer names; half of a cache may refer to its libc. */
 export const MAX_REFERRERS = 1000;
 
 export const PATH_DETAIL = named(
@@ -100,12 +113,17 @@ export const PATH_DETAIL = named(
     ),
     referrer_count: described("All of them.", COUNT),
     closure: CLOSURE,
+    verification: described("Whether the NAR contains what the narinfo says.", VERIFICATION),
     signatures: described("As in the narinfo: `name:base64`.", listOf(TEXT)),
     deriver: described("A base name.", v.nullable(TEXT)),
     ca: described("The content address.", v.nullable(TEXT)),
     differing_builds: described(
       "Other contents that were pushed for the path: it is not reproducible.",
       listOf(DIFFERING_BUILD),
+    ),
+    differing_realisations: described(
+      "Other outputs of content-addressed derivations whose first output is this path.",
+      listOf(DIFFERING_REALISATION),
     ),
   }),
 );

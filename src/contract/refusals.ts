@@ -5,7 +5,8 @@
 export type BucketFailure = "bad-digest" | "incomplete-body" | "too-large" | "unavailable";
 
 export type Refusal =
-  | { readonly kind: "no-such-path"; readonly hash: string }
+  /** `wasFalse` is the detail of the finding, where a push of it was found false. */
+  | { readonly kind: "no-such-path"; readonly hash: string; readonly wasFalse?: string }
   | { readonly kind: "no-such-pin"; readonly name: string }
   | { readonly kind: "no-such-token" }
   /** The path to pin is not in the cache. */
@@ -31,6 +32,17 @@ export type Refusal =
   | { readonly kind: "hash-taken"; readonly path: string; readonly stored: string }
   /** `reason` finishes the sentence "the NAR KEY ...". */
   | { readonly kind: "broken-nar"; readonly path: string; readonly nar: string; readonly reason: string }
+  /** The NAR is not what the narinfo says. `reason` finishes the sentence "the NAR KEY ...". */
+  | { readonly kind: "false-nar"; readonly path: string; readonly nar: string; readonly reason: string }
+  /** The cache publishes only verified NARs (`verify = "before"`), and this one cannot be verified. */
+  | {
+      readonly kind: "unverifiable-nar";
+      readonly path: string;
+      readonly nar: string;
+      readonly reason: string;
+    }
+  /** The NAR is still being read. */
+  | { readonly kind: "being-verified"; readonly path: string; readonly nar: string }
   /** Base names; `more` says how many are left out. */
   | {
       readonly kind: "missing-references";
@@ -39,7 +51,10 @@ export type Refusal =
       readonly more: number;
     }
   | { readonly kind: "narinfo-too-large"; readonly path: string; readonly maxBytes: number }
-  /** Concurrent writes to the same object did not end. */
+  | { readonly kind: "realisation-too-large"; readonly key: string; readonly maxBytes: number }
+  /** `trusted` are the names of the keys of which one must have signed. */
+  | { readonly kind: "untrusted-realisation"; readonly key: string; readonly trusted: readonly string[] }
+  /** Something else writes the same object of the bucket again and again. */
   | { readonly kind: "modified-concurrently"; readonly key: string }
   /** So many references are missing that the bucket may not be indexed yet. */
   | { readonly kind: "not-indexed" }

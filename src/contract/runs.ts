@@ -7,9 +7,9 @@ import { BYTES, COUNT, described, FLAG, listOf, matching, named, STORE_PATH, TEX
 /** The phases of each kind of run, in order. */
 export const PHASES = {
   reindex: ["narinfos", "nars", "references", "companions", "pins"],
-  check: ["narinfos", "nars", "references", "pins"],
+  check: ["narinfos", "nars", "contents", "references", "pins"],
   gc: ["mark", "sweep", "uploads"],
-  resign: ["narinfos"],
+  resign: ["narinfos", "realisations"],
 } as const;
 
 export type RunKind = keyof typeof PHASES;
@@ -67,9 +67,12 @@ export const CHECK_OPTIONS = v.pipe(
     repair: v.exactOptional(
       described("Repair what is safe to repair. One under way that does otherwise is begun again.", FLAG),
     ),
+    deep: v.exactOptional(
+      described("Read every NAR again. One under way that does otherwise is begun again.", FLAG),
+    ),
     restart: RESTART,
   }),
-  v.examples([{ repair: true }]),
+  v.examples([{ repair: true }, { deep: true }]),
 );
 export type CheckOptions = v.InferOutput<typeof CHECK_OPTIONS>;
 
@@ -79,6 +82,9 @@ export const CHECK_REPORT = named(
     ...progress("check"),
     ...WALKED,
     repair: described("Whether it repairs what is safe to repair.", FLAG),
+    deep: described("Whether it reads every NAR again.", FLAG),
+    read: described("NARs read again so far.", COUNT),
+    unverifiable: described("Of them, NARs that cannot be verified.", COUNT),
     clean: described("Nothing found so far.", FLAG),
     findings: v.object(v.entriesFromList(FINDING_KINDS, FINDINGS)),
   }),
@@ -160,7 +166,10 @@ export const RESIGN_REPORT = named(
     keys: described("Names of the keys with which it signs.", listOf(TEXT)),
     paths: described("Looked at so far.", COUNT),
     resigned: described("Narinfos that had other signatures and were written.", COUNT),
+    realisations: described("Looked at so far.", COUNT),
+    resigned_realisations: described("Realisations that had other signatures and were written.", COUNT),
     unreadable: described("Paths passed by, and why.", FINDINGS),
+    unreadable_realisations: described("Realisations passed by, and why.", FINDINGS),
   }),
 );
 export type ResignReport = v.InferOutput<typeof RESIGN_REPORT>;

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { COMPRESSIONS } from "../nix/narinfo.ts";
 import { PATH_SUMMARY } from "./paths.ts";
 import { BYTES, COUNT, DAY, described, listOf, named, TIME } from "./schema.ts";
+import { VERIFICATION_STATS } from "./verification.ts";
 
 /** Days of the growth table, today included. */
 export const GROWTH_DAYS = 30;
@@ -37,6 +38,7 @@ export const STATS = named(
       "By the size of their compressed NARs.",
       v.pipe(listOf(PATH_SUMMARY), v.maxLength(LARGEST)),
     ),
+    verification: VERIFICATION_STATS,
     catalog_size: described("Bytes of the catalog itself.", COUNT),
   }),
 );

@@ -77,16 +77,22 @@ export async function sign(key: SecretKey, text: string): Promise<string> {
   return `${key.name}:${new Uint8Array(signature).toBase64()}`;
 }
 
+/** Signatures of one text that are verified, of those in the name of a key: forged ones must not cost more. */
+export const MAX_VERIFIED = 64;
+
 /**
  * The name of the first key by which one of the signatures is valid, or undefined. A signature counts only for keys
- * of its name, as in Nix; malformed ones count for none.
+ * of its name, as in Nix; malformed ones count for none, and at most {@link MAX_VERIFIED} count.
  */
 export async function verify(
   keys: PublicKey[],
   text: string,
   signatures: string[],
 ): Promise<string | undefined> {
-  const parsed = signatures.flatMap(readable);
+  const parsed = signatures
+    .flatMap(readable)
+    .filter(({ name }) => keys.some((key) => key.name === name))
+    .slice(0, MAX_VERIFIED);
   const message = new TextEncoder().encode(text);
   for (const key of keys) {
     for (const signature of parsed) {

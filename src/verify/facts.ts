@@ -18,7 +18,7 @@ export interface FactsRequest {
   addresses?: readonly AddressClaim[];
   /** Whether the listing is wanted. */
   listing?: boolean;
-  /** Awaited about once per MB of the NAR, to yield to other work. */
+  /** Awaited after each 256 KiB or so of the NAR, so that other work gets its turn. */
   pause?: () => Promise<void>;
 }
 
@@ -43,7 +43,7 @@ export type Outcome =
   | { kind: "unverifiable"; reason: string };
 
 /** Bytes of the NAR between two pauses. */
-const PAUSE_BYTES = 1024 * 1024;
+const PAUSE_BYTES = 256 * 1024;
 const NAR_HASH: HashAlgorithm = "sha256";
 
 /** Reads the file to its end, or cancels it. Errors of the stream itself are thrown as they are. */

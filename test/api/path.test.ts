@@ -33,9 +33,11 @@ describe("GET /api/v1/paths/{hash}", () => {
       signers: ["test-cache-1"],
       deriver: "3m5fd0cx9d74whnzm8ryrjgglb2gs4b2-demo-app-1.0.drv",
       ca: null,
+      verification: { state: "verified" },
       pushed_by: "PUSH_TOKEN",
       incomplete: false,
       differing_builds: [],
+      differing_realisations: [],
     });
     expect(Date.parse(first_push)).toBeGreaterThan(Date.now() - 60_000);
     expect(Date.parse(last_push)).toBeGreaterThanOrEqual(Date.parse(first_push));

@@ -23,6 +23,10 @@ describe("GET /api/v1/stats", () => {
       stored_size: 0,
       by_compression: [],
       largest: [],
+      verification: {
+        ...{ verified: 0, waiting: 0, unverifiable: 0, unknown: 0 },
+        false_narinfos: { count: 0, repaired: 0, first: [] },
+      },
     });
     expect(stats.growth).toHaveLength(30);
     expect(stats.growth.every(({ paths }) => paths === 0)).toBe(true);
@@ -44,6 +48,7 @@ describe("GET /api/v1/stats", () => {
         { compression: "none", paths: 1, nar_size: 5000, file_size: 5000 },
         { compression: "xz", ...xz },
       ],
+      verification: { verified: 5, waiting: 0, unverifiable: 0, unknown: 0 },
     });
     expect(stats.growth.at(-1)).toEqual({
       day: new Date().toISOString().slice(0, 10),

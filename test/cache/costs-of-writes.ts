@@ -1,7 +1,8 @@
 /** What pushes cost, and what a pusher asks before. */
 import { env } from "cloudflare:workers";
 import { cacheWith, PUSH_TOKEN, store } from "../support/cache.ts";
-import { METADATA } from "../support/objects.ts";
+import { signatureBy } from "../support/catalog.ts";
+import { METADATA, REALISATIONS, withSignatures } from "../support/objects.ts";
 import { compressedPath, push, testPath } from "../support/store-paths.ts";
 import type { Cost } from "./costs.ts";
 
@@ -152,10 +153,67 @@ export const WRITES: Cost[] = [
       request: (on) => on.put(`/${key}`, body),
     }),
   ),
+  ...REALISATIONS.flatMap(({ kind, key, body }): Cost[] => [
+    {
+      name: `PUT ${kind}, there already`,
+      status: 200,
+      A: 0,
+      B: 1,
+      calls: 1,
+      prepare: () => cache.put(`/${key}`, body),
+      request: (on) => on.put(`/${key}`, body),
+    },
+    {
+      name: `PUT ${kind}, with a new signature`,
+      status: 200,
+      A: 1,
+      B: 1,
+      calls: 1,
+      prepare: () => cache.put(`/${key}`, body),
+      request: (on) => on.put(`/${key}`, withSignatures(body, signatureBy("a-1"))),
+    },
+    {
+      name: `PUT ${kind} of another output`,
+      status: 200,
+      A: 0,
+      B: 1,
+      calls: 1,
+      prepare: async () => {
+        await push(cache, path);
+        await cache.put(`/${key}`, ofPath(body, path.info.storePath.baseName));
+      },
+      request: (on) => on.put(`/${key}`, body),
+    },
+    { name: `PUT ${kind}, malformed`, status: 400, A: 0, B: 0, request: (on) => on.put(`/${key}`, "{}") },
+  ]),
 ];
+
+function ofPath(realisation: string, outPath: string): string {
+  return JSON.stringify({ ...JSON.parse(realisation), outPath });
+}
 
 /** Once in the life of an object, or where something is wrong. */
 export const RARE_WRITES: Cost[] = [
+  ...REALISATIONS.flatMap(({ kind, key, body }): Cost[] => [
+    {
+      name: `PUT ${kind} of another output, the first being here no more`,
+      status: 200,
+      A: 1,
+      B: 2,
+      calls: 1,
+      prepare: () => cache.put(`/${key}`, ofPath(body, path.info.storePath.baseName)),
+      request: (on) => on.put(`/${key}`, body),
+    },
+    {
+      name: `PUT ${kind} over one that another tool has written`,
+      status: 200,
+      A: 2,
+      B: 1,
+      calls: 1,
+      prepare: () => store(key, body),
+      request: (on) => on.put(`/${key}`, withSignatures(body, signatureBy("a-1"))),
+    },
+  ]),
   {
     name: "PUT narinfo whose NAR has no checksum: hashed by the bucket, once",
     status: 201,

@@ -5,8 +5,9 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Env } from "../../src/env.ts";
 import { failing, type Interference, losingAnswers, type Operation, watch } from "../support/bucket.ts";
 import { type Answer, cacheWith, contents, PUSH_TOKEN, store, type TestCache } from "../support/cache.ts";
+import { signatureBy } from "../support/catalog.ts";
 import { captureLog } from "../support/log.ts";
-import { METADATA, OBJECTS } from "../support/objects.ts";
+import { AS_SENT, OBJECTS, REALISATIONS, withSignatures } from "../support/objects.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { SLOW_MS } from "../support/slow.ts";
 import { compressedPath, push, testPath } from "../support/store-paths.ts";
@@ -77,19 +78,19 @@ const WRITES: Case[] = [
   },
   {
     name: "PUT of a narinfo",
-    operations: 2,
+    operations: 3,
     prepare: () => cache.put(`/${path.narKey}`, path.nar),
     request: (ill) => ill.put(`/${path.key}`, path.text),
   },
   {
     name: "PUT of a narinfo that is there, with a new signature",
-    operations: 2,
+    operations: 3,
     prepare: () => push(cache, path),
     request: (ill) => ill.put(`/${path.key}`, signed),
   },
   {
     name: "PUT of a narinfo with a reference that only the bucket knows",
-    operations: 4,
+    operations: 5,
     prepare: async () => {
       await cache.put(`/${path.narKey}`, path.nar);
       await store(path.key, path.text);
@@ -99,7 +100,7 @@ const WRITES: Case[] = [
   },
   {
     name: "PUT of a narinfo over one that has gone",
-    operations: 2,
+    operations: 3,
     prepare: async () => {
       await push(cache, path);
       await env.BUCKET.delete(path.key);
@@ -110,7 +111,7 @@ const WRITES: Case[] = [
   },
   {
     name: "PUT of a narinfo over a broken one",
-    operations: 6,
+    operations: 8,
     prepare: async () => {
       await cache.put(`/${path.narKey}`, path.nar);
       await store(path.key, "broken");
@@ -119,17 +120,17 @@ const WRITES: Case[] = [
   },
   {
     name: "PUT of a narinfo whose NAR has no checksum",
-    operations: 4,
+    operations: 5,
     prepare: () => store(unknown.narKey, unknown.nar),
     request: (ill) => ill.put(`/${unknown.key}`, unknown.text),
   },
   {
     name: "PUT of a narinfo without FileHash whose NAR has no checksum",
-    operations: 3,
+    operations: 4,
     prepare: () => store(unknown.narKey, unknown.nar),
     request: (ill) => ill.put(`/${unknown.key}`, withoutFileHash),
   },
-  ...METADATA.map(
+  ...AS_SENT.map(
     ({ kind, key, body }): Case => ({
       name: `PUT of a ${kind} over another one`,
       operations: 1,
@@ -137,6 +138,15 @@ const WRITES: Case[] = [
       request: (ill) => ill.put(`/${key}`, body),
     }),
   ),
+  ...REALISATIONS.flatMap(({ kind, key, body }): Case[] => [
+    { name: `PUT of a ${kind}`, operations: 1, request: (ill) => ill.put(`/${key}`, body) },
+    {
+      name: `PUT of a ${kind} that is there, with a new signature`,
+      operations: 3,
+      prepare: () => cache.put(`/${key}`, body),
+      request: (ill) => ill.put(`/${key}`, withSignatures(body, signatureBy("a-1"))),
+    },
+  ]),
 ];
 
 const illCache = (interference: Interference) =>

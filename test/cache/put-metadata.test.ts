@@ -1,4 +1,4 @@
-/** Uploading what accompanies store paths: listings, logs, realisations of both layouts, debug info. */
+/** Uploading what accompanies store paths and is stored as it was sent: listings, logs, debug info. */
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { gzipSync } from "node:zlib";
@@ -8,7 +8,7 @@ import { KINDS } from "../../src/bucket/kinds.ts";
 import { r2Error, watch } from "../support/bucket.ts";
 import { cacheWith, contents, keys, store } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
-import { METADATA } from "../support/objects.ts";
+import { AS_SENT } from "../support/objects.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { SLOW_MS } from "../support/slow.ts";
 
@@ -18,7 +18,7 @@ captureLog();
 const cache = cacheWith();
 /** Bytes, by kind. */
 const MAX_BYTES = new Map(KINDS.map(({ name, maxBytes }) => [name, maxBytes]));
-const JSON_KINDS = METADATA.filter(({ kind }) => KINDS.some((each) => each.name === kind && isJson(each)));
+const JSON_KINDS = AS_SENT.filter(({ kind }) => KINDS.some((each) => each.name === kind && isJson(each)));
 
 /** A JSON object (which is a log, too) of that many bytes. */
 function sized(bytes: number): Uint8Array<ArrayBuffer> {
@@ -28,7 +28,7 @@ function sized(bytes: number): Uint8Array<ArrayBuffer> {
   return text;
 }
 
-describe.each(METADATA)("a $kind", ({ kind, key, body, contentType }) => {
+describe.each(AS_SENT)("a $kind", ({ kind, key, body, contentType }) => {
   const limit = MAX_BYTES.get(kind) ?? 0;
 
   test("is stored as it was sent", async () => {
@@ -137,7 +137,7 @@ describe.each(JSON_KINDS)("a $kind is a JSON object", ({ key }) => {
 });
 
 test("a log is any bytes", async () => {
-  const [log] = METADATA.filter(({ kind }) => kind === "log");
+  const [log] = AS_SENT.filter(({ kind }) => kind === "log");
   const bytes = new Uint8Array(256).map((_, index) => index);
   expect((await cache.put(`/${log?.key}`, bytes)).status).toBe(201);
   expect((await cache.get(`/${log?.key}`)).bytes).toEqual(bytes);
@@ -149,7 +149,7 @@ test.each([
   ["listing", "ls-compression"],
   ["log", "log-compression"],
 ])("xz on a %s names the setting to change", async (kind, setting) => {
-  const [object] = METADATA.filter((candidate) => candidate.kind === kind);
+  const [object] = AS_SENT.filter((candidate) => candidate.kind === kind);
   const answer = await cache.put(`/${object?.key}`, "x", { "Content-Encoding": "xz" });
   expect(expectRefusal(answer, 415)).toContain(`set ${setting} to br, gzip, zstd or none`);
   expect(answer.headers.get("Accept-Encoding")).toBe("br, gzip, zstd");

@@ -5,7 +5,7 @@ import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
 import { watch } from "../support/bucket.ts";
 import { cacheWith, ORIGIN, read, store } from "../support/cache.ts";
-import { HASH, METADATA, OBJECTS } from "../support/objects.ts";
+import { AS_SENT, HASH, OBJECTS } from "../support/objects.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { bytesOf } from "../support/store-paths.ts";
 
@@ -109,7 +109,7 @@ describe.each(CODERS)("stored as %s", (coding, encode) => {
     }
   });
 
-  test.each(METADATA)("a $kind that is uploaded so is stored so", async ({ key, body }) => {
+  test.each(AS_SENT)("a $kind that is uploaded so is stored so", async ({ key, body }) => {
     const upload = new Uint8Array(encode(bytesOf(body)));
     expect((await cache.put(`/${key}`, upload, { "Content-Encoding": coding })).status).toBe(201);
     expect(new Uint8Array((await (await env.BUCKET.get(key))?.arrayBuffer()) ?? [])).toEqual(upload);

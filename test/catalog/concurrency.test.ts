@@ -6,6 +6,7 @@ import { publish } from "../../src/catalog/publish/publish.ts";
 import { httpErrorOf } from "../../src/catalog-refusals.ts";
 import type { PublishOutcome } from "../../src/contract/paths.ts";
 import type { Result } from "../../src/contract/result.ts";
+import { isInspection } from "../support/bucket.ts";
 import { ADMIN_TOKEN, cacheWith, keys, type TestCache } from "../support/cache.ts";
 import {
   publishing,
@@ -179,9 +180,9 @@ describe("paths that refer to each other, as only a lying client makes them", ()
       await recorded(async (c) => {
         const later: Promise<unknown>[] = [];
         const { result } = await publishing(one.text, {
-          before: ({ name, key }) => {
+          before: (operation) => {
             // One is under way, a second publication of it waits, and then the other begins.
-            if (name === "head" && key === one.narKey) {
+            if (isInspection(operation) && operation.key === one.narKey) {
               later.push(publish(c, one.text, "tester"), publish(c, two.text, "tester"));
             }
           },

@@ -18,6 +18,7 @@ const tag = fc.constantFrom("one", "two", "*", "other", undefined);
 const operation = fc.oneof(
   fc.record({ kind: fc.constant("head" as const), key }),
   fc.record({ kind: fc.constant("get" as const), key, matches: tag }),
+  fc.record({ kind: fc.constant("start" as const), key, length: fc.integer({ min: 1, max: 5 }) }),
   fc.record({
     kind: fc.constant("put" as const),
     key,
@@ -62,6 +63,8 @@ async function perform(bucket: R2Bucket, operation: Operation): Promise<unknown>
         return described(
           await bucket.get(operation.key, { onlyIf: await conditions({ etagMatches: operation.matches }) }),
         );
+      case "start":
+        return described(await bucket.get(operation.key, { range: { offset: 0, length: operation.length } }));
       case "put": {
         const { key, text, matches, differs, checksum, asStream } = operation;
         const object: R2Object | null = await bucket.put(key, asStream ? streamOf(text) : text, {

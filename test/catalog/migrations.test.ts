@@ -41,6 +41,12 @@ const ROWS: readonly string[][] = [
      VALUES ('p', 1, 'h', 'hello', 1000, 'PUSH_TOKEN', NULL)`,
     "INSERT INTO marks (key, living, level, state) VALUES ('h', 0, 0, 'dead')",
   ],
+  [
+    `INSERT INTO differing_realisations (hash, id, out_path, first_push, last_push, pushed_by)
+     VALUES ('h', 'sha256:0!out', 'g-hello', 3000, 3000, 'PUSH_TOKEN')`,
+    `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released, facts, facts_etag, content, queued, attempts)
+     VALUES ('nar/verified', 5, NULL, 1, 1000, 1500, NULL, '{}', 'e', 'verified', 1500, 1)`,
+  ],
 ];
 
 function inEmptyDatabase<T>(run: (storage: DurableObjectStorage) => T): Promise<T> {

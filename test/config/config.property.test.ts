@@ -85,6 +85,8 @@ const setting = fc.oneof(
       "open",
       "retention_days",
       "max_size_gb",
+      "verify",
+      "listings",
     ],
     "__proto__",
   ),
@@ -127,7 +129,7 @@ test("any environment is a configuration that can be worked with", async () => {
       for (const cache of [config, ...config.named.values()]) {
         expect(cache.cacheName).toMatch(/^[a-z0-9][a-z0-9-]{0,62}$/);
         expect(Number.isInteger(cache.priority) && cache.priority >= 0).toBe(true);
-        expect(cache.storeDir).toMatch(/^\/[!-~]+[^/]$/);
+        expect(cache.storeDir).toMatch(/^\/[!-~]*[!-.0-~]$/);
         expect(Number.isSafeInteger(cache.graceMs) && cache.graceMs > 0).toBe(true);
         expect(Number.isFinite(new Date(Date.now() + cache.graceMs).getTime())).toBe(true);
         for (const token of [cache.pushToken, cache.pullToken, cache.adminToken]) {

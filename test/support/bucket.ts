@@ -33,6 +33,8 @@ export interface Operation {
   readonly name: OperationName;
   /** Empty for `list`; of several keys of a `delete` the first. */
   readonly key: string;
+  /** Whether a `get` asks for a part of the object only. */
+  readonly isRanged: boolean;
 }
 
 /** Called at the operation; may throw, wait, or never come back (a crash). */
@@ -61,8 +63,13 @@ export interface WatchedBucket {
 export function watch(bucket: R2Bucket, interference: Interference = {}): WatchedBucket {
   const operations: Operation[] = [];
 
-  async function perform(name: OperationName, key: string, run: () => unknown): Promise<unknown> {
-    const operation = { number: operations.length, name, key };
+  async function perform(
+    name: OperationName,
+    key: string,
+    isRanged: boolean,
+    run: () => unknown,
+  ): Promise<unknown> {
+    const operation = { number: operations.length, name, key, isRanged };
     operations.push(operation);
     await interference.before?.(operation);
     const result = await (interference.instead ?? perfectly)(operation, run);
@@ -83,7 +90,9 @@ export function watch(bucket: R2Bucket, interference: Interference = {}): Watche
         if (typeof value !== "function") return value;
         return (...parameters: unknown[]) => {
           const run = (): unknown => Reflect.apply(value, target, parameters);
-          if (isOperation(property)) return perform(property, ownKey || keyOf(parameters), run);
+          if (isOperation(property)) {
+            return perform(property, ownKey || keyOf(parameters), isRanged(parameters), run);
+          }
           const result = run();
           return property === "resumeMultipartUpload" && isObject(result)
             ? watched(result, keyOf(parameters))
@@ -227,6 +236,8 @@ export function inSmallPages(bucket: R2Bucket, limit: number): R2Bucket {
 
 export const isPut = ({ name }: Operation): boolean => name === "put";
 export const isDelete = ({ name }: Operation): boolean => name === "delete";
+/** The inspection of a NAR by a publication: its metadata and its first bytes. */
+export const isInspection = ({ name, isRanged }: Operation): boolean => name === "get" && isRanged;
 
 function isOperation(property: string | symbol): property is OperationName {
   return typeof property === "string" && Object.hasOwn(CLASS, property);
@@ -235,6 +246,10 @@ function isOperation(property: string | symbol): property is OperationName {
 function keyOf([first]: unknown[]): string {
   const key = Array.isArray(first) ? first[0] : first;
   return typeof key === "string" ? key : "";
+}
+
+function isRanged([, options]: unknown[]): boolean {
+  return typeof options === "object" && options !== null && "range" in options;
 }
 
 /** An object or upload, to be watched in its turn; plain answers such as lists are left alone. */

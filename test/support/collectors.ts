@@ -2,6 +2,7 @@
 import { ownerTypeOf } from "../../src/bucket/companions.ts";
 import { KINDS } from "../../src/bucket/kinds.ts";
 import { putMetadata } from "../../src/cache/put-metadata.ts";
+import { putRealisation } from "../../src/cache/put-realisation.ts";
 import { COLLECT } from "../../src/catalog/collect/collect.ts";
 import { deletePin, putPin } from "../../src/catalog/pins/pins.ts";
 import { touchPaths } from "../../src/catalog/publish/last-use.ts";
@@ -14,6 +15,7 @@ import { HttpError } from "../../src/http/errors.ts";
 import { operation } from "./clients.ts";
 import type { Build } from "./graph.ts";
 import type { Ledger } from "./ledger.ts";
+import { realisation } from "./objects.ts";
 import type { Oracle } from "./oracle.ts";
 import { call, contextOf, remove, runToEnd, sweep, uploadIfAbsent } from "./requests.ts";
 import type { Client, Operation, Simulation } from "./simulation.ts";
@@ -85,16 +87,18 @@ export function collectorsOf(world: Simulation, oracle: Oracle, ledger: Ledger):
     // Debug info comes after its NAR.
     if (!(await isHere(client, build)) || (await client.bucket.head(narKey)) === null) return;
     const { baseName } = info.storePath;
+    const id = `sha256:${"0".repeat(32)}${Buffer.from(hash).toString("hex").slice(0, 32)}!out`;
     const objects = {
       [`${hash}.ls`]: "{}",
-      [`realisations/sha256:${"0".repeat(32)}${Buffer.from(hash).toString("hex").slice(0, 32)}!out.doi`]: `{"outPath":"${baseName}"}`,
+      [`realisations/${id}.doi`]: realisation(id, baseName),
       [`debuginfo/${Buffer.from(narKey).toString("hex").slice(-40)}.debug`]: `{"archive":"../${narKey}"}`,
     };
     for (const [key, body] of Object.entries(objects)) {
       const kind = KINDS.find(({ pattern }) => pattern.test(key));
       if (kind === undefined) throw new Error(`no kind of object is named ${key}`);
       const request = new Request(`https://cache.example.org/${key}`, { method: "PUT", body });
-      await putMetadata(kind)(contextOf(client, request, key, () => undefined));
+      const put = kind.upload === "realisation" ? putRealisation(kind) : putMetadata(kind);
+      await put(contextOf(client, request, key, () => undefined));
       // What belongs to a NAR may belong to that of another build than the one that is here.
       if (ownerTypeOf(key) !== "nar" || oracle.served.get(hash)?.url === narKey)
         ledger.companions.set(key, hash);

@@ -14,6 +14,15 @@ interface Stored {
   readonly customMetadata: Record<string, string>;
 }
 
+/** Of an error for which R2 has no code, such as a range of an empty object. */
+const NO_CODE = 0;
+
+/** The only range that the catalog asks for. Bytes. */
+interface FirstBytes {
+  readonly offset: 0;
+  readonly length: number;
+}
+
 type PutBody = string | ArrayBuffer | Uint8Array<ArrayBuffer> | ReadableStream;
 
 /** An empty bucket; `now` says when its objects are written, in milliseconds since the epoch. */
@@ -26,19 +35,23 @@ export function memoryBucket(now: () => number): R2Bucket {
       return stored === undefined ? null : objectOf(key, stored);
     },
 
-    async get(key: string, { onlyIf }: { onlyIf?: R2Conditional } = {}) {
+    async get(key: string, { onlyIf, range }: { onlyIf?: R2Conditional; range?: FirstBytes } = {}) {
       const stored = objects.get(key);
       if (stored === undefined) return null;
       const object = objectOf(key, stored);
       if (onlyIf !== undefined && !holds(onlyIf, stored)) return object;
+      if (range !== undefined && stored.bytes.length === 0) {
+        throw r2Error("get", "Unspecified error", NO_CODE);
+      }
+      const bytes = stored.bytes.slice(0, range?.length);
       return {
         ...object,
         // Made when it is asked for: a stream takes longer than all the rest.
         get body() {
-          return new Blob([stored.bytes]).stream();
+          return new Blob([bytes]).stream();
         },
-        bytes: async () => stored.bytes.slice(),
-        text: async () => new TextDecoder().decode(stored.bytes),
+        bytes: async () => bytes.slice(),
+        text: async () => new TextDecoder().decode(bytes),
       };
     },
 

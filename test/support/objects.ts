@@ -9,6 +9,15 @@ export const BUILD_ID = "0123456789abcdef0123456789abcdef01234567";
 export const MUTABLE = "public, max-age=3600";
 export const IMMUTABLE = "public, max-age=31536000, immutable";
 
+/** The text of a realisation as Nix writes it. */
+export function realisation(id: string, outPath: string, signatures: readonly string[] = []): string {
+  return JSON.stringify({ dependentRealisations: {}, id, outPath, signatures });
+}
+
+export function withSignatures(realisation: string, ...signatures: string[]): string {
+  return JSON.stringify({ ...JSON.parse(realisation), signatures });
+}
+
 export interface Owner {
   readonly hash: string;
   readonly baseName: string;
@@ -47,14 +56,14 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     contentType: "application/json",
     object: ({ baseName }) => [
       `realisations/sha256:${DRV_HASH}!out.doi`,
-      `{"id":"out","outPath":"${baseName}","signatures":[]}`,
+      realisation(`sha256:${DRV_HASH}!out`, baseName),
     ],
   },
   "build-trace": {
     contentType: "application/json",
     object: ({ baseName, deriver }) => [
       `build-trace-v2/${deriver}/out.doi`,
-      `{"outPath":"${baseName}","signatures":{}}`,
+      `{"outPath":"${baseName}","signatures":[]}`,
     ],
   },
   debuginfo: {
@@ -90,6 +99,12 @@ export const OBJECTS: readonly ExampleObject[] = KINDS.map(({ name }) => {
 
 /** Companions: kinds whose PUT needs no other object. */
 export const METADATA = OBJECTS.filter(({ kind }) => kind !== "narinfo" && kind !== "nar");
+
+const KINDS_AS_SENT = new Set(KINDS.filter(({ upload }) => upload === "as-sent").map(({ name }) => name));
+/** Those of which the cache stores what it was sent. */
+export const AS_SENT = METADATA.filter(({ kind }) => KINDS_AS_SENT.has(kind));
+/** Those that it parses, merges and signs. */
+export const REALISATIONS = METADATA.filter(({ kind }) => !KINDS_AS_SENT.has(kind));
 
 /** An object of a kind that this path owns. */
 export function companionOf(kind: string, owner: Owner): readonly [key: string, body: string] {

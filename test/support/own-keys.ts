@@ -10,9 +10,11 @@ export interface OwnKey {
   readonly public: string;
 }
 
-export const OWN_KEYS: readonly OwnKey[] = await Promise.all(
-  ["own-0", "own-1"].map(async (name) => ({ name, ...(await generateSecretKey(name)) })),
-);
+export const OWN_KEYS: readonly OwnKey[] = await Promise.all(["own-0", "own-1"].map(newKey));
+
+export async function newKey(name: string): Promise<OwnKey> {
+  return { name, ...(await generateSecretKey(name)) };
+}
 
 /** The value of SIGNING_KEY that configures these keys. */
 export function signingKey(keys: readonly OwnKey[]): string {

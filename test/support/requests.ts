@@ -33,7 +33,8 @@ export function contextOf(
   path: string,
   purge: Context["purge"],
 ): Context {
-  return { request, bucket, path, purge, catalog: (ask) => unwrap(() => ask(catalog)) } as Context;
+  const identity = { name: "tester" };
+  return { request, bucket, path, purge, identity, catalog: (ask) => unwrap(() => ask(catalog)) } as Context;
 }
 
 /** As a pusher does it, which asks before uploading and relies on the answer. */

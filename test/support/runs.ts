@@ -11,6 +11,7 @@ import { httpErrorOf } from "../../src/catalog-refusals.ts";
 import { FINDING_KINDS, type FindingKind } from "../../src/contract/findings.ts";
 import type { Result } from "../../src/contract/result.ts";
 import type {
+  CheckOptions,
   CheckReport,
   Progress,
   ReindexReport,
@@ -30,6 +31,12 @@ export const later = (ms = HOUR_MS): { readonly now: () => number } => ({ now: (
 
 export function catalog() {
   return env.CATALOG.getByName("nix-cache");
+}
+
+/** As if the alarm that a push sets for its verification had gone off. */
+export async function forgetAlarm(): Promise<void> {
+  await runInDurableObject(catalog(), (_, { storage }) => storage.deleteAlarm());
+  await evictDurableObject(catalog());
 }
 
 /** Runs something inside the catalog's own object, over the real bucket unless `changes` say otherwise. */
@@ -72,7 +79,7 @@ export async function reindex(c: CatalogContext): Promise<ReindexReport> {
 }
 
 /** A whole check, within the object. Throws what stops a step. */
-export async function check(c: CatalogContext, options: { repair?: boolean } = {}): Promise<CheckReport> {
+export async function check(c: CatalogContext, options: CheckOptions = {}): Promise<CheckReport> {
   await requestRun(c, CHECK, options);
   return toEnd(c, () => CHECK.status(c));
 }

@@ -9,6 +9,7 @@ import { Locks } from "../../src/catalog/locks.ts";
 import { announceNar, touchNar } from "../../src/catalog/publish/announce-nar.ts";
 import { announceCompanion, touchPath } from "../../src/catalog/publish/last-use.ts";
 import { publish } from "../../src/catalog/publish/publish.ts";
+import { publishRealisation } from "../../src/catalog/publish/realisation.ts";
 import { toResult } from "../../src/catalog/refuse.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import type { Result } from "../../src/contract/result.ts";
@@ -129,7 +130,7 @@ export class Simulation {
   /** Lets those parts of the runtime that are no operation of the bucket come to their end. */
   async #quiet(isEnough: () => boolean): Promise<void> {
     for (let turn = 0; turn < 60; turn++) await null;
-    for (let turn = 0; turn < 40 && !isEnough(); turn++) await scheduler.wait(0);
+    for (let turn = 0; turn < 2000 && !isEnough(); turn++) await scheduler.wait(0);
   }
 
   async #step(next: Waiting, fault: Fault | undefined): Promise<void> {
@@ -185,7 +186,10 @@ export class Simulation {
       deletions: { count: 0 },
       publications: new Map(),
       unsentIntents: new Set(),
-      // The histories sweep by themselves.
+      readings: new Map(),
+      isBusy: () => false,
+      // The histories verify and sweep by themselves.
+      wakeForVerification: () => undefined,
       wakeForSweep: () => undefined,
     };
   }
@@ -205,6 +209,8 @@ export class Simulation {
       });
     const stub = {
       publish: (text: string, by: string) => call((c) => toResult(() => publish(c, text, by))),
+      publishRealisation: (key: string, text: string, by: string) =>
+        call((c) => toResult(() => publishRealisation(c, key, text, by))),
       announceNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),
       touchNar: (key: string) => call((c) => toResult(() => touchNar(c, key))),
       touchPath: (hash: string) => call((c) => toResult(() => touchPath(c, hash))),

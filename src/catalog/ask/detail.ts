@@ -1,10 +1,15 @@
 // The detail of one path.
 import { MAX_REFERRERS, type PathDetail } from "../../contract/paths.ts";
+import type { Verification } from "../../contract/verification.ts";
 import { formatHash } from "../../nix/hash.ts";
-import { parseNarInfo } from "../../nix/narinfo.ts";
+import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
+import { verdictNow } from "../facts/verdict-now.ts";
 import { Refused } from "../refuse.ts";
 import { differingBuilds } from "../rows/differing-builds.ts";
+import { differingRealisations } from "../rows/differing-realisations.ts";
+import { findingOfPath } from "../rows/findings.ts";
+import { isNarQueued } from "../rows/nars.ts";
 import { missingPaths } from "../rows/paths.ts";
 import { closureOf, countReferrers, referenceHashes, referrerNames } from "../rows/references.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
@@ -17,7 +22,10 @@ export function pathDetail(c: CatalogContext, hash: string): PathDetail {
       hash,
     )
     .toArray()[0];
-  if (row === undefined) throw new Refused({ kind: "no-such-path", hash });
+  if (row === undefined) {
+    const found = findingOfPath(c, "verify", "false-narinfo", hash);
+    throw new Refused({ kind: "no-such-path", hash, ...(found && { wasFalse: found.detail }) });
+  }
   const info = parseNarInfo(row.narinfo, c.config.storeDir);
   const missing = new Set(missingPaths(c, referenceHashes(info)));
   return {
@@ -30,9 +38,17 @@ export function pathDetail(c: CatalogContext, hash: string): PathDetail {
     referrers: referrerNames(c, hash, MAX_REFERRERS),
     referrer_count: countReferrers(c, hash),
     closure: closureOf(c, hash),
+    verification: verificationOf(c, row.nar, info),
     signatures: info.signatures,
     deriver: info.deriver ?? null,
     ca: info.ca ?? null,
     differing_builds: differingBuilds(c, hash),
+    differing_realisations: differingRealisations(c, hash),
   };
+}
+
+function verificationOf(c: CatalogContext, nar: string, info: NarInfo): Verification {
+  const verdict = verdictNow(c, info);
+  if (verdict.kind === "waiting") return { state: isNarQueued(c, nar) ? "waiting" : "unknown" };
+  return { state: verdict.kind, ...("reason" in verdict && { reason: verdict.reason }) };
 }

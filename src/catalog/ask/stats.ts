@@ -2,9 +2,13 @@
 import { type Amount, GROWTH_DAYS, LARGEST, type Stats } from "../../contract/stats.ts";
 import type { Compression } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
+import { findingsOf } from "../rows/findings.ts";
+import { countContents } from "../rows/nars.ts";
 import { isoTime } from "../times.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
 
+/** False narinfos that the statistics name. */
+const MAX_NAMED = 20;
 const DAY_MS = 24 * 3600 * 1000;
 /**
  * Milliseconds for which the numbers are cached. Counting reads every row (a third of a second for 200,000 paths) and
@@ -61,6 +65,10 @@ export function countStats(c: CatalogContext): Stats {
     by_compression: byCompression(rows),
     growth: growth(rows, Math.floor(c.now() / DAY_MS)),
     largest: largest.map((row) => summary(c, row)),
+    verification: {
+      ...countContents(c),
+      false_narinfos: findingsOf(c, "verify", "false-narinfo", MAX_NAMED),
+    },
     catalog_size: c.sql.databaseSize,
   };
 }

@@ -8,6 +8,7 @@ import type { CatalogContext } from "../context.ts";
 import { findingsOf } from "../rows/findings.ts";
 import { defineRun } from "../runs/definition.ts";
 import { walkReport } from "../scan/counts.ts";
+import { checkContents } from "./contents.ts";
 import { checkNarInfos } from "./narinfos.ts";
 import { checkNars } from "./nars.ts";
 import { checkPins } from "./pins.ts";
@@ -20,22 +21,33 @@ const MAX_NAMED = 100;
 export const CHECK = defineRun({
   record: CHECK_RECORD,
   // In this order each phase sees the repairs of the one before.
-  steps: { narinfos: checkNarInfos, nars: checkNars, references: checkReferences, pins: checkPins },
+  steps: {
+    narinfos: checkNarInfos,
+    nars: checkNars,
+    contents: checkContents,
+    references: checkReferences,
+    pins: checkPins,
+  },
   request: requestCheck,
   report: checkReport,
 });
 
-/** Without `repair`, a check under way goes on as it was asked for. */
-function requestCheck(c: CatalogContext, { restart = false, repair }: CheckOptions): CheckRun {
+/** Without `repair` or `deep`, a check under way goes on as it was asked for. */
+function requestCheck(c: CatalogContext, { restart = false, repair, deep }: CheckOptions): CheckRun {
   const current = CHECK_RECORD.load(c);
   const goesOn =
     current !== undefined &&
     current.finished === undefined &&
     !restart &&
-    (repair === undefined || repair === current.state.repair);
+    (repair === undefined || repair === current.state.repair) &&
+    (deep === undefined || deep === current.state.deep);
   return goesOn
     ? current
-    : CHECK_RECORD.start(c, { repair: repair ?? false, counts: { narinfos: 0, nars: 0 } });
+    : CHECK_RECORD.start(c, {
+        repair: repair ?? false,
+        deep: deep ?? false,
+        counts: { narinfos: 0, nars: 0, read: 0, unverifiable: 0 },
+      });
 }
 
 function checkReport(c: CatalogContext, run: CheckRun): CheckReport {
@@ -45,6 +57,9 @@ function checkReport(c: CatalogContext, run: CheckRun): CheckReport {
   return {
     ...walkReport(run, run.state.counts),
     repair: run.state.repair,
+    deep: run.state.deep,
+    read: run.state.counts.read,
+    unverifiable: run.state.counts.unverifiable,
     clean: Object.values(findings).every((found) => found.count === 0),
     findings,
   };

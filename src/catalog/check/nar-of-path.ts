@@ -1,7 +1,7 @@
 // Checks whether a path's NAR in the bucket is the one that its narinfo describes.
 import { narKeySha256, sha256Of } from "../../bucket/nar-object.ts";
 import { bucketOperation } from "../../bucket/operation.ts";
-import { narContradiction } from "../../bucket/stored-nar.ts";
+import { fileContradiction, narContradiction, type ReadFile } from "../../bucket/stored-nar.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
@@ -18,15 +18,24 @@ import type { CheckRun } from "./state.ts";
 /** Milliseconds after which an announced upload that has not arrived counts as failed. */
 const UPLOAD_MS = 3 * 3600 * 1000;
 
-/** At most two bucket operations, and two more to repair. */
-export function checkNarOfPath(c: CatalogContext, run: CheckRun, hash: string): Promise<void> {
+/** At most two bucket operations, and two more to repair. `read` is what the NAR was found to be, where it was read. */
+export function checkNarOfPath(
+  c: CatalogContext,
+  run: CheckRun,
+  hash: string,
+  read?: ReadFile,
+): Promise<void> {
   return comparePath(c, hash, async (state) => {
     // The first phase has dealt with all other states.
     if (state.kind !== "known" && state.kind !== "unindexed") return;
     const { info } = state.found;
     const nar = narKeyOfUrl(info.url);
     const object = await bucketOperation("head", () => c.bucket.head(nar));
-    const contradiction = object === null ? "is not in the bucket" : narContradiction(object, info);
+    const file = read !== undefined && object?.etag === read.object.etag ? read : undefined;
+    const contradiction =
+      object === null
+        ? "is not in the bucket"
+        : (narContradiction(object, info) ?? (file && fileContradiction(file, info)));
     if (contradiction === undefined) return;
     const noteIt = (repaired: boolean) =>
       note(
@@ -40,7 +49,7 @@ export function checkNarOfPath(c: CatalogContext, run: CheckRun, hash: string): 
     // A path that a publication under way refers to is not deleted.
     if (!run.state.repair || publishingReferrers(c, hash).length > 0)
       return c.transaction(() => noteIt(false));
-    await deleteBroken(c, info, nar, object, () => noteIt(true));
+    await deleteBroken(c, info, object, file?.sha256, () => noteIt(true));
   });
 }
 
@@ -56,26 +65,27 @@ export function checkNarOfPath(c: CatalogContext, run: CheckRun, hash: string): 
 async function deleteBroken(
   c: CatalogContext,
   info: NarInfo,
-  nar: string,
   object: R2Object | null,
+  sha256: string | undefined,
   alongside: () => void,
 ): Promise<void> {
   const { hash } = info.storePath;
+  const nar = narKeyOfUrl(info.url);
   let deletesNar = false;
   await deleteNarInfo(c, hash, () => {
     alongside();
     forget(c, hash);
-    deletesNar = object !== null && isWorthless(object, info) && isUnused(c, object);
+    deletesNar = object !== null && isWorthless(object, info, sha256) && isUnused(c, object);
     if (deletesNar) beginNarDeletion(c, nar);
   });
   if (deletesNar) await c.locks.run(nar, () => executeDeletions(c, [nar]));
 }
 
 /** Whether the object's SHA-256 is certainly not the one in its name, so that no narinfo can ever match it. */
-function isWorthless(object: R2Object, info: NarInfo): boolean {
+function isWorthless(object: R2Object, info: NarInfo, read: string | undefined): boolean {
   const named = narKeySha256(object.key);
   if (named === undefined) return false;
-  const recorded = sha256Of(object);
+  const recorded = read ?? sha256Of(object);
   if (recorded !== undefined) return recorded !== named;
   // Without a checksum only the size can be compared, with a narinfo whose FileHash is the one in the name.
   const { fileHash, fileSize } = info;

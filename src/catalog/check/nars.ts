@@ -12,10 +12,7 @@ import { differingNars, listNars } from "../scan/differences.ts";
 import { doItems, type Item } from "../scan/items.ts";
 import type { Page } from "../scan/pages.ts";
 import { checkNarOfPath } from "./nar-of-path.ts";
-import type { CheckRun } from "./state.ts";
-
-/** Separates the parts of a checkpoint: sorts before every character of a key, and is in no key. */
-const SEPARATOR = " ";
+import { type CheckRun, SEPARATOR } from "./state.ts";
 
 /**
  * A checkpoint of this phase is a NAR's key. Many paths may have the same NAR, so the key may be followed by the hash
@@ -37,6 +34,8 @@ export async function checkNars(c: CatalogContext, run: CheckRun): Promise<numbe
   ];
   const { done, cost } = await doItems(c, run, items, page.end);
   run.state.counts.nars += page.objects.filter((object) => object.key <= done).length;
+  // Without a step of its own: only a deep check has something to do in the next phase.
+  if (run.phase === "contents" && !run.state.deep) run.phase = "references";
   saveRun(c, run);
   return cost;
 }

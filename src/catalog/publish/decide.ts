@@ -1,9 +1,14 @@
 // Decides which narinfo a publication writes: the stored one with the signatures of the new one, or the new one.
-import { type NarState, verifyNar } from "../../bucket/stored-nar.ts";
+import { inspectNar, type WholeNar } from "../../bucket/stored-nar.ts";
+import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
+import type { KnownFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
+import { verifiedInTime } from "../facts/in-time.ts";
+import { INLINE_FILE_BYTES, type Learnt, learnContent } from "../facts/learn.ts";
 import { Refused } from "../refuse.ts";
 import { earlierPublications } from "../rows/intents.ts";
+import { queueNar } from "../rows/nars.ts";
 import { isIncomplete, missingNames, missingPaths } from "../rows/paths.ts";
 import { referenceHashes } from "../rows/references.ts";
 import { importPathFromBucket } from "./import.ts";
@@ -23,14 +28,19 @@ export interface Decision {
   readonly text: string;
   /** Lower-case hex, where it is known for certain. */
   readonly narSha256?: string;
+  /** What has just been found out of the NAR's content. */
+  readonly known?: KnownFacts;
+  /** Whether the NAR is still to be read. */
+  readonly isQueued: boolean;
   readonly isIncomplete: boolean;
   /** Another build is there already, and is kept. */
   readonly keepsExisting: boolean;
 }
 
 /**
- * The narinfo to write for a push of `incoming`, whose intent has the number `sequence`. Throws
- * {@link Refused}: hash-taken, broken-nar, missing-references, not-indexed or narinfo-too-large.
+ * What the bucket should hold after a push of `incoming`, whose intent has the number `sequence`. Throws
+ * {@link Refused}: hash-taken, broken-nar, false-nar, unverifiable-nar, being-verified, missing-references, not-indexed or
+ * narinfo-too-large.
  */
 export async function decide(
   c: CatalogContext,
@@ -43,12 +53,12 @@ export async function decide(
   const merge = mergeNarInfo(existing, incoming);
   const kept = await keepExisting(c, incoming, stored.text, existing, merge);
   if (kept !== undefined) return kept;
-  // The NAR of the existing narinfo is gone or damaged: only its signatures survive.
+  // The NAR of the existing narinfo is gone, damaged or false: only its signatures survive.
   const { signatures } = merge.kind === "same" ? merge.info : incoming;
   return takeIncoming(c, { ...incoming, signatures }, sequence);
 }
 
-/** The narinfo that is there, with what the new one adds; `undefined` where its NAR is gone or damaged. */
+/** The narinfo that is there, with what the new one adds; `undefined` where its NAR is gone, damaged or false. */
 async function keepExisting(
   c: CatalogContext,
   incoming: NarInfo,
@@ -57,16 +67,32 @@ async function keepExisting(
   merge: Merge,
 ): Promise<Decision | undefined> {
   const keepsExisting = merge.kind === "differs";
-  // Reject a differing build only if the stored NAR is verified.
-  const nar = await verifyNar(c.bucket, existing, keepsExisting);
+  // Reject a differing build only if the stored NAR is whole.
+  const nar = await inspectNar(c.bucket, existing, {
+    hashUnknown: keepsExisting,
+    firstBytes: INLINE_FILE_BYTES,
+  });
   if (nar.kind !== "whole") return undefined;
   const [path, stored] = [incoming.storePath.baseName, existing.storePath.baseName];
   if (path !== stored) throw new Refused({ kind: "hash-taken", path, stored });
-  const info = keepsExisting ? existing : await withSignatures(c, complete(merge.info, nar));
+  let learnt = await learnContent(c, existing, nar);
+  // The push has another NAR. Which one is right shows when the stored one is read.
+  const hasRival = keepsExisting || existing.url !== incoming.url;
+  if (hasRival && learnt.verdict.kind === "waiting") learnt = await verifiedInTime(c, existing);
+  if (learnt.verdict.kind === "false") {
+    // Where this push does not replace the narinfo, the alarm removes it.
+    queueNar(c, narKeyOfUrl(existing.url));
+    c.wakeForVerification();
+    return undefined;
+  }
+  const info = keepsExisting
+    ? existing
+    : await withSignatures(c, complete(merge.info, nar), () => learnt.verdict);
   return {
     info,
     text: keepsExisting ? text : textOf(info),
     ...narSha256(nar),
+    ...contentOf(learnt),
     isIncomplete: isIncomplete(c, existing),
     keepsExisting,
   };
@@ -74,12 +100,13 @@ async function keepExisting(
 
 async function takeIncoming(c: CatalogContext, incoming: NarInfo, sequence: number): Promise<Decision> {
   const path = incoming.storePath.baseName;
-  const nar = await verifyNar(c.bucket, incoming, true);
+  const nar = await inspectNar(c.bucket, incoming, { hashUnknown: true, firstBytes: INLINE_FILE_BYTES });
   if (nar.kind === "broken") {
     // The edge may still cache this NAR and tell the next push to skip the upload.
     await c.purge([`/${nar.key}`]);
     throw new Refused({ kind: "broken-nar", path, nar: nar.key, reason: nar.reason });
   }
+  const learnt = await contentToPublish(c, incoming, nar);
   const missing = await missingReferences(c, incoming, sequence);
   if (missing.length > 0 && !c.config.isOpen) {
     throw new Refused({
@@ -89,17 +116,40 @@ async function takeIncoming(c: CatalogContext, incoming: NarInfo, sequence: numb
       more: Math.max(missing.length - MAX_NAMED, 0),
     });
   }
-  const info = await withSignatures(c, complete(incoming, nar));
+  const info = await withSignatures(c, complete(incoming, nar), () => learnt.verdict);
   return {
     info,
     text: textOf(info),
     ...narSha256(nar),
+    ...contentOf(learnt),
     isIncomplete: missing.length > 0,
     keepsExisting: false,
   };
 }
 
-type WholeNar = Extract<NarState, { kind: "whole" }>;
+/** What is known of the NAR's content, as far as it has to be before its narinfo is served. */
+async function contentToPublish(c: CatalogContext, incoming: NarInfo, nar: WholeNar): Promise<Learnt> {
+  let learnt = await learnContent(c, incoming, nar);
+  const path = incoming.storePath.baseName;
+  const key = narKeyOfUrl(incoming.url);
+  if (learnt.verdict.kind === "false") {
+    throw new Refused({ kind: "false-nar", path, nar: key, reason: learnt.verdict.reason });
+  }
+  if (c.config.verify !== "before" || (learnt.verdict.kind === "verified" && !learnt.isQueued)) return learnt;
+  learnt = await verifiedInTime(c, incoming);
+  const { verdict } = learnt;
+  if (verdict.kind === "false") {
+    throw new Refused({ kind: "false-nar", path, nar: key, reason: verdict.reason });
+  }
+  if (verdict.kind === "unverifiable") {
+    throw new Refused({ kind: "unverifiable-nar", path, nar: key, reason: verdict.reason });
+  }
+  return learnt;
+}
+
+function contentOf({ known, isQueued }: Learnt): Pick<Decision, "known" | "isQueued"> {
+  return { isQueued, ...(known !== undefined && { known }) };
+}
 
 /** With FileHash and FileSize, which Nix up to 2.34 asserts; the client or another tool may have left them out. */
 function complete(info: NarInfo, { fileHash, fileSize }: WholeNar): NarInfo {

@@ -1,8 +1,8 @@
 // Paths that the bucket has and the catalog does not know, put there by another tool: taken into the catalog.
 import type { CatalogContext } from "../context.ts";
-import { indexPath } from "../rows/index-path.ts";
 import { isBeingDeleted } from "../rows/intents.ts";
-import { isIncomplete, pathRow } from "../rows/paths.ts";
+import { pathRow } from "../rows/paths.ts";
+import { indexPublished } from "./index-published.ts";
 import { readPublished } from "./published.ts";
 
 /** Reads that a deletion may disturb before the path counts as missing. */
@@ -18,7 +18,7 @@ export async function importPathFromBucket(c: CatalogContext, hash: string): Pro
     if (published === undefined || isBeingDeleted(c, hash)) return false;
     // The object may have been deleted while the read was in flight. Trust the read only if no deletion ran meanwhile.
     if (c.deletions.count !== deletions) continue;
-    c.transaction(() => indexPath(c, { ...published, isIncomplete: isIncomplete(c, published.info) }));
+    c.transaction(() => indexPublished(c, published));
     return true;
   }
   return false;

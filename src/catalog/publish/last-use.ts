@@ -48,16 +48,25 @@ export async function announceCompanion(
   key: string,
   owner: string | undefined,
 ): Promise<void> {
-  for (let name = deletionIntentWith(c, key); name !== undefined; name = deletionIntentWith(c, key)) {
-    const deletion = name;
-    await c.locks.run(deletion, () => resolveKey(c, deletion));
-  }
+  await endDeletionsOf(c, key);
   // No await from here on: a deletion that begins later finds the row.
   c.transaction(() => {
     const type = ownerTypeOf(key);
     if (owner !== undefined && type !== undefined) touch(c, type, [owner]);
     saveCompanion(c, key, owner);
   });
+}
+
+/** Waits for the deletions in flight that take a companion along; those left by a crash are repeated. */
+export async function endDeletionsOf(c: CatalogContext, companion: string): Promise<void> {
+  for (
+    let name = deletionIntentWith(c, companion);
+    name !== undefined;
+    name = deletionIntentWith(c, companion)
+  ) {
+    const deletion = name;
+    await c.locks.run(deletion, () => resolveKey(c, deletion));
+  }
 }
 
 function touch(c: CatalogContext, type: OwnerType, owners: readonly string[]): void {

@@ -9,23 +9,13 @@ export type Merge =
   | { readonly kind: "differs" };
 
 /**
- * Merges a new narinfo into the stored one. URL and compression of a published path never change: clients keep a
- * narinfo for 30 days. Signatures are merged only where they sign the same: the fingerprint holds the hash, the
- * size and the references.
+ * Merges a new narinfo into the stored one: only signatures are added, and only where they sign the same. All other
+ * fields stay as they were pushed first: any pusher could else change them, and clients keep a narinfo for 30 days.
  */
 export function mergeNarInfo(stored: NarInfo, incoming: NarInfo): Merge {
   if (!sameBuild(stored, incoming)) return { kind: "differs" };
-  const info: NarInfo = {
-    ...stored,
-    signatures: [...new Set([...stored.signatures, ...incoming.signatures])],
-    extra: [
-      ...stored.extra,
-      ...incoming.extra.filter(([key]) => !stored.extra.some(([known]) => known === key)),
-    ],
-  };
-  if (info.deriver === undefined && incoming.deriver !== undefined) info.deriver = incoming.deriver;
-  if (info.ca === undefined && incoming.ca !== undefined) info.ca = incoming.ca;
-  return { kind: "same", info };
+  const signatures = [...new Set([...stored.signatures, ...incoming.signatures])];
+  return { kind: "same", info: { ...stored, signatures } };
 }
 
 function sameBuild(a: NarInfo, b: NarInfo): boolean {

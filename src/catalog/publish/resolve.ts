@@ -4,7 +4,7 @@ import { BucketError, isAnswered } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
 import { deleteObjects } from "../objects.ts";
 import { companionsStillNeeded, forgetCompanions } from "../rows/companions.ts";
-import { deletePathRow, indexPath } from "../rows/index-path.ts";
+import { deletePathRow } from "../rows/index-path.ts";
 import {
   clearIntent,
   deletionIntents,
@@ -12,10 +12,12 @@ import {
   type IntentRow,
   intentsOf,
   narsOfIntents,
+  oldestPublication,
   restartTimeout,
 } from "../rows/intents.ts";
 import { postponeRelease } from "../rows/nars.ts";
-import { isIncomplete, isNarReferred, pathRow } from "../rows/paths.ts";
+import { isNarReferred, pathRow } from "../rows/paths.ts";
+import { indexPublished } from "./index-published.ts";
 import { readPublished } from "./published.ts";
 
 /**
@@ -28,6 +30,12 @@ const DELETION_TIMEOUT_MS = 30_000;
 /** Intents that one call of {@link resolveExpired} looks at: all deletions are one operation, publications one each. */
 const MAX_EXPIRED = 1000;
 const MAX_PUBLICATIONS = 20;
+
+/** When the oldest publication without a response expires, in milliseconds since the epoch. */
+export function nextExpiry(c: CatalogContext): number | undefined {
+  const begun = oldestPublication(c);
+  return begun === undefined ? undefined : begun + PUBLICATION_TIMEOUT_MS;
+}
 
 /**
  * Best effort: resolves expired intents. Correctness does not depend on it, because every user of a key resolves that
@@ -66,8 +74,7 @@ export async function resolveKey(c: CatalogContext, key: string): Promise<void> 
   c.transaction(() => {
     if (published === undefined) deletePathRow(c, key);
     // A row of this very object knows more: pushes that have changed nothing.
-    else if (pathRow(c, key)?.etag !== published.etag)
-      indexPath(c, { ...published, isIncomplete: isIncomplete(c, published.info) });
+    else if (pathRow(c, key)?.etag !== published.etag) indexPublished(c, published);
     for (const row of rows) if (row.begun <= expired) clearIntent(c, row.sequence);
   });
   await c.purge([`/${key}.narinfo`]);

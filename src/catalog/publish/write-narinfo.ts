@@ -6,11 +6,7 @@ import { bucketFailure, r2Code, TOO_MANY_WRITES } from "../../bucket/operation.t
 import type { CatalogContext } from "../context.ts";
 import { type Push, pushMetadata } from "../objects.ts";
 import { clearIntent, failIntent, type Needs, recordIntent } from "../rows/intents.ts";
-
-/** Writes that R2 may refuse because of others before the client is told. */
-const MAX_ATTEMPTS = 4;
-/** R2 takes one write a second to a key; two pushers of one path meet this limit. */
-const SECOND_MS = 1100;
+import { putPatiently } from "./patient-put.ts";
 
 /** A failure after the bucket was asked to write: it may have written the narinfo, or may do it yet. */
 class Unconfirmed extends Error {}
@@ -26,6 +22,8 @@ export async function publishing<T>(
   work: (sequence: number) => Promise<T>,
 ): Promise<T> {
   const sequence = recordIntent(c, { kind: "publish", key: hash, ...needs });
+  // Set with the intent: if this crashes once the narinfo is written, an alarm resolves it and verifies its NAR.
+  c.wakeForVerification();
   const published = work(sequence);
   // Later publications wait for this one and look at the rows then: its failure is not theirs.
   c.publications.set(
@@ -123,19 +121,18 @@ async function putNarInfo(
   { hash, text, push }: NarInfoWrite,
   onlyIf: R2Conditional,
 ): Promise<R2Object | null> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await c.bucket.put(`${hash}.narinfo`, text, {
-        onlyIf,
-        httpMetadata: { contentType: NARINFO.contentType },
-        customMetadata: pushMetadata(push),
-      });
-    } catch (error) {
-      const failure = bucketFailure("put", error);
-      if (r2Code(error) !== TOO_MANY_WRITES) throw new Unconfirmed("not confirmed", { cause: failure });
-      // That is an answer: nothing was written.
-      if (attempt === MAX_ATTEMPTS) throw failure;
-      await c.wait(SECOND_MS);
-    }
+  const put = () =>
+    c.bucket.put(`${hash}.narinfo`, text, {
+      onlyIf,
+      httpMetadata: { contentType: NARINFO.contentType },
+      customMetadata: pushMetadata(push),
+    });
+  try {
+    return await putPatiently(c, put);
+  } catch (error) {
+    const failure = bucketFailure("put", error);
+    // That is an answer: nothing was written.
+    if (r2Code(error) === TOO_MANY_WRITES) throw failure;
+    throw new Unconfirmed("not confirmed", { cause: failure });
   }
 }

@@ -2,16 +2,15 @@
 import { COMPANION_FOLDERS, maxBytesOf, ownerOf } from "../../bucket/companions.ts";
 import { readText } from "../../bucket/text.ts";
 import type { CatalogContext } from "../context.ts";
-import { saveCompanion } from "../rows/companions.ts";
+import { hasCompanion, saveCompanion } from "../rows/companions.ts";
 import { saveRun } from "../runs/run.ts";
 import { doItems, type Item } from "../scan/items.ts";
-import { LAST, listPage } from "../scan/pages.ts";
+import { listFolders } from "../scan/pages.ts";
 import type { ReindexRun } from "./state.ts";
 
 /** Reads the companions without a row: one bucket operation each, once. */
 export async function reindexCompanions(c: CatalogContext, run: ReindexRun): Promise<number> {
-  const folder = COMPANION_FOLDERS.find((folder) => run.checkpoint < endOf(folder)) ?? "";
-  const page = await listPage(c, { prefix: folder }, run.checkpoint > folder ? run.checkpoint : "");
+  const page = await listFolders(c, COMPANION_FOLDERS, run.checkpoint);
   const listed = JSON.stringify(page.objects.map(({ key }) => key));
   const unknown = c.sql
     .exec<{ key: string }>(
@@ -20,9 +19,7 @@ export async function reindexCompanions(c: CatalogContext, run: ReindexRun): Pro
     )
     .toArray();
   const items = unknown.map(({ key }): Item => ({ key, cost: 1, work: () => readCompanion(c, key) }));
-  const isLastFolder = folder === COMPANION_FOLDERS.at(-1);
-  const end = page.end === LAST && !isLastFolder ? endOf(folder) : page.end;
-  const { cost } = await doItems(c, run, items, end);
+  const { cost } = await doItems(c, run, items, page.end);
   saveRun(c, run);
   return cost;
 }
@@ -30,16 +27,7 @@ export async function reindexCompanions(c: CatalogContext, run: ReindexRun): Pro
 async function readCompanion(c: CatalogContext, key: string): Promise<void> {
   const stored = await readText(c.bucket, key, maxBytesOf(key));
   // A push during the read has written a newer row.
-  if (
-    stored !== undefined &&
-    "text" in stored &&
-    c.sql.exec("SELECT 1 FROM companions WHERE key = ?", key).toArray().length === 0
-  ) {
+  if (stored !== undefined && "text" in stored && !hasCompanion(c, key)) {
     saveCompanion(c, key, ownerOf(key, stored.text));
   }
-}
-
-/** The first key after a folder: "0" is the character after "/". */
-function endOf(folder: string): string {
-  return folder.replace("/", "0");
 }

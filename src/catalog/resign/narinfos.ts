@@ -1,12 +1,14 @@
-// The one phase of a resign: rows of paths whose narinfo lacks a signature.
+// The first phase of a resign: rows of paths whose narinfo lacks a signature.
 import type { CatalogContext } from "../context.ts";
+import { REWRITE_COST, resigned } from "../publish/rewrite.ts";
 import { isIndexed } from "../reindex/indexed.ts";
 import { ensureReindex } from "../reindex/state.ts";
 import { BLOCKED } from "../runs/definition.ts";
 import { saveRun } from "../runs/run.ts";
 import { doItems, type Item } from "../scan/items.ts";
 import { LAST } from "../scan/pages.ts";
-import { COST, resigned, resignPath } from "./path.ts";
+import { resignPath } from "./path.ts";
+import { followKeys, purgeResigned } from "./run.ts";
 import type { ResignRun } from "./state.ts";
 
 /** Paths per step. Signing one takes some 0.1 ms for each key. */
@@ -21,12 +23,7 @@ export async function resignNarInfos(c: CatalogContext, run: ResignRun): Promise
     return BLOCKED;
   }
   const resigning = run.state;
-  const keys = await publicKeys(c);
-  if (JSON.stringify(keys) !== JSON.stringify(resigning.keys)) {
-    // The narinfos done so far lack a signature of these keys.
-    Object.assign(resigning, { keys, paths: 0 });
-    run.checkpoint = "";
-  }
+  await followKeys(c, run);
   const rows = c.sql
     .exec<{ hash: string; narinfo: string }>(
       "SELECT hash, narinfo FROM paths WHERE hash > ? ORDER BY hash LIMIT ?",
@@ -37,18 +34,12 @@ export async function resignNarInfos(c: CatalogContext, run: ResignRun): Promise
   const items: Item[] = [];
   for (const { hash, narinfo } of rows) {
     if ((await resigned(c, narinfo, resigning.drop)) === narinfo) continue;
-    items.push({ key: hash, cost: COST, work: () => resignPath(c, run, hash) });
+    items.push({ key: hash, cost: REWRITE_COST, work: () => resignPath(c, run, hash) });
   }
   const end = rows.length < BATCH ? LAST : (rows.at(-1)?.hash ?? LAST);
   const { done, cost } = await doItems(c, run, items, end);
-  // One purge for the whole step: the platform allows five a minute.
-  if (resigning.unpurged.length > 0) await c.purge(resigning.unpurged.map((hash) => `/${hash}.narinfo`));
-  resigning.unpurged = [];
+  await purgeResigned(c, run);
   resigning.paths += rows.filter(({ hash }) => hash <= done).length;
   saveRun(c, run);
   return cost + BATCH_COST;
-}
-
-export async function publicKeys(c: CatalogContext): Promise<string[]> {
-  return (await c.config.keys()).signing.map(({ publicText }) => publicText);
 }

@@ -1,5 +1,6 @@
-// Resign: signs every narinfo of the catalog with the current keys, after SIGNING_KEY has changed. It walks the rows
-// and not the bucket, so a narinfo that has all its signatures costs nothing.
+// Resign: gives every narinfo of the catalog and every realisation of the bucket the signatures of the keys that are
+// configured now, after SIGNING_KEY has changed. Narinfos are in the rows, so one that has all its signatures costs
+// nothing; a realisation costs a read.
 import type { ResignOptions, ResignReport } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
 import { signerOf } from "../publish/signatures.ts";
@@ -9,7 +10,9 @@ import { findingsOf } from "../rows/findings.ts";
 import { defineRun } from "../runs/definition.ts";
 import { progress } from "../runs/report.ts";
 import { requireValidConfig } from "../runs/valid-config.ts";
-import { publicKeys, resignNarInfos } from "./narinfos.ts";
+import { resignNarInfos } from "./narinfos.ts";
+import { resignRealisations } from "./realisations.ts";
+import { publicKeys } from "./run.ts";
 import { RESIGN_RECORD, type ResignRun } from "./state.ts";
 
 /** Skipped paths that a report names. */
@@ -17,7 +20,7 @@ const MAX_NAMED = 20;
 
 export const RESIGN = defineRun({
   record: RESIGN_RECORD,
-  steps: { narinfos: resignNarInfos },
+  steps: { narinfos: resignNarInfos, realisations: resignRealisations },
   request: requestResign,
   report: resignReport,
   continuesFirst: [REINDEX],
@@ -40,11 +43,21 @@ async function requestResign(c: CatalogContext, options: ResignOptions): Promise
   }
   if (underWay?.state.drop === drop && !restart) return underWay;
   const unpurged = current?.state.unpurged ?? [];
-  return RESIGN_RECORD.start(c, { drop, keys, paths: 0, resigned: 0, unpurged });
+  const counts = { paths: 0, resigned: 0, realisations: 0, resignedRealisations: 0 };
+  return RESIGN_RECORD.start(c, { drop, keys, ...counts, unpurged });
 }
 
 function resignReport(c: CatalogContext, run: ResignRun): ResignReport {
-  const { drop, keys, paths, resigned } = run.state;
-  const unreadable = findingsOf(c, "resign", "unreadable-narinfo", MAX_NAMED);
-  return { ...progress(run), drop, keys: keys.map(signerOf), paths, resigned, unreadable };
+  const { drop, keys, paths, resigned, realisations, resignedRealisations } = run.state;
+  return {
+    ...progress(run),
+    drop,
+    keys: keys.map(signerOf),
+    paths,
+    resigned,
+    realisations,
+    resigned_realisations: resignedRealisations,
+    unreadable: findingsOf(c, "resign", "unreadable-narinfo", MAX_NAMED),
+    unreadable_realisations: findingsOf(c, "resign", "unreadable-realisation", MAX_NAMED),
+  };
 }

@@ -10,10 +10,14 @@ export interface Resigning {
   paths: number;
   /** Narinfos written so far. */
   resigned: number;
-  /** Hash parts of narinfos to purge from the edge. Saved with their rows, so that a crash does not lose them. */
+  /** Realisations looked at so far. */
+  realisations: number;
+  /** Realisations written so far. */
+  resignedRealisations: number;
+  /** Paths such as `/<hash>.narinfo` to purge from the edge. Saved with the work, so that a crash does not lose them. */
   unpurged: readonly string[];
 }
 
 export type ResignRun = Run<"resign", Resigning>;
 
-export const RESIGN_RECORD = runRecord<"resign", Resigning>("resign", 1);
+export const RESIGN_RECORD = runRecord<"resign", Resigning>("resign", 2);

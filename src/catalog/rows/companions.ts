@@ -20,6 +20,11 @@ export function saveCompanion(c: CatalogContext, key: string, owner: string | un
   );
 }
 
+/** Whether the owner of an object is recorded: then it has been put. */
+export function hasCompanion(c: CatalogContext, key: string): boolean {
+  return c.sql.exec("SELECT 1 FROM companions WHERE key = ?", key).toArray().length > 0;
+}
+
 /**
  * Keys of all companions of a path; its deriver's only if no other path has that deriver. Call it before the row of
  * the path is removed.

@@ -3,10 +3,13 @@ import type { FindingKind, Findings } from "../../contract/findings.ts";
 import type { RunKind } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
 
+/** A run, or the verification of what is pushed, which never ends. */
+export type FindingSource = RunKind | "verify";
+
 /** Records a finding, once in a run; call it in the transaction that repairs it. */
 export function note(
   c: CatalogContext,
-  run: RunKind,
+  run: FindingSource,
   kind: FindingKind,
   name: string,
   detail: string,
@@ -23,7 +26,12 @@ export function note(
 }
 
 /** The findings of one kind of a run, the first `named` of them by name. */
-export function findingsOf(c: CatalogContext, run: RunKind, kind: FindingKind, named: number): Findings {
+export function findingsOf(
+  c: CatalogContext,
+  run: FindingSource,
+  kind: FindingKind,
+  named: number,
+): Findings {
   const { count, repaired } = c.sql
     .exec<{ count: number; repaired: number }>(
       "SELECT count(*) AS count, total(repaired) AS repaired FROM findings WHERE run = ? AND kind = ?",
@@ -41,4 +49,23 @@ export function findingsOf(c: CatalogContext, run: RunKind, kind: FindingKind, n
     .toArray()
     .map((row) => ({ ...row, repaired: row.repaired === 1 }));
   return { count, repaired, first };
+}
+
+/** A finding about the path with this hash part. Names begin with it, and are the end of the primary key. */
+export function findingOfPath(
+  c: CatalogContext,
+  run: FindingSource,
+  kind: FindingKind,
+  hash: string,
+): { readonly name: string; readonly detail: string } | undefined {
+  return c.sql
+    .exec<{ name: string; detail: string }>(
+      // "." is the character after "-".
+      "SELECT name, detail FROM findings WHERE run = ? AND kind = ? AND name > ? AND name < ?",
+      run,
+      kind,
+      `${hash}-`,
+      `${hash}.`,
+    )
+    .toArray()[0];
 }

@@ -3,6 +3,7 @@
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { CatalogContext } from "../context.ts";
 import { forgetDifferingBuilds } from "./differing-builds.ts";
+import { forgetDifferingRealisations } from "./differing-realisations.ts";
 import { releaseNar, savePublishedNar } from "./nars.ts";
 import { type IndexedPath, pathRow, removePath, savePath } from "./paths.ts";
 import { forgetReferences, referenceHashes, saveReferences } from "./references.ts";
@@ -15,7 +16,12 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
   const nar = narKeyOfUrl(info.url);
   savePath(c, path);
   saveReferences(c, hash, referenceHashes(info));
-  savePublishedNar(c, { key: nar, size: info.fileSize ?? 0, sha256, uploaded });
+  const { known, isQueued = false } = path;
+  savePublishedNar(c, {
+    ...{ key: nar, size: info.fileSize ?? 0, sha256, uploaded, isQueued },
+    ...(known !== undefined && { known }),
+  });
+  if (isQueued) c.wakeForVerification();
   if (previous !== undefined && previous !== nar) releaseNar(c, previous);
 }
 
@@ -26,5 +32,6 @@ export function deletePathRow(c: CatalogContext, hash: string): void {
   removePath(c, hash);
   forgetReferences(c, hash);
   forgetDifferingBuilds(c, hash);
+  forgetDifferingRealisations(c, hash);
   releaseNar(c, row.nar);
 }

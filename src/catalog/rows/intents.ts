@@ -63,6 +63,14 @@ export function setNeeds(c: CatalogContext, sequence: number, needs: Needs): voi
   );
 }
 
+/** When the oldest intent to publish was recorded, in milliseconds since the epoch. */
+export function oldestPublication(c: CatalogContext): number | undefined {
+  const { oldest } = c.sql
+    .exec<{ oldest: number | null }>("SELECT min(begun) AS oldest FROM pending WHERE kind = 'publish'")
+    .one();
+  return oldest ?? undefined;
+}
+
 export function clearIntent(c: CatalogContext, sequence: number): void {
   c.unsentIntents.delete(sequence);
   c.sql.exec("DELETE FROM pending WHERE sequence = ?", sequence);

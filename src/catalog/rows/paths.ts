@@ -2,6 +2,7 @@
 import { formatHash } from "../../nix/hash.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
+import type { KnownFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { insert } from "./insert.ts";
 import { referenceHashes } from "./references.ts";
@@ -30,7 +31,11 @@ export interface IndexedPath {
   /** In milliseconds since the epoch. */
   readonly firstPush: number;
   readonly pushedBy: string;
-  /** References were missing when it was indexed, which open caches and other tools allow. */
+  /** What has just been found out of its NAR's content. */
+  readonly known?: KnownFacts;
+  /** Whether its NAR is still to be read. */
+  readonly isQueued?: boolean;
+  /** References were missing when it was indexed, as an open cache and other tools allow. */
   readonly isIncomplete?: boolean;
 }
 
@@ -41,6 +46,37 @@ export function pathRow(c: CatalogContext, hash: string): PathRow | undefined {
       hash,
     )
     .toArray()[0];
+}
+
+export interface SignedPath extends Record<string, SqlStorageValue> {
+  hash: string;
+  nar: string;
+  narinfo: string;
+  etag: string;
+  first_push: number;
+  last_push: number;
+  pushed_by: string;
+}
+
+/** All of a row that a narinfo with other signatures keeps. */
+export function signedPath(c: CatalogContext, hash: string): SignedPath | undefined {
+  return c.sql
+    .exec<SignedPath>(
+      "SELECT hash, nar, narinfo, etag, first_push, last_push, pushed_by FROM paths WHERE hash = ?",
+      hash,
+    )
+    .toArray()[0];
+}
+
+/** The same narinfo with other signatures. */
+export function saveSignatures(
+  c: CatalogContext,
+  { hash, narinfo, etag, signers }: Record<"hash" | "narinfo" | "etag" | "signers", string>,
+): void {
+  c.sql.exec(
+    "UPDATE paths SET narinfo = ?, etag = ?, signers = ? WHERE hash = ?",
+    ...[narinfo, etag, signers, hash],
+  );
 }
 
 /** Writes the row of a path. The first push of a known path is kept. */
@@ -116,6 +152,32 @@ export function missingNames(c: CatalogContext, info: NarInfo): string[] {
     )
     .toArray()
     .map((row) => row.value);
+}
+
+/** Narinfos of the paths that have this NAR, in the order of their hash parts, after one. At most `limit`. */
+export function pathsOfNar(
+  c: CatalogContext,
+  nar: string,
+  after: string,
+  limit: number,
+): { readonly hash: string; readonly narinfo: string }[] {
+  return c.sql
+    .exec<{ hash: string; narinfo: string }>(
+      "SELECT hash, narinfo FROM paths WHERE nar = ? AND hash > ? ORDER BY hash LIMIT ?",
+      nar,
+      after,
+      limit,
+    )
+    .toArray();
+}
+
+/** Whether the NAR of a path is queued, and since at most `ms` milliseconds after the path was pushed. */
+export function isNewlyQueued(c: CatalogContext, hash: string, ms: number): boolean {
+  return (
+    c.sql
+      .exec("SELECT 1 FROM paths JOIN nars ON key = nar WHERE hash = ? AND queued <= last_push + ?", hash, ms)
+      .toArray().length > 0
+  );
 }
 
 /** Whether a path of the catalog has this NAR. */

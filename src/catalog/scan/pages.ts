@@ -39,3 +39,20 @@ export async function listPage(
   } while (cursor !== undefined);
   return { objects: [], end: LAST };
 }
+
+/** The objects of these folders after a key, of one folder at a time. The folders are in the order of the listing. */
+export async function listFolders(
+  c: CatalogContext,
+  folders: readonly string[],
+  after: string,
+): Promise<Page> {
+  const folder = folders.find((each) => after < endOf(each)) ?? "";
+  const { objects, end } = await listPage(c, { prefix: folder }, after > folder ? after : "");
+  const isLast = folder === folders.at(-1);
+  return { objects, end: end === LAST && !isLast ? endOf(folder) : end };
+}
+
+/** The first key after a folder: "0" is the character after "/". */
+function endOf(folder: string): string {
+  return folder.replace("/", "0");
+}

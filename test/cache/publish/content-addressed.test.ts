@@ -1,4 +1,4 @@
-/** Content-addressed paths prove themselves: where keys are trusted they need no signature. */
+/** Content-addressed paths need no signature where keys are trusted: their content is verified. */
 import { reset } from "cloudflare:test";
 import { afterEach, expect, test } from "vitest";
 import { storePathOfContentAddress } from "../../../src/nix/content-address.ts";

@@ -1,6 +1,6 @@
 /** Signing with every SIGNING_KEY, and requiring TRUSTED_PUBLIC_KEYS. */
 import { reset } from "cloudflare:test";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { fingerprint } from "../../../src/nix/fingerprint.ts";
 import { generateSecretKey, parsePublicKey, parseSecretKey, sign, verify } from "../../../src/nix/keys.ts";
 import { formatNarInfo, type NarInfo, parseNarInfo } from "../../../src/nix/narinfo.ts";
@@ -171,4 +171,21 @@ describe("trusted keys", () => {
     expectRefusal(await cache.put(`/${path.key}`, await signedBy(path, STRANGER)), 403);
     expect((await cache.put(`/${path.key}`, await signedBy(path, B))).status).toBe(200);
   });
+});
+
+test("8,000 signatures forged in the name of a trusted key are refused after 64 verifications", async () => {
+  const path = await testPath("forged");
+  const signatures = Array.from({ length: 8000 }, (_, n) => {
+    const bytes = new Uint8Array(64);
+    new DataView(bytes.buffer).setUint32(0, n);
+    return `a-1:${bytes.toBase64()}`;
+  });
+  const cache = cacheWith({ TRUSTED_PUBLIC_KEYS: A.public });
+  const verified = vi.spyOn(crypto.subtle, "verify");
+  try {
+    expectRefusal(await push(cache, path, formatNarInfo({ ...path.info, signatures })), 403);
+    expect(verified).toHaveBeenCalledTimes(64);
+  } finally {
+    verified.mockRestore();
+  }
 });

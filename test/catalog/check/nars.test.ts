@@ -62,7 +62,12 @@ describe("a NAR that nothing refers to", () => {
   it("wakes the sweep", async () => {
     await env.BUCKET.put(nar, "of nobody");
     await inCatalog(({ sql }) =>
-      sql.exec("INSERT INTO nars VALUES (?, 9, NULL, 1, 0, 0, ?)", nar, Date.now() - NAR_GRACE_MS),
+      sql.exec(
+        `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released)
+         VALUES (?, 9, NULL, 1, 0, 0, ?)`,
+        nar,
+        Date.now() - NAR_GRACE_MS,
+      ),
     );
     expect(await value(catalog().check({ repair: true }))).toMatchObject({ clean: true });
     await inCatalog((_, { storage }) => storage.setAlarm(Date.now()));

@@ -3,11 +3,12 @@ import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
 import { missingPaths } from "../../../src/catalog/rows/paths.ts";
-import { failing, isPut, losingAnswers, r2Error } from "../../support/bucket.ts";
+import { failing, isInspection, isPut, losingAnswers, r2Error } from "../../support/bucket.ts";
 import { otherBuild } from "../../support/builds.ts";
 import {
   deleting,
   publishing,
+  type Recorded,
   recorded,
   rowsOf,
   served,
@@ -52,14 +53,7 @@ describe("a bucket that fails", () => {
   it("while it is read leaves nothing behind", async () => {
     const path = await testPath();
     await storeNar(path);
-    expect(
-      (
-        await publishing(
-          path.text,
-          failing(({ name }) => name === "head"),
-        )
-      ).result,
-    ).toMatchObject({
+    expect((await publishing(path.text, failing(isInspection))).result).toMatchObject({
       status: 503,
     });
     expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
@@ -87,12 +81,12 @@ describe("a bucket that fails", () => {
     await publishPath(library);
     await storeNar(app);
     const other = await otherBuild(app, { references: [] });
-    let second: Promise<unknown> = Promise.resolve();
+    let second: Promise<Recorded<string>> | undefined;
     await recorded(async (c) => {
       await publishing(app.text, {
         ...losingAnswers(({ name, key }) => name === "put" && key === app.key),
-        before: ({ name }) => {
-          if (name === "head") second = publishing(other.text);
+        before: (operation) => {
+          if (isInspection(operation)) second ??= publishing(other.text);
         },
       });
       expect(await second).toMatchObject({ result: "kept-existing" });

@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { formatNarInfo } from "../../../src/nix/narinfo.ts";
+import { formatNarInfo, type NarInfo } from "../../../src/nix/narinfo.ts";
 import { meanwhile } from "../../support/bucket.ts";
 import { publishing, rowsOf, served, storeNar, withSignature } from "../../support/catalog.ts";
 import { closure, hashOf } from "../../support/closure.ts";
@@ -21,7 +21,7 @@ describe("a new path", () => {
     await storeNar(path);
     expect(await publishing(path.text)).toMatchObject({
       ...CREATED,
-      operations: [`head ${path.narKey}`, `put ${path.key}`],
+      operations: [`get ${path.narKey}`, `put ${path.key}`],
       billed: { A: 1, B: 1 },
     });
     expect(await served(path)).toBe(path.text);
@@ -77,7 +77,7 @@ describe("the NAR of a new path", () => {
     await env.BUCKET.put(path.narKey, path.nar);
     expect(await publishing(path.text)).toMatchObject({
       ...CREATED,
-      operations: [`head ${path.narKey}`, `get ${path.narKey}`, `put ${path.narKey}`, `put ${path.key}`],
+      operations: [`get ${path.narKey}`, `get ${path.narKey}`, `put ${path.narKey}`, `put ${path.key}`],
     });
     expect(await publishing(withSignature(path.text, "a"))).toMatchObject({ billed: { A: 1, B: 1 } });
   });
@@ -99,11 +99,35 @@ describe("the NAR of a new path", () => {
     expect(await served(path)).toBe(path.text);
   });
 
+  it.each([
+    ["without FileHash and FileSize", ["fileHash", "fileSize"], 400, "does not begin like a NAR file"],
+    ["with the size of another", [], 409, "has 0 bytes, not 136"],
+  ] as const)("that is empty is refused, %s", async (_, unsaid, status, reason) => {
+    const { info, narKey, key } = await testPath();
+    await env.BUCKET.put(narKey, new Uint8Array(0));
+    const said = Object.entries(info).filter(([field]) => !unsaid.some((name) => name === field));
+    const { result } = await publishing(formatNarInfo(Object.fromEntries(said) as unknown as NarInfo));
+    expect(result).toMatchObject({ status, message: expect.stringContaining(`${narKey} ${reason}`) });
+    expect(await env.BUCKET.head(key)).toBeNull();
+    expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
+  });
+
+  it("that was uploaded in parts keeps what has been found out of it", async () => {
+    const path = await testPath();
+    const upload = await env.BUCKET.createMultipartUpload(path.narKey);
+    await upload.complete([await upload.uploadPart(1, path.nar)]);
+    await publishing(path.text);
+    const etag = (await env.BUCKET.head(path.narKey))?.etag;
+    expect(await rowsOf("SELECT content, facts_etag FROM nars")).toEqual([
+      { content: "verified", facts_etag: etag },
+    ]);
+  });
+
   it("that vanishes while it is to be hashed is not waited for", async () => {
     const path = await testPath();
     await env.BUCKET.put(path.narKey, path.nar);
     const vanishes = meanwhile(
-      ({ name }) => name === "get",
+      ({ name, isRanged }) => name === "get" && !isRanged,
       () => env.BUCKET.delete(path.narKey),
     );
     expect((await publishing(path.text, vanishes)).result).toMatchObject({

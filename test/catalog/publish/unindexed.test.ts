@@ -3,6 +3,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { deletePath } from "../../../src/catalog/remove/delete.ts";
+import { isInspection } from "../../support/bucket.ts";
 import { otherBuild } from "../../support/builds.ts";
 import { publishing, recorded, rowsOf, served, storeNar, withSignature } from "../../support/catalog.ts";
 import { closure, hashOf } from "../../support/closure.ts";
@@ -21,10 +22,10 @@ describe("a narinfo that only the bucket knows", () => {
     expect(await publishing(withSignature(path.text, "b"))).toMatchObject({
       ...{ result: "updated", purged: [[`/${path.key}`]] },
       operations: [
-        `head ${path.narKey}`,
+        `get ${path.narKey}`,
         `put ${path.key}`,
         `get ${path.key}`,
-        `head ${path.narKey}`,
+        `get ${path.narKey}`,
         `put ${path.key}`,
       ],
     });
@@ -38,12 +39,12 @@ describe("a narinfo that only the bucket knows", () => {
     expect(await publishing(path.text)).toMatchObject({
       result: "unchanged",
       operations: [
-        `head ${path.narKey}`,
+        `get ${path.narKey}`,
         `get ${path.narKey}`,
         `put ${path.narKey}`,
         `put ${path.key}`,
         `get ${path.key}`,
-        `head ${path.narKey}`,
+        `get ${path.narKey}`,
       ],
     });
   });
@@ -79,8 +80,8 @@ describe("a narinfo that only the bucket knows", () => {
     let refusal: unknown;
     await recorded((c) =>
       publishing(other.text, {
-        before: async ({ name, key }) => {
-          if (name !== "head" || key !== app.narKey) return;
+        before: async (operation) => {
+          if (!isInspection(operation) || operation.key !== app.narKey) return;
           refusal = await deletePath(c, hashOf(library), false).catch((error) => error);
         },
       }).then(({ result }) => result),

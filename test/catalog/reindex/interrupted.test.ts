@@ -89,7 +89,13 @@ describe("a reindex that is interrupted", () => {
     await storePath(await testPath());
     const { key, nar } = { key: "nar/released.nar", nar: "of nobody" };
     await env.BUCKET.put(key, nar);
-    await inCatalog(({ sql }) => sql.exec("INSERT INTO nars VALUES (?, 9, NULL, 1, 0, 0, 1)", key));
+    await inCatalog(({ sql }) =>
+      sql.exec(
+        `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released)
+         VALUES (?, 9, NULL, 1, 0, 0, 1)`,
+        key,
+      ),
+    );
     const outage = failing(({ name }) => name === "list");
     const inOutage = <T>(run: () => Promise<T>) =>
       runInDurableObject(catalog(), async (instance, { storage }) => {

@@ -6,7 +6,7 @@ import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
 import { deletePath } from "../../../src/catalog/remove/delete.ts";
 import { parseConfig } from "../../../src/config/config.ts";
 import type { Deleted } from "../../../src/contract/paths.ts";
-import { failing, isDelete, losingRequests } from "../../support/bucket.ts";
+import { failing, isDelete, isInspection, losingRequests } from "../../support/bucket.ts";
 import { keys } from "../../support/cache.ts";
 import { deleting, publishing, recorded, served, storeNar } from "../../support/catalog.ts";
 import { baseNameOf, closure, hashOf, publishLayers, purgedWith } from "../../support/closure.ts";
@@ -113,8 +113,8 @@ describe("a closure of referrers", () => {
     let deletion: Promise<unknown> = Promise.resolve();
     await recorded(async (c) => {
       await publishing(app.text, {
-        before: ({ name }) => {
-          if (name === "head") deletion = deletePath(c, hashOf(library), true);
+        before: (operation) => {
+          if (isInspection(operation)) deletion = deletePath(c, hashOf(library), true);
         },
       });
       expect(await deletion).toEqual({ deleted: [baseNameOf(app), baseNameOf(library)] });

@@ -34,7 +34,8 @@ describe.each(COMPANIONS)("a $name", ({ name, ownership, maxBytes }) => {
         await env.BUCKET.put(key, body);
         await inCatalog((c) => reindex(c));
       }
-      expect((await cacheWith().get(`/${key}`)).text).toBe(body);
+      // A realisation is written anew, without the white space.
+      expect((await cacheWith().get(`/${key}`)).text.trimEnd()).toBe(body.trimEnd());
       await inCatalog((c) => deletePath(c, owner.hash, false));
       await inCatalog((c) => sweepNars(c), later(2 * NAR_GRACE_MS));
       expect(await keys()).toEqual([]);

@@ -10,7 +10,8 @@ afterEach(() => reset());
 it.each([10, 1000])("reads and writes a few rows for each of %d NARs", async (count) => {
   const spent = await inCatalog(async (c) => {
     c.sql.exec(
-      `INSERT INTO nars WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+      `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released)
+       WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
        SELECT 'nar/' || i, 1, NULL, 1, 0, 0, i FROM n`,
       count,
     );

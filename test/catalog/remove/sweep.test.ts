@@ -12,7 +12,16 @@ import { keys } from "../../support/cache.ts";
 import { publishing, type Recorded, recorded, rowsOf, storeNar } from "../../support/catalog.ts";
 import { hashOf, withInfo } from "../../support/closure.ts";
 import { captureLog } from "../../support/log.ts";
-import { catalog, inCatalog, later, NAR_GRACE_MS, publishPath, value } from "../../support/runs.ts";
+import {
+  catalog,
+  forgetAlarm,
+  HOUR_MS,
+  inCatalog,
+  later,
+  NAR_GRACE_MS,
+  publishPath,
+  value,
+} from "../../support/runs.ts";
 import { type TestPath, testPath } from "../../support/store-paths.ts";
 
 captureLog();
@@ -139,7 +148,8 @@ describe("a sweep", () => {
   it("takes as many as R2 deletes in one call, and the rest right after", async () => {
     await inCatalog(({ sql }) =>
       sql.exec(
-        `INSERT INTO nars WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1499)
+        `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released)
+         WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1499)
          SELECT 'nar/' || i, 1, NULL, 1, 0, 0, i FROM n`,
       ),
     );
@@ -174,6 +184,20 @@ describe("a sweep", () => {
     expect(await keys()).toEqual([path.key, path.narKey]);
     expect((await recorded((c) => sweepNars(c, 0), {}, later())).result).toEqual({ deletedNars: 0 });
     expect(await rowsOf("SELECT nar FROM paths")).toEqual([{ nar: path.narKey }]);
+  });
+});
+
+describe("a deletion that failed", () => {
+  it("is tried again by the next alarm, although no NAR waits for it any more", async () => {
+    const { narKey } = await deletedPath();
+    expect((await sweeping(failing(isDelete))).result).toMatchObject({ status: 503 });
+    expect(await keys()).toEqual([narKey]);
+    await inCatalog(async ({ sql }, { storage }) => {
+      sql.exec("UPDATE pending SET begun = begun - ?", HOUR_MS);
+      await storage.setAlarm(Date.now() + HOUR_MS);
+    });
+    await runDurableObjectAlarm(catalog());
+    expect(await keys()).toEqual([]);
   });
 });
 
@@ -251,7 +275,7 @@ describe("the alarm", () => {
   it("is set for the end of the grace period before anything is deleted", async () => {
     const path = await testPath();
     await publishPath(path);
-    expect(await alarm()).toBeNull();
+    await forgetAlarm();
     await value(catalog().deletePath(hashOf(path), false));
     expect(await alarm()).toEqual(expect.closeTo(Date.now() + NAR_GRACE_MS, -4));
   });
@@ -261,6 +285,8 @@ describe("the alarm", () => {
     await publishPath(path);
     await env.BUCKET.put(path.narKey, "damaged");
     await publishPath(await testPath("hello-1.0", "another build"));
+    // That of the verification comes first.
+    await runDurableObjectAlarm(catalog());
     expect(await alarm()).toEqual(expect.closeTo(Date.now() + NAR_GRACE_MS, -4));
   });
 

@@ -94,8 +94,11 @@ async function expectSound(): Promise<void> {
   expect(pushed(built)).toEqual(pushed(known));
 }
 
+/** Of the two folders of realisations, which are empty. */
+const LISTINGS = ["list ", "list "];
+
 describe("every narinfo", () => {
-  test("is signed by a new key and stays signed by the old, with one write each and nothing else", async () => {
+  test("is signed by a new key and stays signed by the old, with one write each and two listings", async () => {
     const { all } = await signedClosure();
     const before = await pushes();
     const { result, operations, billed, purged } = await resigning(configWith(NEW, OLD));
@@ -103,23 +106,23 @@ describe("every narinfo", () => {
     expect(result).toMatchObject({ paths: 3, resigned: 3, unreadable: { count: 0 } });
     for (const path of all) expect(await signers(path)).toEqual(["new-1", "old-1"]);
     expect([billed, operations.toSorted()]).toEqual([
-      { A: 3, B: 0 },
-      all.map(({ key }) => `put ${key}`).sort(),
+      { A: 5, B: 0 },
+      [...LISTINGS, ...all.map(({ key }) => `put ${key}`)].sort(),
     ]);
     expect(purged.flat().sort()).toEqual(all.map(({ key }) => `/${key}`).sort());
     expect(await pushes()).toEqual(before);
     await expectSound();
   });
 
-  test("that has all signatures costs nothing", async () => {
+  test("that has all signatures costs no operation of its own", async () => {
     await signedClosure();
     const fresh = await testPath("fresh");
     await publishPath(fresh);
     const config = configWith(OLD);
-    expect((await resigning(config)).operations).toEqual([`put ${fresh.key}`]);
+    expect((await resigning(config)).operations).toEqual([`put ${fresh.key}`, ...LISTINGS]);
     const again = await resigning(config);
     expect([again.operations, again.purged, again.result]).toEqual([
-      [],
+      LISTINGS,
       [],
       expect.objectContaining({ paths: 4, resigned: 0 }),
     ]);

@@ -89,9 +89,13 @@ describe("rows of an earlier version", () => {
     await inCatalog((c) => expect(REINDEX.status(c)).toBeUndefined());
   });
 
-  it("have the alarm reindex once more", async () => {
+  it("have the alarm reindex once more before it sweeps", async () => {
     await inCatalog(async (c, { storage }) => {
       writeOlderRows(c);
+      c.sql.exec(
+        `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released)
+         VALUES ('nar/due.nar', 9, NULL, 1, 0, 0, 1)`,
+      );
       await storage.setAlarm(c.now());
     });
     await runDurableObjectAlarm(catalog());

@@ -1,0 +1,40 @@
+// Uploading a realisation or build trace: the checks that need nothing else in the cache. The catalog does the rest.
+import { type Kind, keyOf } from "../bucket/kinds.ts";
+import type { Handler } from "../context.ts";
+import type { PublishOutcome } from "../contract/paths.ts";
+import { decodeUtf8, readBody } from "../http/body.ts";
+import { contentCoding, decode } from "../http/encodings.ts";
+import { HttpError, textLine } from "../http/errors.ts";
+import { FormatError } from "../nix/format-error.ts";
+import { parseRealisation } from "../nix/realisation.ts";
+
+/** Answers PUT of a realisation: parsed here, trusted, signed and published by the catalog. */
+export function putRealisation(kind: Kind): Handler {
+  return async ({ request, path, catalog, identity }) => {
+    const key = keyOf(kind, path);
+    const coding = contentCoding(request.headers.get("Content-Encoding"), kind.compressionSetting);
+    const body = await readBody(request, kind.maxBytes);
+    const text = decodeUtf8(coding === undefined ? body : await decode(body, coding, kind.maxBytes));
+    checkRealisation(kind, key, text);
+    const outcome = await catalog((c) => c.publishRealisation(key, text, identity.name));
+    return textLine(outcome === "created" ? 201 : 200, MESSAGES[outcome](key));
+  };
+}
+
+const MESSAGES: Record<PublishOutcome, (key: string) => string> = {
+  created: (key) => `stored ${key}`,
+  updated: (key) => `${key} was here and has been brought up to date`,
+  unchanged: (key) => `${key} is already here`,
+  "kept-existing": (key) =>
+    `${key} is already here with another output: it is not reproducible, and the first build stays`,
+};
+
+/** Throws {@link HttpError} 400. */
+function checkRealisation(kind: Kind, key: string, text: string): void {
+  try {
+    parseRealisation(key, text);
+  } catch (error) {
+    if (error instanceof FormatError) throw new HttpError(400, `${kind.name}: ${error.message}`);
+    throw error;
+  }
+}

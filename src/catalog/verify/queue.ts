@@ -1,0 +1,45 @@
+// The queue of NARs that are to be read, newest push first, worked off by the catalog's alarms.
+import type { CatalogContext } from "../context.ts";
+import { nextExpiry, resolveExpired } from "../publish/resolve.ts";
+import { newestQueued, oldestQueued } from "../rows/nars.ts";
+import { verifyNar } from "./verify.ts";
+
+/** Milliseconds from a push to the reading of its NAR. While a push goes on, reading would only slow it down. */
+export const VERIFY_DELAY_MS = 2000;
+/** Milliseconds after which NARs are read although calls keep coming. */
+const MAX_DELAY_MS = 20_000;
+/** Milliseconds until the next look while calls keep coming. */
+const BUSY_MS = 1000;
+/**
+ * NARs of one alarm, and bytes of NARs (as their narinfos claim) after which it begins no further one: the next alarm
+ * has an invocation with CPU time and subrequests of its own.
+ */
+const MAX_NARS = 50;
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Reads queued NARs as far as one alarm gets, after intents of crashed publications have been resolved. When to go on, in
+ * milliseconds since the epoch, if there is more.
+ */
+export async function verifyQueued(c: CatalogContext): Promise<number | undefined> {
+  await resolveExpired(c);
+  const times = [await readQueued(c), nextExpiry(c)].filter((time) => time !== undefined);
+  return times.length === 0 ? undefined : Math.max(Math.min(...times), c.now());
+}
+
+async function readQueued(c: CatalogContext): Promise<number | undefined> {
+  const oldest = oldestQueued(c);
+  if (oldest === undefined) return undefined;
+  const waited = c.now() - oldest;
+  if (waited >= 0 && waited < VERIFY_DELAY_MS) return oldest + VERIFY_DELAY_MS;
+  if (c.isBusy() && waited < MAX_DELAY_MS) return c.now() + BUSY_MS;
+  let bytes = 0;
+  for (let count = 0; count < MAX_NARS && bytes < MAX_BYTES; count++) {
+    const next = newestQueued(c);
+    if (next === undefined) return undefined;
+    // One whose reading did not end before gets an alarm of its own.
+    if (next.attempts > 0 && count > 0) break;
+    bytes += await verifyNar(c, next);
+  }
+  return newestQueued(c) === undefined ? undefined : c.now();
+}
