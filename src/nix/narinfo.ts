@@ -152,9 +152,9 @@ const DEFAULT_COMPRESSION = "bzip2";
 
 /** The lines, as key and value. Throws FormatError on any other line. */
 function fields(text: string): [key: string, value: string][] {
-  if (text.includes("\r")) throw new FormatError("narinfo: lines must end in LF, not CRLF");
+  if (text.includes("\r")) throw new FormatError("lines must end in LF, not CRLF");
   // Nix refuses a narinfo without a final newline as corrupt: it may be truncated.
-  if (!text.endsWith("\n")) throw new FormatError("narinfo: the last line must end in a newline");
+  if (!text.endsWith("\n")) throw new FormatError("the last line must end in a newline");
   return text
     .slice(0, -1)
     .split("\n")
@@ -162,7 +162,7 @@ function fields(text: string): [key: string, value: string][] {
       const separator = line.indexOf(": ");
       const key = line.slice(0, Math.max(separator, 0));
       if (!/^[A-Za-z][A-Za-z0-9_-]*$/.test(key)) {
-        throw new FormatError(`narinfo: line ${index + 1} is not "Key: value": ${quote(line)}`);
+        throw new FormatError(`line ${index + 1} is not "Key: value": ${quote(line)}`);
       }
       const value = line.slice(separator + 2);
       if (/\p{Cc}/u.test(value)) throw new FormatError(`${key}: holds a control character`);

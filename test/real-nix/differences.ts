@@ -18,12 +18,12 @@ function isBeforeChange(): boolean | undefined {
 /** Narinfos that we refuse although this Nix accepts them. */
 export const ONLY_NIX_ACCEPTS: readonly Difference[] = [
   {
-    when: /^narinfo: line \d+ is not "Key: value"/,
+    when: /^line \d+ is not "Key: value"/,
     why: `Nix looks for the next colon, wherever it is, and skips two characters: what stands before is silently a part
       of an unknown key. A line that is broken is taken for one that is not there.`,
   },
   {
-    when: /^narinfo: lines must end in LF/,
+    when: /^lines must end in LF/,
     why: "the CR becomes a part of the value: of an invalid URL, of an unknown compression",
   },
   {

@@ -23,6 +23,8 @@ describe("strictly parsed, and of the path that the key says", () => {
       (text) => text.replace("/nix/store/", "/gnu/store/"),
       /^narinfo: StorePath: .*\/nix\/store/,
     ],
+    ["a line without a key", (text) => `${text}\n`, /^narinfo: line \d+ is not/],
+    ["CRLF", (text) => text.replaceAll("\n", "\r\n"), /^narinfo: lines must end in LF/],
     ["no StorePath", (text) => text.replace(/^StorePath: .*\n/m, ""), /^narinfo: StorePath: missing/],
     ["no URL", (text) => text.replace(/^URL: .*\n/m, ""), /^narinfo: URL: missing/],
     ["no NarHash", (text) => text.replace(/^NarHash: .*\n/m, ""), /^narinfo: NarHash: missing/],
