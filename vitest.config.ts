@@ -1,12 +1,24 @@
+import { existsSync, readFileSync } from "node:fs";
+import { parseEnv } from "node:util";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+
+/** The developer's own secrets, which `npm start` makes and wrangler reads for tests, too. */
+const DEV_VARS = existsSync(".dev.vars") ? parseEnv(readFileSync(".dev.vars", "utf8")) : {};
+/** Every test says what its cache is configured with. The Worker takes an empty variable for an absent one. */
+const WITHOUT_DEV_VARS = Object.fromEntries(Object.keys(DEV_VARS).map((name) => [name, ""]));
 
 export default defineConfig({
   test: {
     projects: [
       {
         // Everything of the Worker, inside the Workers runtime.
-        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: { bindings: WITHOUT_DEV_VARS },
+          }),
+        ],
         test: {
           name: "worker",
           globalSetup: ["test/support/oidc-setup.ts"],
