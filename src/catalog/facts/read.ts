@@ -4,7 +4,7 @@ import { type Facts, mergeContent } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { attemptsOf, beginAttempt, endAttempt, factsOf, saveFacts } from "../rows/nars.ts";
 import { type Unpacked, unpack } from "./unpack.ts";
-import { type Claim, verdictOf } from "./verdict.ts";
+import { addressKey, type Claim, verdictOf } from "./verdict.ts";
 
 /**
  * Readings that may fail to end. A reading that the platform kills (CPU time, memory) leaves its attempt behind: the
@@ -66,9 +66,10 @@ async function readNow(
     const sameCompression = open.filter((claim) => claim.compression === compression);
     const unpacked = await attempt(c, key, object.body, sameCompression);
     listing ??= unpacked.listing;
+    const asked = sameCompression.flatMap((claim) => addressKey(claim) ?? []);
     // Of another object nothing is known.
     const earlier = object.etag === etag ? facts : {};
-    facts = { ...earlier, [compression]: mergeContent(earlier[compression], unpacked.content) };
+    facts = { ...earlier, [compression]: mergeContent(earlier[compression], unpacked.content, asked) };
     etag = object.etag;
     saveFacts(c, key, { facts, etag });
   }
@@ -83,6 +84,8 @@ async function attempt(
 ): Promise<Unpacked> {
   if (attemptsOf(c, key) >= MAX_ATTEMPTS) {
     await body.cancel();
+    // A deep check tries again.
+    endAttempt(c, key);
     return { content: { kind: "unverifiable", reason: NEVER_ENDS } };
   }
   beginAttempt(c, key);

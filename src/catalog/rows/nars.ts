@@ -1,7 +1,7 @@
 // The table `nars`: one row for each NAR, made before its upload begins.
 import { sha256Of } from "../../bucket/nar-object.ts";
 import type { AnnouncedNar } from "../../contract/uploads.ts";
-import { contentState, type Facts, type KnownFacts } from "../content.ts";
+import { contentState, type Facts, type KnownFacts, mergeFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { insert } from "./insert.ts";
 
@@ -38,7 +38,7 @@ export function savePublishedNar(c: CatalogContext, nar: PublishedNar): void {
     "nars",
     {
       ...{ key, size, sha256, is_stored: 1, uploaded, seen: uploaded, released: null },
-      ...factColumns(known),
+      ...factColumns(known && mergeFacts(factsOf(c, key), known)),
       queued: isQueued ? c.now() : null,
     },
     `ON CONFLICT (key) DO UPDATE SET size = coalesce(nullif(excluded.size, 0), size),
