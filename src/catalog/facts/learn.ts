@@ -57,7 +57,7 @@ function isListed(c: CatalogContext, { storePathHash, nar }: Claim, { kind }: Ve
 }
 
 async function unpackInline(nar: WholeNar, claim: Claim): Promise<Content> {
-  const { content } = await unpack(new Response(nar.first).body ?? new ReadableStream(), [claim]);
+  const { content } = await unpack(nar.first, [claim]);
   return content;
 }
 
