@@ -44,7 +44,8 @@ export function savePublishedNar(c: CatalogContext, nar: PublishedNar): void {
     `ON CONFLICT (key) DO UPDATE SET size = coalesce(nullif(excluded.size, 0), size),
        sha256 = coalesce(excluded.sha256, sha256), is_stored = 1, released = NULL,
        facts = coalesce(excluded.facts, facts), facts_etag = coalesce(excluded.facts_etag, facts_etag),
-       content = coalesce(excluded.content, content), queued = coalesce(excluded.queued, queued)`,
+       content = coalesce(excluded.content, content),
+       queued = CASE WHEN excluded.queued IS NULL THEN queued WHEN queued IS NULL THEN excluded.queued ELSE queued + 1 END`,
   );
 }
 
@@ -242,8 +243,12 @@ export function nextReferredNar(c: CatalogContext, after: string): string | unde
     .toArray()[0]?.key;
 }
 
+/**
+ * One that is queued keeps its place: pushing it again and again must not postpone its reading. It is a millisecond
+ * later, so that {@link unqueueNar} notices.
+ */
 export function queueNar(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET queued = ? WHERE key = ?", c.now(), key);
+  c.sql.exec("UPDATE nars SET queued = coalesce(queued + 1, ?) WHERE key = ?", c.now(), key);
 }
 
 /** It has been read, unless it was queued again since `queued` (milliseconds since the epoch). */
