@@ -16,6 +16,8 @@ import { type Claim, claimOf, type Verdict, verdictOf } from "./verdict.ts";
  */
 export const INLINE_FILE_BYTES = 1024;
 const INLINE_NAR_BYTES = 128 * 1024;
+/** The lock of unpacking during a publication, one at a time for the memory. No other lock is waited for under it. */
+const UNPACKING = "unpacking";
 
 export interface Learnt {
   readonly verdict: Verdict;
@@ -39,7 +41,7 @@ export async function learnContent(c: CatalogContext, info: NarInfo, nar: WholeN
     return { verdict: { kind: "false", reason: `does not begin like a ${nameOf(claim)} file` }, isQueued };
   }
   const isInline = nar.first.length === nar.fileSize && claim.narSize <= INLINE_NAR_BYTES;
-  const content = isInline ? await unpackInline(nar, claim) : contentOfPlain(nar, claim);
+  const content = isInline ? await unpackInline(c, nar, claim) : contentOfPlain(nar, claim);
   if (content === undefined) return { verdict, isQueued };
   const merged = mergeContent(facts[claim.compression], content);
   const known = { etag: nar.etag, facts: { ...facts, [claim.compression]: merged } };
@@ -56,9 +58,9 @@ function isListed(c: CatalogContext, { storePathHash, nar }: Claim, { kind }: Ve
   return pathRow(c, storePathHash)?.nar !== nar;
 }
 
-async function unpackInline(nar: WholeNar, claim: Claim): Promise<Content> {
-  const { content } = await unpack(new Response(nar.first).body ?? new ReadableStream(), [claim]);
-  return content;
+async function unpackInline(c: CatalogContext, nar: WholeNar, claim: Claim): Promise<Content> {
+  const file = () => new Response(nar.first).body ?? new ReadableStream();
+  return (await c.locks.run(UNPACKING, () => unpack(file(), [claim]))).content;
 }
 
 /** Without compression the bucket's own checksum and size are those of the NAR. Whether it is one is read later. */
