@@ -88,6 +88,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       unsentIntents: new Set(),
       deletions: { count: 0 },
       readings: new Map(),
+      unfinished: new Map(),
       isBusy: () => this.#activity.isBusy(),
       wakeForVerification: () => this.#alarm.wake(this.context.now() + VERIFY_DELAY_MS),
       wakeForSweep: () => this.#alarm.wake(this.context.now() + config.graceMs),
