@@ -111,7 +111,7 @@ async function settle(
   const verdict = verdictOf(reading.facts, claimOf(info));
   if (verdict.kind !== "false") {
     await confirmPath(c, info, isKnown ? undefined : reading.listing);
-    if (verdict.kind === "unverifiable") return { kind: "unverifiable" };
+    if (verdict.kind === "unverifiable" || reading.isUntold) return { kind: "unverifiable" };
     return { kind: isKnown && info.ca === undefined ? "in order" : "changed" };
   }
   if (run.state.repair) {

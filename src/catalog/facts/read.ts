@@ -45,6 +45,8 @@ export interface Reading {
   readonly etag: string | undefined;
   /** The JSON of `<hash>.ls`, where the cache makes listings and this one can be made. */
   readonly listing?: string;
+  /** Whether the last look at the NAR could not say what it contains, whatever an earlier one has found. */
+  readonly isUntold?: true;
 }
 
 /**
@@ -94,6 +96,7 @@ async function readNow(
   let facts = known?.facts ?? {};
   let etag = known?.etag;
   let listing: string | undefined;
+  let isUntold = false;
   const stillOpen = () => claims.filter((claim) => isOpen(facts, claim));
   for (let open = isDeep ? claims : stillOpen(); open.length > 0; open = stillOpen()) {
     if (budget.readings <= 0 || budget.bytes <= 0) break;
@@ -104,6 +107,7 @@ async function readNow(
     const read = await c.locks.run(READING, () => readOnce(c, key, sameCompression));
     if (read === undefined) return undefined;
     listing ??= read.unpacked.listing;
+    isUntold = read.unpacked.content.kind === "unverifiable";
     const asked = sameCompression.flatMap((claim) => addressKey(claim) ?? []);
     // Of another object nothing is known.
     const earlier = read.etag === etag ? facts : {};
@@ -112,7 +116,7 @@ async function readNow(
     etag = read.etag;
     saveFacts(c, key, { facts, etag });
   }
-  return { facts, etag, ...(listing !== undefined && { listing }) };
+  return { facts, etag, ...(listing !== undefined && { listing }), ...(isUntold && { isUntold }) };
 }
 
 function unbounded(): ReadingBudget {
