@@ -33,6 +33,7 @@ const LAYERS = [
   { "catalog-verify": "catalog/verify/" },
   // The engine of stepwise work, then the kinds of that work.
   { runs: "catalog/runs/" },
+  { migrate: "catalog/migrate/" },
   { scan: "catalog/scan/" },
   { reindex: "catalog/reindex/" },
   { check: "catalog/check/", collect: "catalog/collect/", resign: "catalog/resign/" },

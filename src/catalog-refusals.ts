@@ -95,6 +95,12 @@ export function httpErrorOf(refusal: Refusal): HttpError {
         "the bucket is not fully indexed yet: push again, or let the operator POST /api/v1/reindex",
         retryAfter(5),
       );
+    case "being-migrated":
+      return new HttpError(
+        503,
+        `the catalog is being brought into a new form (${refusal.paths} paths so far): try again in a minute; reading and pushing go on meanwhile`,
+        retryAfter(60),
+      );
     case "being-indexed":
       return new HttpError(
         503,

@@ -58,6 +58,7 @@ const EXAMPLES: { readonly [K in Kind]: Example<K> } = {
   ],
   "modified-concurrently": [{ key: "pins/live" }, 503, /^pins\/live was modified/, "1"],
   "not-indexed": [{}, 503, /POST \/api\/v1\/reindex/, "5"],
+  "being-migrated": [{ paths: 5 }, 503, /5 paths so far.*try again/, "60"],
   "being-indexed": [{}, 503, /GET \/api\/v1\/reindex/, "60"],
   misconfigured: [
     { consequence: "nothing is signed", problem: "PRIORITY: x" },

@@ -60,6 +60,8 @@ export type Refusal =
   | { readonly kind: "not-indexed" }
   /** Nothing is deleted before the first reindex has ended. */
   | { readonly kind: "being-indexed" }
+  /** Rows are being moved to a new layout of the tables: so many paths so far. */
+  | { readonly kind: "being-migrated"; readonly paths: number }
   /** `consequence` begins the message, such as "nothing is deleted". */
   | { readonly kind: "misconfigured"; readonly consequence: string; readonly problem: string }
   | { readonly kind: "collection-under-way" }

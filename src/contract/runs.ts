@@ -10,6 +10,7 @@ export const PHASES = {
   check: ["narinfos", "nars", "contents", "references", "pins"],
   gc: ["mark", "sweep", "uploads"],
   resign: ["narinfos", "realisations"],
+  migrate: ["nars", "paths", "drop"],
 } as const;
 
 export type RunKind = keyof typeof PHASES;
@@ -173,3 +174,9 @@ export const RESIGN_REPORT = named(
   }),
 );
 export type ResignReport = v.InferOutput<typeof RESIGN_REPORT>;
+
+/** The migration of a catalog to a new layout of its tables, which begins by itself. */
+export interface MigrateReport extends Progress {
+  /** Taken over so far. */
+  readonly paths: number;
+}

@@ -16,6 +16,7 @@ import {
   restartTimeout,
 } from "../rows/intents.ts";
 import { postponeRelease } from "../rows/nars.ts";
+import { adoptNars, adoptPaths } from "../rows/old-layout.ts";
 import { isNarReferred, pathRow } from "../rows/paths.ts";
 import { indexPublished } from "./index-published.ts";
 import { readPublished } from "./published.ts";
@@ -66,6 +67,8 @@ export async function resolveExpired(c: CatalogContext): Promise<void> {
  * publication that may still arrive goes on protecting its needs.
  */
 export async function resolveKey(c: CatalogContext, key: string): Promise<void> {
+  adoptPaths(c, [key]);
+  adoptNars(c, [key]);
   await resolveDeletion(c, key);
   const rows = intentsOf(c, [key]).filter((row) => row.kind === "publish");
   if (rows.length === 0) return;

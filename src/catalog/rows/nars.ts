@@ -4,9 +4,11 @@ import type { AnnouncedNar } from "../../contract/uploads.ts";
 import { contentState, type Facts, type KnownFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { insert } from "./insert.ts";
+import { adoptNars, removeOldNar } from "./old-layout.ts";
 
 /** A NAR is about to be uploaded. The row stays if the upload fails: an object may have arrived. */
 export function saveAnnouncedNar(c: CatalogContext, { key, size, sha256 }: AnnouncedNar): void {
+  adoptNars(c, [key]);
   const now = c.now();
   insert(
     c,
@@ -72,6 +74,7 @@ export function importNars(c: CatalogContext, objects: readonly R2Object[]): voi
 
 /** A pusher relies on a NAR. Nothing is written while a path has it: its grace period begins when it loses the last. */
 export function saveNarSeen(c: CatalogContext, key: string): void {
+  adoptNars(c, [key]);
   c.sql.exec(
     `UPDATE nars SET seen = ? WHERE key = ?
      AND (released IS NOT NULL OR NOT EXISTS (SELECT 1 FROM paths WHERE nar = nars.key))`,
@@ -94,6 +97,7 @@ export function releaseNar(c: CatalogContext, nar: string): void {
 
 /** Begins the grace period of those of these NARs again that have no path. */
 export function postponeRelease(c: CatalogContext, nars: readonly string[]): void {
+  adoptNars(c, nars);
   c.sql.exec(
     "UPDATE nars SET released = ? WHERE released IS NOT NULL AND key IN (SELECT value FROM json_each(?))",
     c.now(),
@@ -258,6 +262,7 @@ export function keepFactsOnly(c: CatalogContext, key: string): void {
 
 export function deleteNarRow(c: CatalogContext, key: string): void {
   c.sql.exec("DELETE FROM nars WHERE key = ?", key);
+  removeOldNar(c, key);
 }
 
 /**
