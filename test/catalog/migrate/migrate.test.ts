@@ -3,10 +3,12 @@ import { evictDurableObject, reset, runDurableObjectAlarm } from "cloudflare:tes
 import { afterEach, describe, expect, it } from "vitest";
 import type { CatalogContext } from "../../../src/catalog/context.ts";
 import { Locks } from "../../../src/catalog/locks.ts";
+import { metered } from "../../../src/catalog/meter.ts";
 import { MIGRATE, resumeMigration } from "../../../src/catalog/migrate/migrate.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
+import { deletePathRow } from "../../../src/catalog/rows/index-path.ts";
 import { hasOldTables } from "../../../src/catalog/rows/old-layout.ts";
-import { missingPaths } from "../../../src/catalog/rows/paths.ts";
+import { missingPaths, pathRow } from "../../../src/catalog/rows/paths.ts";
 import { referencesOf } from "../../../src/catalog/rows/references.ts";
 import { migrate } from "../../../src/catalog/schema.ts";
 import { PUSH_TOKEN } from "../../support/cache.ts";
@@ -15,7 +17,7 @@ import { baseNameOf, hashOf, publishClosure } from "../../support/closure.ts";
 import { captureLog } from "../../support/log.ts";
 import { makeOlder, makeTablesOlder, schemaOf } from "../../support/older-catalog.ts";
 import { catalog, inCatalog, publishPath, reindex, value } from "../../support/runs.ts";
-import { type TestPath, testPath } from "../../support/store-paths.ts";
+import { pathOfNar, type TestPath, testPath } from "../../support/store-paths.ts";
 
 captureLog();
 afterEach(() => reset());
@@ -108,5 +110,64 @@ describe.each(VERSIONS)("a catalog of version %i", (version) => {
       expect(narKeys).toHaveLength(700 + all.length + steps);
       expect(referencesOf(c, hashOf(app))).toEqual([hashOf(library)]);
     });
+  });
+});
+
+describe("while rows move", () => {
+  it("what needs all rows is refused with 503, and works afterwards", async () => {
+    const { packed, library } = await publishClosure();
+    await inCatalog((c) => reindex(c));
+    await makeOlder(6, MANY);
+    const requests = () => [
+      catalog().listPaths({ prefix: "", search: "", limit: 10 }),
+      catalog().pathDetail(hashOf(library)),
+      catalog().stats(),
+      catalog().deletePath(hashOf(packed), false),
+      catalog().gc({}),
+      catalog().check({}),
+    ];
+    for (const answer of await Promise.all(requests().slice(0, 5))) {
+      expect(answer).toMatchObject({ ok: false, refusal: { kind: "being-migrated" } });
+    }
+    while (await isMoving()) await runDurableObjectAlarm(catalog());
+    for (const answer of await Promise.all(requests())) expect(answer).toMatchObject({ ok: true });
+  });
+
+  it("a path that goes does not come back, and a NAR that an old path has is not released", async () => {
+    const { library } = await publishClosure();
+    // Another path with the same NAR.
+    const twin = await pathOfNar(library.nar, `${"9".repeat(32)}-twin`);
+    await publishPath(twin);
+    await inCatalog((c) => reindex(c));
+    await inCatalog(async (c, { storage }) => {
+      makeTablesOlder(storage, 6, 0);
+      migrate(storage);
+      const moving: CatalogContext = { ...c, migration: { isMoving: false } };
+      resumeMigration(moving, 0);
+      moving.transaction(() => deletePathRow(moving, hashOf(library)));
+      while (resumeMigration(moving, 1)) {}
+      expect(pathRow(c, hashOf(library))).toBeUndefined();
+      expect(pathRow(c, hashOf(twin))).toBeDefined();
+      const nar = c.sql.exec("SELECT released FROM nars WHERE key = ?", library.narKey).toArray();
+      expect(nar).toEqual([{ released: null }]);
+    });
+  });
+
+  it("the first request to a catalog of many rows waits for a bounded number of them", async () => {
+    await inCatalog((c) => reindex(c));
+    const costs: number[] = [];
+    for (const count of [20_000, 40_000]) {
+      await inCatalog((c, { storage }) => {
+        makeTablesOlder(storage, 5, count);
+        const { context, spent } = metered({ ...c, migration: { isMoving: false } });
+        migrate({ ...storage, sql: context.sql, transactionSync: (run) => storage.transactionSync(run) });
+        resumeMigration(context);
+        const { rows_read, rows_written } = spent();
+        costs.push(rows_read + rows_written);
+        while (resumeMigration({ ...c, migration: { isMoving: false } })) {}
+        for (const table of ["paths", "refs", "nars"]) c.sql.exec(`DELETE FROM ${table}`);
+      });
+    }
+    expect(Math.abs((costs[1] ?? 0) - (costs[0] ?? 0))).toBeLessThan(1000);
   });
 });
