@@ -36,7 +36,12 @@ const LAYERS = [
   { migrate: "catalog/migrate/" },
   { scan: "catalog/scan/" },
   { reindex: "catalog/reindex/" },
-  { check: "catalog/check/", collect: "catalog/collect/", resign: "catalog/resign/" },
+  {
+    check: "catalog/check/",
+    collect: "catalog/collect/",
+    resign: "catalog/resign/",
+    deletion: "catalog/deletion/",
+  },
   // The Durable Object, which only hands over.
   { catalog: "catalog/catalog\\.ts" },
   // How the Worker calls it, refusals as HTTP, and what a handler gets.

@@ -11,6 +11,7 @@ import type { Result } from "../contract/result.ts";
 import type {
   CheckOptions,
   CheckReport,
+  DeletionReport,
   GcOptions,
   GcReport,
   ReindexOptions,
@@ -31,6 +32,7 @@ import { requireSameFolder } from "./bucket-binding.ts";
 import { CHECK } from "./check/check.ts";
 import { COLLECT } from "./collect/collect.ts";
 import type { CatalogContext } from "./context.ts";
+import { DELETION, deleteOrBegin } from "./deletion/deletion.ts";
 import { Locks } from "./locks.ts";
 import { MIGRATE, refuseWhileMoving, requireMigrated, resumeMigration } from "./migrate/migrate.ts";
 import { deletePin, getPin, listPins, putPin } from "./pins/pins.ts";
@@ -41,7 +43,6 @@ import { publishRealisation } from "./publish/realisation.ts";
 import { toResult } from "./refuse.ts";
 import { isIndexed, requestFirstReindex, requireIndex } from "./reindex/indexed.ts";
 import { REINDEX } from "./reindex/reindex.ts";
-import { deletePath } from "./remove/delete.ts";
 import { sweepNars } from "./remove/sweep.ts";
 import { MAX_UPLOAD_AGE_MS, sweepUploads } from "./remove/uploads.ts";
 import { RESIGN } from "./resign/resign.ts";
@@ -58,7 +59,7 @@ import { VERIFY_DELAY_MS, verifyQueued } from "./verify/queue.ts";
  * The kinds of runs, the most urgent first. Before a reindex has ended, most findings of a check would be differences
  * that it is about to fix.
  */
-export const RUNS: readonly RunDefinition[] = [MIGRATE, REINDEX, COLLECT, RESIGN, CHECK];
+export const RUNS: readonly RunDefinition[] = [MIGRATE, REINDEX, DELETION, COLLECT, RESIGN, CHECK];
 
 export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly context: CatalogContext;
@@ -88,6 +89,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       publications: new Map(),
       unsentIntents: new Set(),
       deletions: { count: 0 },
+      resolution: { after: 0 },
       migration: { isMoving: false },
       readings: new Map(),
       isBusy: () => this.#activity.isBusy(),
@@ -183,12 +185,20 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return this.#askAll(() => this.#stats.get(this.context));
   }
 
-  deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted>> {
+  deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted | DeletionReport>> {
     return toResult(async () => {
       await this.#moveAll();
       await this.#index();
-      return deletePath(this.context, hash, withReferrers);
+      try {
+        return await deleteOrBegin(this.context, hash, withReferrers);
+      } finally {
+        this.#wakeForRuns();
+      }
     });
+  }
+
+  deletionStatus(): Promise<Result<DeletionReport | undefined>> {
+    return this.#status(DELETION);
   }
 
   reindex(options: ReindexOptions): Promise<Result<ReindexReport>> {

@@ -195,6 +195,14 @@ CREATE TABLE nars (
 ) WITHOUT ROWID;
 CREATE INDEX nars_released ON nars (released) WHERE released IS NOT NULL;
 CREATE INDEX nars_queued ON nars (queued) WHERE queued IS NOT NULL;
+
+CREATE TABLE doomed (
+  hash TEXT PRIMARY KEY,
+  referrers INTEGER NOT NULL,
+  state TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX doomed_fresh ON doomed (hash) WHERE state = 'fresh';
+CREATE INDEX doomed_ready ON doomed (hash) WHERE state = 'known' AND referrers <= 0;
 `,
 ];
 

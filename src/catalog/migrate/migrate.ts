@@ -10,16 +10,16 @@ import { progress } from "../runs/report.ts";
 import { moveTo, type Run, runRecord, saveRun } from "../runs/run.ts";
 
 /** Rows of one step. With these a step takes some 50 ms, for which a push beside it waits. */
-const NARS = 2000;
-const PATHS = 500;
-const REFERENCES = 2500;
+const NARS = 1000;
+const PATHS = 250;
+const REFERENCES = 1250;
 const DROPPED = 5000;
 /** Paths of a cache whose old tables are dropped at once: it takes 50 ms, and no rows are written. */
 const SMALL = 20_000;
-/** A step takes about as long as this many bucket operations. */
-const STEP_COST = 10;
+/** A step takes about as long as this many bucket operations: two are done in one alarm. */
+const STEP_COST = 25;
 /** Steps before the first request: with these a small cache needs no more. */
-const FIRST_STEPS = 8;
+const FIRST_STEPS = 10;
 
 interface MigrateState {
   /** Taken over so far. */

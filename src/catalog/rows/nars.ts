@@ -4,6 +4,7 @@ import type { AnnouncedNar } from "../../contract/uploads.ts";
 import { contentState, type Facts, type KnownFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { insert } from "./insert.ts";
+import { INTENT_NARS } from "./intents.ts";
 import { adoptNars, removeOldNar } from "./old-layout.ts";
 
 /** A NAR is about to be uploaded. The row stays if the upload fails: an object may have arrived. */
@@ -106,23 +107,17 @@ export function postponeRelease(c: CatalogContext, nars: readonly string[]): voi
 }
 
 /**
- * Keys of NARs without a path that were last used before `cutoff` (milliseconds since the epoch) and are not among
- * `needed`. At most `limit`.
+ * Keys of NARs without a path that were last used before `cutoff` (milliseconds since the epoch) and that no intent needs.
+ * At most `limit`.
  */
-export function sweepableNars(
-  c: CatalogContext,
-  cutoff: number,
-  needed: ReadonlySet<string>,
-  limit: number,
-): string[] {
+export function sweepableNars(c: CatalogContext, cutoff: number, limit: number): string[] {
   return c.sql
     .exec<{ key: string }>(
       // `released <= ?1` is redundant; it lets SQLite use the index.
       `SELECT key FROM nars WHERE released <= ?1 AND max(released, uploaded, seen) <= ?1
        AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)
-       AND key NOT IN (SELECT value FROM json_each(?2)) LIMIT ?3`,
+       AND key NOT IN (${INTENT_NARS}) LIMIT ?2`,
       cutoff,
-      JSON.stringify([...needed]),
       limit,
     )
     .toArray()

@@ -1,6 +1,6 @@
 // The queue of NARs that are to be read, newest push first, worked off by the catalog's alarms.
 import type { CatalogContext } from "../context.ts";
-import { nextExpiry, resolveExpired } from "../publish/resolve.ts";
+import { nextExpiry, resolveNext } from "../publish/resolve.ts";
 import { newestQueued, oldestQueued } from "../rows/nars.ts";
 import { verifyNar } from "./verify.ts";
 
@@ -22,8 +22,8 @@ const MAX_BYTES = 16 * 1024 * 1024;
  * milliseconds since the epoch, if there is more.
  */
 export async function verifyQueued(c: CatalogContext): Promise<number | undefined> {
-  await resolveExpired(c);
-  const times = [await readQueued(c), nextExpiry(c)].filter((time) => time !== undefined);
+  const more = (await resolveNext(c)) ? c.now() : undefined;
+  const times = [more, await readQueued(c), nextExpiry(c)].filter((time) => time !== undefined);
   return times.length === 0 ? undefined : Math.max(Math.min(...times), c.now());
 }
 
