@@ -33,9 +33,15 @@ const LAYERS = [
   { "catalog-verify": "catalog/verify/" },
   // The engine of stepwise work, then the kinds of that work.
   { runs: "catalog/runs/" },
+  { migrate: "catalog/migrate/" },
   { scan: "catalog/scan/" },
   { reindex: "catalog/reindex/" },
-  { check: "catalog/check/", collect: "catalog/collect/", resign: "catalog/resign/" },
+  {
+    check: "catalog/check/",
+    collect: "catalog/collect/",
+    resign: "catalog/resign/",
+    deletion: "catalog/deletion/",
+  },
   // The Durable Object, which only hands over.
   { catalog: "catalog/catalog\\.ts" },
   // How the Worker calls it, refusals as HTTP, and what a handler gets.

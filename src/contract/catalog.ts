@@ -5,6 +5,7 @@ import type { Result } from "./result.ts";
 import type {
   CheckOptions,
   CheckReport,
+  DeletionReport,
   GcOptions,
   GcReport,
   ReindexOptions,
@@ -38,7 +39,9 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   listPaths(query: PathQuery): Promise<Result<PathPage>>;
   pathDetail(hash: string): Promise<Result<PathDetail>>;
   stats(): Promise<Result<Stats>>;
-  deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted>>;
+  /** Many paths are deleted in steps: then the answer is the report of the run that has begun. */
+  deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted | DeletionReport>>;
+  deletionStatus(): Promise<Result<DeletionReport | undefined>>;
 
   putPin(name: string, pin: PinRequest, pinnedBy: string): Promise<Result<Pin>>;
   deletePin(name: string): Promise<Result<void>>;
