@@ -167,17 +167,15 @@ CREATE TABLE paths (
   pushed_by TEXT NOT NULL,
   wanted INTEGER NOT NULL
 );
-CREATE INDEX paths_nar ON paths (nar);
 CREATE INDEX paths_age ON paths (first_push, hash);
+CREATE INDEX paths_name ON paths (name, hash, deriver);
 CREATE INDEX paths_wanted ON paths (wanted, hash);
-CREATE INDEX paths_deriver ON paths (deriver) WHERE deriver IS NOT NULL;
 
 CREATE TABLE refs (
   referrer TEXT NOT NULL,
   reference TEXT NOT NULL,
-  PRIMARY KEY (referrer, reference)
+  PRIMARY KEY (reference, referrer)
 ) WITHOUT ROWID;
-CREATE INDEX refs_reference ON refs (reference, referrer);
 
 CREATE TABLE nars (
   key TEXT PRIMARY KEY,
@@ -191,10 +189,25 @@ CREATE TABLE nars (
   facts_etag TEXT,
   content TEXT,
   queued INTEGER,
-  attempts INTEGER NOT NULL DEFAULT 0
+  attempts INTEGER NOT NULL DEFAULT 0,
+  path TEXT
 ) WITHOUT ROWID;
 CREATE INDEX nars_released ON nars (released) WHERE released IS NOT NULL;
 CREATE INDEX nars_queued ON nars (queued) WHERE queued IS NOT NULL;
+
+CREATE TABLE further_paths (
+  nar TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  PRIMARY KEY (nar, hash)
+) WITHOUT ROWID;
+
+CREATE TABLE publications (
+  sequence INTEGER PRIMARY KEY,
+  hash TEXT NOT NULL,
+  nars TEXT NOT NULL,
+  refs TEXT NOT NULL,
+  begun INTEGER NOT NULL
+);
 
 CREATE TABLE doomed (
   hash TEXT PRIMARY KEY,

@@ -7,7 +7,7 @@ import { claimOf, verdictOf } from "../facts/verdict.ts";
 import { verdictNow } from "../facts/verdict-now.ts";
 import { readable } from "../publish/published.ts";
 import { note } from "../rows/findings.ts";
-import { pathsOfNar } from "../rows/paths.ts";
+import { pathsOfNar } from "../rows/nar-paths.ts";
 import { confirmPath } from "../verify/confirm.ts";
 import { deleteUnusedNar, type FalsePath, falsePath, removeFalsePath } from "../verify/remove.ts";
 import { checkNarOfPath } from "./nar-of-path.ts";

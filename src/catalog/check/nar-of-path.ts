@@ -10,7 +10,7 @@ import { deleteNarInfo } from "../remove/delete.ts";
 import { beginNarDeletion } from "../remove/sweep.ts";
 import { note } from "../rows/findings.ts";
 import { isNarBeingPublished, publishingReferrers } from "../rows/intents.ts";
-import { isNarReferred } from "../rows/paths.ts";
+import { isNarReferred } from "../rows/nar-paths.ts";
 import { forget, isNarOfUnindexed } from "../rows/unindexed.ts";
 import { comparePath } from "../scan/compare.ts";
 import type { CheckRun } from "./state.ts";

@@ -3,8 +3,8 @@ import { formatHash } from "../../nix/hash.ts";
 import type { CatalogContext } from "../context.ts";
 import { note } from "../rows/findings.ts";
 import { isNarBeingPublished } from "../rows/intents.ts";
+import { isNarReferred, NAR_PATHS } from "../rows/nar-paths.ts";
 import { forgetVanishedNar, importNars } from "../rows/nars.ts";
-import { isNarReferred } from "../rows/paths.ts";
 import { isAnyNarUnknown, isNarOfUnindexed } from "../rows/unindexed.ts";
 import { saveRun } from "../runs/run.ts";
 import { compareNar } from "../scan/compare.ts";
@@ -45,9 +45,8 @@ function unreferred(c: CatalogContext, page: Page): string[] {
   const old = page.objects.filter((object) => object.uploaded.getTime() <= c.now() - c.config.graceMs);
   return c.sql
     .exec<{ key: string }>(
-      `SELECT value AS key FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM paths WHERE nar = value)
-       AND NOT EXISTS (SELECT 1 FROM unindexed WHERE nar = value)
-       AND NOT EXISTS (SELECT 1 FROM nars WHERE key = value AND released IS NOT NULL)`,
+      `SELECT value AS key FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM unindexed WHERE nar = value)
+       AND NOT EXISTS (SELECT 1 FROM nars WHERE key = value AND (path IS NOT NULL OR released IS NOT NULL))`,
       JSON.stringify(old.map((object) => object.key)),
     )
     .toArray()
@@ -69,26 +68,28 @@ function suspectPaths(c: CatalogContext, page: Page, after: string): SuspectPath
     })),
   );
   const [narBefore = "", hashBefore] = after.split(SEPARATOR);
-  return ["paths", "unindexed"].flatMap((table) => [
+  const unindexed = { table: "unindexed", nar: "unindexed.nar", hash: "unindexed.hash" };
+  return [...NAR_PATHS, unindexed].flatMap(({ table, nar, hash }) => [
     // The last step ended between the paths of one NAR. No page lists it again, so all its other paths are checked.
     ...(hashBefore === undefined
       ? []
       : c.sql.exec<SuspectPath>(
-          `SELECT hash, nar FROM ${table} WHERE nar = ? AND hash > ?`,
+          `SELECT ${hash} AS hash, ${nar} AS nar FROM ${table} WHERE ${nar} = ? AND ${hash} > ?`,
           narBefore,
           hashBefore,
         )),
     ...c.sql.exec<SuspectPath>(
-      `SELECT hash, nar FROM ${table} WHERE nar > ? AND nar <= ?
-       AND nar NOT IN (SELECT value ->> 'key' FROM json_each(?))`,
+      `SELECT ${hash} AS hash, ${nar} AS nar FROM ${table} WHERE ${nar} > ? AND ${nar} <= ? AND ${hash} IS NOT NULL
+       AND ${nar} NOT IN (SELECT value ->> 'key' FROM json_each(?))`,
       after,
       page.end,
       listed,
     ),
     ...c.sql.exec<SuspectPath>(
-      `SELECT hash, nar FROM json_each(?) JOIN ${table} ON nar = value ->> 'key'
-       WHERE (file_size <> 0 AND file_size <> value ->> 'size')
-       OR (file_hash LIKE 'sha256:%' AND file_hash <> value ->> 'hash')`,
+      `SELECT own.hash AS hash, ${nar} AS nar FROM json_each(?) CROSS JOIN ${table} ON ${nar} = value ->> 'key'
+       CROSS JOIN ${table === "unindexed" ? table : "paths"} AS own ON own.hash = ${hash}
+       WHERE (own.file_size <> 0 AND own.file_size <> value ->> 'size')
+       OR (own.file_hash LIKE 'sha256:%' AND own.file_hash <> value ->> 'hash')`,
       listed,
     ),
   ]);

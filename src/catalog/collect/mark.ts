@@ -4,6 +4,7 @@
 //
 // Marks only propose: the sweep checks each path again before it deletes.
 import type { CatalogContext } from "../context.ts";
+import { referencesIn } from "../rows/references.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
 import { type Collection, type GcRun, STEP_COST } from "./collection.ts";
 import { finish, stop } from "./end.ts";
@@ -13,6 +14,8 @@ import { countAll, oldestDead } from "./totals.ts";
 
 /** Paths per statement that the cursor passes, or that are expanded. */
 const BATCH = 500;
+/** References of the paths that are expanded together. */
+const MAX_REFERENCES = 20_000;
 /** Paths of one step. */
 const STEP = 2000;
 /** Dead paths that a report names. */
@@ -83,67 +86,109 @@ function pass(c: CatalogContext, collection: Collection, end: number, limit: num
 
 /** Expands dead paths: counts down the live referrers of their references. Returns how many; 0 if none are left. */
 function expand(c: CatalogContext, collection: Collection): number {
-  const unexpanded = c.sql
-    .exec<{ key: string }>("SELECT key FROM marks WHERE state = 'fresh' LIMIT ?", BATCH)
-    .toArray()
-    .map(({ key }) => key);
-  if (unexpanded.length === 0) return 0;
   const { dead, cursor } = collection;
-  const hashes = JSON.stringify(unexpanded);
-  loseReferrers(c, hashes);
-  dead.bytes += loseNars(c, hashes);
-  c.sql.exec("UPDATE marks SET state = 'dead' WHERE key IN (SELECT value FROM json_each(?))", hashes);
+  const paths = nextFresh(c);
+  if (paths.length === 0) return 0;
+  const lost = lostReferrers(paths);
+  for (let at = 0; at < lost.length; at += BATCH)
+    loseReferrers(c, JSON.stringify(lost.slice(at, at + BATCH)));
+  dead.bytes += loseNars(c, paths);
   c.sql.exec(
-    `UPDATE marks SET state = 'fresh' WHERE state = 'living' AND living <= 0
-     AND key IN (SELECT reference FROM refs WHERE referrer IN (SELECT value FROM json_each(?1)))
-     AND EXISTS (SELECT 1 FROM paths WHERE hash = key AND (wanted, hash) <= (?2, ?3)) AND ${UNPINNED("key", "?4")}`,
-    hashes,
-    cursor.lastUsed,
-    cursor.hash,
-    c.now(),
+    "UPDATE marks SET state = 'dead' WHERE key IN (SELECT value FROM json_each(?))",
+    JSON.stringify(paths.map(({ key }) => key)),
   );
-  dead.paths += unexpanded.length;
-  if (collection.isBySize) dead.too_large += unexpanded.length;
-  else dead.expired += unexpanded.length;
-  return unexpanded.length;
+  for (let at = 0; at < lost.length; at += BATCH) {
+    c.sql.exec(
+      `UPDATE marks SET state = 'fresh' WHERE state = 'living' AND living <= 0
+       AND key IN (SELECT value ->> 'reference' FROM json_each(?1))
+       AND EXISTS (SELECT 1 FROM paths WHERE hash = key AND (wanted, hash) <= (?2, ?3)) AND ${UNPINNED("key", "?4")}`,
+      JSON.stringify(lost.slice(at, at + BATCH)),
+      cursor.lastUsed,
+      cursor.hash,
+      c.now(),
+    );
+  }
+  dead.paths += paths.length;
+  if (collection.isBySize) dead.too_large += paths.length;
+  else dead.expired += paths.length;
+  return paths.length;
 }
 
-/**
- * Counts down the live referrers (`living`) of the references of these paths. They are counted when the first
- * referrer dies.
- */
-function loseReferrers(c: CatalogContext, hashes: string): void {
+interface Fresh extends Record<string, SqlStorageValue> {
+  key: string;
+  level: number;
+  /** Null where the path has been deleted meanwhile. */
+  nar: string | null;
+  narinfo: string | null;
+}
+
+/** Dead paths that are to be expanded, together with {@link MAX_REFERENCES} references or one more path. */
+function nextFresh(c: CatalogContext): Fresh[] {
+  const paths: Fresh[] = [];
+  let references = 0;
+  const rows = c.sql.exec<Fresh>(
+    `SELECT key, level, nar, narinfo FROM (SELECT key, level FROM marks WHERE state = 'fresh' LIMIT ?)
+     LEFT JOIN paths ON hash = key`,
+    BATCH,
+  );
+  for (const row of rows) {
+    paths.push(row);
+    references += referencesIn(row.narinfo ?? "").length;
+    if (references >= MAX_REFERENCES) break;
+  }
+  return paths;
+}
+
+interface Lost {
+  readonly reference: string;
+  /** Of its referrers, how many have died. */
+  count: number;
+  /** One more than the highest of these. */
+  level: number;
+}
+
+function lostReferrers(paths: readonly Fresh[]): Lost[] {
+  const lost = new Map<string, Lost>();
+  for (const { level, narinfo } of paths) {
+    for (const reference of referencesIn(narinfo ?? "")) {
+      const known = lost.get(reference) ?? { reference, count: 0, level: 0 };
+      known.count++;
+      known.level = Math.max(known.level, level + 1);
+      lost.set(reference, known);
+    }
+  }
+  return [...lost.values()];
+}
+
+/** Counts down the live referrers (`living`) of references. They are counted when the first referrer dies. */
+function loseReferrers(c: CatalogContext, lost: string): void {
   c.sql.exec(
     `INSERT OR IGNORE INTO marks (key, living, level, state)
-     SELECT reference, (SELECT count(*) FROM refs AS all_refs WHERE all_refs.reference = lost.reference), 0, 'living'
-     FROM (SELECT DISTINCT reference FROM refs WHERE referrer IN (SELECT value FROM json_each(?))) AS lost
-     WHERE NOT EXISTS (SELECT 1 FROM marks WHERE key = reference)
-     AND EXISTS (SELECT 1 FROM paths WHERE hash = reference)`,
-    hashes,
+     SELECT lost.reference, (SELECT count(*) FROM refs WHERE refs.reference = lost.reference), 0, 'living'
+     FROM (SELECT value ->> 'reference' AS reference FROM json_each(?)) AS lost
+     WHERE NOT EXISTS (SELECT 1 FROM marks WHERE key = lost.reference)
+     AND EXISTS (SELECT 1 FROM paths WHERE hash = lost.reference)`,
+    lost,
   );
   c.sql.exec(
     `UPDATE marks SET living = living - lost.count, level = max(marks.level, lost.level)
-     FROM (SELECT reference, count(*) AS count, max(own.level) + 1 AS level
-       FROM json_each(?) JOIN marks AS own ON own.key = value JOIN refs ON referrer = value GROUP BY reference) AS lost
+     FROM (SELECT value ->> 'reference' AS reference, value ->> 'count' AS count, value ->> 'level' AS level
+       FROM json_each(?)) AS lost
      WHERE marks.key = lost.reference`,
-    hashes,
+    lost,
   );
 }
 
 /** Counts down the paths of their NARs. Returns the bytes of the NARs that have no path left. */
-function loseNars(c: CatalogContext, hashes: string): number {
-  // Read once, because the rows of paths are large and scattered.
-  const rows = c.sql
-    .exec<{ nar: string; count: number }>(
-      "SELECT nar, count(*) AS count FROM paths WHERE hash IN (SELECT value FROM json_each(?)) GROUP BY nar",
-      hashes,
-    )
-    .toArray();
-  const lost = JSON.stringify(rows);
+function loseNars(c: CatalogContext, paths: readonly Fresh[]): number {
+  const counts = new Map<string, number>();
+  for (const { nar } of paths) if (nar !== null) counts.set(nar, (counts.get(nar) ?? 0) + 1);
+  const lost = JSON.stringify([...counts].map(([nar, count]) => ({ nar, count })));
   c.sql.exec(
     `INSERT OR IGNORE INTO marks (key, living, level, state)
-     SELECT value ->> 'nar', (SELECT count(*) FROM paths WHERE nar = value ->> 'nar'), 0, 'nar' FROM json_each(?)
-     WHERE NOT EXISTS (SELECT 1 FROM marks WHERE key = value ->> 'nar')`,
+     SELECT key, (path IS NOT NULL) + (SELECT count(*) FROM further_paths WHERE nar = key), 0, 'nar'
+     FROM nars WHERE key IN (SELECT value ->> 'nar' FROM json_each(?))
+     AND NOT EXISTS (SELECT 1 FROM marks WHERE marks.key = nars.key)`,
     lost,
   );
   c.sql.exec(

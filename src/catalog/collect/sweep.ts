@@ -97,7 +97,7 @@ function freedBytes(c: CatalogContext, nars: readonly string[]): number {
   return c.sql
     .exec<{ bytes: number }>(
       `SELECT coalesce(sum(size), 0) AS bytes FROM nars WHERE key IN (SELECT value FROM json_each(?))
-       AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)`,
+       AND path IS NULL`,
       JSON.stringify(nars),
     )
     .one().bytes;

@@ -9,7 +9,7 @@ export function countAll(c: CatalogContext): Amount {
   return c.sql
     .exec<{ paths: number; bytes: number }>(
       `SELECT (SELECT count(*) FROM paths) AS paths, coalesce(sum(size), 0) AS bytes
-       FROM nars WHERE EXISTS (SELECT 1 FROM paths WHERE nar = key)`,
+       FROM nars WHERE path IS NOT NULL`,
     )
     .one();
 }

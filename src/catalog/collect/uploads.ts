@@ -22,7 +22,7 @@ export async function releaseUploads(c: CatalogContext, run: GcRun): Promise<num
     const released = c.sql
       .exec(
         `UPDATE nars SET released = ?1 WHERE key > ?2 AND key <= ?3 AND released IS NULL
-         AND max(uploaded, seen) <= ?4 AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)
+         AND max(uploaded, seen) <= ?4 AND path IS NULL
          AND key NOT IN (${INTENT_NARS}) RETURNING key`,
         c.now(),
         run.checkpoint,

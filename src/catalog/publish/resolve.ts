@@ -17,9 +17,10 @@ import {
   recordIntent,
   restartTimeout,
 } from "../rows/intents.ts";
+import { isNarReferred } from "../rows/nar-paths.ts";
 import { postponeRelease } from "../rows/nars.ts";
 import { adoptNars, adoptPaths } from "../rows/old-layout.ts";
-import { isNarReferred, pathRow } from "../rows/paths.ts";
+import { pathRow } from "../rows/paths.ts";
 import { indexPublished } from "./index-published.ts";
 import { readPublished } from "./published.ts";
 

@@ -3,8 +3,8 @@
 import { deriverOf, keysOfOwner, namesOwnerInContent } from "../../bucket/companions.ts";
 import type { CatalogContext } from "../context.ts";
 import { Refused } from "../refuse.ts";
+import { knownDerivers, ownDeriver } from "./derivers.ts";
 import { insert } from "./insert.ts";
-import { knownDerivers, ownDeriver } from "./paths.ts";
 
 /**
  * Companions that one owner may have whose content names it. An intent to delete the owner lists them, and a row has room

@@ -4,10 +4,11 @@ import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { CatalogContext } from "../context.ts";
 import { forgetDifferingBuilds } from "./differing-builds.ts";
 import { forgetDifferingRealisations } from "./differing-realisations.ts";
-import { releaseNar, savePublishedNar } from "./nars.ts";
+import { linkPath, unlinkPath } from "./nar-paths.ts";
+import { savePublishedNar } from "./nars.ts";
 import { adoptNars, adoptPaths } from "./old-layout.ts";
 import { type IndexedPath, pathRow, removePath, savePath } from "./paths.ts";
-import { forgetReferences, referenceHashes, saveReferences } from "./references.ts";
+import { forgetReferences, referenceHashes, referencesIn, saveReferences } from "./references.ts";
 
 /** Writes a path, its references and its NAR; call it in a transaction. The first push of a known path is kept. */
 export function indexPath(c: CatalogContext, path: IndexedPath): void {
@@ -16,16 +17,17 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
   const nar = narKeyOfUrl(info.url);
   adoptPaths(c, [hash]);
   adoptNars(c, [nar]);
-  const previous = pathRow(c, hash)?.nar;
+  const previous = pathRow(c, hash);
   savePath(c, path);
-  saveReferences(c, hash, referenceHashes(info));
+  saveReferences(c, hash, referenceHashes(info), previous && referencesIn(previous.narinfo));
   const { known, isQueued = false } = path;
   savePublishedNar(c, {
     ...{ key: nar, size: info.fileSize ?? 0, sha256, uploaded, isQueued },
     ...(known !== undefined && { known }),
   });
+  linkPath(c, nar, hash);
   if (isQueued) c.wakeForVerification();
-  if (previous !== undefined && previous !== nar) releaseNar(c, previous);
+  if (previous !== undefined && previous.nar !== nar) unlinkPath(c, previous.nar, hash);
 }
 
 /** Removes a path; its NAR may be swept once no path has it. Call it in a transaction. */
@@ -34,8 +36,8 @@ export function deletePathRow(c: CatalogContext, hash: string): void {
   const row = pathRow(c, hash);
   if (row === undefined) return;
   removePath(c, hash);
-  forgetReferences(c, hash);
+  forgetReferences(c, hash, referencesIn(row.narinfo));
   forgetDifferingBuilds(c, hash);
   forgetDifferingRealisations(c, hash);
-  releaseNar(c, row.nar);
+  unlinkPath(c, row.nar, hash);
 }

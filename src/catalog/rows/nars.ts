@@ -83,7 +83,7 @@ export function saveNarSeen(c: CatalogContext, key: string): void {
   adoptNars(c, [key]);
   c.sql.exec(
     `UPDATE nars SET seen = ? WHERE key = ?
-     AND (released IS NOT NULL OR queued IS NOT NULL OR NOT EXISTS (SELECT 1 FROM paths WHERE nar = nars.key))`,
+     AND (released IS NOT NULL OR queued IS NOT NULL OR path IS NULL)`,
     c.now(),
     key,
   );
@@ -94,18 +94,6 @@ export function lastUseOfNar(c: CatalogContext, key: string): number | undefined
   return c.sql
     .exec<{ used: number }>("SELECT max(uploaded, seen) AS used FROM nars WHERE key = ?", key)
     .toArray()[0]?.used;
-}
-
-/** Begins the grace period of a NAR if no path has it any more. */
-export function releaseNar(c: CatalogContext, nar: string): void {
-  const released = c.sql
-    .exec(
-      "UPDATE nars SET released = ? WHERE key = ? AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key) RETURNING key",
-      c.now(),
-      nar,
-    )
-    .toArray();
-  if (released.length > 0) c.wakeForSweep();
 }
 
 /** Begins the grace period of those of these NARs again that have no path. */
@@ -127,8 +115,7 @@ export function sweepableNars(c: CatalogContext, cutoff: number, limit: number):
     .exec<{ key: string }>(
       // `released <= ?1` is redundant; it lets SQLite use the index.
       `SELECT key FROM nars WHERE released <= ?1 AND max(released, uploaded, seen) <= ?1
-       AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)
-       AND key NOT IN (${INTENT_NARS}) LIMIT ?2`,
+       AND path IS NULL AND key NOT IN (${INTENT_NARS}) LIMIT ?2`,
       cutoff,
       limit,
     )
@@ -246,8 +233,7 @@ export function oldestQueued(c: CatalogContext): number | undefined {
 export function nextReferredNar(c: CatalogContext, after: string): string | undefined {
   return c.sql
     .exec<{ key: string }>(
-      `SELECT key FROM nars WHERE key > ? AND EXISTS (SELECT 1 FROM paths WHERE nar = nars.key)
-       ORDER BY key LIMIT 1`,
+      "SELECT key FROM nars WHERE key > ? AND path IS NOT NULL ORDER BY key LIMIT 1",
       after,
     )
     .toArray()[0]?.key;
@@ -286,15 +272,15 @@ export function deleteNarRow(c: CatalogContext, key: string): void {
 }
 
 /**
- * The object of a NAR is not in the bucket. Where a pusher has used it within `graceMs`, an upload may be under way and
- * rely on the row, which then only says that there is no object. True where the row went.
+ * The object of a NAR is not in the bucket. Where a path has it, or a pusher has used it within `graceMs` and an upload
+ * may be under way, the row stays and says that there is no object. True where the row went.
  */
 export function forgetVanishedNar(c: CatalogContext, key: string, graceMs: number): boolean {
   c.sql.exec("UPDATE nars SET is_stored = 0 WHERE key = ? AND is_stored = 1", key);
   return (
     c.sql
       .exec(
-        "DELETE FROM nars WHERE key = ? AND max(uploaded, seen) <= ? RETURNING key",
+        "DELETE FROM nars WHERE key = ? AND path IS NULL AND max(uploaded, seen) <= ? RETURNING key",
         key,
         c.now() - graceMs,
       )

@@ -45,6 +45,12 @@ export function adoptPaths(c: CatalogContext, hashes: readonly string[]): void {
   const listed = JSON.stringify(old.map(({ hash }) => hash));
   c.transaction(() => {
     moveNars(c, "key IN (SELECT nar FROM old_paths WHERE hash IN (SELECT value FROM json_each(?)))", listed);
+    // An earlier version forgot the row of a NAR that was not in the bucket.
+    c.sql.exec(
+      `INSERT INTO nars (key, size, is_stored, uploaded, seen) SELECT nar, file_size, 0, last_push, last_push FROM old_paths
+       WHERE hash IN (SELECT value FROM json_each(?)) ON CONFLICT DO NOTHING`,
+      listed,
+    );
     // Where its NAR has lost its last path among those that have moved, it has one again.
     c.sql.exec(
       `UPDATE nars SET released = NULL WHERE released IS NOT NULL
@@ -62,6 +68,18 @@ export function adoptPaths(c: CatalogContext, hashes: readonly string[]): void {
        SELECT hash, name, nar, nar_hash, nar_size, file_hash, file_size, compression, deriver, ca, signers,
          narinfo, etag, incomplete, first_push, last_push, pushed_by, ${column(c, "old_paths", "wanted")}
        FROM old_paths WHERE hash IN (SELECT value FROM json_each(?)) ON CONFLICT DO NOTHING`,
+      listed,
+    );
+    c.sql.exec(
+      `UPDATE nars SET path = own.hash
+       FROM (SELECT nar, min(hash) AS hash FROM old_paths WHERE hash IN (SELECT value FROM json_each(?)) GROUP BY nar) AS own
+       WHERE nars.key = own.nar AND path IS NULL`,
+      listed,
+    );
+    c.sql.exec(
+      `INSERT INTO further_paths (nar, hash) SELECT nar, hash FROM old_paths
+       WHERE hash IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM nars WHERE key = nar AND path = hash)
+       ON CONFLICT DO NOTHING`,
       listed,
     );
   });

@@ -4,8 +4,10 @@ import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { KnownFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
+import { outputsOf } from "./derivers.ts";
 import { insert } from "./insert.ts";
-import { adoptPaths, amongOldPaths, removeOldPath, saveOldLastUse, withoutOldPaths } from "./old-layout.ts";
+import { pathOf } from "./nar-paths.ts";
+import { adoptPaths, removeOldPath, saveOldLastUse, withoutOldPaths } from "./old-layout.ts";
 import { referenceHashes } from "./references.ts";
 
 export interface PathRow extends Record<string, SqlStorageValue> {
@@ -158,23 +160,6 @@ export function missingNames(c: CatalogContext, info: NarInfo): string[] {
     .map((row) => row.value);
 }
 
-/** Narinfos of the paths that have this NAR, in the order of their hash parts, after one. At most `limit`. */
-export function pathsOfNar(
-  c: CatalogContext,
-  nar: string,
-  after: string,
-  limit: number,
-): { readonly hash: string; readonly narinfo: string }[] {
-  return c.sql
-    .exec<{ hash: string; narinfo: string }>(
-      "SELECT hash, narinfo FROM paths WHERE nar = ? AND hash > ? ORDER BY hash LIMIT ?",
-      nar,
-      after,
-      limit,
-    )
-    .toArray();
-}
-
 /** Whether the NAR of a path is queued, and since at most `ms` milliseconds after the path was pushed. */
 export function isNewlyQueued(c: CatalogContext, hash: string, ms: number): boolean {
   return (
@@ -184,50 +169,29 @@ export function isNewlyQueued(c: CatalogContext, hash: string, ms: number): bool
   );
 }
 
-/** Whether a path of the catalog has this NAR. */
-export function isNarReferred(c: CatalogContext, nar: string): boolean {
-  const isNew = c.sql.exec("SELECT 1 FROM paths WHERE nar = ? LIMIT 1", nar).toArray().length > 0;
-  return isNew || amongOldPaths(c, "nar", [nar]).length > 0;
-}
+/** How the owner of a companion is named. */
+type Owner = "hash" | "deriver" | "nar";
 
-/** The base name of a path's deriver if no other path has it. */
-export function ownDeriver(c: CatalogContext, hash: string): string | undefined {
-  return c.sql
-    .exec<{ deriver: string }>(
-      `SELECT deriver FROM paths AS own WHERE hash = ? AND deriver LIKE '%.drv'
-       AND NOT EXISTS (SELECT 1 FROM paths WHERE deriver = own.deriver AND hash <> own.hash)`,
-      hash,
-    )
-    .toArray()[0]?.deriver;
-}
-
-/** Those of these base names that are the deriver of a path. */
-export function knownDerivers(c: CatalogContext, derivers: readonly string[]): Set<string> {
-  const known = c.sql
-    .exec<{ deriver: string }>(
-      "SELECT value AS deriver FROM json_each(?) WHERE EXISTS (SELECT 1 FROM paths WHERE deriver = value)",
-      JSON.stringify(derivers),
-    )
-    .toArray()
-    .map(({ deriver }) => deriver);
-  return new Set([...known, ...amongOldPaths(c, "deriver", derivers)]);
-}
-
-/** The column that names an owner of companions. */
-type OwnerColumn = "hash" | "deriver" | "nar";
-
-/** Sets the last use of the paths with one of these values to now, unless it is after `before`. */
+/**
+ * Sets the last use of the paths with one of these values to now, unless it is after `before`. Of the paths of a NAR one:
+ * while that is here, the NAR is.
+ */
 export function saveLastUse(
   c: CatalogContext,
-  column: OwnerColumn,
+  owner: Owner,
   values: readonly string[],
   before: number,
 ): void {
+  const hashes = {
+    hash: () => values,
+    deriver: () => values.flatMap((deriver) => outputsOf(c, deriver).hashes),
+    nar: () => values.flatMap((nar) => pathOf(c, nar) ?? []),
+  }[owner]();
   c.sql.exec(
-    `UPDATE paths SET wanted = ? WHERE ${column} IN (SELECT value FROM json_each(?)) AND wanted < ?`,
+    "UPDATE paths SET wanted = ? WHERE hash IN (SELECT value FROM json_each(?)) AND wanted < ?",
     c.now(),
-    JSON.stringify(values),
+    JSON.stringify(hashes),
     before,
   );
-  saveOldLastUse(c, column, values, before);
+  saveOldLastUse(c, owner, values, before);
 }

@@ -1,4 +1,5 @@
-// The table `refs`: references between paths, without self-references.
+// The table `refs`: references between paths, without self-references, by what is referred to. What a path refers to is
+// in the narinfo of its row.
 import type { Closure } from "../../contract/paths.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
@@ -10,31 +11,42 @@ export function referenceHashes(info: NarInfo): string[] {
   );
 }
 
-/** Sets the references of a path. Only differences are written: rows written are billed and limited. */
-export function saveReferences(c: CatalogContext, hash: string, references: readonly string[]): void {
-  const listed = JSON.stringify(references);
+/** The same of a narinfo's text that is in a row. */
+export function referencesIn(narinfo: string): string[] {
+  const own = /^StorePath: .*\/([^/\n]+)$/m.exec(narinfo)?.[1]?.slice(0, 32);
+  const names = /^References: (.*)$/m.exec(narinfo)?.[1]?.split(" ") ?? [];
+  return [...new Set(names.map((name) => name.slice(0, 32)))].filter((hash) => hash !== own && hash !== "");
+}
+
+/** Sets the references of a path, which had `earlier`. Only differences are written: rows written are billed and limited. */
+export function saveReferences(
+  c: CatalogContext,
+  hash: string,
+  references: readonly string[],
+  earlier: readonly string[] = [],
+): void {
+  const now = new Set(references);
+  const gone = earlier.filter((reference) => !now.has(reference));
+  if (gone.length > 0) forgetReferences(c, hash, gone);
   c.sql.exec(
-    "DELETE FROM refs WHERE referrer = ? AND reference NOT IN (SELECT value FROM json_each(?))",
+    "INSERT INTO refs (referrer, reference) SELECT ?, value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING",
     hash,
-    listed,
-  );
-  c.sql.exec(
-    "INSERT OR IGNORE INTO refs (referrer, reference) SELECT ?, value FROM json_each(?)",
-    hash,
-    listed,
+    JSON.stringify(references),
   );
 }
 
-export function forgetReferences(c: CatalogContext, hash: string): void {
-  c.sql.exec("DELETE FROM refs WHERE referrer = ?", hash);
+export function forgetReferences(c: CatalogContext, hash: string, references: readonly string[]): void {
+  c.sql.exec(
+    "DELETE FROM refs WHERE reference IN (SELECT value FROM json_each(?)) AND referrer = ?",
+    JSON.stringify(references),
+    hash,
+  );
 }
 
 /** Hash parts of the paths that a path of the catalog refers to. */
 export function referencesOf(c: CatalogContext, hash: string): string[] {
-  return c.sql
-    .exec<{ reference: string }>("SELECT reference FROM refs WHERE referrer = ?", hash)
-    .toArray()
-    .map((row) => row.reference);
+  const row = c.sql.exec<{ narinfo: string }>("SELECT narinfo FROM paths WHERE hash = ?", hash).toArray()[0];
+  return row === undefined ? [] : referencesIn(row.narinfo);
 }
 
 /** Hash parts of the paths that refer to one, in their order, after `after`. At most `limit`. */
@@ -69,15 +81,23 @@ export function referrerNames(c: CatalogContext, hash: string, limit: number): s
 }
 
 export function closureOf(c: CatalogContext, hash: string): Closure {
-  return c.sql
-    .exec<Closure & Record<string, SqlStorageValue>>(
-      `WITH RECURSIVE closure (member) AS (
-         VALUES (?) UNION SELECT reference FROM closure JOIN refs ON referrer = member
-       )
-       SELECT count(hash) AS paths, sum(nar_size) AS nar_size, sum(file_size) AS file_size,
-         count(*) - count(hash) AS missing
-       FROM closure LEFT JOIN paths ON hash = member`,
-      hash,
-    )
-    .one();
+  const closure = { paths: 0, nar_size: 0, file_size: 0, missing: 0 };
+  const members = new Set([hash]);
+  for (const member of members) {
+    const row = c.sql
+      .exec<{ narinfo: string; nar_size: number; file_size: number }>(
+        "SELECT narinfo, nar_size, file_size FROM paths WHERE hash = ?",
+        member,
+      )
+      .toArray()[0];
+    if (row === undefined) {
+      closure.missing++;
+      continue;
+    }
+    closure.paths++;
+    closure.nar_size += row.nar_size;
+    closure.file_size += row.file_size;
+    for (const reference of referencesIn(row.narinfo)) members.add(reference);
+  }
+  return closure;
 }

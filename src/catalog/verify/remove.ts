@@ -8,8 +8,9 @@ import { deleteNarInfo } from "../remove/delete.ts";
 import { companionsOfNar } from "../rows/companions.ts";
 import { note } from "../rows/findings.ts";
 import { isNarBeingPublished, recordIntent } from "../rows/intents.ts";
+import { isNarReferred } from "../rows/nar-paths.ts";
 import { keepFactsOnly, lastUseOfNar } from "../rows/nars.ts";
-import { isNarReferred, signedPath } from "../rows/paths.ts";
+import { signedPath } from "../rows/paths.ts";
 import { isoTime } from "../times.ts";
 
 export interface FalsePath {
