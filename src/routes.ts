@@ -8,7 +8,7 @@ import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";
 import { putRealisation } from "./cache/put-realisation.ts";
 import { readObject } from "./cache/read.ts";
-import { touchNarOnPush, touchPathOnPush } from "./cache/touch.ts";
+import { touchNar, touchPath } from "./cache/touch.ts";
 import type { Handler, Route } from "./context.ts";
 import { getLocation, LIST_PARAMETERS, listBucketsOr, listObjects } from "./s3/bucket.ts";
 import { completeUpload } from "./s3/complete.ts";
@@ -64,6 +64,6 @@ function under(kind: Kind): RegExp {
 }
 
 function reader(kind: Kind): Handler {
-  if (kind === NARINFO) return touchPathOnPush(readObject(kind));
-  return kind === NAR ? touchNarOnPush(readObject(kind)) : readObject(kind);
+  if (kind === NARINFO) return readObject(kind, touchPath);
+  return readObject(kind, kind === NAR ? touchNar : undefined);
 }

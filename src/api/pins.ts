@@ -1,6 +1,6 @@
 // /pins: names for paths that must stay, such as a deployed system. Each keeps revisions.
 import * as v from "valibot";
-import { PIN, PIN_BODY, PIN_NAME, PIN_POSITION } from "../contract/pins.ts";
+import { PIN, PIN_BODY, PIN_NAME, PIN_POSITION, REVISION_POSITION } from "../contract/pins.ts";
 import { listOf, named } from "../contract/schema.ts";
 import { parseStorePath } from "../nix/store-path.ts";
 import { inBody } from "./input.ts";
@@ -16,11 +16,13 @@ export const PIN_OPERATIONS = [
     method: "GET",
     path: "/pins",
     permission: "pull",
-    summary: "The pins, by name.",
+    summary: "The pins, by name, each with its newest revisions.",
     parameters: pageOf(PIN_POSITION),
     answer: named("PinPage", v.object({ pins: listOf(PIN), ...NEXT })),
-    handle: async ({ catalog }, { parameters: { limit, cursor: after } }) =>
-      withCursor(await catalog((c) => c.listPins({ limit, ...(after && { after }) }))),
+    handle: async ({ catalog }, { parameters: { limit, cursor: after } }) => {
+      const { pins, ...page } = await catalog((c) => c.listPins({ limit, ...(after && { after }) }));
+      return { pins: pins.map(withCursor), ...withCursor(page) };
+    },
   }),
   operation({
     id: "getPin",
@@ -28,9 +30,11 @@ export const PIN_OPERATIONS = [
     ...ONE,
     permission: "pull",
     summary: "The newest store path of a pin, and the others that it keeps.",
+    parameters: { ...ONE.parameters, ...pageOf(REVISION_POSITION) },
     answer: PIN,
     errors: NO_PIN,
-    handle: ({ catalog }, { parameters: { name } }) => catalog((c) => c.getPin(name)),
+    handle: async ({ catalog }, { parameters: { name, limit, cursor: after } }) =>
+      withCursor(await catalog((c) => c.getPin(name, { limit, ...(after && { after }) }))),
   }),
   operation({
     id: "putPin",
@@ -44,7 +48,7 @@ export const PIN_OPERATIONS = [
     body: PIN_BODY,
     answer: PIN,
     errors: { 409: "The path is not in the cache." },
-    handle: (
+    handle: async (
       { config, catalog, identity },
       { parameters, body: { store_path, keep_revisions, keep_days } },
     ) => {
@@ -55,7 +59,7 @@ export const PIN_OPERATIONS = [
         ...(keep_revisions && { keepRevisions: keep_revisions }),
         ...(keep_days && { keepDays: keep_days }),
       };
-      return catalog((c) => c.putPin(parameters.name, pin, identity.name));
+      return withCursor(await catalog((c) => c.putPin(parameters.name, pin, identity.name)));
     },
   }),
   operation({

@@ -1,4 +1,4 @@
-// Reading an object: one bucket operation; the body streams from the bucket to the client.
+// Reading an object: one bucket operation, rarely two; the body streams from the bucket to the client.
 import { cacheControl, type Kind, keyOf, NAR } from "../bucket/kinds.ts";
 import { bucketFailure, bucketOperation } from "../bucket/operation.ts";
 import type { Handler } from "../context.ts";
@@ -12,6 +12,7 @@ import {
   rangeNotSatisfiable,
   resolveRange,
 } from "../http/ranges.ts";
+import type { Touch } from "./touch.ts";
 
 /** The bucket's answer to a request. */
 interface Found {
@@ -23,9 +24,15 @@ interface Found {
 }
 
 /** Answers GET or HEAD of an object. Throws {@link HttpError} 404, 412, 416 or 503. */
-export function readObject(kind: Kind): Handler {
-  return async ({ request, bucket, path, config }) => {
-    const found = await find(request, bucket, kind, keyOf(kind, path));
+export function readObject(kind: Kind, touch?: Touch): Handler {
+  return async (context) => {
+    const { request, bucket, path, config } = context;
+    const look = () => find(request, bucket, kind, keyOf(kind, path));
+    let found = await look();
+    if (found !== null && touch !== undefined && !(await touch(context, found.object))) {
+      await found.body?.cancel();
+      found = await look();
+    }
     if (found === null) throw new HttpError(404, `no such ${kind.name} in this cache`);
     return respond(request, kind, found, config.isPrivate);
   };

@@ -1,31 +1,37 @@
-// Reads by pushers. A pusher does not send a path or NAR that is here, so it must stay. The catalog records the use
-// before the read, so that a collection does not remove it in between.
+// Reads by pushers. A pusher does not send a path or NAR that is here, so it must stay: the catalog records its use. For
+// what is not here there is nothing to record, so that a push of something new asks the catalog only when it uploads.
 import { collects } from "../config/retention.ts";
-import type { Handler } from "../context.ts";
+import type { Context } from "../context.ts";
 import { logFailure } from "../http/errors.ts";
 
-/** Records that a pusher reads a narinfo, in a cache that collects. Other reads do not ask the catalog. */
-export function touchPathOnPush(read: Handler): Handler {
-  return async (context) => {
-    const { config, path, catalog } = context;
-    if (collects(config) && (await context.isPusher())) {
-      const hash = path.replace(/\.narinfo$/, "");
-      await recorded(catalog((c) => c.touchPath(hash)));
-    }
-    return read(context);
-  };
-}
+/**
+ * Called when an object has been found, before the response. False where it may have been deleted in between: it has to
+ * be looked for again. From here on it stays.
+ */
+export type Touch = (
+  context: Pick<Context, "catalog" | "config" | "isPusher" | "path">,
+  object: Pick<R2Object, "uploaded">,
+) => Promise<boolean>;
 
-/** Records that a pusher asks for a NAR. Before an upload it sends a HEAD, which the edge turns into a GET. */
-export function touchNarOnPush(read: Handler): Handler {
-  return async (context) => {
-    const { path, catalog } = context;
-    if (await context.isPusher()) await recorded(catalog((c) => c.touchNar(path)));
-    return read(context);
-  };
-}
+/** For a narinfo, in a cache that collects. */
+export const touchPath: Touch = async ({ catalog, config, isPusher, path }) => {
+  if (!collects(config) || !(await isPusher())) return true;
+  const hash = path.replace(/\.narinfo$/, "");
+  return recorded(catalog((c) => c.touchPath(hash)));
+};
+
+/** For a NAR. Before an upload Nix sends a HEAD, which the edge turns into a GET. */
+export const touchNar: Touch = async ({ catalog, isPusher, path }, { uploaded }) =>
+  !(await isPusher()) || recorded(catalog((c) => c.touchNar(path, uploaded.getTime())));
 
 /** A read must not fail because the catalog is down. */
-function recorded(work: Promise<unknown>): Promise<void> {
-  return logFailure("a pusher's read was not recorded", work);
+async function recorded(work: Promise<boolean>): Promise<boolean> {
+  let isHere = true;
+  await logFailure(
+    "a pusher's read was not recorded",
+    work.then((result) => {
+      isHere = result;
+    }),
+  );
+  return isHere;
 }

@@ -6,7 +6,7 @@ import { cacheNamed, configOf, undeclared } from "../config/config.ts";
 import { edgePaths } from "../config/locate.ts";
 import type { CatalogApi, EdgePurger } from "../contract/catalog.ts";
 import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "../contract/paths.ts";
-import type { Pin, PinPage, PinQuery, PinRequest } from "../contract/pins.ts";
+import type { Pin, PinPage, PinQuery, PinRequest, RevisionQuery } from "../contract/pins.ts";
 import type { Result } from "../contract/result.ts";
 import type {
   CheckOptions,
@@ -46,8 +46,9 @@ import { REINDEX } from "./reindex/reindex.ts";
 import { sweepNars } from "./remove/sweep.ts";
 import { MAX_UPLOAD_AGE_MS, sweepUploads } from "./remove/uploads.ts";
 import { RESIGN } from "./resign/resign.ts";
-import { nextGraceStart } from "./rows/nars.ts";
 import { missingPaths } from "./rows/paths.ts";
+import { reloadPublications, settlePublications } from "./rows/publications.ts";
+import { nextGraceStart } from "./rows/released.ts";
 import { getToken, insertToken, listTokens, revokedIds, revokeToken } from "./rows/tokens.ts";
 import { beginUpload, endUpload, recordPart, uploadParts } from "./rows/uploads.ts";
 import type { RunDefinition } from "./runs/definition.ts";
@@ -86,7 +87,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       wait: (ms) => scheduler.wait(ms),
       purge: (paths) => edge.purgeEdge(edgePaths(config, paths)),
       locks: new Locks(),
-      publications: new Map(),
+      publications: {},
       unsentIntents: new Set(),
       deletions: { count: 0 },
       resolution: { after: 0 },
@@ -116,8 +117,8 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return this.#push(() => announceNar(this.context, nar));
   }
 
-  touchNar(key: string): Promise<Result<void>> {
-    return this.#push(() => touchNar(this.context, key));
+  touchNar(key: string, uploaded?: number): Promise<Result<boolean>> {
+    return this.#push(() => touchNar(this.context, key, uploaded));
   }
 
   beginUpload(upload: NewUpload): Promise<Result<void>> {
@@ -166,7 +167,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     });
   }
 
-  touchPath(hash: string): Promise<Result<void>> {
+  touchPath(hash: string): Promise<Result<boolean>> {
     return this.#push(() => touchPath(this.context, hash));
   }
 
@@ -242,8 +243,8 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return toResult(() => deletePin(this.context, name));
   }
 
-  getPin(name: string): Promise<Result<Pin>> {
-    return toResult(() => getPin(this.context, name));
+  getPin(name: string, query: RevisionQuery): Promise<Result<Pin>> {
+    return toResult(() => getPin(this.context, name, query));
   }
 
   listPins(query: PinQuery): Promise<Result<PinPage>> {
@@ -274,7 +275,12 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   override async alarm(): Promise<void> {
     // None is set now; releasing a NAR from here on sets the next.
     await this.#alarm.read();
-    // Runs first, so that the sweep includes the NARs that they have released.
+    await this.#alarm.repeat(async () => {
+      reloadPublications(this.context);
+      settlePublications(this.context);
+      return undefined;
+    });
+    // Runs before the sweep, so that it includes the NARs that they have released.
     await this.#alarm.repeat(() => continueRuns(this.context, RUNS));
     // The rest needs all rows. The alarm in which these have moved goes on with it.
     if (this.context.migration.isMoving) return;
@@ -298,6 +304,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   #askAll<T>(ask: () => T): Promise<Result<T>> {
     return toResult(() => {
       refuseWhileMoving(this.context);
+      settlePublications(this.context);
       return ask();
     });
   }

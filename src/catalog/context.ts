@@ -2,6 +2,7 @@
 // bucket, a jumping clock and a crashing process.
 import type { Config } from "../config/config.ts";
 import type { Locks } from "./locks.ts";
+import type { Publications } from "./publication.ts";
 
 /** How far the verification of a NAR has got. */
 export interface Unfinished {
@@ -27,14 +28,14 @@ export interface CatalogContext {
   readonly purge: (paths: readonly string[]) => Promise<void>;
   /** One operation at a time on each narinfo and each NAR. */
   readonly locks: Locks;
-  /** Publications in flight in this process, by the sequence number of their intent. None rejects. */
-  readonly publications: Map<number, Promise<unknown>>;
+  /** Use it through rows/publications.ts. */
+  readonly publications: Publications;
   /** Sequence numbers of the intents of this process that the bucket has not been asked to do yet. */
   readonly unsentIntents: Set<number>;
   /** Counts the beginnings and ends of deletions: an object that was read while it changed may be gone. */
   readonly deletions: { count: number };
-  /** The sequence number of the intent after which the next look for expired ones begins. */
-  readonly resolution: { after: number };
+  /** The sequence number of the intent, and the path, after which the next look for expired ones begins. */
+  readonly resolution: { after: number; path?: string };
   /** Whether rows are being moved to a new layout of the tables: rows/old-layout.ts. */
   readonly migration: { isMoving: boolean };
   /** Readings of NARs in flight, by key. */

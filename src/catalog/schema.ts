@@ -209,6 +209,13 @@ CREATE TABLE publications (
   begun INTEGER NOT NULL
 );
 
+-- It follows from the pin's rule and the number now.
+ALTER TABLE pin_revisions DROP COLUMN until;
+
+INSERT INTO publications (sequence, hash, nars, refs, begun)
+  SELECT sequence, key, nars, refs, begun FROM pending WHERE kind = 'publish';
+DELETE FROM pending WHERE kind = 'publish';
+
 CREATE TABLE doomed (
   hash TEXT PRIMARY KEY,
   referrers INTEGER NOT NULL,

@@ -1,6 +1,6 @@
 // The interface of a catalog: the calls that the Worker makes and the Durable Object implements.
 import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "./paths.ts";
-import type { Pin, PinPage, PinQuery, PinRequest } from "./pins.ts";
+import type { Pin, PinPage, PinQuery, PinRequest, RevisionQuery } from "./pins.ts";
 import type { Result } from "./result.ts";
 import type {
   CheckOptions,
@@ -23,8 +23,12 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   /** A realisation or build trace under its key. */
   publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>>;
   announceNar(nar: AnnouncedNar): Promise<Result<void>>;
-  touchNar(key: string): Promise<Result<void>>;
-  touchPath(hash: string): Promise<Result<void>>;
+  /**
+   * A pusher has found a NAR (its upload, in milliseconds since the epoch) or a path, and relies on it. True where it has
+   * certainly not been deleted since.
+   */
+  touchNar(key: string, uploaded?: number): Promise<Result<boolean>>;
+  touchPath(hash: string): Promise<Result<boolean>>;
   announceCompanion(key: string, owner: string | undefined): Promise<Result<void>>;
 
   beginUpload(upload: NewUpload): Promise<Result<void>>;
@@ -45,7 +49,7 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
 
   putPin(name: string, pin: PinRequest, pinnedBy: string): Promise<Result<Pin>>;
   deletePin(name: string): Promise<Result<void>>;
-  getPin(name: string): Promise<Result<Pin>>;
+  getPin(name: string, query: RevisionQuery): Promise<Result<Pin>>;
   listPins(query: PinQuery): Promise<Result<PinPage>>;
 
   /** Only the default cache's catalog keeps tokens, those of all caches. */

@@ -14,15 +14,19 @@ export const PIN_NAME = described(
   ),
 );
 
-const MAX_KEEP_REVISIONS = 1000;
+/** So many of the newest stay at most, whatever the rule: a pin is one object of the bucket, which each PUT writes anew. */
+export const MAX_REVISIONS = 1000;
+export const DEFAULT_KEEP_REVISIONS = 100;
 /** A hundred years. */
 const MAX_KEEP_DAYS = 36_500;
+/** Revisions of each pin in a list of pins, and in the answer to a PUT. */
+export const SHOWN_REVISIONS = 10;
 
-/** How long revisions stay. The newest always stays; with neither rule, so do all others. */
+/** How long revisions stay. The newest always stays. */
 export interface Keep {
   /** This many of the newest revisions stay, the newest included. */
   readonly keepRevisions?: number;
-  /** Revisions pinned within this many days stay. */
+  /** Revisions pinned within this many days stay, {@link MAX_REVISIONS} at most. */
   readonly keepDays?: number;
 }
 
@@ -37,11 +41,14 @@ export const PIN_BODY = v.pipe(
   v.object({
     store_path: described("It must be in the cache.", STORE_PATH),
     keep_revisions: v.exactOptional(
-      described("So many of the newest revisions stay.", v.nullable(wholeNumber(1, MAX_KEEP_REVISIONS))),
+      described(
+        `So many of the newest revisions stay. Without this and keep_days: ${DEFAULT_KEEP_REVISIONS}.`,
+        v.nullable(wholeNumber(1, MAX_REVISIONS)),
+      ),
     ),
     keep_days: v.exactOptional(
       described(
-        "Revisions of so many days stay. Without this and keep_revisions: all of them.",
+        `Revisions of so many days stay, but not more than ${MAX_REVISIONS}.`,
         v.nullable(wholeNumber(1, MAX_KEEP_DAYS)),
       ),
     ),
@@ -70,9 +77,25 @@ export const PIN = named(
         v.minLength(1),
       ),
     ),
+    next: v.exactOptional(
+      described("The cursor for older revisions, of GET /pins/NAME; absent where these are all.", TEXT),
+    ),
   }),
 );
-export type Pin = v.InferOutput<typeof PIN>;
+
+/** A place in the list of a pin's revisions, the newest of which has the highest number. */
+export const REVISION_POSITION = v.object({ number: COUNT });
+export type RevisionPosition = v.InferOutput<typeof REVISION_POSITION>;
+
+export interface Pin extends Omit<v.InferOutput<typeof PIN>, "next"> {
+  readonly next?: RevisionPosition;
+}
+
+export interface RevisionQuery {
+  /** Revisions in one answer. */
+  readonly limit: number;
+  readonly after?: RevisionPosition;
+}
 
 /** A place in the list of pins, which is ordered by name. */
 export const PIN_POSITION = v.object({ name: PIN_NAME });

@@ -56,7 +56,10 @@ async function announce(
   known: readonly UploadedPart[] | undefined,
   sha256: string,
 ): Promise<void> {
-  if (known === undefined) return catalog((c) => c.touchNar(path));
+  if (known === undefined) {
+    await catalog((c) => c.touchNar(path));
+    return;
+  }
   const numbers = new Set(requested.map(({ number }) => number));
   const size = known.reduce((sum, part) => sum + (numbers.has(part.number) ? part.size : 0), 0);
   return catalog((c) => c.announceNar({ key: path, size, sha256 }));

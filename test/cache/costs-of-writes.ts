@@ -33,7 +33,6 @@ export const WRITES: Cost[] = [
     status: 404,
     A: 0,
     B: 1,
-    calls: 1,
     request: (on) => on.head(`/${path.narKey}`, asPusher),
   },
   {
@@ -45,11 +44,10 @@ export const WRITES: Cost[] = [
   },
   {
     // What the cache in front makes of a HEAD.
-    name: "GET nar by a pusher",
+    name: "GET nar by a pusher, miss",
     status: 404,
     A: 0,
     B: 1,
-    calls: 1,
     request: (on) => on.get(`/${path.narKey}`, asPusher),
   },
   {

@@ -191,7 +191,7 @@ describe("paths that refer to each other, as only a lying client makes them", ()
         const ends = await Promise.allSettled(later);
         expect(ends.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
       });
-      expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
+      expect(await rowsOf("SELECT * FROM publications")).toEqual([]);
     },
     nobodyWaits,
   );

@@ -6,6 +6,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { resolveExpired } from "../../src/catalog/publish/resolve.ts";
 import { RESIGN_RECORD } from "../../src/catalog/resign/state.ts";
+import { settlePublications } from "../../src/catalog/rows/publications.ts";
 import { expectAgreement, wronglyFound } from "../support/agreement.ts";
 import { clientsOf, tolerant } from "../support/clients.ts";
 import { type Build, buildAt, closureOf, graphOf, graphShape, type NodeShape } from "../support/graph.ts";
@@ -217,7 +218,10 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     await world.advance(HOUR);
     world.restart();
     await world.run([{ label: "recover", run: () => resolveExpired(world.context) }]);
-    expect(rows(storage, "SELECT * FROM pending")).toEqual([]);
+    settlePublications(world.context);
+    for (const table of ["pending", "publications"]) {
+      expect(rows(storage, `SELECT * FROM ${table}`)).toEqual([]);
+    }
     if (isDamaged) {
       for (const build of finalBuilds) await world.run([clients.force(build)]);
       oracle.checkServed();

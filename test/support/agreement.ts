@@ -31,6 +31,12 @@ export async function expectAgreement(
     expect(nars.has(nar)).toBe(true);
     expect(rows(storage, "SELECT released FROM nars WHERE key = ?", nar)).toEqual([{ released: null }]);
   }
+  const linked = rows<{ nar: string; hash: string }>(
+    storage,
+    `SELECT key AS nar, path AS hash FROM nars WHERE path IS NOT NULL
+     UNION ALL SELECT nar, hash FROM further_paths ORDER BY hash`,
+  );
+  expect(linked).toEqual(rows(storage, "SELECT nar, hash FROM paths ORDER BY hash"));
   // Damage to the bucket is unannounced.
   if (isDamaged) return;
   for (const { key } of rows<{ key: string }>(storage, "SELECT key FROM nars WHERE is_stored = 1")) {

@@ -3,6 +3,7 @@ import { ownerTypeOf } from "../../src/bucket/companions.ts";
 import { KINDS } from "../../src/bucket/kinds.ts";
 import { putMetadata } from "../../src/cache/put-metadata.ts";
 import { putRealisation } from "../../src/cache/put-realisation.ts";
+import { touchPath } from "../../src/cache/touch.ts";
 import { COLLECT } from "../../src/catalog/collect/collect.ts";
 import { deletePin, putPin } from "../../src/catalog/pins/pins.ts";
 import { touchPaths } from "../../src/catalog/publish/last-use.ts";
@@ -17,7 +18,7 @@ import type { Build } from "./graph.ts";
 import type { Ledger } from "./ledger.ts";
 import { realisation } from "./objects.ts";
 import type { Oracle } from "./oracle.ts";
-import { call, contextOf, remove, runToEnd, sweep, uploadIfAbsent } from "./requests.ts";
+import { call, contextOf, isFound, remove, runToEnd, sweep, uploadIfAbsent } from "./requests.ts";
 import type { Client, Operation, Simulation } from "./simulation.ts";
 
 export interface Collectors {
@@ -40,8 +41,7 @@ export function collectorsOf(world: Simulation, oracle: Oracle, ledger: Ledger):
   /** As the Worker reads a narinfo for a pusher. */
   async function isHere(client: Client, build: Build): Promise<boolean> {
     const began = now();
-    await unwrap(() => client.catalog.touchPath(build.hash));
-    if ((await client.bucket.get(build.key)) === null) return false;
+    if (!(await isFound(client, build.key, () => client.bucket.head(build.key), touchPath))) return false;
     ledger.told(build.hash, began);
     return true;
   }

@@ -47,7 +47,7 @@ export async function dyingAtEveryOperation(
       bucket,
       locks: new Locks(),
       deletions: { count: 0 },
-      publications: new Map(),
+      publications: {},
       unsentIntents: new Set(),
       unfinished: new Map(),
       // A minute has passed: the bucket requests of the crashed process have happened or never will.

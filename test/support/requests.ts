@@ -1,5 +1,6 @@
 /** Single requests of clients in a {@link World}, through the Worker's own code. */
 import { putNar } from "../../src/cache/put-nar.ts";
+import { type Touch, touchNar } from "../../src/cache/touch.ts";
 import { RUNS } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { toResult } from "../../src/catalog/refuse.ts";
@@ -8,7 +9,8 @@ import { deletePath } from "../../src/catalog/remove/delete.ts";
 import { sweepNars } from "../../src/catalog/remove/sweep.ts";
 import type { RunDefinition } from "../../src/catalog/runs/definition.ts";
 import { continueRuns, requestRun } from "../../src/catalog/runs/engine.ts";
-import { unwrap } from "../../src/catalog-client.ts";
+import { type AskCatalog, unwrap } from "../../src/catalog-client.ts";
+import type { Config } from "../../src/config/config.ts";
 import type { Context } from "../../src/context.ts";
 import type { Build } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
@@ -39,8 +41,24 @@ export function contextOf(
 
 /** As a pusher does it, which asks before uploading and relies on the answer. */
 export async function uploadIfAbsent(client: Client, build: Build, oracle: Oracle): Promise<void> {
-  await unwrap(() => client.catalog.touchNar(build.narKey));
-  if ((await client.bucket.head(build.narKey)) === null) await upload(client, build, oracle);
+  const look = () => client.bucket.head(build.narKey);
+  if (!(await isFound(client, build.narKey, look, touchNar))) await upload(client, build, oracle);
+}
+
+/** Whether the Worker tells a pusher that an object is here. */
+export async function isFound(
+  client: Pick<Client, "bucket" | "catalog">,
+  path: string,
+  look: () => Promise<R2Object | null>,
+  touch: Touch,
+): Promise<boolean> {
+  const config = { retentionDays: 1 } as Config;
+  const catalog: AskCatalog = (ask) => unwrap(() => ask(client.catalog));
+  const object = await look();
+  if (object === null) return false;
+  return (
+    (await touch({ catalog, config, isPusher: async () => true, path }, object)) || (await look()) !== null
+  );
 }
 
 /** Has the catalog do something; its refusals are thrown. */

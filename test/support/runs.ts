@@ -6,6 +6,7 @@ import { CHECK } from "../../src/catalog/check/check.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { REINDEX } from "../../src/catalog/reindex/reindex.ts";
 import { RESIGN } from "../../src/catalog/resign/resign.ts";
+import { settlePublications } from "../../src/catalog/rows/publications.ts";
 import { continueRuns, requestRun } from "../../src/catalog/runs/engine.ts";
 import { httpErrorOf } from "../../src/catalog-refusals.ts";
 import { FINDING_KINDS, type FindingKind } from "../../src/contract/findings.ts";
@@ -112,13 +113,23 @@ export function namesOf(report: CheckReport): Partial<Record<FindingKind, string
 }
 
 /** Everything that the catalog knows of the bucket. What it knows of pushers only, it may forget. */
-export function rows({ sql }: CatalogContext) {
+export function rows(c: CatalogContext) {
+  settlePublications(c);
+  const { sql } = c;
   return {
     paths: sql.exec("SELECT * FROM paths ORDER BY hash").toArray(),
     refs: sql.exec("SELECT * FROM refs ORDER BY referrer, reference").toArray(),
     nars: sql.exec("SELECT key, size, sha256, is_stored FROM nars ORDER BY key").toArray(),
-    pending: sql.exec("SELECT * FROM pending").toArray(),
+    pending: unresolved({ sql }),
   };
+}
+
+/** Deletions and publications that have not ended. */
+export function unresolved({ sql }: Pick<CatalogContext, "sql">) {
+  return [
+    ...sql.exec("SELECT key, kind FROM pending").toArray(),
+    ...sql.exec("SELECT hash AS key, 'publish' AS kind FROM publications").toArray(),
+  ];
 }
 
 /** Publishes a path as the Worker does. */

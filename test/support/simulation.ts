@@ -186,7 +186,7 @@ export class Simulation {
       deletions: { count: 0 },
       resolution: { after: 0 },
       migration: { isMoving: false },
-      publications: new Map(),
+      publications: {},
       unsentIntents: new Set(),
       readings: new Map(),
       unfinished: new Map(),
@@ -215,7 +215,7 @@ export class Simulation {
       publishRealisation: (key: string, text: string, by: string) =>
         call((c) => toResult(() => publishRealisation(c, key, text, by))),
       announceNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),
-      touchNar: (key: string) => call((c) => toResult(() => touchNar(c, key))),
+      touchNar: (key: string, uploaded: number) => call((c) => toResult(() => touchNar(c, key, uploaded))),
       touchPath: (hash: string) => call((c) => toResult(() => touchPath(c, hash))),
       announceCompanion: (key: string, owner: string | undefined) =>
         call((c) => toResult(() => announceCompanion(c, key, owner))),

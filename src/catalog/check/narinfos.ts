@@ -3,7 +3,7 @@ import type { CatalogContext } from "../context.ts";
 import { deleteNarInfo } from "../remove/delete.ts";
 import { note } from "../rows/findings.ts";
 import { deletePathRow, indexPath } from "../rows/index-path.ts";
-import { publishingReferrers } from "../rows/intents.ts";
+import { publishingReferrers } from "../rows/publications.ts";
 import { saveRun } from "../runs/run.ts";
 import { comparePath, type PathState } from "../scan/compare.ts";
 import { differingPaths, listNarInfos } from "../scan/differences.ts";

@@ -2,9 +2,9 @@
 import { formatHash } from "../../nix/hash.ts";
 import type { CatalogContext } from "../context.ts";
 import { note } from "../rows/findings.ts";
-import { isNarBeingPublished } from "../rows/intents.ts";
 import { isNarReferred, NAR_PATHS } from "../rows/nar-paths.ts";
 import { forgetVanishedNar, importNars } from "../rows/nars.ts";
+import { isNarBeingPublished } from "../rows/publications.ts";
 import { isAnyNarUnknown, isNarOfUnindexed } from "../rows/unindexed.ts";
 import { saveRun } from "../runs/run.ts";
 import { compareNar } from "../scan/compare.ts";

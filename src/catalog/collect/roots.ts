@@ -1,10 +1,11 @@
 // Roots: paths behind the cursor only if they are pinned, and all paths after it.
 import type { CatalogContext } from "../context.ts";
+import { KEPT } from "../rows/pins.ts";
 import type { Collection } from "./collection.ts";
 
 /** SQL that holds for a path that no pin names; the parameters are SQL for its hash part and for the time. */
 export const UNPINNED = (hash: string, now: string) =>
-  `NOT EXISTS (SELECT 1 FROM pin_revisions AS pin WHERE pin.hash = ${hash} AND (pin.until IS NULL OR pin.until > ${now}))`;
+  `NOT EXISTS (SELECT 1 FROM pin_revisions AS pin WHERE pin.hash = ${hash} AND ${KEPT("pin", now)})`;
 
 export function countRoots(c: CatalogContext, { cursor }: Collection): number {
   return c.sql

@@ -6,8 +6,9 @@ import { DELETE_BATCH } from "../objects.ts";
 import { executeDeletions, resolveKey } from "../publish/resolve.ts";
 import { beginDeletions, requireFewDeletions } from "../remove/begin.ts";
 import { beginPathDeletion } from "../remove/delete.ts";
-import { deletingReferrers, intentPathsAmong } from "../rows/intents.ts";
+import { deletedAmong, deletingReferrers } from "../rows/intents.ts";
 import { pinnedOf } from "../rows/pins.ts";
+import { publishedAmong } from "../rows/publications.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
 import { type Collection, type GcRun, STEP_COST } from "./collection.ts";
 
@@ -67,7 +68,7 @@ async function resolveReferrers(c: CatalogContext, hashes: readonly string[]): P
 
 /** The paths that still are no roots, have no referrers, and are not needed by an operation in flight. */
 function stillDead(c: CatalogContext, hashes: readonly string[], { cursor }: Collection): string[] {
-  const intended = intentPathsAmong(c, hashes);
+  const intended = publishedAmong(c, hashes).union(deletedAmong(c, hashes));
   const pinned = pinnedOf(c, hashes);
   return c.sql
     .exec<{ hash: string }>(

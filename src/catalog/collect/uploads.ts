@@ -1,7 +1,8 @@
 // The last phase of a collection: NARs that were uploaded and never published are released, for the sweep of NARs to
 // delete after their grace period.
 import type { CatalogContext } from "../context.ts";
-import { INTENT_NARS } from "../rows/intents.ts";
+import { NARS_OF_DELETIONS } from "../rows/intents.ts";
+import { narsBeingPublished } from "../rows/publications.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
 import { type GcRun, STEP_COST } from "./collection.ts";
 import { finish } from "./end.ts";
@@ -23,11 +24,12 @@ export async function releaseUploads(c: CatalogContext, run: GcRun): Promise<num
       .exec(
         `UPDATE nars SET released = ?1 WHERE key > ?2 AND key <= ?3 AND released IS NULL
          AND max(uploaded, seen) <= ?4 AND path IS NULL
-         AND key NOT IN (${INTENT_NARS}) RETURNING key`,
+         AND key NOT IN (${NARS_OF_DELETIONS}) AND key NOT IN (SELECT value FROM json_each(?5)) RETURNING key`,
         c.now(),
         run.checkpoint,
         end,
         c.now() - c.config.graceMs,
+        JSON.stringify([...narsBeingPublished(c)]),
       )
       .toArray().length;
     if (released > 0) c.wakeForSweep();

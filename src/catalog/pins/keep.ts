@@ -1,22 +1,33 @@
 // The rule for keeping revisions of a pin.
-import type { Keep } from "../../contract/pins.ts";
-import type { CatalogContext } from "../context.ts";
-import { type Revision, savePinRows } from "../rows/pins.ts";
+import { DEFAULT_KEEP_REVISIONS, type Keep, MAX_REVISIONS } from "../../contract/pins.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 
-/** Writes the rows of a pin and of its kept revisions; `revisions` has the newest first. Call it in a transaction. */
-export function savePin(c: CatalogContext, name: string, keep: Keep, revisions: readonly Revision[]): void {
-  const kept = revisions
-    .map((revision, index) => ({ ...revision, until: untilOf(revision, index, keep) }))
-    .filter(({ until }) => until === undefined || until > c.now());
-  savePinRows(c, name, keep, kept);
+/** The rule of a request. */
+export function ruleOf({ keepRevisions, keepDays }: Keep): Keep {
+  if (keepRevisions === undefined && keepDays === undefined) return { keepRevisions: DEFAULT_KEEP_REVISIONS };
+  return {
+    ...(keepRevisions !== undefined && { keepRevisions }),
+    ...(keepDays !== undefined && { keepDays }),
+  };
 }
 
-/** When the revision with this index, the newest being 0, ceases to be kept (milliseconds); `undefined`: not by time. */
-function untilOf({ pinned }: Revision, index: number, keep: Keep): number | undefined {
-  const { keepRevisions, keepDays } = keep;
-  if (index === 0 || (keepRevisions === undefined && keepDays === undefined)) return undefined;
-  if (keepRevisions !== undefined && index < keepRevisions) return undefined;
-  return keepDays === undefined ? 0 : pinned + keepDays * DAY_MS;
+/**
+ * When the revision with this index, the newest being 0, ceases to be kept, in milliseconds since the epoch; `undefined`:
+ * not by time. `KEPT` of rows/pins.ts says the same in SQL.
+ */
+export function untilOf(pinned: number, index: number, keep: Keep): number | undefined {
+  if (index >= MAX_REVISIONS) return 0;
+  if (index < numberOf(keep)) return undefined;
+  return keep.keepDays === undefined ? 0 : pinned + keep.keepDays * DAY_MS;
+}
+
+/** Revisions that a rule keeps at most. */
+export function mostOf(keep: Keep): number {
+  return keep.keepDays === undefined ? numberOf(keep) : MAX_REVISIONS;
+}
+
+/** Those that it keeps by number. Without a rule: of an earlier version, which kept all. */
+function numberOf({ keepRevisions, keepDays }: Keep): number {
+  return keepRevisions ?? (keepDays === undefined ? MAX_REVISIONS : 1);
 }

@@ -2,7 +2,7 @@
 import type { AnnouncedNar } from "../../contract/uploads.ts";
 import type { CatalogContext } from "../context.ts";
 import { isBeingDeleted } from "../rows/intents.ts";
-import { saveAnnouncedNar, saveNarSeen } from "../rows/nars.ts";
+import { isSameNar, saveAnnouncedNar, saveNarSeen } from "../rows/nars.ts";
 import { resolveKey } from "./resolve.ts";
 
 /**
@@ -16,8 +16,12 @@ export async function announceNar(c: CatalogContext, nar: AnnouncedNar): Promise
   });
 }
 
-/** A pusher is about to look for a NAR, and will rely on it. A deletion of it in flight ends first. */
-export async function touchNar(c: CatalogContext, key: string): Promise<void> {
+/**
+ * A pusher has found a NAR, which was uploaded then (milliseconds since the epoch), and relies on it. A deletion in flight
+ * ends first. From here on the NAR stays. True where it has not been deleted since it was found.
+ */
+export async function touchNar(c: CatalogContext, key: string, uploaded = 0): Promise<boolean> {
   if (isBeingDeleted(c, key) || c.locks.isHeld(key)) await c.locks.run(key, () => resolveKey(c, key));
   saveNarSeen(c, key);
+  return isSameNar(c, key, uploaded);
 }

@@ -6,10 +6,11 @@ import type { KnownFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { verifiedInTime } from "../facts/in-time.ts";
 import { INLINE_FILE_BYTES, type Learnt, learnContent } from "../facts/learn.ts";
+import type { Publication } from "../publication.ts";
 import { Refused } from "../refuse.ts";
-import { earlierPublications } from "../rows/intents.ts";
 import { queueNar } from "../rows/nars.ts";
 import { isIncomplete, missingNames, missingPaths } from "../rows/paths.ts";
+import { earlierPublications } from "../rows/publications.ts";
 import { referenceHashes } from "../rows/references.ts";
 import { importPathFromBucket } from "./import.ts";
 import { type Merge, mergeNarInfo } from "./merge.ts";
@@ -38,24 +39,24 @@ export interface Decision {
 }
 
 /**
- * What the bucket should hold after a push of `incoming`, whose intent has the number `sequence`. Throws
+ * What the bucket should hold after a push of `incoming`, with its publication. Throws
  * {@link Refused}: hash-taken, broken-nar, false-nar, unverifiable-nar, being-verified, missing-references, not-indexed or
  * narinfo-too-large.
  */
 export async function decide(
   c: CatalogContext,
   incoming: NarInfo,
-  sequence: number,
+  publication: Publication,
   stored: StoredNarInfo | undefined,
 ): Promise<Decision> {
   const existing = stored && readable(stored.text, c.config.storeDir);
-  if (stored === undefined || existing === undefined) return takeIncoming(c, incoming, sequence);
+  if (stored === undefined || existing === undefined) return takeIncoming(c, incoming, publication);
   const merge = mergeNarInfo(existing, incoming);
   const kept = await keepExisting(c, incoming, stored.text, existing, merge);
   if (kept !== undefined) return kept;
   // The NAR of the existing narinfo is gone, damaged or false: only its signatures survive.
   const { signatures } = merge.kind === "same" ? merge.info : incoming;
-  return takeIncoming(c, { ...incoming, signatures }, sequence);
+  return takeIncoming(c, { ...incoming, signatures }, publication);
 }
 
 /** The narinfo that is there, with what the new one adds; `undefined` where its NAR is gone, damaged or false. */
@@ -114,7 +115,11 @@ async function isBetter(c: CatalogContext, incoming: NarInfo, merge: Merge): Pro
   return learnt.verdict.kind === "verified";
 }
 
-async function takeIncoming(c: CatalogContext, incoming: NarInfo, sequence: number): Promise<Decision> {
+async function takeIncoming(
+  c: CatalogContext,
+  incoming: NarInfo,
+  publication: Publication,
+): Promise<Decision> {
   const path = incoming.storePath.baseName;
   const nar = await inspectNar(c.bucket, incoming, { hashUnknown: true, firstBytes: INLINE_FILE_BYTES });
   if (nar.kind === "broken") {
@@ -123,7 +128,7 @@ async function takeIncoming(c: CatalogContext, incoming: NarInfo, sequence: numb
     throw new Refused({ kind: "broken-nar", path, nar: nar.key, reason: nar.reason });
   }
   const learnt = await contentToPublish(c, incoming, nar);
-  const missing = await missingReferences(c, incoming, sequence);
+  const missing = await missingReferences(c, incoming, publication);
   if (missing.length > 0 && !c.config.isOpen) {
     throw new Refused({
       kind: "missing-references",
@@ -182,10 +187,14 @@ function narSha256({ fileHash }: WholeNar): Pick<Decision, "narSha256"> {
  * Base names of the references that are not in this cache. One that the catalog does not know may be there all the same
  * (a bucket filled by another tool, a catalog being rebuilt), or an earlier publication may be writing it now.
  */
-async function missingReferences(c: CatalogContext, info: NarInfo, sequence: number): Promise<string[]> {
+async function missingReferences(
+  c: CatalogContext,
+  info: NarInfo,
+  publication: Publication,
+): Promise<string[]> {
   const unknown = missingPaths(c, referenceHashes(info));
   if (unknown.length === 0) return missingNames(c, info);
-  await earlierPublications(c, sequence, unknown);
+  await earlierPublications(c, publication, unknown);
   const lookups = missingPaths(c, unknown);
   const first = lookups.slice(0, MAX_LOOKUPS);
   for (const hash of first) await importPathFromBucket(c, hash);

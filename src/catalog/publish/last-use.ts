@@ -4,8 +4,9 @@ import type { OwnerType } from "../../bucket/kinds.ts";
 import { collects } from "../../config/retention.ts";
 import type { CatalogContext } from "../context.ts";
 import { requireRoom, saveCompanion } from "../rows/companions.ts";
-import { deletionIntentWith, hasIntent } from "../rows/intents.ts";
-import { saveLastUse } from "../rows/paths.ts";
+import { deletionIntentWith, isBeingDeleted } from "../rows/intents.ts";
+import { missingPaths, saveLastUse } from "../rows/paths.ts";
+import { isBeingPublished } from "../rows/publications.ts";
 import { resolveKey } from "./resolve.ts";
 
 /** The column of a path by which an owner of each type is found. */
@@ -29,13 +30,15 @@ export function touchPaths(c: CatalogContext, hashes: readonly string[]): void {
 }
 
 /**
- * A pusher is about to look for a path. From here on it stays for as long as a pushed one, or it is gone: deletions in
- * flight end first, so that the pusher does not find a narinfo that is about to go. So does a publication without an
- * answer, whose narinfo may be there while its row is not.
+ * A pusher has found a path. From here on it stays for as long as a pushed one, or it is gone: deletions in flight end
+ * first. So does a publication without an answer, whose narinfo may be there while its row is not. True where the path is
+ * here.
  */
-export async function touchPath(c: CatalogContext, hash: string): Promise<void> {
-  if (hasIntent(c, hash)) await c.locks.run(hash, () => resolveKey(c, hash));
+export async function touchPath(c: CatalogContext, hash: string): Promise<boolean> {
+  if (isBeingDeleted(c, hash) || isBeingPublished(c, hash))
+    await c.locks.run(hash, () => resolveKey(c, hash));
   touchPaths(c, [hash]);
+  return missingPaths(c, [hash]).length === 0;
 }
 
 /**

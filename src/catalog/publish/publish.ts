@@ -5,11 +5,12 @@ import type { PublishOutcome } from "../../contract/paths.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
+import type { Publication } from "../publication.ts";
 import { Refused } from "../refuse.ts";
 import { recordDifferingBuild } from "../rows/differing-builds.ts";
-import { indexPath } from "../rows/index-path.ts";
-import { type Needs, setNeeds } from "../rows/intents.ts";
+import { indexPublication } from "../rows/index-path.ts";
 import { pathRow } from "../rows/paths.ts";
+import { type Needs, setNeeds } from "../rows/publications.ts";
 import { referenceHashes } from "../rows/references.ts";
 import { type Decision, decide } from "./decide.ts";
 import { touchPaths } from "./last-use.ts";
@@ -41,8 +42,8 @@ export async function publish(c: CatalogContext, text: string, pushedBy: string)
     await resolveKey(c, hash);
     const row = pathRow(c, hash);
     const stored = row && { text: row.narinfo, etag: row.etag, firstPush: row.first_push };
-    return publishing(c, hash, needsOf(c, incoming, stored), (sequence) =>
-      publishLocked(c, { incoming, pushedBy, sequence }, stored),
+    return publishing(c, hash, needsOf(c, incoming, stored), (publication) =>
+      publishLocked(c, { incoming, pushedBy, publication }, stored),
     );
   });
 }
@@ -50,8 +51,7 @@ export async function publish(c: CatalogContext, text: string, pushedBy: string)
 interface Pushed {
   readonly incoming: NarInfo;
   readonly pushedBy: string;
-  /** Of the intent. */
-  readonly sequence: number;
+  readonly publication: Publication;
 }
 
 interface Stored extends StoredNarInfo {
@@ -73,15 +73,15 @@ async function publishLocked(
   pushed: Pushed,
   known: Stored | undefined,
 ): Promise<PublishOutcome> {
-  const { incoming, sequence } = pushed;
+  const { incoming, publication } = pushed;
   const { hash } = incoming.storePath;
   let stored = known;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const needs = needsOf(c, incoming, stored);
-    if (attempt > 0) setNeeds(c, sequence, needs);
+    if (attempt > 0) setNeeds(c, publication, needs);
     // No deletion of these begins from here on. One that began before must be over before the NAR is looked at.
     for (const nar of needs.nars) await c.locks.run(nar, () => resolveKey(c, nar));
-    const decision = await decide(c, incoming, sequence, stored);
+    const decision = await decide(c, incoming, publication, stored);
     const outcome = await write(c, pushed, decision, stored);
     if (outcome !== undefined) return outcome;
     stored = await storedInBucket(c, hash);
@@ -92,7 +92,7 @@ async function publishLocked(
 /** Writes what was decided, then rows and edge; `undefined` where the bucket holds something else than `stored`. */
 async function write(
   c: CatalogContext,
-  { incoming, pushedBy }: Pushed,
+  { incoming, pushedBy, publication }: Pushed,
   { keepsExisting, ...path }: Decision,
   stored: Stored | undefined,
 ): Promise<PublishOutcome | undefined> {
@@ -100,14 +100,14 @@ async function write(
   const push = { pushedBy, firstPush: stored?.firstPush ?? c.now() };
   const confirm = async (confirmed: Confirmed) => {
     const isWritten = confirmed.kind === "written";
-    c.transaction(() => {
+    publication.nar = c.transaction(() => {
       if (keepsExisting) {
         recordDifferingBuild(c, incoming, pushedBy);
         touchPaths(c, [hash]);
       }
       // A build that is kept as the row has it is not pushed again.
       const isRowCurrent = keepsExisting && !isWritten && stored?.read === undefined;
-      if (!isRowCurrent) indexPath(c, { ...path, ...confirmed, ...push });
+      return isRowCurrent ? undefined : indexPublication(c, { ...path, ...confirmed, ...push });
     });
     if (stored !== undefined && isWritten) await c.purge([`/${hash}.narinfo`]);
   };

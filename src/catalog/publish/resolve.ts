@@ -10,17 +10,22 @@ import {
   clearIntent,
   deletionIntents,
   type IntentRow,
-  intentsOf,
-  narsBeingPublished,
   nextIntents,
-  oldestPublication,
   recordIntent,
   restartTimeout,
 } from "../rows/intents.ts";
 import { isNarReferred } from "../rows/nar-paths.ts";
-import { postponeRelease } from "../rows/nars.ts";
 import { adoptNars, adoptPaths } from "../rows/old-layout.ts";
 import { pathRow } from "../rows/paths.ts";
+import {
+  clearPublications,
+  expiredPublications,
+  leftPublications,
+  narsBeingPublished,
+  oldestPublication,
+  settle,
+} from "../rows/publications.ts";
+import { postponeRelease } from "../rows/released.ts";
 import { indexPublished } from "./index-published.ts";
 import { readPublished } from "./published.ts";
 
@@ -55,43 +60,48 @@ export async function resolveExpired(c: CatalogContext): Promise<void> {
 
 /** The same. True where the next call may find more. */
 export async function resolveNext(c: CatalogContext): Promise<boolean> {
-  const { deletions, publications, hasMore } = nextExpired(c);
+  const { deletions, hasMore } = nextDeletions(c);
   let isReachable = true;
   if (deletions.length > 0) {
     isReachable = await c.locks.runAll(deletions, () => executeApart(c, deletions));
   }
-  for (const key of publications) {
+  const publications = nextPublications(c);
+  for (const hash of publications.slice(0, MAX_PUBLICATIONS)) {
+    c.resolution.path = hash;
     try {
-      if (!c.locks.isHeld(key)) await c.locks.run(key, () => resolveKey(c, key));
+      if (!c.locks.isHeld(hash)) await c.locks.run(hash, () => resolveKey(c, hash));
     } catch (error) {
-      // The bucket fails: the intent stays, and a later call tries again.
+      // The bucket fails: the publication stays, and a later call tries again.
       if (!(error instanceof BucketError)) throw error;
-      console.warn(`the publication of ${key} could not be resolved`, error);
+      console.warn(`the publication of ${hash} could not be resolved`, error);
       return false;
     }
   }
-  return isReachable && hasMore;
+  return isReachable && (hasMore || publications.length > MAX_PUBLICATIONS);
+}
+
+/** Paths with an expired publication. One that fails again and again does not keep the call from those after it. */
+function nextPublications(c: CatalogContext): string[] {
+  const expired = expiredPublications(c, c.now() - PUBLICATION_TIMEOUT_MS).sort();
+  const after = expired.filter((hash) => hash > (c.resolution.path ?? ""));
+  return after.length > 0 ? after : expired;
 }
 
 interface Expired {
   readonly deletions: readonly string[];
-  readonly publications: readonly string[];
   readonly hasMore: boolean;
 }
 
-/** Keys of the next expired intents. One that fails again and again does not keep the call from those after it. */
-function nextExpired(c: CatalogContext): Expired {
+/** Keys of the next expired deletions. One that fails again and again does not keep the call from those after it. */
+function nextDeletions(c: CatalogContext): Expired {
   const looked = nextIntents(c, c.resolution.after, MAX_EXPIRED);
   const deletions = new Set<string>();
-  const publications = new Set<string>();
   let size = 0;
   let last = 0;
-  for (const { sequence, key, kind, begun, size: ownSize } of looked) {
-    const timeout = kind === "publish" ? PUBLICATION_TIMEOUT_MS : DELETION_TIMEOUT_MS;
-    const isDue = begun <= c.now() - timeout && !c.locks.isHeld(key);
-    if (isDue && (size >= MAX_SIZE || publications.size >= MAX_PUBLICATIONS)) break;
-    if (isDue && kind === "publish") publications.add(key);
-    if (isDue && kind !== "publish") {
+  for (const { sequence, key, begun, size: ownSize } of looked) {
+    const isDue = begun <= c.now() - DELETION_TIMEOUT_MS && !c.locks.isHeld(key);
+    if (isDue && size >= MAX_SIZE) break;
+    if (isDue) {
       deletions.add(key);
       size += ownSize;
     }
@@ -99,7 +109,7 @@ function nextExpired(c: CatalogContext): Expired {
   }
   const isEnd = looked.length < MAX_EXPIRED && last === (looked.at(-1)?.sequence ?? 0);
   c.resolution.after = isEnd ? 0 : last;
-  return { deletions: [...deletions], publications: [...publications], hasMore: !isEnd };
+  return { deletions: [...deletions], hasMore: !isEnd };
 }
 
 /**
@@ -139,16 +149,20 @@ export async function resolveKey(c: CatalogContext, key: string): Promise<void> 
   adoptPaths(c, [key]);
   adoptNars(c, [key]);
   await resolveDeletion(c, key);
-  const rows = intentsOf(c, [key]).filter((row) => row.kind === "publish");
-  if (rows.length === 0) return;
+  const left = leftPublications(c, key);
+  if (left.length === 0) return;
   const published = await readPublished(c, key);
   const expired = c.now() - PUBLICATION_TIMEOUT_MS;
   c.transaction(() => {
     if (published === undefined) deletePathRow(c, key);
     // A row of this very object knows more: pushes that have changed nothing.
     else if (pathRow(c, key)?.etag !== published.etag) indexPublished(c, published);
-    for (const row of rows) if (row.begun <= expired) clearIntent(c, row.sequence);
+    else for (const publication of left) settle(c, publication);
   });
+  clearPublications(
+    c,
+    left.filter(({ begun }) => begun <= expired),
+  );
   await c.purge([`/${key}.narinfo`]);
 }
 
@@ -165,8 +179,8 @@ async function resolveDeletion(c: CatalogContext, key: string): Promise<void> {
 export async function executeDeletions(c: CatalogContext, keys: readonly string[]): Promise<void> {
   const rows = deletionIntents(c, keys);
   if (rows.length === 0) return;
-  // A publication after a failed deletion may rely on this NAR. One query for all, because it reads every intent.
-  const published = narsBeingPublished(c, keys);
+  // A publication after a failed deletion may rely on this NAR.
+  const published = narsBeingPublished(c);
   const isNeeded = ({ kind, key }: IntentRow) =>
     (kind === "delete-nar" && (published.has(key) || isNarReferred(c, key))) ||
     (kind === "delete-companions" && hasOwner(c, key));

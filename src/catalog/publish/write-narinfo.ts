@@ -5,44 +5,46 @@ import { NARINFO } from "../../bucket/kinds.ts";
 import { bucketFailure, r2Code, TOO_MANY_WRITES } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
 import { type Push, pushMetadata } from "../objects.ts";
-import { clearIntent, failIntent, type Needs, recordIntent } from "../rows/intents.ts";
+import type { Publication } from "../publication.ts";
+import {
+  clearPublications,
+  endPublication,
+  leavePublication,
+  type Needs,
+  openPublication,
+} from "../rows/publications.ts";
 import { putPatiently } from "./patient-put.ts";
 
 /** A failure after the bucket was asked to write: it may have written the narinfo, or may do it yet. */
 class Unconfirmed extends Error {}
 
 /**
- * Runs `work` under the intent to publish a path. The intent is cleared when `work` ends, unless it failed after
- * {@link writeNarInfo} had asked the bucket: then the intent goes on protecting `needs` until the key is resolved.
+ * Runs `work` as a publication of a path. It ends with `work`, unless that failed after {@link writeNarInfo} had asked the
+ * bucket: then it goes on protecting `needs` until the key is resolved.
  */
 export async function publishing<T>(
   c: CatalogContext,
   hash: string,
   needs: Needs,
-  work: (sequence: number) => Promise<T>,
+  work: (publication: Publication) => Promise<T>,
 ): Promise<T> {
-  const sequence = recordIntent(c, { kind: "publish", key: hash, ...needs });
-  // Set with the intent: if this crashes once the narinfo is written, an alarm resolves it and verifies its NAR.
+  const publication = openPublication(c, hash, needs);
+  // Set in the same turn: if this crashes once the narinfo is written, an alarm resolves it and verifies its NAR.
   c.wakeForVerification();
-  const published = work(sequence);
+  const published = work(publication);
   // Later publications wait for this one and look at the rows then: its failure is not theirs.
-  c.publications.set(
-    sequence,
-    published.catch(() => undefined),
-  );
+  publication.done = published.catch(() => undefined);
   try {
     const result = await published;
-    clearIntent(c, sequence);
+    endPublication(c, publication);
     return result;
   } catch (error) {
     if (!(error instanceof Unconfirmed)) {
-      clearIntent(c, sequence);
+      clearPublications(c, [publication]);
       throw error;
     }
-    failIntent(c, sequence, error.cause);
+    leavePublication(c, publication, error.cause);
     throw error.cause;
-  } finally {
-    c.publications.delete(sequence);
   }
 }
 

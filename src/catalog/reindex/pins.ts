@@ -2,9 +2,8 @@
 import { PIN_FOLDER } from "../../bucket/kinds.ts";
 import { bucketOperation } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
-import { savePin } from "../pins/keep.ts";
 import { type PinObject, parsePin } from "../pins/object.ts";
-import { MAX_WRITTEN, writePins } from "../pins/pins.ts";
+import { MAX_WRITTEN, restorePin, writePins } from "../pins/pins.ts";
 import { resolveKey } from "../publish/resolve.ts";
 import { note } from "../rows/findings.ts";
 import { markPinWritten, pinRow } from "../rows/pins.ts";
@@ -12,6 +11,9 @@ import { type Run, saveRun } from "../runs/run.ts";
 import { doItems, type Item } from "../scan/items.ts";
 import { listPage, type Page } from "../scan/pages.ts";
 import type { ReindexRun } from "./state.ts";
+
+/** Much more than the largest pin takes. */
+const MAX_PIN_BYTES = 1024 * 1024;
 
 /** Imports pins without a row or with other content, and writes missing objects. */
 export async function reindexPins(c: CatalogContext, run: ReindexRun): Promise<number> {
@@ -47,7 +49,10 @@ export async function readPins(
     await resolveKey(c, key);
     const object = await bucketOperation("get", () => c.bucket.get(key));
     if (object === null) return;
-    const pin = parsePin(await bucketOperation("get", () => object.text()), c.config.storeDir);
+    const isSmall = object.size <= MAX_PIN_BYTES;
+    if (!isSmall) await object.body.cancel();
+    const text = isSmall ? await bucketOperation("get", () => object.text()) : "";
+    const pin = parsePin(text, c.config.storeDir);
     if (pin !== undefined) return act(c, name, pin, object.etag);
     const why = "is no pin of this cache; PUT the pin again, or delete the object and POST /api/v1/reindex";
     note(c, run.kind, "unreadable-pin", name, why);
@@ -64,7 +69,7 @@ function importPin(c: CatalogContext, name: string, pin: PinObject, etag: string
   // A row whose object is not written yet is newer than the bucket.
   if (pinRow(c, name)?.is_written === 0) return;
   c.transaction(() => {
-    savePin(c, name, pin.keep, pin.revisions);
+    restorePin(c, name, pin);
     markPinWritten(c, name, etag);
   });
 }

@@ -7,9 +7,10 @@ import { executeDeletions, resolveExpired, resolveKey } from "../publish/resolve
 import { Refused } from "../refuse.ts";
 import { companionsOfPath } from "../rows/companions.ts";
 import { deletePathRow } from "../rows/index-path.ts";
-import { deletingReferrers, publishingReferrers, recordIntent } from "../rows/intents.ts";
+import { deletingReferrers, recordIntent } from "../rows/intents.ts";
 import { pathRow } from "../rows/paths.ts";
 import { pinnedOf, pinsNaming } from "../rows/pins.ts";
+import { publishingReferrers, settlePublications } from "../rows/publications.ts";
 import { referencesOf, referrersOf } from "../rows/references.ts";
 
 /** Retries because of concurrent operations before a deletion is refused. */
@@ -25,6 +26,7 @@ const MAX_NAMED = 5;
  * complete.
  */
 export async function deletePath(c: CatalogContext, hash: string, withReferrers: boolean): Promise<Deleted> {
+  settlePublications(c);
   await resolveExpired(c);
   await c.locks.run(hash, () => resolveKey(c, hash));
   if (pathRow(c, hash) === undefined) await importPathFromBucket(c, hash);

@@ -4,7 +4,9 @@ import { DELETE_BATCH } from "../objects.ts";
 import { executeDeletions, resolveExpired } from "../publish/resolve.ts";
 import { companionsOfNar } from "../rows/companions.ts";
 import { recordIntent } from "../rows/intents.ts";
-import { deleteNarRow, nextGraceStart, postponeRelease, sweepableNars } from "../rows/nars.ts";
+import { deleteNarRow } from "../rows/nars.ts";
+import { settlePublications } from "../rows/publications.ts";
+import { nextGraceStart, postponeRelease, sweepableNars } from "../rows/released.ts";
 import { beginDeletions, requireFewDeletions } from "./begin.ts";
 
 export interface Swept {
@@ -19,6 +21,7 @@ export interface Swept {
  */
 export async function sweepNars(c: CatalogContext, graceMs: number = c.config.graceMs): Promise<Swept> {
   await resolveExpired(c);
+  settlePublications(c);
   requireFewDeletions(c);
   const cutoff = c.now() - graceMs;
   const due = sweepableNars(c, cutoff, DELETE_BATCH).filter((key) => !c.locks.isHeld(key));

@@ -2,32 +2,48 @@
 
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { CatalogContext } from "../context.ts";
+import type { PublishedNar } from "../publication.ts";
 import { forgetDifferingBuilds } from "./differing-builds.ts";
 import { forgetDifferingRealisations } from "./differing-realisations.ts";
 import { linkPath, unlinkPath } from "./nar-paths.ts";
-import { savePublishedNar } from "./nars.ts";
+import { isNewNar, savePublishedNar } from "./nars.ts";
 import { adoptNars, adoptPaths } from "./old-layout.ts";
 import { type IndexedPath, pathRow, removePath, savePath } from "./paths.ts";
 import { forgetReferences, referenceHashes, referencesIn, saveReferences } from "./references.ts";
 
 /** Writes a path, its references and its NAR; call it in a transaction. The first push of a known path is kept. */
 export function indexPath(c: CatalogContext, path: IndexedPath): void {
-  const { info, narSha256: sha256 = null, uploaded } = path;
+  saveNar(c, path, writePath(c, path));
+}
+
+/**
+ * The same at the end of a publication, which writes no row of a NAR that is new: it returns what that row is to say.
+ * `undefined` where it says it already.
+ */
+export function indexPublication(c: CatalogContext, path: IndexedPath): PublishedNar | undefined {
+  const nar = writePath(c, path);
+  if (isNewNar(c, nar.key)) return nar;
+  saveNar(c, path, nar);
+  return undefined;
+}
+
+function saveNar(c: CatalogContext, { info }: IndexedPath, nar: PublishedNar): void {
+  savePublishedNar(c, nar);
+  linkPath(c, nar.key, info.storePath.hash);
+  if (nar.isQueued) c.wakeForVerification();
+}
+
+function writePath(c: CatalogContext, path: IndexedPath): PublishedNar {
+  const { info, narSha256: sha256 = null, uploaded, known, isQueued = false } = path;
   const { hash } = info.storePath;
-  const nar = narKeyOfUrl(info.url);
+  const key = narKeyOfUrl(info.url);
   adoptPaths(c, [hash]);
-  adoptNars(c, [nar]);
+  adoptNars(c, [key]);
   const previous = pathRow(c, hash);
   savePath(c, path);
   saveReferences(c, hash, referenceHashes(info), previous && referencesIn(previous.narinfo));
-  const { known, isQueued = false } = path;
-  savePublishedNar(c, {
-    ...{ key: nar, size: info.fileSize ?? 0, sha256, uploaded, isQueued },
-    ...(known !== undefined && { known }),
-  });
-  linkPath(c, nar, hash);
-  if (isQueued) c.wakeForVerification();
-  if (previous !== undefined && previous.nar !== nar) unlinkPath(c, previous.nar, hash);
+  if (previous !== undefined && previous.nar !== key) unlinkPath(c, previous.nar, hash);
+  return { key, size: info.fileSize ?? 0, sha256, uploaded, isQueued, ...(known !== undefined && { known }) };
 }
 
 /** Removes a path; its NAR may be swept once no path has it. Call it in a transaction. */

@@ -41,6 +41,19 @@ export function pathOf(c: CatalogContext, nar: string): string | null | undefine
   return c.sql.exec<{ path: string | null }>("SELECT path FROM nars WHERE key = ?", nar).toArray()[0]?.path;
 }
 
+/** Whether the rows say that a path has a NAR. */
+export function isLinked(c: CatalogContext, nar: string, hash: string): boolean {
+  return (
+    c.sql
+      .exec(
+        "SELECT 1 FROM nars WHERE key = ?1 AND path = ?2 UNION ALL SELECT 1 FROM further_paths WHERE nar = ?1 AND hash = ?2",
+        nar,
+        hash,
+      )
+      .toArray().length > 0
+  );
+}
+
 /** Whether a path of the catalog has this NAR. A publication that has just ended may not count yet. */
 export function isNarReferred(c: CatalogContext, nar: string): boolean {
   return (pathOf(c, nar) ?? null) !== null || amongOldPaths(c, "nar", [nar]).length > 0;

@@ -3,8 +3,8 @@ import { sha256Of } from "../../bucket/nar-object.ts";
 import type { AnnouncedNar } from "../../contract/uploads.ts";
 import { contentState, type Facts, type KnownFacts, mergeFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
+import type { PublishedNar } from "../publication.ts";
 import { insert } from "./insert.ts";
-import { INTENT_NARS } from "./intents.ts";
 import { keptFacts } from "./kept-facts.ts";
 import { adoptNars, removeOldNar } from "./old-layout.ts";
 
@@ -20,18 +20,12 @@ export function saveAnnouncedNar(c: CatalogContext, { key, size, sha256 }: Annou
   );
 }
 
-export interface PublishedNar {
-  readonly key: string;
-  /** Bytes; 0 where the narinfo does not say. */
-  readonly size: number;
-  /** Lower-case hex; `null` where it is not known for certain. */
-  readonly sha256: string | null;
-  /** Milliseconds since the epoch. */
-  readonly uploaded: number;
-  /** What has just been found out of its content. */
-  readonly known?: KnownFacts;
-  /** Whether its content is still to be read. */
-  readonly isQueued?: boolean;
+/** Whether a NAR has been announced, and no path has had it yet. */
+export function isNewNar(c: CatalogContext, key: string): boolean {
+  return (
+    c.sql.exec("SELECT 1 FROM nars WHERE key = ? AND path IS NULL AND released IS NULL", key).toArray()
+      .length > 0
+  );
 }
 
 /** A path has this NAR, which is therefore in the bucket. */
@@ -49,7 +43,9 @@ export function savePublishedNar(c: CatalogContext, nar: PublishedNar): void {
        sha256 = coalesce(excluded.sha256, sha256), is_stored = 1, released = NULL,
        facts = coalesce(excluded.facts, facts), facts_etag = coalesce(excluded.facts_etag, facts_etag),
        content = coalesce(excluded.content, content),
-       queued = CASE WHEN excluded.queued IS NULL THEN queued WHEN queued IS NULL THEN excluded.queued ELSE queued + 1 END`,
+       queued = CASE WHEN excluded.queued IS NULL THEN queued WHEN queued IS NULL THEN excluded.queued ELSE queued + 1 END
+     WHERE is_stored = 0 OR released IS NOT NULL OR excluded.queued IS NOT NULL OR excluded.facts IS NOT NULL
+       OR excluded.size NOT IN (0, size) OR excluded.sha256 IS NOT coalesce(sha256, excluded.sha256)`,
   );
 }
 
@@ -89,54 +85,27 @@ export function saveNarSeen(c: CatalogContext, key: string): void {
   );
 }
 
+/**
+ * Whether the object of a NAR that was in the bucket, uploaded then (milliseconds since the epoch), is there still: its
+ * deletion takes the row, which an announcement makes anew, or says that it is not stored.
+ */
+export function isSameNar(c: CatalogContext, key: string, uploaded: number): boolean {
+  return (
+    c.sql
+      .exec(
+        "SELECT 1 FROM nars WHERE key = ? AND (is_stored = 1 OR (uploaded <= ? AND facts IS NULL))",
+        key,
+        uploaded,
+      )
+      .toArray().length > 0
+  );
+}
+
 /** When a pusher last announced a NAR or relied on it, in milliseconds since the epoch. */
 export function lastUseOfNar(c: CatalogContext, key: string): number | undefined {
   return c.sql
     .exec<{ used: number }>("SELECT max(uploaded, seen) AS used FROM nars WHERE key = ?", key)
     .toArray()[0]?.used;
-}
-
-/** Begins the grace period of those of these NARs again that have no path. */
-export function postponeRelease(c: CatalogContext, nars: readonly string[]): void {
-  adoptNars(c, nars);
-  c.sql.exec(
-    "UPDATE nars SET released = ? WHERE released IS NOT NULL AND key IN (SELECT value FROM json_each(?))",
-    c.now(),
-    JSON.stringify(nars),
-  );
-}
-
-/**
- * Keys of NARs without a path that were last used before `cutoff` (milliseconds since the epoch) and that no intent needs.
- * At most `limit`.
- */
-export function sweepableNars(c: CatalogContext, cutoff: number, limit: number): string[] {
-  return c.sql
-    .exec<{ key: string }>(
-      // `released <= ?1` is redundant; it lets SQLite use the index.
-      `SELECT key FROM nars WHERE released <= ?1 AND max(released, uploaded, seen) <= ?1
-       AND path IS NULL AND key NOT IN (${INTENT_NARS}) LIMIT ?2`,
-      cutoff,
-      limit,
-    )
-    .toArray()
-    .map((row) => row.key);
-}
-
-/**
- * The beginning of the grace period that ends first, in milliseconds since the epoch. Of the NARs released after
- * `cutoff` only the first is looked at.
- */
-export function nextGraceStart(c: CatalogContext, cutoff: number): number | undefined {
-  const { waiting, later } = c.sql
-    .exec<{ waiting: number | null; later: number | null }>(
-      `SELECT (SELECT min(max(released, uploaded, seen)) FROM nars WHERE released <= ?1) AS waiting,
-         (SELECT min(released) FROM nars WHERE released > ?1) AS later`,
-      cutoff,
-    )
-    .one();
-  const times = [waiting, later].filter((time) => time !== null);
-  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 function factColumns(known: KnownFacts | undefined) {

@@ -1,5 +1,5 @@
 // The tables `pins` and `pin_revisions`: names for paths that must stay.
-import type { Keep } from "../../contract/pins.ts";
+import { type Keep, MAX_REVISIONS } from "../../contract/pins.ts";
 import type { CatalogContext } from "../context.ts";
 import { insert } from "./insert.ts";
 
@@ -13,10 +13,22 @@ export interface Revision {
   readonly pinnedBy: string;
 }
 
-export interface KeptRevision extends Revision {
-  /** Milliseconds since the epoch; `undefined`: not by time. */
-  readonly until: number | undefined;
+export interface NumberedRevision extends Revision {
+  /** The newest has the highest. */
+  readonly number: number;
 }
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/**
+ * SQL that holds for a row of `pin_revisions` (its alias) while its pin keeps it; `now` is SQL for the time. It depends on
+ * the pin's rule and newest revision, so that a new revision is one row.
+ */
+export const KEPT = (revision: string, now: string) =>
+  `EXISTS (SELECT 1 FROM pins WHERE pins.name = ${revision}.pin
+     AND (SELECT max(number) FROM pin_revisions AS own WHERE own.pin = ${revision}.pin) - ${revision}.number < CASE
+       WHEN ${revision}.pinned + keep_days * ${DAY_MS} > ${now} THEN ${MAX_REVISIONS}
+       ELSE coalesce(keep_revisions, CASE WHEN keep_days IS NULL THEN ${MAX_REVISIONS} ELSE 1 END) END)`;
 
 export interface PinRow extends Record<string, SqlStorageValue> {
   name: string;
@@ -47,32 +59,31 @@ export function unwrittenPins(c: CatalogContext, limit: number): string[] {
     .map(({ name }) => name);
 }
 
-/** The revisions that have not expired, the newest first. */
-export function revisionsOf(c: CatalogContext, name: string): KeptRevision[] {
+/** The revisions of a pin after the number `before`, the newest first, whether they are kept or not. At most `limit`. */
+export function revisionsOf(
+  c: CatalogContext,
+  name: string,
+  limit: number,
+  before = Number.MAX_SAFE_INTEGER,
+): NumberedRevision[] {
   return c.sql
-    .exec<{ hash: string; path_name: string; pinned: number; pinned_by: string; until: number | null }>(
-      `SELECT hash, path_name, pinned, pinned_by, until FROM pin_revisions
-       WHERE pin = ? AND (until IS NULL OR until > ?) ORDER BY number DESC`,
-      name,
-      c.now(),
+    .exec<{ number: number; hash: string; path_name: string; pinned: number; pinned_by: string }>(
+      `SELECT number, hash, path_name, pinned, pinned_by FROM pin_revisions
+       WHERE pin = ? AND number < ? ORDER BY number DESC LIMIT ?`,
+      ...[name, before, limit],
     )
     .toArray()
     .map((row) => ({
+      number: row.number,
       hash: row.hash,
       name: row.path_name,
       pinned: row.pinned,
       pinnedBy: row.pinned_by,
-      until: row.until ?? undefined,
     }));
 }
 
-/** Writes the rows of a pin; its revisions come the newest first. Call it in a transaction. */
-export function savePinRows(
-  c: CatalogContext,
-  name: string,
-  keep: Keep,
-  revisions: readonly KeptRevision[],
-): void {
+/** Sets the rule of a pin, whose object in the bucket is outdated then. */
+export function savePinRow(c: CatalogContext, name: string, keep: Keep): void {
   insert(
     c,
     "pins",
@@ -86,18 +97,30 @@ export function savePinRows(
     `ON CONFLICT (name) DO UPDATE SET keep_revisions = excluded.keep_revisions, keep_days = excluded.keep_days,
        is_written = 0`,
   );
-  deleteRevisions(c, name);
-  for (const [index, revision] of revisions.entries()) {
-    insert(c, "pin_revisions", {
-      pin: name,
-      number: revisions.length - index,
-      hash: revision.hash,
-      path_name: revision.name,
-      pinned: revision.pinned,
-      pinned_by: revision.pinnedBy,
-      until: revision.until ?? null,
-    });
-  }
+}
+
+export function addRevision(c: CatalogContext, pin: string, number: number, revision: Revision): void {
+  insert(c, "pin_revisions", {
+    ...{ pin, number, hash: revision.hash, path_name: revision.name },
+    ...{ pinned: revision.pinned, pinned_by: revision.pinnedBy },
+  });
+}
+
+/**
+ * Deletes the oldest revisions of a pin that are kept no longer, at most `limit`. Those that are kept stay numbered without
+ * a gap.
+ */
+export function dropRevisions(c: CatalogContext, pin: string, limit: number): void {
+  const oldest = c.sql
+    .exec<{ number: number; is_kept: number }>(
+      `SELECT number, ${KEPT("old", "?3")} AS is_kept FROM pin_revisions AS old WHERE pin = ?1 ORDER BY number LIMIT ?2`,
+      ...[pin, limit, c.now()],
+    )
+    .toArray();
+  const end = oldest.findIndex(({ is_kept }) => is_kept === 1);
+  const gone = (end < 0 ? oldest : oldest.slice(0, end)).at(-1);
+  if (gone === undefined) return;
+  c.sql.exec("DELETE FROM pin_revisions WHERE pin = ? AND number <= ?", pin, gone.number);
 }
 
 /** Records that the object in the bucket with this etag agrees with the rows. */
@@ -107,11 +130,11 @@ export function markPinWritten(c: CatalogContext, name: string, etag: string): v
 
 /** Removes the rows of a pin; false if there were none. Call it in a transaction. */
 export function deletePinRows(c: CatalogContext, name: string): boolean {
-  deleteRevisions(c, name);
+  forgetRevisions(c, name);
   return c.sql.exec("DELETE FROM pins WHERE name = ? RETURNING name", name).toArray().length > 0;
 }
 
-function deleteRevisions(c: CatalogContext, name: string): void {
+export function forgetRevisions(c: CatalogContext, name: string): void {
   c.sql.exec("DELETE FROM pin_revisions WHERE pin = ?", name);
 }
 
@@ -120,8 +143,7 @@ export function pinnedOf(c: CatalogContext, hashes: readonly string[]): Set<stri
   return new Set(
     c.sql
       .exec<{ hash: string }>(
-        `SELECT hash FROM pin_revisions
-         WHERE hash IN (SELECT value FROM json_each(?)) AND (until IS NULL OR until > ?)`,
+        `SELECT hash FROM pin_revisions AS pin WHERE hash IN (SELECT value FROM json_each(?1)) AND ${KEPT("pin", "?2")}`,
         JSON.stringify(hashes),
         c.now(),
       )
@@ -134,8 +156,8 @@ export function pinnedOf(c: CatalogContext, hashes: readonly string[]): Set<stri
 export function pinsNaming(c: CatalogContext, hashes: readonly string[], limit: number): string[] {
   return c.sql
     .exec<{ pin: string }>(
-      `SELECT DISTINCT pin FROM pin_revisions
-       WHERE hash IN (SELECT value FROM json_each(?)) AND (until IS NULL OR until > ?) ORDER BY pin LIMIT ?`,
+      `SELECT DISTINCT pin FROM pin_revisions AS revision
+       WHERE hash IN (SELECT value FROM json_each(?1)) AND ${KEPT("revision", "?2")} ORDER BY pin LIMIT ?3`,
       JSON.stringify(hashes),
       c.now(),
       limit,

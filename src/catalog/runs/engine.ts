@@ -2,6 +2,7 @@
 import type { CatalogContext } from "../context.ts";
 import { resolveExpired } from "../publish/resolve.ts";
 import { isRefusal } from "../refuse.ts";
+import { settlePublications } from "../rows/publications.ts";
 import { BLOCKED, type Job, type RunDefinition } from "./definition.ts";
 import { type Run, saveRun } from "./run.ts";
 
@@ -89,6 +90,7 @@ async function doSteps(c: CatalogContext, { definition, run, step }: Job): Promi
   try {
     await resolveExpired(c);
     while (run.finished === undefined && spent < SMALL_STEPS) {
+      settlePublications(c);
       run.steps++;
       const cost = await step(c);
       if (cost === BLOCKED) break;

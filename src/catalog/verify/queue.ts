@@ -3,6 +3,7 @@ import type { CatalogContext } from "../context.ts";
 import { nextExpiry, resolveNext } from "../publish/resolve.ts";
 import { purgingOnce } from "../purging-once.ts";
 import { deferNar, newestQueued, oldestQueued, type QueuedNar } from "../rows/nars.ts";
+import { settlePublications } from "../rows/publications.ts";
 import { type Progress, verifyNar } from "./verify.ts";
 
 /** Milliseconds from a push to the reading of its NAR. While a push goes on, reading would only slow it down. */
@@ -34,6 +35,7 @@ export function verifyQueued(context: CatalogContext): Promise<number | undefine
 }
 
 async function readQueued(c: CatalogContext): Promise<number | undefined> {
+  settlePublications(c);
   const oldest = oldestQueued(c);
   if (oldest === undefined) return undefined;
   const waited = c.now() - oldest;
@@ -42,6 +44,7 @@ async function readQueued(c: CatalogContext): Promise<number | undefined> {
   const failures = new Map<string, unknown>();
   let bytes = MAX_BYTES;
   for (let count = 0; count < MAX_NARS && bytes > 0; count++) {
+    settlePublications(c);
     const next = newestQueued(c);
     if (next === undefined) return undefined;
     if (failures.has(next.key)) throw failures.get(next.key);

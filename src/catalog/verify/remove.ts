@@ -7,10 +7,11 @@ import { executeDeletions, resolveKey } from "../publish/resolve.ts";
 import { deleteNarInfo } from "../remove/delete.ts";
 import { companionsOfNar } from "../rows/companions.ts";
 import { note } from "../rows/findings.ts";
-import { isNarBeingPublished, recordIntent } from "../rows/intents.ts";
+import { recordIntent } from "../rows/intents.ts";
 import { isNarReferred } from "../rows/nar-paths.ts";
 import { keepFactsOnly, lastUseOfNar } from "../rows/nars.ts";
 import { signedPath } from "../rows/paths.ts";
+import { isNarBeingPublished } from "../rows/publications.ts";
 import { isoTime } from "../times.ts";
 
 export interface FalsePath {

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { CatalogContext } from "../../../src/catalog/context.ts";
 import { announceNar, touchNar } from "../../../src/catalog/publish/announce-nar.ts";
 import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
-import { recordIntent } from "../../../src/catalog/rows/intents.ts";
+import { openPublication } from "../../../src/catalog/rows/publications.ts";
 import { meanwhile, watch } from "../../support/bucket.ts";
 import { keys } from "../../support/cache.ts";
 import { hashOf } from "../../support/closure.ts";
@@ -80,8 +80,7 @@ describe("a NAR that nothing refers to", () => {
     ["a pusher has asked for again", (path, c) => touchNar(c, path.narKey)],
     [
       "is being published",
-      (path, c) =>
-        recordIntent(c, { kind: "publish", key: hashOf(path), nars: [path.narKey], references: [] }),
+      (path, c) => openPublication(c, hashOf(path), { nars: [path.narKey], references: [] }),
     ],
   ])("is left alone that %s", async (_, care) => {
     const path = await testPath();

@@ -3,7 +3,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { CHECK } from "../../../src/catalog/check/check.ts";
-import { recordIntent } from "../../../src/catalog/rows/intents.ts";
+import { openPublication } from "../../../src/catalog/rows/publications.ts";
 import { requestRun } from "../../../src/catalog/runs/engine.ts";
 import { keys } from "../../support/cache.ts";
 import { baseNameOf, hashOf, publishClosure } from "../../support/closure.ts";
@@ -30,10 +30,10 @@ describe("a repair", () => {
     await env.BUCKET.delete(library.narKey);
     const report = await inCatalog(async (c) => {
       // Its process is alive: it holds the lock of its path.
-      const publication = { kind: "publish", key: "f".repeat(32), references: [hashOf(library)] } as const;
+      const hash = "f".repeat(32);
       let finish = () => {};
-      void c.locks.run(publication.key, () => new Promise<void>((resolve) => (finish = resolve)));
-      recordIntent(c, publication);
+      void c.locks.run(hash, () => new Promise<void>((resolve) => (finish = resolve)));
+      openPublication(c, hash, { nars: [], references: [hashOf(library)] });
       const report = await check(c, { repair: true });
       finish();
       return report;

@@ -4,6 +4,7 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
+import { settlePublications } from "../../../src/catalog/rows/publications.ts";
 import { tolerant } from "../../support/clients.ts";
 import { collectorsOf } from "../../support/collectors.ts";
 import { affectedBy, buildAt, closureOf, graphOf, graphShape, type NodeShape } from "../../support/graph.ts";
@@ -182,6 +183,7 @@ async function play(storage: DurableObjectStorage, script: Script): Promise<void
     await world.advance(HOUR);
     world.restart();
     await world.run([{ label: "recover", run: () => resolveExpired(world.context) }]);
+    settlePublications(world.context);
     await world.advance(30 * DAY);
     // After so long without a collection retention is counted anew.
     for (let time = 0; time < 4; time++) {
@@ -219,7 +221,8 @@ async function checkNothingDead(
   expect(keys.filter((key) => key.startsWith("nar/"))).toEqual([...nars].sort());
   const size = objects.filter(({ key }) => key.startsWith("nar/")).reduce((sum, { size }) => sum + size, 0);
   if (maxSize !== undefined && size > maxSize) expect(all).toEqual(kept);
-  for (const table of ["pending", "marks"]) expect(rows(storage, `SELECT * FROM ${table}`)).toEqual([]);
+  for (const table of ["pending", "publications", "marks"])
+    expect(rows(storage, `SELECT * FROM ${table}`)).toEqual([]);
   expect(rows(storage, "SELECT name FROM pins WHERE is_written = 0")).toEqual([]);
   const pins = rows<{ name: string }>(storage, "SELECT name FROM pins ORDER BY name");
   for (const { name } of pins) expect(keys).toContain(`pins/${name}`);

@@ -28,7 +28,7 @@ async function three(): Promise<TestPath[]> {
 
 function kept(name: string, days: number): Promise<string[]> {
   return inCatalog(
-    (c) => getPin(c, name).revisions.map(({ store_path }) => store_path.slice(44)),
+    (c) => getPin(c, name, { limit: 50 }).revisions.map(({ store_path }) => store_path.slice(44)),
     daysLater(days, {}),
   );
 }

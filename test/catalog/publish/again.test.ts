@@ -74,7 +74,7 @@ describe("a path that is here already", () => {
     expect(await served(path)).toBe(path.text + signatures(0, MAX_SIGNATURES));
     expect(await publishing(path.text + signatures(6000, 6000))).toMatchObject({ result: "unchanged" });
     expect(await served(path)).toBe(path.text + signatures(0, MAX_SIGNATURES));
-    expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
+    expect(await rowsOf("SELECT * FROM publications")).toEqual([]);
   });
 
   it("that is gone from the bucket comes back", async () => {

@@ -47,7 +47,7 @@ describe("a bucket that fails", () => {
     });
     expect(result).toMatchObject({ status: 503 });
     expect(waited).toHaveLength(4);
-    expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
+    expect(await rowsOf("SELECT * FROM publications")).toEqual([]);
   });
 
   it("while it is read leaves nothing behind", async () => {
@@ -56,7 +56,7 @@ describe("a bucket that fails", () => {
     expect((await publishing(path.text, failing(isInspection))).result).toMatchObject({
       status: 503,
     });
-    expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
+    expect(await rowsOf("SELECT * FROM publications")).toEqual([]);
   });
 
   it.each([
@@ -67,10 +67,10 @@ describe("a bucket that fails", () => {
     await storeNar(path);
     const { result } = await publishing(path.text, interference(isPut));
     expect(result).toMatchObject({ status: 503 });
-    expect(await rowsOf("SELECT kind, key FROM pending")).toEqual([{ kind: "publish", key: hashOf(path) }]);
+    expect(await rowsOf("SELECT hash FROM publications")).toEqual([{ hash: hashOf(path) }]);
     await recorded((c) => resolveExpired(c), {}, later());
     expect(await rowsOf("SELECT 'here' AS here FROM paths")).toEqual(expected.map((here) => ({ here })));
-    expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
+    expect(await rowsOf("SELECT * FROM publications")).toEqual([]);
     expect(await publishing(path.text)).toMatchObject({
       result: expected.length > 0 ? "unchanged" : "created",
     });
@@ -104,7 +104,7 @@ describe("a bucket that fails", () => {
     await publishing(one.text, failing(isPut));
     const broken = failing(({ key }) => key === one.key);
     expect(await publishing(two.text, broken)).toMatchObject({ result: "created" });
-    expect(await rowsOf("SELECT key FROM pending")).toEqual([{ key: hashOf(one) }]);
+    expect(await rowsOf("SELECT hash FROM publications")).toEqual([{ hash: hashOf(one) }]);
   });
 });
 

@@ -29,7 +29,7 @@ describe("a new path", () => {
       { hash: hashOf(path), nar: path.narKey, incomplete: 0, pushed_by: "PUSH_TOKEN" },
     ]);
     expect(await rowsOf("SELECT is_stored, released FROM nars")).toEqual([{ is_stored: 1, released: null }]);
-    expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
+    expect(await rowsOf("SELECT * FROM publications")).toEqual([]);
   });
 
   it("costs no more where its references are here, and may refer to itself", async () => {
@@ -69,7 +69,7 @@ describe("the NAR of a new path", () => {
     expect(result).toMatchObject({ message: expect.stringMatching(/; push the path again$/) });
     expect(billed).toEqual({ A: 0, B: 1 });
     expect(await served(path)).toBeUndefined();
-    expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
+    expect(await rowsOf("SELECT * FROM publications")).toEqual([]);
   });
 
   it("without a checksum is hashed by the bucket, once", async () => {
@@ -109,7 +109,7 @@ describe("the NAR of a new path", () => {
     const { result } = await publishing(formatNarInfo(Object.fromEntries(said) as unknown as NarInfo));
     expect(result).toMatchObject({ status, message: expect.stringContaining(`${narKey} ${reason}`) });
     expect(await env.BUCKET.head(key)).toBeNull();
-    expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
+    expect(await rowsOf("SELECT * FROM publications")).toEqual([]);
   });
 
   it("that was uploaded in parts keeps what has been found out of it", async () => {

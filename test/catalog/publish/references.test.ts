@@ -31,7 +31,7 @@ describe("references", () => {
     });
     expect(billed).toEqual({ A: 0, B: 8 });
     expect(await served(path)).toBeUndefined();
-    expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
+    expect(await rowsOf("SELECT * FROM publications")).toEqual([]);
   });
 
   it("are all that the refusal names: those that are here are not", async () => {

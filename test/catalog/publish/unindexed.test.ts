@@ -100,6 +100,6 @@ describe("a narinfo that only the bucket knows", () => {
       },
     });
     expect(result).toMatchObject({ status: 503 });
-    expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
+    expect(await rowsOf("SELECT * FROM publications")).toEqual([]);
   });
 });

@@ -3,7 +3,8 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { announceNar, touchNar } from "../../../src/catalog/publish/announce-nar.ts";
-import { factsOf, newestQueued, sweepableNars, unqueueNar } from "../../../src/catalog/rows/nars.ts";
+import { factsOf, newestQueued, unqueueNar } from "../../../src/catalog/rows/nars.ts";
+import { sweepableNars } from "../../../src/catalog/rows/released.ts";
 import { verifyQueued } from "../../../src/catalog/verify/queue.ts";
 import { largePath, withNarOf } from "../../support/lies.ts";
 import { captureLog } from "../../support/log.ts";
@@ -62,8 +63,7 @@ describe("the NAR of a false path, on which an honest pusher relies for another 
     expect(await env.BUCKET.head(lie.key)).toBeNull();
     expect(await env.BUCKET.head(honest.narKey)).not.toBeNull();
 
-    const swept = (ms: number) =>
-      inCatalog((c) => sweepableNars(c, c.now() - NAR_GRACE_MS, 10), later(ms));
+    const swept = (ms: number) => inCatalog((c) => sweepableNars(c, c.now() - NAR_GRACE_MS, 10), later(ms));
     expect(await swept(NAR_GRACE_MS)).toEqual([]);
     expect(await swept(2 * NAR_GRACE_MS)).toEqual([honest.narKey]);
     expect(await inCatalog((c) => pushAgain(c, honest))).toBe("created");
