@@ -169,7 +169,6 @@ CREATE TABLE paths (
 );
 CREATE INDEX paths_age ON paths (first_push, hash);
 CREATE INDEX paths_name ON paths (name, hash, deriver);
-CREATE INDEX paths_wanted ON paths (wanted, hash);
 
 CREATE TABLE refs (
   referrer TEXT NOT NULL,

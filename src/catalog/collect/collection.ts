@@ -12,6 +12,20 @@ export interface Place {
   readonly hash: string;
 }
 
+/** How far all paths and NARs have been looked at. */
+export interface Surveyed {
+  /** The number of the last row of `paths`; null: all of them. */
+  paths: number | null;
+  /** The key of the last NAR; null: all of them. */
+  nars: string | null;
+  /** The same as `paths`, for the oldest; null while the cursor passes those that have been found. */
+  oldest: number | null;
+  /** The oldest paths after the cursor, in their order. */
+  readonly found: Place[];
+  /** Whether there are no others. */
+  isAllFound: boolean;
+}
+
 /** Times are milliseconds since the epoch. */
 export interface Collection {
   readonly dryRun: boolean;
@@ -24,11 +38,14 @@ export interface Collection {
   readonly expiredBefore: number;
   /** While the cache is too large, the oldest paths, if last used before this, cease to be roots. */
   readonly droppableBefore: number;
-  /** Totals when the collection began; the bytes of each NAR in the bucket count once. Null: not counted yet. */
-  before: Amount | null;
+  /** Totals, as far as they have been counted; the bytes of each NAR in the bucket count once. */
+  readonly before: { paths: number; bytes: number };
+  /** The last use of all, as far as has been looked. */
+  newest: number | null;
+  readonly surveyed: Surveyed;
   /** Paths up to here are roots only if they are pinned. */
   cursor: Place;
-  /** The cursor has passed all expired paths; from here on it moves because of `max_size_gb`. */
+  /** All expired paths have been passed; from here on the cursor moves because of `max_size_gb`. */
   isBySize: boolean;
   roots: number;
   /** Paths that no root keeps alive, how many of them because of their age, and how many because of the size. */
@@ -48,7 +65,7 @@ export interface Collection {
 
 export type GcRun = Run<"gc", Collection>;
 
-export const GC_RECORD = runRecord<"gc", Collection>("gc", 1, clearMarks);
+export const GC_RECORD = runRecord<"gc", Collection>("gc", 2, clearMarks);
 
 export interface Rules {
   readonly retentionDays: number | null;

@@ -1,22 +1,23 @@
-// The first phase of a collection: marks the paths that no root keeps alive. It walks paths from least recently used.
-// A path behind the cursor is a root only if pinned, and dies when it has no live referrer. Only dead paths and their
-// references are marked, so the work grows with the number of removed paths. Store paths have no reference cycles.
+// The first phase of a collection: marks the paths that no root keeps alive. A path behind the cursor, which is a place in
+// the order of last use, is a root only if pinned, and dies when it has no live referrer. Only dead paths and their
+// references are marked, so the rows written grow with the number of removed paths. Store paths have no reference cycles.
 //
 // Marks only propose: the sweep checks each path again before it deletes.
 import type { CatalogContext } from "../context.ts";
 import { referencesIn } from "../rows/references.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
+import { isoTime } from "../times.ts";
 import { type Collection, type GcRun, STEP_COST } from "./collection.ts";
 import { finish, stop } from "./end.ts";
-import { countRoots, UNPINNED } from "./roots.ts";
+import { UNPINNED } from "./roots.ts";
 import { safetyStop } from "./safety-stop.ts";
-import { countAll, oldestDead } from "./totals.ts";
+import { countNars, nextOldest, surveyPaths } from "./survey.ts";
 
-/** Paths per statement that the cursor passes, or that are expanded. */
+/** Paths that are expanded together. */
 const BATCH = 500;
 /** References of the paths that are expanded together. */
 const MAX_REFERENCES = 20_000;
-/** Paths of one step. */
+/** Rows of paths of one step. */
 const STEP = 2000;
 /** Dead paths that a report names. */
 const MAX_NAMED = 100;
@@ -24,14 +25,17 @@ const MAX_NAMED = 100;
 export async function mark(c: CatalogContext, run: GcRun): Promise<number> {
   const collection = run.state;
   c.transaction(() => {
-    collection.before ??= countAll(c);
     for (let done = 0; done < STEP; ) {
-      const paths = expand(c, collection) || passExpired(c, collection) || passOldest(c, collection);
-      if (paths === 0) {
+      const rows =
+        expand(c, collection) ||
+        passExpired(c, collection) ||
+        countNars(c, collection) ||
+        passOldest(c, collection);
+      if (rows === 0) {
         endMarking(c, run);
         return;
       }
-      done += paths;
+      done += rows;
     }
     run.failures = 0;
     saveRun(c, run);
@@ -39,35 +43,30 @@ export async function mark(c: CatalogContext, run: GcRun): Promise<number> {
   return STEP_COST;
 }
 
-/** Moves the cursor over expired paths. Returns how many; 0 if none are left. */
+/** Passes the expired among the next paths. Returns how many it has looked at; 0 if none are left. */
 function passExpired(c: CatalogContext, collection: Collection): number {
-  return collection.isBySize ? 0 : pass(c, collection, collection.expiredBefore, BATCH);
+  const { count, expired } = surveyPaths(c, collection);
+  if (expired.length > 0) pass(c, collection, expired);
+  return count;
 }
 
-/** Moves the cursor over the oldest path while the cache is too large. */
+/** Moves the cursor over the oldest path while the cache is too large. Returns about how many it has looked at. */
 function passOldest(c: CatalogContext, collection: Collection): number {
-  const { before, dead, rules, droppableBefore } = collection;
+  const { before, dead, rules } = collection;
   collection.isBySize = true;
-  const alive = (before?.bytes ?? 0) - dead.bytes;
+  const alive = before.bytes - dead.bytes;
   if (rules.maxSizeBytes === null || alive <= rules.maxSizeBytes) return 0;
-  return pass(c, collection, droppableBefore, 1);
+  const { count, oldest } = nextOldest(c, collection);
+  if (oldest !== undefined) {
+    collection.cursor = oldest;
+    pass(c, collection, [oldest.hash]);
+  }
+  return count;
 }
 
-/** Moves the cursor over at most `limit` paths last used before `end`; those without live referrers or pins die. */
-function pass(c: CatalogContext, collection: Collection, end: number, limit: number): number {
-  const { cursor } = collection;
-  const batch = c.sql
-    .exec<{ wanted: number; hash: string }>(
-      "SELECT wanted, hash FROM paths WHERE (wanted, hash) > (?, ?) AND wanted < ? ORDER BY wanted, hash LIMIT ?",
-      cursor.lastUsed,
-      cursor.hash,
-      end,
-      limit,
-    )
-    .toArray();
-  const last = batch.at(-1);
-  if (last === undefined) return 0;
-  const hashes = JSON.stringify(batch.map(({ hash }) => hash));
+/** These paths are behind the cursor: those without live referrers or pins die. */
+function pass(c: CatalogContext, collection: Collection, passed: readonly string[]): void {
+  const hashes = JSON.stringify(passed);
   c.sql.exec(
     `INSERT OR IGNORE INTO marks (key, living, level, state) SELECT value, 0, 0, 'fresh' FROM json_each(?1)
      WHERE NOT EXISTS (SELECT 1 FROM refs WHERE reference = value) AND ${UNPINNED("value", "?2")}`,
@@ -80,8 +79,14 @@ function pass(c: CatalogContext, collection: Collection, end: number, limit: num
     hashes,
     c.now(),
   );
-  collection.cursor = { lastUsed: last.wanted, hash: last.hash };
-  return batch.length;
+  const { unpinned } = c.sql
+    .exec<{ unpinned: number }>(
+      `SELECT count(*) AS unpinned FROM json_each(?1) WHERE ${UNPINNED("value", "?2")}`,
+      hashes,
+      c.now(),
+    )
+    .one();
+  collection.roots -= unpinned;
 }
 
 /** Expands dead paths: counts down the live referrers of their references. Returns how many; 0 if none are left. */
@@ -108,6 +113,7 @@ function expand(c: CatalogContext, collection: Collection): number {
       c.now(),
     );
   }
+  nameOldest(c, collection, paths);
   dead.paths += paths.length;
   if (collection.isBySize) dead.too_large += paths.length;
   else dead.expired += paths.length;
@@ -117,9 +123,24 @@ function expand(c: CatalogContext, collection: Collection): number {
 interface Fresh extends Record<string, SqlStorageValue> {
   key: string;
   level: number;
-  /** Null where the path has been deleted meanwhile. */
+  /** These are null where the path has been deleted meanwhile. */
+  name: string | null;
+  wanted: number | null;
   nar: string | null;
   narinfo: string | null;
+}
+
+/** Keeps the names of the oldest for the report. */
+function nameOldest(c: CatalogContext, collection: Collection, paths: readonly Fresh[]): void {
+  const named = paths.flatMap(({ key, name, wanted }) =>
+    name === null || wanted === null
+      ? []
+      : [{ store_path: `${c.config.storeDir}/${key}-${name}`, last_used: isoTime(wanted) }],
+  );
+  const order = (path: Collection["oldest"][number]) => `${path.last_used} ${path.store_path}`;
+  collection.oldest = [...collection.oldest, ...named]
+    .sort((a, b) => (order(a) < order(b) ? -1 : 1))
+    .slice(0, MAX_NAMED);
 }
 
 /** Dead paths that are to be expanded, together with {@link MAX_REFERENCES} references or one more path. */
@@ -127,7 +148,7 @@ function nextFresh(c: CatalogContext): Fresh[] {
   const paths: Fresh[] = [];
   let references = 0;
   const rows = c.sql.exec<Fresh>(
-    `SELECT key, level, nar, narinfo FROM (SELECT key, level FROM marks WHERE state = 'fresh' LIMIT ?)
+    `SELECT key, level, name, wanted, nar, narinfo FROM (SELECT key, level FROM marks WHERE state = 'fresh' LIMIT ?)
      LEFT JOIN paths ON hash = key`,
     BATCH,
   );
@@ -208,8 +229,6 @@ function loseNars(c: CatalogContext, paths: readonly Fresh[]): number {
 
 function endMarking(c: CatalogContext, run: GcRun): void {
   const collection = run.state;
-  collection.roots = countRoots(c, collection);
-  collection.oldest = oldestDead(c, MAX_NAMED);
   const reason = safetyStop(c, collection);
   if (reason !== undefined && (collection.dryRun || !collection.force)) {
     stop(c, run, reason);

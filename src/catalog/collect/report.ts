@@ -11,7 +11,7 @@ const MAX_NAMED = 20;
 
 export function gcReport(c: CatalogContext, run: GcRun): GcReport {
   const { dryRun, force, rules, dead, roots, oldest, removed, spared, uploads, spent, stopped } = run.state;
-  const before = run.state.before ?? { paths: 0, bytes: 0 };
+  const { before } = run.state;
   const { pins } = c.sql.exec<{ pins: number }>("SELECT count(*) AS pins FROM pins").one();
   return {
     ...progress(run),

@@ -14,6 +14,8 @@ import { GC_RECORD, type GcRun, rulesOf } from "./collection.ts";
 import { stop } from "./end.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
+/** After the hash part of every path. */
+const LAST = "~";
 /**
  * Milliseconds after a collection for which its `since` holds. The cron starts one a day while there are rules, so a
  * longer gap may be a time without rules, in which last use was not recorded. Two failed crons are tolerated; after
@@ -59,15 +61,19 @@ function start(c: CatalogContext, dryRun: boolean, force: boolean): GcRun {
     return since === null || since > time ? 0 : time;
   };
   const { retentionDays, maxSizeBytes, graceMs } = c.config;
+  const expiredBefore = retentionDays === undefined ? 0 : before(retentionMs(c.config));
   const run = GC_RECORD.start(c, {
     dryRun,
     force,
     rules: rulesOf(c),
     since,
-    expiredBefore: retentionDays === undefined ? 0 : before(retentionMs(c.config)),
+    expiredBefore,
     droppableBefore: maxSizeBytes === undefined ? 0 : before(graceMs),
-    before: null,
-    cursor: { lastUsed: Number.MIN_SAFE_INTEGER, hash: "" },
+    before: { paths: 0, bytes: 0 },
+    newest: null,
+    surveyed: { paths: 0, nars: "", oldest: null, found: [], isAllFound: false },
+    // All that have expired are behind it.
+    cursor: { lastUsed: expiredBefore - 1, hash: LAST },
     isBySize: false,
     roots: 0,
     dead: { paths: 0, bytes: 0, expired: 0, too_large: 0 },

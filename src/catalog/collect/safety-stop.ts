@@ -7,18 +7,13 @@ const DAY_MS = 24 * 3600 * 1000;
 
 /** The probable mistake, and how to continue anyway; `undefined` if no more than half would be removed. */
 export function safetyStop(c: CatalogContext, collection: Collection): string | undefined {
-  const { dead } = collection;
-  const before = collection.before ?? { paths: 0, bytes: 0 };
+  const { dead, before } = collection;
   if (dead.paths * 2 <= before.paths && dead.bytes * 2 <= before.bytes) return undefined;
   return `${dead.paths} of ${before.paths} paths, ${dead.bytes} of ${before.bytes} bytes would go, more than half of the cache; ${causeOf(c, collection)} If so, POST /api/v1/gc with {"force": true}`;
 }
 
-function causeOf(c: CatalogContext, { dead, rules, expiredBefore }: Collection): string {
-  const { newest, pins } = c.sql
-    .exec<{ newest: number | null; pins: number }>(
-      "SELECT (SELECT max(wanted) FROM paths) AS newest, (SELECT count(*) FROM pins) AS pins",
-    )
-    .one();
+function causeOf(c: CatalogContext, { dead, rules, expiredBefore, newest }: Collection): string {
+  const { pins } = c.sql.exec<{ pins: number }>("SELECT count(*) AS pins FROM pins").one();
   if (newest !== null && newest < expiredBefore) {
     const quietDays = Math.floor((c.now() - newest) / DAY_MS);
     const unpinned = pins === 0 ? "nothing is pinned, and " : "";

@@ -143,8 +143,6 @@ async function attempt(
 ): Promise<Unpacked> {
   if (attemptsOf(c, key) >= MAX_ATTEMPTS) {
     await body.cancel();
-    // A deep check tries again.
-    endAttempt(c, key);
     return { content: { kind: "unverifiable", reason: NEVER_ENDS } };
   }
   beginAttempt(c, key);
@@ -155,8 +153,9 @@ async function attempt(
         pause: async () => void (await c.wait(c.isBusy() ? BUSY_PAUSE_MS : 0)),
       }),
     );
-  } finally {
-    // A reading that the platform kills does not come here.
+  } catch (error) {
+    // A reading that the platform kills does not come here. One that succeeds ends when its facts are saved.
     endAttempt(c, key);
+    throw error;
   }
 }

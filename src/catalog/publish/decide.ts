@@ -192,6 +192,8 @@ async function missingReferences(
   info: NarInfo,
   publication: Publication,
 ): Promise<string[]> {
+  // One look at each reference, where all are here: rows read are billed and limited, too.
+  if (missingNames(c, info).length === 0) return [];
   const unknown = missingPaths(c, referenceHashes(info));
   if (unknown.length === 0) return missingNames(c, info);
   await earlierPublications(c, publication, unknown);

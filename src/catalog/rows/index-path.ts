@@ -28,7 +28,7 @@ export function indexPublication(c: CatalogContext, path: IndexedPath): Publishe
 }
 
 function saveNar(c: CatalogContext, { info }: IndexedPath, nar: PublishedNar): void {
-  savePublishedNar(c, nar);
+  savePublishedNar(c, nar, info.storePath.hash);
   linkPath(c, nar.key, info.storePath.hash);
   if (nar.isQueued) c.wakeForVerification();
 }

@@ -9,7 +9,7 @@ export const NAR_PATHS = [
   { table: "further_paths", nar: "further_paths.nar", hash: "further_paths.hash" },
 ] as const;
 
-/** A path has a NAR, whose row is there. */
+/** Notes the path of a NAR, whose row is there and names one. */
 export function linkPath(c: CatalogContext, nar: string, hash: string): void {
   const path = pathOf(c, nar);
   if (path === hash) return;

@@ -28,8 +28,8 @@ export function isNewNar(c: CatalogContext, key: string): boolean {
   );
 }
 
-/** A path has this NAR, which is therefore in the bucket. */
-export function savePublishedNar(c: CatalogContext, nar: PublishedNar): void {
+/** A path (its hash part) has this NAR, which is therefore in the bucket. */
+export function savePublishedNar(c: CatalogContext, nar: PublishedNar, path: string): void {
   const { key, size, sha256, uploaded, known, isQueued = false } = nar;
   insert(
     c,
@@ -38,13 +38,15 @@ export function savePublishedNar(c: CatalogContext, nar: PublishedNar): void {
       ...{ key, size, sha256, is_stored: 1, uploaded, seen: uploaded, released: null },
       ...factColumns(known && mergeFacts(factsOf(c, key), known)),
       queued: isQueued ? c.now() : null,
+      path,
     },
     `ON CONFLICT (key) DO UPDATE SET size = coalesce(nullif(excluded.size, 0), size),
        sha256 = coalesce(excluded.sha256, sha256), is_stored = 1, released = NULL,
        facts = coalesce(excluded.facts, facts), facts_etag = coalesce(excluded.facts_etag, facts_etag),
        content = coalesce(excluded.content, content),
-       queued = CASE WHEN excluded.queued IS NULL THEN queued WHEN queued IS NULL THEN excluded.queued ELSE queued + 1 END
-     WHERE is_stored = 0 OR released IS NOT NULL OR excluded.queued IS NOT NULL OR excluded.facts IS NOT NULL
+       queued = CASE WHEN excluded.queued IS NULL THEN queued WHEN queued IS NULL THEN excluded.queued ELSE queued + 1 END,
+       path = coalesce(path, excluded.path)
+     WHERE is_stored = 0 OR path IS NULL OR released IS NOT NULL OR excluded.queued IS NOT NULL OR excluded.facts IS NOT NULL
        OR excluded.size NOT IN (0, size) OR excluded.sha256 IS NOT coalesce(sha256, excluded.sha256)`,
   );
 }
@@ -127,10 +129,11 @@ export function factsOf(c: CatalogContext, key: string): KnownFacts | undefined 
   return row && { facts: JSON.parse(row.facts) as Facts, etag: row.etag };
 }
 
+/** What a reading has found, which ends with it. */
 export function saveFacts(c: CatalogContext, key: string, known: KnownFacts): void {
   const { facts, facts_etag, content } = factColumns(known);
   c.sql.exec(
-    "UPDATE nars SET facts = ?, facts_etag = ?, content = ? WHERE key = ?",
+    "UPDATE nars SET facts = ?, facts_etag = ?, content = ?, attempts = 0 WHERE key = ?",
     ...[facts, facts_etag, content, key],
   );
 }

@@ -38,11 +38,12 @@ function load(c: CatalogContext, publications: Map<number, Publication>): void {
     "SELECT sequence, hash, nars, refs, begun FROM publications ORDER BY sequence",
   );
   const all = rows.toArray();
+  const byHash = Map.groupBy(all, ({ hash }) => hash);
   for (const { sequence, hash, nars: listed, refs, begun } of all) {
     if (publications.has(sequence)) continue;
     const nars: string[] = JSON.parse(listed);
     const nar = narOf(c, hash);
-    const isOnly = all.every((row) => row.hash !== hash || row.sequence === sequence);
+    const isOnly = byHash.get(hash)?.length === 1;
     const isWritten = nar !== undefined && nars.includes(nar) && !isLinked(c, nar, hash);
     const state = isOnly && isWritten ? "ended" : "left";
     publications.set(sequence, { sequence, hash, nars, references: JSON.parse(refs), begun, state });
@@ -136,11 +137,8 @@ export function settle(c: CatalogContext, { hash, nars, nar }: Publication): voi
   if (row === undefined || !nars.includes(row.nar) || isLinked(c, row.nar, hash)) return;
   const known = nar?.key === row.nar ? nar : undefined;
   const isQueued = known?.isQueued ?? c.config.verify !== "off";
-  savePublishedNar(c, {
-    ...{ key: row.nar, size: row.file_size, sha256: null, uploaded: row.last_push },
-    ...known,
-    isQueued,
-  });
+  const base = { key: row.nar, size: row.file_size, sha256: null, uploaded: row.last_push };
+  savePublishedNar(c, { ...base, ...known, isQueued }, hash);
   linkPath(c, row.nar, hash);
   if (isQueued) c.wakeForVerification();
 }

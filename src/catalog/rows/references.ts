@@ -4,6 +4,9 @@ import type { Closure } from "../../contract/paths.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 
+/** References in one statement, which takes 100 values on this platform. */
+const BATCH = 50;
+
 /** Hash parts of a narinfo's references without the path itself. */
 export function referenceHashes(info: NarInfo): string[] {
   return [...new Set(info.references.map((reference) => reference.slice(0, 32)))].filter(
@@ -28,11 +31,16 @@ export function saveReferences(
   const now = new Set(references);
   const gone = earlier.filter((reference) => !now.has(reference));
   if (gone.length > 0) forgetReferences(c, hash, gone);
-  c.sql.exec(
-    "INSERT INTO refs (referrer, reference) SELECT ?, value FROM json_each(?) WHERE true ON CONFLICT DO NOTHING",
-    hash,
-    JSON.stringify(references),
-  );
+  const known = new Set(earlier);
+  const added = references.filter((reference) => !known.has(reference));
+  for (let at = 0; at < added.length; at += BATCH) {
+    const some = added.slice(at, at + BATCH);
+    // Not by json_each, each of whose values counts as a row that is read.
+    c.sql.exec(
+      `INSERT INTO refs (reference, referrer) VALUES ${some.map(() => "(?, ?)").join(", ")} ON CONFLICT DO NOTHING`,
+      ...some.flatMap((reference) => [reference, hash]),
+    );
+  }
 }
 
 export function forgetReferences(c: CatalogContext, hash: string, references: readonly string[]): void {
