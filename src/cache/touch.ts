@@ -24,9 +24,9 @@ export const touchPath: Touch = async ({ catalog, config, isPusher, path }) => {
 export const touchNar: Touch = async ({ catalog, isPusher, path }, { uploaded }) =>
   !(await isPusher()) || recorded(catalog((c) => c.touchNar(path, uploaded.getTime())));
 
-/** A read must not fail because the catalog is down. */
+/** A read must not fail because the catalog is down: then the object is looked for again. */
 async function recorded(work: Promise<boolean>): Promise<boolean> {
-  let isHere = true;
+  let isHere = false;
   await logFailure(
     "a pusher's read was not recorded",
     work.then((result) => {

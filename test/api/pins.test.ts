@@ -28,7 +28,7 @@ describe("a pin", () => {
     expect(await ask<Pin>(cache, "GET", "/pins/web-1.prod")).toEqual({
       name: "web-1.prod",
       store_path: storePath,
-      keep_revisions: null,
+      keep_revisions: 100,
       keep_days: null,
       revisions: [
         { store_path: storePath, pinned: expect.any(String), pinned_by: "PUSH_TOKEN", until: null },

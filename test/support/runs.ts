@@ -36,7 +36,10 @@ export function catalog() {
 
 /** As if the alarm that a push sets for its verification had gone off. */
 export async function forgetAlarm(): Promise<void> {
-  await runInDurableObject(catalog(), (_, { storage }) => storage.deleteAlarm());
+  await inCatalog((c, { storage }) => {
+    settlePublications(c);
+    return storage.deleteAlarm();
+  });
   await evictDurableObject(catalog());
 }
 
