@@ -1,6 +1,6 @@
-// `npm run cost`: monthly costs of three typical users, from the operations of each request (counted by
-// test/cache/operations.test.ts) and Cloudflare's prices. Nothing is assumed to be answered by the cache in front,
-// which costs nothing.
+// `npm run cost`: monthly costs of three typical users, and how many pushes a day the free plan allows, from the
+// operations of each request (counted by test/cache/operations.test.ts and test/catalog/publish/cost.test.ts) and
+// Cloudflare's prices. Nothing is assumed to be answered by the cache in front, which costs nothing.
 import { formatTable } from "./table.ts";
 
 /** Billed units. Storage is in GB and month, the rest in numbers. */
@@ -11,6 +11,7 @@ const ITEMS = {
   classB: "R2 class B",
   storage: "R2 storage, GB",
   calls: "Durable Object requests",
+  rowsRead: "Durable Object rows read",
   rowsWritten: "Durable Object rows written",
   catalog: "Durable Object storage, GB",
 } as const;
@@ -37,29 +38,44 @@ const PRICES: Readonly<Record<Item, Price>> = {
   classB: { included: 10 * MILLION, dollars: 0.36, per: MILLION },
   storage: { included: 10, dollars: 0.015, per: 1 },
   calls: { included: 1 * MILLION, dollars: 0.15, per: MILLION },
+  rowsRead: { included: 25_000 * MILLION, dollars: 0.001, per: MILLION },
   rowsWritten: { included: 50 * MILLION, dollars: 1, per: MILLION },
   catalog: { included: 5, dollars: 0.2, per: 1 },
 };
 /** The free plan's allowances: per day, except storage. R2's allowances are the same on both plans. */
-const FREE: Readonly<Partial<Record<Item, number>>> = {
+const FREE = {
   requests: 100_000,
   calls: 100_000,
+  rowsRead: 5 * MILLION,
   rowsWritten: 100_000,
   catalog: 5,
-};
+} as const satisfies Partial<Record<Item, number>>;
 const DAYS = 30;
+/** GB-seconds of Durable Objects in a day of the free plan, and those of one that never sleeps: 128 MB. */
+const FREE_DURATION = 13_000;
+const DURATION_OF_A_DAY = 0.125 * 24 * 3600;
 
 /** The actions of a client, and their cost. */
-type Deed = Readonly<Pick<Amounts, "requests" | "classA" | "classB" | "calls" | "rowsWritten">>;
+type Deed = Readonly<Pick<Amounts, "requests" | "classA" | "classB" | "calls" | "rowsRead" | "rowsWritten">>;
 const REFERENCES = 5;
 const DEEDS = {
   /** GET narinfo: 404. */
-  miss: { requests: 1, classA: 0, classB: 1, calls: 0, rowsWritten: 0 },
+  miss: { requests: 1, classA: 0, classB: 1, calls: 0, rowsRead: 0, rowsWritten: 0 },
   /** GET narinfo and GET NAR. */
-  pull: { requests: 2, classA: 0, classB: 2, calls: 0, rowsWritten: 0 },
-  /** GET narinfo, HEAD NAR, PUT NAR, PUT narinfo. Rows: test/catalog/push-cost.test.ts. */
-  push: { requests: 4, classA: 2, classB: 4, calls: 3, rowsWritten: 10 + 2 * REFERENCES },
+  pull: { requests: 2, classA: 0, classB: 2, calls: 0, rowsRead: 0, rowsWritten: 0 },
+  /** GET narinfo and HEAD NAR, which find nothing, PUT NAR, PUT narinfo. */
+  push: {
+    requests: 4,
+    classA: 2,
+    classB: 4,
+    calls: 2,
+    rowsRead: 20 + 2 * REFERENCES,
+    rowsWritten: 6 + REFERENCES,
+  },
+  /** The alarm after a push of one path: its setting, its call, the NAR's row, and the reading of the NAR. */
+  afterwards: { requests: 0, classA: 0, classB: 1, calls: 1, rowsRead: 50, rowsWritten: 1 + 3 + 3 },
 } as const satisfies Record<string, Deed>;
+const EACH_PUSH: readonly Deed[] = [DEEDS.push, DEEDS.afterwards];
 
 /** A guess above what is likely: the Worker's own code takes some 0.01 ms of a read (`npm run bench:handler`). */
 const CPU_MS_PER_REQUEST = 1;
@@ -69,7 +85,7 @@ const CATALOG_BYTES_PER_PATH = 2_600;
 interface User {
   readonly name: string;
   /** In a month. */
-  readonly deeds: Readonly<Record<keyof typeof DEEDS, number>>;
+  readonly deeds: Readonly<Record<"miss" | "pull" | "push", number>>;
   /** GB, on average over the month. */
   readonly storage: number;
   /** Paths that are kept. */
@@ -101,9 +117,10 @@ const USERS: readonly User[] = [
 ];
 
 function amountsOf({ deeds, storage, paths }: User): Amounts {
+  const numbers = { ...deeds, afterwards: deeds.push };
   const sum = (item: keyof Deed) =>
     Object.entries(DEEDS).reduce(
-      (total, [name, deed]) => total + deeds[name as keyof typeof DEEDS] * deed[item],
+      (total, [name, deed]) => total + numbers[name as keyof typeof DEEDS] * deed[item],
       0,
     );
   const requests = sum("requests");
@@ -114,6 +131,7 @@ function amountsOf({ deeds, storage, paths }: User): Amounts {
     classB: sum("classB"),
     storage,
     calls: sum("calls"),
+    rowsRead: sum("rowsRead"),
     rowsWritten: sum("rowsWritten"),
     catalog: (paths * CATALOG_BYTES_PER_PATH) / 1e9,
   };
@@ -140,17 +158,54 @@ const items = Object.keys(ITEMS) as Item[];
 
 const deedRows = Object.entries(DEEDS).map(([name, deed]) => [name, ...Object.values(deed).map(String)]);
 console.log(
-  formatTable(["each", "requests", "class A", "class B", "catalog calls", "rows written"], deedRows),
+  formatTable(
+    ["each", "requests", "class A", "class B", "catalog calls", "rows read", "rows written"],
+    deedRows,
+  ),
 );
 console.log();
 
-const userHead = ["a month", ...Object.keys(DEEDS), "GB stored", "paths kept"];
+/** Pushes a day until the free plan's allowance of each item is used up. */
+function freePushes(): { readonly name: string; readonly each: number; readonly allowed: number }[] {
+  const allowances: Partial<Record<keyof Deed, number>> = {
+    requests: FREE.requests,
+    calls: FREE.calls,
+    rowsRead: FREE.rowsRead,
+    rowsWritten: FREE.rowsWritten,
+    classA: PRICES.classA.included / DAYS,
+    classB: PRICES.classB.included / DAYS,
+  };
+  return Object.entries(allowances).map(([item, allowed]) => {
+    const each = EACH_PUSH.reduce((sum, deed) => sum + deed[item as keyof Deed], 0);
+    return { name: ITEMS[item as keyof Deed], each, allowed };
+  });
+}
+
+const limits = freePushes();
+console.log(
+  formatTable(
+    ["free plan, pushes alone", "a day", "each push", "pushes a day"],
+    limits.map(({ name, each, allowed }) => [
+      name,
+      number(Math.floor(allowed)),
+      String(each),
+      number(Math.floor(allowed / each)),
+    ]),
+  ),
+);
+const bound = Math.min(...limits.map(({ allowed, each }) => Math.floor(allowed / each)));
+console.log(
+  `\nAt most ${number(bound)} new paths a day. One object that never sleeps takes ${number(DURATION_OF_A_DAY)} of the ${number(FREE_DURATION)} GB-s a day.\n`,
+);
+
+const DEED_NAMES = ["miss", "pull", "push"] as const;
+const userHead = ["a month", ...DEED_NAMES, "GB stored", "paths kept"];
 console.log(
   formatTable(
     userHead,
     USERS.map(({ name, deeds, storage, paths }) => [
       name,
-      ...Object.keys(DEEDS).map((deed) => number(deeds[deed as keyof typeof DEEDS])),
+      ...DEED_NAMES.map((deed) => number(deeds[deed])),
       number(storage),
       number(paths),
     ]),

@@ -11,8 +11,9 @@ export interface PublishedNar {
   readonly uploaded: number;
   /** What has just been found out of its content. */
   readonly known?: KnownFacts;
-  /** Whether its content is still to be read. */
+  /** Whether its content is still to be read, and since when it waits (milliseconds since the epoch; now if absent). */
   readonly isQueued?: boolean;
+  readonly queuedAt?: number;
 }
 
 export interface Publication {

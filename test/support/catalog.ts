@@ -4,7 +4,6 @@ import type { CatalogContext } from "../../src/catalog/context.ts";
 import { publish } from "../../src/catalog/publish/publish.ts";
 import { Refused } from "../../src/catalog/refuse.ts";
 import { deletePath } from "../../src/catalog/remove/delete.ts";
-import { settlePublications } from "../../src/catalog/rows/publications.ts";
 import { httpErrorOf } from "../../src/catalog-refusals.ts";
 import type { Deleted } from "../../src/contract/paths.ts";
 import { HttpError } from "../../src/http/errors.ts";
@@ -108,8 +107,5 @@ export function rowsOf<T extends Record<string, SqlStorageValue>>(
   query: string,
   ...bindings: string[]
 ): Promise<T[]> {
-  return inCatalog((c) => {
-    settlePublications(c);
-    return c.sql.exec<T>(query, ...bindings).toArray();
-  });
+  return inCatalog(({ sql }) => sql.exec<T>(query, ...bindings).toArray());
 }

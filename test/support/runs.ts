@@ -36,15 +36,26 @@ export function catalog() {
 
 /** As if the alarm that a push sets for its verification had gone off. */
 export async function forgetAlarm(): Promise<void> {
-  await inCatalog((c, { storage }) => {
-    settlePublications(c);
-    return storage.deleteAlarm();
-  });
+  await inCatalog((_, { storage }) => storage.deleteAlarm());
   await evictDurableObject(catalog());
 }
 
-/** Runs something inside the catalog's own object, over the real bucket unless `changes` say otherwise. */
+/**
+ * Runs something inside the catalog's own object, over the real bucket unless `changes` say otherwise, and as if the alarm
+ * had settled all pushes before.
+ */
 export function inCatalog<T>(
+  run: (c: CatalogContext, state: DurableObjectState) => T,
+  changes: Partial<CatalogContext> = {},
+): Promise<T> {
+  return inUnsettled((c, state) => {
+    settlePublications(c);
+    return run(c, state);
+  }, changes);
+}
+
+/** The same, before that alarm. */
+export function inUnsettled<T>(
   run: (c: CatalogContext, state: DurableObjectState) => T,
   changes: Partial<CatalogContext> = {},
 ): Promise<T> {
@@ -116,9 +127,7 @@ export function namesOf(report: CheckReport): Partial<Record<FindingKind, string
 }
 
 /** Everything that the catalog knows of the bucket. What it knows of pushers only, it may forget. */
-export function rows(c: CatalogContext) {
-  settlePublications(c);
-  const { sql } = c;
+export function rows({ sql }: CatalogContext) {
   return {
     paths: sql.exec("SELECT * FROM paths ORDER BY hash").toArray(),
     refs: sql.exec("SELECT * FROM refs ORDER BY referrer, reference").toArray(),

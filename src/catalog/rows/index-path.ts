@@ -22,7 +22,7 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
  */
 export function indexPublication(c: CatalogContext, path: IndexedPath): PublishedNar | undefined {
   const nar = writePath(c, path);
-  if (isNewNar(c, nar.key)) return nar;
+  if (isNewNar(c, nar.key)) return { ...nar, queuedAt: c.now() };
   saveNar(c, path, nar);
   return undefined;
 }

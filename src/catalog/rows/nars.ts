@@ -30,14 +30,14 @@ export function isNewNar(c: CatalogContext, key: string): boolean {
 
 /** A path (its hash part) has this NAR, which is therefore in the bucket. */
 export function savePublishedNar(c: CatalogContext, nar: PublishedNar, path: string): void {
-  const { key, size, sha256, uploaded, known, isQueued = false } = nar;
+  const { key, size, sha256, uploaded, known, isQueued = false, queuedAt = c.now() } = nar;
   insert(
     c,
     "nars",
     {
       ...{ key, size, sha256, is_stored: 1, uploaded, seen: uploaded, released: null },
       ...factColumns(known && mergeFacts(factsOf(c, key), known)),
-      queued: isQueued ? c.now() : null,
+      queued: isQueued ? queuedAt : null,
       path,
     },
     `ON CONFLICT (key) DO UPDATE SET size = coalesce(nullif(excluded.size, 0), size),

@@ -17,7 +17,7 @@ import { parseConfig } from "../../../src/config/config.ts";
 import type { Env } from "../../../src/env.ts";
 import { baseNameOf } from "../../support/closure.ts";
 import { realised } from "../../support/realisations.ts";
-import { inCatalog, publishPath } from "../../support/runs.ts";
+import { inUnsettled, publishPath } from "../../support/runs.ts";
 import { type TestPath, testPath } from "../../support/store-paths.ts";
 
 const ROWS = 6;
@@ -43,7 +43,7 @@ describe.each<[string, Partial<Env>]>([
     const references = await Promise.all(
       Array.from({ length: count }, (_, index) => testPath(`lib-${index}`, "lib")),
     );
-    await inCatalog((c) => {
+    await inUnsettled((c) => {
       for (const reference of references) indexTestPath(c, reference);
     });
     const path = await testPath("app-1.0", undefined, {
@@ -62,7 +62,7 @@ describe.each<[string, Partial<Env>]>([
     expect(written).toBe(ROWS);
     expect(read).toBeLessThanOrEqual(READS);
     expect(await settling()).toBe(ROWS_OF_SETTLING + ROWS_OF_THE_QUEUE);
-    await inCatalog(async (c) => {
+    await inUnsettled(async (c) => {
       const queued = newestQueued(c);
       if (queued === undefined) throw new Error("nothing is queued");
       const { context, spent } = metered(c);
@@ -90,7 +90,7 @@ it("a push sets the alarm once, which counts as a row, however many paths it has
     Array.from({ length: 10 }, (_, index) => testPath(`p-${index}`, `${index}`)),
   );
   for (const path of paths) await env.BUCKET.put(path.narKey, path.nar);
-  const alarms = await inCatalog(async (c, { storage }) => {
+  const alarms = await inUnsettled(async (c, { storage }) => {
     const spy = vi.spyOn(storage, "setAlarm");
     await Promise.all(paths.map(({ text }) => publish(c, text, "PUSH_TOKEN")));
     return spy.mock.calls.length;
@@ -109,7 +109,7 @@ it("the push of a path that is here already writes no row of its NAR", async () 
 
 /** By the requests of Nix; it has found neither narinfo nor NAR. */
 async function push(path: TestPath, variables: Partial<Env> = {}) {
-  return await inCatalog(async (c) => {
+  return await inUnsettled(async (c) => {
     const config = parseConfig({ ...env, ...variables } as Env);
     const { context, spent } = metered({ ...c, config });
     await announceNar(context, { key: path.narKey, size: path.nar.length, sha256: "" });
@@ -122,7 +122,7 @@ async function push(path: TestPath, variables: Partial<Env> = {}) {
 
 /** Rows that the next alarm writes, before it reads any NAR. */
 function settling(): Promise<number> {
-  return inCatalog((c) => {
+  return inUnsettled((c) => {
     const { context, spent } = metered(c);
     settlePublications(context);
     return spent().rows_written;
@@ -138,7 +138,7 @@ it("of a realisation: its row in `companions` and in that table's index, once", 
   await publishPath(path);
   const { key, text } = await realised(baseNameOf(path));
   for (const expected of [2, 0]) {
-    const written = await inCatalog(async (c) => {
+    const written = await inUnsettled(async (c) => {
       const { context, spent } = metered(c);
       await publishRealisation(context, key, text, "PUSH_TOKEN");
       return spent().rows_written;
