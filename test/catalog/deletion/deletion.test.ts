@@ -48,7 +48,7 @@ describe("a deletion", () => {
     const referrers = await withReferrers(4000);
     const report = (await remove()) as DeletionReport;
     expect(report).toMatchObject({ kind: "deletion", done: false, path: `${ROOT}-made-up` });
-    expect(report.status).toBe("/api/v1/deletion");
+    expect(report.status_url).toBe("/api/v1/deletion");
     const end = await toEnd();
     expect(end).toMatchObject({ found: referrers.length + 2, deleted: referrers.length + 2 });
     expect(await hashes()).toEqual([OTHER]);
