@@ -55,7 +55,7 @@ describe("a deletion", () => {
   });
 
   it("of more paths answers with a report, and alarms do the rest", async () => {
-    const referrers = await withReferrers(4000);
+    const referrers = await withReferrers(2500);
     const report = (await remove()) as DeletionReport;
     expect(report).toMatchObject({ kind: "deletion", done: false, path: `${ROOT}-made-up` });
     expect(report.status_url).toBe("/api/v1/deletion");
@@ -68,7 +68,7 @@ describe("a deletion", () => {
 
   it("costs no step more where more paths refer to it", async () => {
     const most: number[] = [];
-    for (const count of [3000, 6000]) {
+    for (const count of [1200, 2400]) {
       await withReferrers(count);
       await inCatalog(async (c) => {
         await requestRun(c, DELETION, { hash: ROOT });
