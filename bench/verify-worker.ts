@@ -17,7 +17,7 @@ export default {
     const outcome = await narFacts(object.body, {
       compression: searchParams.get("compression") ?? "",
       maxNarSize: Number(searchParams.get("size")),
-      addresses: ca === null ? [] : [{ ca, storePathHash: "0123456789abcdfghijklmnpqrsvwxyz" }],
+      addresses: ca === null ? [] : [{ ca, self: "0123456789abcdfghijklmnpqrsvwxyz" }],
       listing: true,
       pause: () => scheduler.wait(0),
     });

@@ -92,6 +92,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       resolution: { after: 0 },
       migration: { isMoving: false },
       readings: new Map(),
+      unfinished: new Map(),
       isBusy: () => this.#activity.isBusy(),
       wakeForVerification: () => this.#alarm.wake(this.context.now() + VERIFY_DELAY_MS),
       wakeForSweep: () => this.#alarm.wake(this.context.now() + config.graceMs),

@@ -37,8 +37,32 @@ export function contentState(facts: Facts): ContentState | null {
   return kinds.includes("false") ? "false" : null;
 }
 
-/** Addresses that an earlier reading has checked stay known. */
-export function mergeContent(earlier: Content | undefined, content: Content): Content {
-  if (earlier?.kind !== "nar" || content.kind !== "nar") return content;
-  return { ...content, addresses: { ...earlier.addresses, ...content.addresses } };
+/**
+ * What is known of one object after another look at it, which was to check the addresses `asked`. Both looks are of the
+ * same etag: what a whole reading has found stays true after one that could not end. A reading says more than the
+ * bucket's own checksum.
+ */
+export function mergeContent(
+  earlier: Content | undefined,
+  content: Content,
+  asked: readonly string[] = [],
+): Content {
+  if (earlier?.kind !== "nar" || content.kind === "false") return content;
+  if (content.kind === "unverifiable") {
+    if (earlier.isUnread) return content;
+    const untold = Object.fromEntries(asked.map((key) => [key, null]));
+    return { ...earlier, addresses: { ...untold, ...earlier.addresses } };
+  }
+  const addresses = { ...earlier.addresses, ...content.addresses };
+  return content.isUnread && !earlier.isUnread ? { ...earlier, addresses } : { ...content, addresses };
+}
+
+/** `known` with what a row says of the same object: another reading may have ended meanwhile. */
+export function mergeFacts(row: KnownFacts | undefined, known: KnownFacts): KnownFacts {
+  if (row === undefined || row.etag !== known.etag) return known;
+  const merged = Object.entries(known.facts).map(([compression, content]) => [
+    compression,
+    mergeContent(row.facts[compression], content),
+  ]);
+  return { etag: known.etag, facts: { ...row.facts, ...Object.fromEntries(merged) } };
 }

@@ -3,6 +3,16 @@
 import type { Config } from "../config/config.ts";
 import type { Locks } from "./locks.ts";
 
+/** How far the verification of a NAR has got. */
+export interface Unfinished {
+  /** The value of the NAR's `queued` when it began: a path that has come since makes it begin again. */
+  readonly queued: number;
+  /** The hash part of the last path up to which all are settled; empty where none is. */
+  readonly after: string;
+  /** The last push of the false paths that are gone, in milliseconds since the epoch; absent where there was none. */
+  readonly lastFalsePush?: number;
+}
+
 export interface CatalogContext {
   readonly sql: SqlStorage;
   /** Runs SQL statements atomically: all or none. */
@@ -29,6 +39,8 @@ export interface CatalogContext {
   readonly migration: { isMoving: boolean };
   /** Readings of NARs in flight, by key. */
   readonly readings: Map<string, Promise<unknown>>;
+  /** NARs whose verification goes on in the next alarm, by key. Without it, one begins again with the first path. */
+  readonly unfinished: Map<string, Unfinished>;
   /** Whether a push is going on: reading NARs then leaves it room. */
   readonly isBusy: () => boolean;
   /** Call it in the turn that queues a NAR: an alarm reads it soon. */

@@ -21,6 +21,11 @@ function checkConsistency(info: NarInfo, key: string): void {
   if (info.references.some((reference) => reference.startsWith(hash) && reference !== baseName)) {
     throw new FormatError(`References: the path's own hash stands there under another name than ${baseName}`);
   }
+  if (info.fileHash?.algorithm === "blake3") {
+    throw new FormatError(
+      "FileHash is a blake3 hash, which most Nix versions cannot read; leave it out or use sha256",
+    );
+  }
   const narKey = narKeyOfUrl(info.url);
   const compression = compressionOfExtension(narKey);
   if (compression !== undefined && compression !== info.compression) {

@@ -2,14 +2,18 @@
 
 import { parseContentAddress } from "../nix/content-address.ts";
 import { gitVisitor } from "./git-hash.ts";
+import { hasher } from "./hasher.ts";
 import { moduloHash } from "./modulo-hash.ts";
 import type { NarVisitor } from "./nar-grammar.ts";
 
 export interface AddressClaim {
   /** A narinfo's `CA`. */
   ca: string;
-  /** The hash part of its store path: 32 characters. */
-  storePathHash: string;
+  /**
+   * The hash part of its store path, 32 characters, where the path refers to itself. Without a self-reference the same
+   * characters are content like any other.
+   */
+  self?: string;
 }
 
 export interface AddressCheck {
@@ -21,14 +25,14 @@ export interface AddressCheck {
 }
 
 /** Rules: LocalStore::addToStore in Nix's libstore. */
-export function addressCheck({ ca, storePathHash }: AddressClaim): AddressCheck {
+export function addressCheck({ ca, self }: AddressClaim): AddressCheck {
   const address = parseContentAddress(ca);
   if (address === undefined) return { result: () => undefined };
   const { method, hash } = address;
   const isRight = (digest: Uint8Array) => digest.every((byte, index) => byte === hash.bytes[index]);
   switch (method) {
     case "nar": {
-      const nar = moduloHash(hash.algorithm, storePathHash);
+      const nar = moduloHash(hash.algorithm, self);
       return { update: nar.update, result: () => nar.digests().some(isRight) };
     }
     case "git": {
@@ -43,14 +47,14 @@ export function addressCheck({ ca, storePathHash }: AddressClaim): AddressCheck 
     }
     case "flat":
     case "text": {
-      const contents = moduloHash(hash.algorithm, storePathHash);
+      const contents = hasher(hash.algorithm);
       let isFile = true;
       const noFile = () => {
         isFile = false;
       };
       // The executable bit is ignored: Nix 2.8's `nix store add-file` keeps it, and no version refuses it.
       const visitor = { contents: contents.update, directory: noFile, symlink: noFile };
-      return { visitor, result: () => isFile && contents.digests().some(isRight) };
+      return { visitor, result: () => isFile && isRight(contents.digest()) };
     }
   }
 }

@@ -46,19 +46,29 @@ export type Outcome =
 const PAUSE_BYTES = 256 * 1024;
 const NAR_HASH: HashAlgorithm = "sha256";
 
-/** Reads the file to its end, or cancels it. Errors of the stream itself are thrown as they are. */
-export async function narFacts(file: ReadableStream<Uint8Array>, request: FactsRequest): Promise<Outcome> {
+/**
+ * Reads the file to its end, or cancels it. Errors of the stream itself are thrown as they are. A file that is held
+ * already is passed as it is: a stream of it would take longer than reading a small one.
+ */
+export async function narFacts(
+  file: ReadableStream<Uint8Array> | Uint8Array,
+  request: FactsRequest,
+): Promise<Outcome> {
   try {
-    return await readFacts(file, request);
+    return await readFacts(file instanceof Uint8Array ? held(file) : piecesOf(file), request);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     // A decoder has cancelled the file already; without one it is still unlocked.
-    if (!file.locked) await file.cancel();
+    if (file instanceof ReadableStream && !file.locked) await file.cancel();
     return { kind: error.kind, reason: error.message };
   }
 }
 
-async function readFacts(file: ReadableStream<Uint8Array>, request: FactsRequest): Promise<NarFacts> {
+async function* held(file: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield file;
+}
+
+async function readFacts(file: AsyncIterable<Uint8Array>, request: FactsRequest): Promise<NarFacts> {
   const checks = (request.addresses ?? []).map(addressCheck);
   const listing = request.listing ? listingVisitor() : undefined;
   const visitors = [listing, ...checks.map(({ visitor }) => visitor)].filter(
@@ -69,7 +79,7 @@ async function readFacts(file: ReadableStream<Uint8Array>, request: FactsRequest
   let narSize = 0;
   let untilPause = PAUSE_BYTES;
 
-  for await (const piece of decode(piecesOf(file), request.compression)) {
+  for await (const piece of decode(file, request.compression)) {
     narSize += piece.length;
     if (narSize > request.maxNarSize) throw isFalse(`the NAR is longer than ${request.maxNarSize} bytes`);
     hash.update(piece);

@@ -19,8 +19,12 @@ export interface ModuloHash {
 /** Most positions kept for the older form; content with more self-references gets only the newer. */
 const MAX_POSITIONS = 2 ** 18;
 
-/** `self` is the hash part of the content's own store path. */
-export function moduloHash(algorithm: HashAlgorithm, self: string): ModuloHash {
+/** `self` is the hash part of the content's own store path; without it this is a plain hash. */
+export function moduloHash(algorithm: HashAlgorithm, self: string | undefined): ModuloHash {
+  if (self === undefined) {
+    const plain = hasher(algorithm);
+    return { update: plain.update, digests: () => [plain.digest()] };
+  }
   const pattern = Buffer.from(self, "latin1");
   const hash: Hasher = hasher(algorithm);
   const positions: number[] = [];

@@ -34,7 +34,7 @@ const OUTPUT_POSITION = 5;
 export async function* unxz(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const { default: module } = await import("./xz.wasm");
   // One instance per file: its memory never shrinks and is freed with it.
-  const exports = (await WebAssembly.instantiate(module)).exports as unknown as Exports;
+  const exports = new WebAssembly.Instance(module).exports as unknown as Exports;
   const context = exports.create_context();
   // Looked up each time: growing the memory replaces the buffer.
   const words = () => new Uint32Array(exports.memory.buffer, context, OUTPUT_POSITION + 1);

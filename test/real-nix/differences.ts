@@ -96,4 +96,8 @@ export const ONLY_WE_ACCEPT: readonly Difference[] = [
     when: /^CA: "fixed:git:/,
     why: "known to Nix from 2.19 with the experimental feature git-hashing, which this client has not",
   },
+  {
+    when: /^CA: "fixed:(r:)?blake3:/,
+    why: "known to Nix from 2.27 with the experimental feature blake3-hashes, which this client has not",
+  },
 ];

@@ -49,6 +49,7 @@ export async function dyingAtEveryOperation(
       deletions: { count: 0 },
       publications: new Map(),
       unsentIntents: new Set(),
+      unfinished: new Map(),
       // A minute has passed: the bucket requests of the crashed process have happened or never will.
       now: () => c.now() + last * 60_000,
       wait: async () => undefined,

@@ -189,6 +189,7 @@ export class Simulation {
       publications: new Map(),
       unsentIntents: new Set(),
       readings: new Map(),
+      unfinished: new Map(),
       isBusy: () => false,
       // The histories verify and sweep by themselves.
       wakeForVerification: () => undefined,

@@ -8,11 +8,12 @@ import { narInfos } from "../nix/fixtures.ts";
 import { listingText, narFile, streamOf } from "./support.ts";
 
 describe.each(narInfos)("Nix $version, $folder, $hash", ({ version, folder, hash, text }) => {
-  const { url, compression, narHash, narSize, ca, storePath } = parseNarInfo(text, "/nix/store");
+  const { url, compression, narHash, narSize, ca, storePath, references } = parseNarInfo(text, "/nix/store");
 
   test("has the facts of its narinfo", async () => {
     const file = await narFile(`nix-${version}/${folder}/${url}`);
-    const addresses = ca === undefined ? [] : [{ ca, storePathHash: storePath.hash }];
+    const self = references.includes(storePath.baseName) ? { self: storePath.hash } : {};
+    const addresses = ca === undefined ? [] : [{ ca, ...self }];
     const facts = await narFacts(streamOf([file]), {
       compression,
       maxNarSize: narSize,

@@ -1,5 +1,6 @@
 // The phase of a deep check: every NAR that a path has is read again.
 import type { CatalogContext } from "../context.ts";
+import { purgingOnce } from "../purging-once.ts";
 import { attemptsOf, nextReferredNar } from "../rows/nars.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
 import { MAX_OPERATIONS } from "../scan/items.ts";
@@ -20,7 +21,11 @@ const MAX_WHOLE_TRIES = 2;
 const MAX_TRIES = 4;
 
 /** A checkpoint is a NAR's key, followed by the hash part of the last path where the step ended between its paths. */
-export async function checkContents(c: CatalogContext, run: CheckRun): Promise<number> {
+export function checkContents(c: CatalogContext, run: CheckRun): Promise<number> {
+  return purgingOnce(c, (collecting) => checkEach(collecting, run));
+}
+
+async function checkEach(c: CatalogContext, run: CheckRun): Promise<number> {
   const budget: Budget = { operations: MAX_OPERATIONS, bytes: MAX_BYTES };
   for (let count = 0; count < MAX_NARS && budget.bytes > 0 && budget.operations > 0; count++) {
     const [done = "", hash] = run.checkpoint.split(SEPARATOR);

@@ -7,7 +7,7 @@ import { type Content, type KnownFacts, mergeContent } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { factsOf, forgetFacts } from "../rows/nars.ts";
 import { pathRow } from "../rows/paths.ts";
-import { unpack } from "./unpack.ts";
+import { unpackBeside } from "./read.ts";
 import { type Claim, claimOf, type Verdict, verdictOf } from "./verdict.ts";
 
 /**
@@ -38,8 +38,10 @@ export async function learnContent(c: CatalogContext, info: NarInfo, nar: WholeN
   if (!looksLike(nar.first, claim.compression)) {
     return { verdict: { kind: "false", reason: `does not begin like a ${nameOf(claim)} file` }, isQueued };
   }
-  const isInline = nar.first.length === nar.fileSize && claim.narSize <= INLINE_NAR_BYTES;
-  const content = isInline ? await unpackInline(nar, claim) : contentOfPlain(nar, claim);
+  const isSmall = nar.first.length === nar.fileSize && claim.narSize <= INLINE_NAR_BYTES;
+  const unpacked = isSmall ? await unpackBeside(c, nar.first, claim) : undefined;
+  const isInline = unpacked !== undefined;
+  const content = unpacked ?? contentOfPlain(nar, claim);
   if (content === undefined) return { verdict, isQueued };
   const merged = mergeContent(facts[claim.compression], content);
   const known = { etag: nar.etag, facts: { ...facts, [claim.compression]: merged } };
@@ -54,11 +56,6 @@ function isListed(c: CatalogContext, { storePathHash, nar }: Claim, { kind }: Ve
   if (!listings || verify === "off" || kind !== "verified") return false;
   // A path that is pushed again has been listed.
   return pathRow(c, storePathHash)?.nar !== nar;
-}
-
-async function unpackInline(nar: WholeNar, claim: Claim): Promise<Content> {
-  const { content } = await unpack(new Response(nar.first).body ?? new ReadableStream(), [claim]);
-  return content;
 }
 
 /** Without compression the bucket's own checksum and size are those of the NAR. Whether it is one is read later. */

@@ -14,7 +14,7 @@ export interface Unpacked {
 
 /** All claims are of one compression. Errors of the stream are thrown as they are. */
 export async function unpack(
-  body: ReadableStream<Uint8Array>,
+  file: ReadableStream<Uint8Array> | Uint8Array,
   claims: readonly Claim[],
   options: Pick<FactsRequest, "listing" | "pause"> = {},
 ): Promise<Unpacked> {
@@ -23,7 +23,7 @@ export async function unpack(
   const checks = [...addressed].flatMap(([key, claim]) => (key && claim ? [{ key, claim }] : []));
   // Loaded on first use: reads of the protocol never need it.
   const { narFacts } = await import("../../verify/facts.ts");
-  const outcome = await narFacts(body, {
+  const outcome = await narFacts(file, {
     ...options,
     compression: claims[0]?.compression ?? "none",
     maxNarSize: limit,

@@ -46,8 +46,9 @@ export function addressKey({ ca, storePathHash, refersToItself }: Claim): string
 
 /** The address to check while the NAR is read; `undefined` where NarHash alone tells. */
 export function addressClaim(claim: Claim): AddressClaim | undefined {
-  const { ca, storePathHash } = claim;
-  return ca === undefined || isNarHashItself(claim) ? undefined : { ca, storePathHash };
+  const { ca, storePathHash, refersToItself } = claim;
+  if (ca === undefined || isNarHashItself(claim)) return undefined;
+  return refersToItself ? { ca, self: storePathHash } : { ca };
 }
 
 /** Without self-references a recursive SHA-256 address is NarHash. */

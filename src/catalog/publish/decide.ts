@@ -76,9 +76,12 @@ async function keepExisting(
   const [path, stored] = [incoming.storePath.baseName, existing.storePath.baseName];
   if (path !== stored) throw new Refused({ kind: "hash-taken", path, stored });
   let learnt = await learnContent(c, existing, nar);
-  // The push has another NAR. Which one is right shows when the stored one is read.
-  const hasRival = keepsExisting || existing.url !== incoming.url;
+  // The push has another NAR, or unpacks the same one in another way. Which one is right shows when the stored one is read.
+  const isSameFile = existing.url === incoming.url && existing.compression === incoming.compression;
+  const hasRival = keepsExisting || !isSameFile;
   if (hasRival && learnt.verdict.kind === "waiting") learnt = await verifiedInTime(c, existing);
+  if (hasRival && learnt.verdict.kind === "unverifiable" && (await isBetter(c, incoming, merge)))
+    return undefined;
   if (learnt.verdict.kind === "false") {
     // Where this push does not replace the narinfo, the alarm removes it.
     queueNar(c, narKeyOfUrl(existing.url));
@@ -96,6 +99,19 @@ async function keepExisting(
     isIncomplete: isIncomplete(c, existing),
     keepsExisting,
   };
+}
+
+/**
+ * Whether the new NAR is verified, where the stored one cannot be: with the same claim it is the one to serve, and
+ * content that has the path's own address can be no other.
+ */
+async function isBetter(c: CatalogContext, incoming: NarInfo, merge: Merge): Promise<boolean> {
+  if (merge.kind === "differs" && incoming.ca === undefined) return false;
+  const nar = await inspectNar(c.bucket, incoming, { hashUnknown: true, firstBytes: INLINE_FILE_BYTES });
+  if (nar.kind !== "whole") return false;
+  let learnt = await learnContent(c, incoming, nar);
+  if (learnt.verdict.kind === "waiting") learnt = await verifiedInTime(c, incoming);
+  return learnt.verdict.kind === "verified";
 }
 
 async function takeIncoming(c: CatalogContext, incoming: NarInfo, sequence: number): Promise<Decision> {
@@ -144,6 +160,8 @@ async function contentToPublish(c: CatalogContext, incoming: NarInfo, nar: Whole
   if (verdict.kind === "unverifiable") {
     throw new Refused({ kind: "unverifiable-nar", path, nar: key, reason: verdict.reason });
   }
+  // The object was replaced or deleted while it was read.
+  if (verdict.kind === "waiting") throw new Refused({ kind: "being-verified", path, nar: key });
   return learnt;
 }
 

@@ -1,10 +1,11 @@
 // The table `nars`: one row for each NAR, made before its upload begins.
 import { sha256Of } from "../../bucket/nar-object.ts";
 import type { AnnouncedNar } from "../../contract/uploads.ts";
-import { contentState, type Facts, type KnownFacts } from "../content.ts";
+import { contentState, type Facts, type KnownFacts, mergeFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { insert } from "./insert.ts";
 import { INTENT_NARS } from "./intents.ts";
+import { keptFacts } from "./kept-facts.ts";
 import { adoptNars, removeOldNar } from "./old-layout.ts";
 
 /** A NAR is about to be uploaded. The row stays if the upload fails: an object may have arrived. */
@@ -41,13 +42,14 @@ export function savePublishedNar(c: CatalogContext, nar: PublishedNar): void {
     "nars",
     {
       ...{ key, size, sha256, is_stored: 1, uploaded, seen: uploaded, released: null },
-      ...factColumns(known),
+      ...factColumns(known && mergeFacts(factsOf(c, key), known)),
       queued: isQueued ? c.now() : null,
     },
     `ON CONFLICT (key) DO UPDATE SET size = coalesce(nullif(excluded.size, 0), size),
        sha256 = coalesce(excluded.sha256, sha256), is_stored = 1, released = NULL,
        facts = coalesce(excluded.facts, facts), facts_etag = coalesce(excluded.facts_etag, facts_etag),
-       content = coalesce(excluded.content, content), queued = coalesce(excluded.queued, queued)`,
+       content = coalesce(excluded.content, content),
+       queued = CASE WHEN excluded.queued IS NULL THEN queued WHEN queued IS NULL THEN excluded.queued ELSE queued + 1 END`,
   );
 }
 
@@ -73,15 +75,25 @@ export function importNars(c: CatalogContext, objects: readonly R2Object[]): voi
   );
 }
 
-/** A pusher relies on a NAR. Nothing is written while a path has it: its grace period begins when it loses the last. */
+/**
+ * A pusher relies on a NAR. Nothing is written while a path has it, because its grace period begins when it loses the
+ * last; unless it is queued, because it may turn out false and go with that path.
+ */
 export function saveNarSeen(c: CatalogContext, key: string): void {
   adoptNars(c, [key]);
   c.sql.exec(
     `UPDATE nars SET seen = ? WHERE key = ?
-     AND (released IS NOT NULL OR NOT EXISTS (SELECT 1 FROM paths WHERE nar = nars.key))`,
+     AND (released IS NOT NULL OR queued IS NOT NULL OR NOT EXISTS (SELECT 1 FROM paths WHERE nar = nars.key))`,
     c.now(),
     key,
   );
+}
+
+/** When a pusher last announced a NAR or relied on it, in milliseconds since the epoch. */
+export function lastUseOfNar(c: CatalogContext, key: string): number | undefined {
+  return c.sql
+    .exec<{ used: number }>("SELECT max(uploaded, seen) AS used FROM nars WHERE key = ?", key)
+    .toArray()[0]?.used;
 }
 
 /** Begins the grace period of a NAR if no path has it any more. */
@@ -142,7 +154,7 @@ export function nextGraceStart(c: CatalogContext, cutoff: number): number | unde
 
 function factColumns(known: KnownFacts | undefined) {
   return {
-    facts: known === undefined ? null : JSON.stringify(known.facts),
+    facts: known === undefined ? null : JSON.stringify(keptFacts(known.facts)),
     facts_etag: known?.etag ?? null,
     content: known === undefined ? null : contentState(known.facts),
   };
@@ -241,8 +253,21 @@ export function nextReferredNar(c: CatalogContext, after: string): string | unde
     .toArray()[0]?.key;
 }
 
+/**
+ * One that is queued keeps its place: pushing it again and again must not postpone its reading. It is a millisecond
+ * later, so that {@link unqueueNar} notices.
+ */
 export function queueNar(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET queued = ? WHERE key = ?", c.now(), key);
+  c.sql.exec("UPDATE nars SET queued = coalesce(queued + 1, ?) WHERE key = ?", c.now(), key);
+}
+
+/** Puts a queued NAR behind all others. */
+export function deferNar(c: CatalogContext, key: string): void {
+  c.sql.exec(
+    `UPDATE nars SET queued = (SELECT min(queued) FROM nars WHERE queued IS NOT NULL) - 1
+     WHERE key = ? AND queued IS NOT NULL`,
+    key,
+  );
 }
 
 /** It has been read, unless it was queued again since `queued` (milliseconds since the epoch). */

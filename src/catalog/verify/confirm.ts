@@ -13,6 +13,11 @@ const NOTHING: Rewrite = { drop: null };
 /** Milliseconds from the push of a path within which its NAR is queued for it, and not for a later path. */
 const NEW_MS = 10 * 60_000;
 
+/** The listing of a NAR that was read again for it: once for all of its paths. */
+export interface MadeListing {
+  json?: string | undefined;
+}
+
 /**
  * Does nothing for a path that has its signatures, in a cache that makes no listings. `listing` is undefined where the
  * NAR was known already.
@@ -21,13 +26,15 @@ export async function confirmPath(
   c: CatalogContext,
   info: NarInfo,
   listing: string | undefined,
+  made: MadeListing = {},
 ): Promise<void> {
   const { hash } = info.storePath;
   if (info.ca !== undefined && (await c.config.keys()).trusted.length > 0) {
     if ((await rewriteSignatures(c, hash, NOTHING)) === "rewritten") await c.purge([`/${hash}.narinfo`]);
   }
   if (!c.config.listings) return;
-  const json = listing ?? (isNewlyQueued(c, hash, NEW_MS) ? await listingOf(c, info) : undefined);
+  let json = listing;
+  if (json === undefined && isNewlyQueued(c, hash, NEW_MS)) json = made.json ??= await listingOf(c, info);
   if (json !== undefined) await writeListing(c, hash, json);
 }
 
@@ -35,7 +42,7 @@ export async function confirmPath(
 async function listingOf(c: CatalogContext, info: NarInfo): Promise<string | undefined> {
   const claim = claimOf(info);
   if (verdictNow(c, info).kind !== "verified") return undefined;
-  return (await readContent(c, claim.nar, [claim], true))?.listing;
+  return (await readContent(c, claim.nar, [claim], { isDeep: true }))?.listing;
 }
 
 /** A listing that was pushed stays. */

@@ -2,52 +2,98 @@
 // queued until all of it is done, and doing it again changes nothing.
 import { FormatError } from "../../nix/format-error.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
-import type { CatalogContext } from "../context.ts";
-import { type Reading, readContent } from "../facts/read.ts";
+import type { CatalogContext, Unfinished } from "../context.ts";
+import { isOpen, MAX_READINGS, type Reading, type ReadingBudget, readContent } from "../facts/read.ts";
 import { claimOf, verdictOf } from "../facts/verdict.ts";
 import { type QueuedNar, unqueueNar } from "../rows/nars.ts";
 import { pathsOfNar } from "../rows/paths.ts";
-import { confirmPath } from "./confirm.ts";
+import { confirmPath, type MadeListing } from "./confirm.ts";
 import { deleteUnusedNar, removeFalsePath } from "./remove.ts";
 
 /** Paths with one NAR that are looked at together: thousands may share that of an empty directory. */
 const PATHS_BATCH = 500;
+/** False paths that go in one call, each with an operation of the bucket. */
+const MAX_REMOVALS = 40;
 
-/** Returns the bytes that the narinfos claim for the NAR. */
-export async function verifyNar(c: CatalogContext, { key, queued }: QueuedNar): Promise<number> {
-  let bytes = 0;
-  let hasFalse = false;
-  for (let after: string | undefined = ""; after !== undefined; ) {
-    const rows = pathsOfNar(c, key, after, PATHS_BATCH);
-    after = rows.at(-1)?.hash;
-    const paths = rows.flatMap(({ narinfo }) => infoOf(c, narinfo) ?? []);
-    if (paths.length === 0) continue;
-    const reading = await readContent(c, key, paths.map(claimOf));
-    // Without its object a check finds the paths.
-    if (reading === undefined) break;
-    for (const info of paths) {
-      bytes = Math.max(bytes, info.narSize);
-      if (await settlePath(c, key, info, reading)) hasFalse = true;
-    }
-  }
-  if (hasFalse) await deleteUnusedNar(c, key);
-  unqueueNar(c, key, queued);
-  return bytes;
+export interface Progress {
+  /** That were read, as the narinfos claim. */
+  readonly bytes: number;
+  /** Whether all paths are settled; otherwise the NAR stays queued, and the next call goes on. */
+  readonly isDone: boolean;
 }
 
-/** True where the path was false and is gone. */
-async function settlePath(
-  c: CatalogContext,
-  nar: string,
-  info: NarInfo,
-  { facts, listing }: Reading,
-): Promise<boolean> {
-  if (verdictOf(facts, claimOf(info)).kind === "false") {
-    await removeFalsePath(c, info.storePath.hash, nar);
-    return true;
+/** What one call does at most, and what it has done. */
+interface Call {
+  readonly key: string;
+  readonly budget: ReadingBudget;
+  readonly made: MadeListing;
+  removals: number;
+  /** As in {@link Unfinished}. */
+  after: string;
+  lastFalsePush: number | undefined;
+}
+
+/** Begins no further reading after `maxBytes`. */
+export async function verifyNar(c: CatalogContext, nar: QueuedNar, maxBytes: number): Promise<Progress> {
+  const { key } = nar;
+  const begun: Unfinished = c.unfinished.get(key) ?? { queued: nar.queued, after: "" };
+  const budget = { readings: MAX_READINGS, bytes: maxBytes };
+  const { after, lastFalsePush } = begun;
+  const call: Call = { key, budget, made: {}, removals: 0, after, lastFalsePush };
+  const isDone = await settlePaths(c, call);
+  const bytes = maxBytes - budget.bytes;
+  if (!isDone) {
+    const last = call.lastFalsePush;
+    c.unfinished.set(key, {
+      ...{ queued: begun.queued, after: call.after },
+      ...(last !== undefined && { lastFalsePush: last }),
+    });
+    return { bytes, isDone };
   }
-  await confirmPath(c, info, listing);
-  return false;
+  if (call.lastFalsePush !== undefined) await deleteUnusedNar(c, key, call.lastFalsePush);
+  c.unfinished.delete(key);
+  unqueueNar(c, key, begun.queued);
+  return { bytes, isDone };
+}
+
+/** False where the call may do no more. */
+async function settlePaths(c: CatalogContext, call: Call): Promise<boolean> {
+  for (;;) {
+    const rows = pathsOfNar(c, call.key, call.after, PATHS_BATCH);
+    const last = rows.at(-1);
+    if (last === undefined) return true;
+    const paths = rows.flatMap(({ narinfo }) => infoOf(c, narinfo) ?? []);
+    if (paths.length > 0) {
+      const reading = await readContent(c, call.key, paths.map(claimOf), { budget: call.budget });
+      // Without its object a check finds the paths.
+      if (reading === undefined) return true;
+      if (!(await settleBatch(c, call, paths, reading))) return false;
+    }
+    call.after = last.hash;
+  }
+}
+
+/** False where one of the paths is not settled. False ones after it go all the same: each second counts. */
+async function settleBatch(
+  c: CatalogContext,
+  call: Call,
+  paths: readonly NarInfo[],
+  reading: Reading,
+): Promise<boolean> {
+  let isSettled = true;
+  for (const info of paths) {
+    const claim = claimOf(info);
+    const { hash } = info.storePath;
+    if (verdictOf(reading.facts, claim).kind === "false") {
+      if (call.removals === MAX_REMOVALS) return false;
+      call.removals++;
+      const push = await removeFalsePath(c, hash, call.key, { reading });
+      if (push !== undefined) call.lastFalsePush = Math.max(push, call.lastFalsePush ?? 0);
+    } else if (isOpen(reading.facts, claim)) isSettled = false;
+    else if (isSettled) await confirmPath(c, info, reading.listing, call.made);
+    if (isSettled) call.after = hash;
+  }
+  return isSettled;
 }
 
 /** `undefined` for a narinfo that this cache cannot read; a check reports it. */

@@ -90,6 +90,12 @@ describe("strictly parsed, and of the path that the key says", () => {
     expect(expectRefusal(await cache.put(`/${path.key}`, sameHash), 400)).toMatch(/FileSize and NarSize/);
   });
 
+  test("FileHash is of an algorithm that every client has", async () => {
+    const path = await compressedPath("blake3");
+    const text = path.text.replace(/^FileHash: .*$/m, `FileHash: blake3:${"0".repeat(64)}`);
+    expect(expectRefusal(await cache.put(`/${path.key}`, text), 400)).toMatch(/FileHash is a blake3 hash/);
+  });
+
   test("the name of the NAR and the compression agree", async () => {
     const path = await compressedPath("misnamed");
     const text = path.text.replace("Compression: zstd", "Compression: xz");

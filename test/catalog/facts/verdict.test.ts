@@ -120,7 +120,8 @@ describe("addressKey and addressClaim", () => {
   ])("%s", (_, changes, key, isChecked) => {
     const claim = { ...CLAIM, ...changes };
     expect(addressKey(claim)).toBe(key);
-    expect(addressClaim(claim)).toEqual(isChecked ? { ca: claim.ca, storePathHash: HASH } : undefined);
+    const self = claim.refersToItself ? { self: HASH } : {};
+    expect(addressClaim(claim)).toEqual(isChecked ? { ca: claim.ca, ...self } : undefined);
   });
 });
 

@@ -44,7 +44,7 @@ it("of a path whose NAR is read later", async () => {
     const queued = newestQueued(c);
     if (queued === undefined) throw new Error("nothing is queued");
     const { context, spent } = metered(c);
-    await verifyNar(context, queued);
+    await verifyNar(context, queued, 16 * 1024 * 1024);
     expect(newestQueued(c)).toBeUndefined();
     expect(spent()).toMatchObject({ rows_written: ROWS_OF_A_READING, class_a: 0, class_b: 1 });
   });
