@@ -37,11 +37,11 @@ interface Description<P, B, A> {
 
 export interface Operation extends Description<v.ObjectEntries, BodySchema, v.GenericSchema>, Route {}
 
-/** The answer of a handler whose work has only begun, with status 202; `status` is the path that tells how far it is. */
+/** The answer of a handler whose work has only begun, with status 202; `status_url` is the path that tells how far it is. */
 export class Begun {
-  readonly report: { readonly status: string };
+  readonly report: { readonly status_url: string };
 
-  constructor(report: { readonly status: string }) {
+  constructor(report: { readonly status_url: string }) {
     this.report = report;
   }
 }
@@ -78,7 +78,7 @@ export function operation<
     const parameters = parseParameters(entries, inPath, request.url);
     const body = schema && (await parseBody(request, schema, maxBodyBytes));
     const answer = await handle(context, { parameters, body: body as v.InferOutput<B> });
-    if (answer instanceof Begun) return accepted(request, answer.report, answer.report.status);
+    if (answer instanceof Begun) return accepted(request, answer.report, answer.report.status_url);
     return json(request, answer);
   };
   return {

@@ -201,7 +201,7 @@ export const DELETION_REPORT = named(
     ),
     skipped: described("Paths passed by, and why.", FINDINGS),
     spent: described("Operations of the bucket by class, calls that delete, and rows of the catalog.", SPENT),
-    status: described("GET this to see how far it is.", TEXT),
+    status_url: described("GET this path to see how far it is.", TEXT),
   }),
 );
 export type DeletionReport = v.InferOutput<typeof DELETION_REPORT>;

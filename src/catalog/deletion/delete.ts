@@ -16,7 +16,7 @@ import { STEP_COST, stopForPin } from "./find.ts";
 import type { DeletionRun } from "./state.ts";
 
 /** Paths deleted in one call of the bucket. */
-const BATCH = 200;
+const BATCH = 100;
 
 export async function deleteFound(c: CatalogContext, run: DeletionRun): Promise<number> {
   requireFewDeletions(c);

@@ -80,12 +80,13 @@ function counted(work: Step<"deletion", DeletionState>): Step<"deletion", Deleti
 
 function deletionReport(c: CatalogContext, run: DeletionRun): DeletionReport {
   const { path, found, deleted, stopped, spent } = run.state;
+  const { cacheName, defaultName } = c.config;
   return {
     ...progress(run),
     ...{ path, found, deleted },
     ...(stopped !== undefined && { stopped }),
     skipped: findingsOf(c, "deletion", "stuck-deletion", MAX_NAMED),
     spent,
-    status: STATUS_PATH,
+    status_url: cacheName === defaultName ? STATUS_PATH : `/${cacheName}${STATUS_PATH}`,
   };
 }

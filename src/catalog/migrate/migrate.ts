@@ -13,7 +13,7 @@ import { moveTo, type Run, runRecord, saveRun } from "../runs/run.ts";
 const NARS = 1000;
 const PATHS = 250;
 const REFERENCES = 1250;
-const DROPPED = 5000;
+const DROPPED = 2000;
 /** Paths of a cache whose old tables are dropped at once: it takes 50 ms, and no rows are written. */
 const SMALL = 20_000;
 /** A step takes about as long as this many bucket operations: two are done in one alarm. */

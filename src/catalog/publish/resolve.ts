@@ -3,7 +3,13 @@
 import { BucketError, isAnswered } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
 import { deleteObjects } from "../objects.ts";
-import { companionsStillNeeded, forgetCompanions, hasOwner, leftCompanions } from "../rows/companions.ts";
+import {
+  companionsStillNeeded,
+  forgetCompanions,
+  hasOwner,
+  leftCompanions,
+  MAX_COMPANIONS,
+} from "../rows/companions.ts";
 import { note } from "../rows/findings.ts";
 import { deletePathRow } from "../rows/index-path.ts";
 import {
@@ -209,12 +215,14 @@ export async function executeDeletions(c: CatalogContext, keys: readonly string[
       postponeRelease(c, JSON.parse(row.nars));
     }
     forgetCompanions(c, [...companions]);
-    for (const { kind, key } of going) if (kind !== "delete-pin") deleteLeftCompanions(c, key);
+    for (const row of going) deleteLeftCompanions(c, row);
   });
 }
 
 /** An owner with more companions than one deletion takes along is gone: the next of them follow by an alarm. */
-function deleteLeftCompanions(c: CatalogContext, owner: string): void {
+function deleteLeftCompanions(c: CatalogContext, row: IntentRow): void {
+  if (JSON.parse(row.objects).length < MAX_COMPANIONS) return;
+  const owner = row.key;
   const objects = leftCompanions(c, owner);
   if (objects.length === 0) return;
   const sequence = recordIntent(c, { kind: "delete-companions", key: owner, objects });
