@@ -16,7 +16,7 @@ export const PATH_OPERATIONS = [
     id: "listPaths",
     method: "GET",
     path: "/paths",
-    permission: "pull",
+    permission: "list",
     summary: "Search the paths, newest first.",
     parameters: {
       prefix: v.exactOptional(described("What the name begins with.", textUpTo(MAX_NAME_LENGTH)), ""),

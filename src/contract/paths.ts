@@ -65,12 +65,19 @@ export interface PathPage {
   readonly next?: Position;
 }
 
+/** Paths at which the counting of a closure ends. */
+export const MAX_CLOSURE = 10_000;
+
 /** A path and all that it refers to, directly or not. */
 const CLOSURE = v.object({
   paths: described("Paths of the closure that are here.", COUNT),
   nar_size: BYTES,
   file_size: described("Bytes that a client downloads that has nothing of it.", COUNT),
   missing: described("Paths of the closure that are referred to and not here.", COUNT),
+  more: described(
+    `The closure is larger: counting it ended after ${MAX_CLOSURE} paths, or before where their references are many.`,
+    FLAG,
+  ),
 });
 export type Closure = v.InferOutput<typeof CLOSURE>;
 
@@ -95,8 +102,14 @@ const DIFFERING_REALISATION = v.object({
 });
 export type DifferingRealisation = v.InferOutput<typeof DIFFERING_REALISATION>;
 
+/** References that one answer names. */
+export const MAX_REFERENCES = 1000;
 /** Referrers that one answer names; half of a cache may refer to its libc. */
 export const MAX_REFERRERS = 1000;
+/** Referrers at which counting them ends. */
+export const MAX_COUNTED_REFERRERS = 10_000;
+/** Differing builds that one answer names, and differing realisations. */
+export const MAX_DIFFERING = 100;
 
 export const PATH_DETAIL = named(
   "PathDetail",
@@ -105,25 +118,33 @@ export const PATH_DETAIL = named(
     nar: described("The path of the NAR in this cache.", TEXT),
     nar_hash: NAR_HASH,
     file_hash: described("null where the narinfo does not say.", v.nullable(TEXT)),
-    references: described("As in the narinfo: perhaps with the path itself.", listOf(BASE_NAME)),
-    missing_references: described("Those of the references that are not here now.", listOf(BASE_NAME)),
+    references: described(
+      "The first of them, as in the narinfo: perhaps with the path itself.",
+      v.pipe(listOf(BASE_NAME), v.maxLength(MAX_REFERENCES)),
+    ),
+    reference_count: described("All of them.", COUNT),
+    missing_references: described(
+      "Those of these references that are not here now.",
+      v.pipe(listOf(BASE_NAME), v.maxLength(MAX_REFERENCES)),
+    ),
     referrers: described(
       "The first of them by hash, without the path itself.",
       v.pipe(listOf(BASE_NAME), v.maxLength(MAX_REFERRERS)),
     ),
-    referrer_count: described("All of them.", COUNT),
+    referrer_count: described(`All of them, up to ${MAX_COUNTED_REFERRERS}.`, COUNT),
+    more_referrers: described("There are more than `referrer_count`.", FLAG),
     closure: CLOSURE,
     verification: described("Whether the NAR contains what the narinfo says.", VERIFICATION),
     signatures: described("As in the narinfo: `name:base64`.", listOf(TEXT)),
     deriver: described("A base name.", v.nullable(TEXT)),
     ca: described("The content address.", v.nullable(TEXT)),
     differing_builds: described(
-      "Other contents that were pushed for the path: it is not reproducible.",
-      listOf(DIFFERING_BUILD),
+      `Other contents that were pushed for the path: it is not reproducible. ${MAX_DIFFERING} at most.`,
+      v.pipe(listOf(DIFFERING_BUILD), v.maxLength(MAX_DIFFERING)),
     ),
     differing_realisations: described(
-      "Other outputs of content-addressed derivations whose first output is this path.",
-      listOf(DIFFERING_REALISATION),
+      `Other outputs of content-addressed derivations whose first output is this path. ${MAX_DIFFERING} at most.`,
+      v.pipe(listOf(DIFFERING_REALISATION), v.maxLength(MAX_DIFFERING)),
     ),
   }),
 );
@@ -137,6 +158,8 @@ export type Deleted = v.InferOutput<typeof DELETED>;
 
 /** Paths in one request. */
 export const MAX_PATHS = 20_000;
+/** The same of a client without a credential. */
+export const MAX_PATHS_OF_ANONYMOUS = 1000;
 
 export const MISSING_REQUEST = v.pipe(
   v.object({

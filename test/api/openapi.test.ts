@@ -59,6 +59,7 @@ describe("the description and the routes", () => {
     const expected: Record<RoutePermission, unknown> = {
       none: [],
       pull: [{}, ...signIn],
+      list: [{}, ...signIn],
       push: signIn,
       admin: signIn,
     };

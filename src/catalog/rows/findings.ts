@@ -61,7 +61,7 @@ export function findingOfPath(
   return c.sql
     .exec<{ name: string; detail: string }>(
       // "." is the character after "-".
-      "SELECT name, detail FROM findings WHERE run = ? AND kind = ? AND name > ? AND name < ?",
+      "SELECT name, detail FROM findings WHERE run = ? AND kind = ? AND name > ? AND name < ? LIMIT 1",
       run,
       kind,
       `${hash}-`,

@@ -1,5 +1,4 @@
 // The table `refs`: references between paths, without self-references.
-import type { Closure } from "../../contract/paths.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 
@@ -50,34 +49,27 @@ export function referrersOf(c: CatalogContext, hash: string, limit = -1, after =
     .map((row) => row.referrer);
 }
 
-export function countReferrers(c: CatalogContext, hash: string): number {
-  return c.sql.exec<{ total: number }>("SELECT count(*) AS total FROM refs WHERE reference = ?", hash).one()
-    .total;
+/** At most `limit`. */
+export function countReferrers(c: CatalogContext, hash: string, limit: number): number {
+  return c.sql
+    .exec<{ total: number }>(
+      "SELECT count(*) AS total FROM (SELECT 1 FROM refs WHERE reference = ? LIMIT ?)",
+      hash,
+      limit,
+    )
+    .one().total;
 }
 
 /** Base names of the paths that refer to one, in the order of their hashes. At most `limit`. */
 export function referrerNames(c: CatalogContext, hash: string, limit: number): string[] {
   return c.sql
     .exec<{ path: string }>(
-      `SELECT hash || '-' || name AS path FROM refs JOIN paths ON hash = referrer
-       WHERE reference = ? ORDER BY referrer LIMIT ?`,
+      `SELECT hash || '-' || name AS path
+       FROM (SELECT referrer FROM refs WHERE reference = ? ORDER BY referrer LIMIT ?) JOIN paths ON hash = referrer
+       ORDER BY hash`,
       hash,
       limit,
     )
     .toArray()
     .map((row) => row.path);
-}
-
-export function closureOf(c: CatalogContext, hash: string): Closure {
-  return c.sql
-    .exec<Closure & Record<string, SqlStorageValue>>(
-      `WITH RECURSIVE closure (member) AS (
-         VALUES (?) UNION SELECT reference FROM closure JOIN refs ON referrer = member
-       )
-       SELECT count(hash) AS paths, sum(nar_size) AS nar_size, sum(file_size) AS file_size,
-         count(*) - count(hash) AS missing
-       FROM closure LEFT JOIN paths ON hash = member`,
-      hash,
-    )
-    .one();
 }
