@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { indexPath } from "../../src/catalog/rows/index-path.ts";
 import { MAX_PATHS } from "../../src/contract/paths.ts";
 import { watch } from "../support/bucket.ts";
+import { ADMIN_TOKEN } from "../support/cache.ts";
 import { push, testPath } from "../support/store-paths.ts";
 import { apiCache, ask, inCatalog, refusal } from "./api.ts";
 
@@ -76,7 +77,10 @@ describe("POST /api/v1/missing", () => {
 
     const longest = "n".repeat(211);
     const paths = all.map((hash) => `/nix/store/${hash}-${longest}`);
-    const { missing } = await ask<{ missing: string[] }>(cache, "POST", "/missing", { body: { paths } });
+    const { missing } = await ask<{ missing: string[] }>(cache, "POST", "/missing", {
+      body: { paths },
+      token: ADMIN_TOKEN,
+    });
 
     expect(missing).toEqual(paths.filter((_, index) => index % 2 === 1));
     expect(cache.catalog.calls).toEqual(["missing"]);
