@@ -5,7 +5,14 @@ import { bucketFolder } from "../bucket/folder.ts";
 import { cacheNamed, configOf, undeclared } from "../config/config.ts";
 import { edgePaths } from "../config/locate.ts";
 import type { CatalogApi, EdgePurger } from "../contract/catalog.ts";
-import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "../contract/paths.ts";
+import type {
+  Deleted,
+  ListQuery,
+  PathDetail,
+  PathPage,
+  PublishOutcome,
+  SearchQuery,
+} from "../contract/paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest } from "../contract/pins.ts";
 import type { Result } from "../contract/result.ts";
 import type {
@@ -26,7 +33,8 @@ import type { Env } from "../env.ts";
 import { Activity } from "./activity.ts";
 import { Alarm } from "./alarm.ts";
 import { pathDetail } from "./ask/detail.ts";
-import { listPaths } from "./ask/search.ts";
+import { listPaths } from "./ask/list.ts";
+import { searchPaths } from "./ask/search.ts";
 import { RecentStats } from "./ask/stats.ts";
 import { requireSameFolder } from "./bucket-binding.ts";
 import { CHECK } from "./check/check.ts";
@@ -40,6 +48,7 @@ import { announceNar, touchNar } from "./publish/announce-nar.ts";
 import { announceCompanion, touchPath, touchPaths } from "./publish/last-use.ts";
 import { publish } from "./publish/publish.ts";
 import { publishRealisation } from "./publish/realisation.ts";
+import { Questions } from "./questions.ts";
 import { toResult } from "./refuse.ts";
 import { isIndexed, requestFirstReindex, requireIndex } from "./reindex/indexed.ts";
 import { REINDEX } from "./reindex/reindex.ts";
@@ -66,6 +75,10 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly #stats = new RecentStats();
   readonly #alarm: Alarm;
   readonly #activity = new Activity(() => Date.now());
+  readonly #questions = new Questions(
+    () => this.#activity.isBusy(),
+    (ms) => scheduler.wait(ms),
+  );
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -174,8 +187,12 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return this.#push(() => announceCompanion(this.context, key, owner));
   }
 
-  listPaths(query: PathQuery): Promise<Result<PathPage>> {
+  listPaths(query: ListQuery): Promise<Result<PathPage>> {
     return this.#askAll(() => listPaths(this.context, query));
+  }
+
+  searchPaths(query: SearchQuery): Promise<Result<PathPage>> {
+    return this.#askAll(() => searchPaths(this.context, query));
   }
 
   pathDetail(hash: string): Promise<Result<PathDetail>> {
@@ -295,10 +312,10 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   /** What reads rows of all paths is refused while only a part of them is there. */
-  #askAll<T>(ask: () => T): Promise<Result<T>> {
+  #askAll<T>(ask: () => T | Promise<T>): Promise<Result<T>> {
     return toResult(() => {
       refuseWhileMoving(this.context);
-      return ask();
+      return this.#questions.ask(ask);
     });
   }
 

@@ -18,24 +18,36 @@ import {
 } from "./schema.ts";
 import { VERIFICATION } from "./verification.ts";
 
-/** A place in the list of paths, which is ordered by first push and hash, newest first. */
-export const PATH_POSITION = v.object({
+/** A place in the list of all paths, which is ordered by first push and hash, newest first. */
+export const AGE_POSITION = v.object({
   /** Milliseconds since the epoch. */
   firstPush: COUNT,
   hash: HASH_PART,
 });
-export type Position = v.InferOutput<typeof PATH_POSITION>;
+/** A place in the results of a search, which are ordered by name and hash. */
+export const NAME_POSITION = v.object({ name: TEXT, hash: HASH_PART });
+export const PATH_POSITION = v.union([AGE_POSITION, NAME_POSITION]);
 
-export interface PathQuery {
-  /** A prefix of the name, case-sensitive. Empty: any name. */
-  readonly prefix: string;
-  /** A part of the name, case-insensitive. Empty: any name. */
-  readonly search: string;
+export interface ListQuery {
   /** The page begins after this place. */
-  readonly after?: Position;
+  readonly after?: v.InferOutput<typeof AGE_POSITION>;
   /** Paths in one answer. */
   readonly limit: number;
 }
+
+export interface SearchQuery {
+  /** A prefix of the name, case-sensitive. Empty: any name. */
+  readonly prefix: string;
+  /** A part of the name, case-insensitive. Empty: any name. */
+  readonly part: string;
+  /** The page begins after this place. */
+  readonly after?: v.InferOutput<typeof NAME_POSITION>;
+  /** Paths in one answer. */
+  readonly limit: number;
+}
+
+/** Names that are compared with the part of a name that is searched for, for one answer. */
+export const MAX_SCANNED = 10_000;
 
 const SUMMARY = {
   hash: HASH_PART,
@@ -62,7 +74,9 @@ export type PathSummary = v.InferOutput<typeof PATH_SUMMARY>;
 export interface PathPage {
   readonly paths: readonly PathSummary[];
   /** Where the next page begins; absent on the last. */
-  readonly next?: Position;
+  readonly next?: v.InferOutput<typeof PATH_POSITION>;
+  /** Set where the page ended because so many names had been compared. */
+  readonly scanned?: number;
 }
 
 /** Paths at which the counting of a closure ends. */

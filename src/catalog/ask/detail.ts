@@ -19,7 +19,7 @@ import { isNarQueued } from "../rows/nars.ts";
 import { missingPaths } from "../rows/paths.ts";
 import { countReferrers, referrerNames } from "../rows/references.ts";
 import { closureOf } from "./closure.ts";
-import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
+import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./summary.ts";
 
 /** Reads a bounded number of rows, however many refer to the path. Throws {@link Refused} no-such-path. */
 export async function pathDetail(c: CatalogContext, hash: string): Promise<PathDetail> {

@@ -5,7 +5,7 @@ import type { CatalogContext } from "../context.ts";
 import { findingsOf } from "../rows/findings.ts";
 import { countContents } from "../rows/nars.ts";
 import { isoTime } from "../times.ts";
-import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
+import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./summary.ts";
 
 /** False narinfos that the statistics name. */
 const MAX_NAMED = 20;

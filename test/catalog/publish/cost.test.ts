@@ -16,7 +16,7 @@ import { realised } from "../../support/realisations.ts";
 import { inCatalog, publishPath } from "../../support/runs.ts";
 import { type TestPath, testPath } from "../../support/store-paths.ts";
 
-const ROWS = 10;
+const ROWS = 11;
 const ROWS_OF_A_REFERENCE = 2;
 /** The entry of a NAR that is not read at once in the index of the queue. */
 const ROWS_OF_THE_QUEUE = 1;
