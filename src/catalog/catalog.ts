@@ -32,10 +32,11 @@ import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "../contract
 import type { Env } from "../env.ts";
 import { Activity } from "./activity.ts";
 import { Alarm } from "./alarm.ts";
+import { keepFigures, SAVE_DELAY_MS } from "./ask/count.ts";
 import { pathDetail } from "./ask/detail.ts";
 import { listPaths } from "./ask/list.ts";
 import { searchPaths } from "./ask/search.ts";
-import { RecentStats } from "./ask/stats.ts";
+import { statsOf } from "./ask/stats.ts";
 import { requireSameFolder } from "./bucket-binding.ts";
 import { CHECK } from "./check/check.ts";
 import { COLLECT } from "./collect/collect.ts";
@@ -55,6 +56,7 @@ import { REINDEX } from "./reindex/reindex.ts";
 import { sweepNars } from "./remove/sweep.ts";
 import { MAX_UPLOAD_AGE_MS, sweepUploads } from "./remove/uploads.ts";
 import { RESIGN } from "./resign/resign.ts";
+import { keptFigures } from "./rows/figures.ts";
 import { nextGraceStart } from "./rows/nars.ts";
 import { missingPaths } from "./rows/paths.ts";
 import { getToken, insertToken, listTokens, revokedIds, revokeToken } from "./rows/tokens.ts";
@@ -62,6 +64,7 @@ import { beginUpload, endUpload, recordPart, uploadParts } from "./rows/uploads.
 import type { RunDefinition } from "./runs/definition.ts";
 import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./runs/engine.ts";
 import { migrate } from "./schema.ts";
+import { Tally } from "./tally.ts";
 import { VERIFY_DELAY_MS, verifyQueued } from "./verify/queue.ts";
 
 /**
@@ -72,7 +75,6 @@ export const RUNS: readonly RunDefinition[] = [MIGRATE, REINDEX, DELETION, COLLE
 
 export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly context: CatalogContext;
-  readonly #stats = new RecentStats();
   readonly #alarm: Alarm;
   readonly #activity = new Activity(() => Date.now());
   readonly #questions = new Questions(
@@ -90,9 +92,10 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     requireSameFolder(ctx.storage, name, config.folder);
     const edge = (ctx.exports as { default?: unknown }).default as EdgePurger;
     this.#alarm = new Alarm(ctx.storage, () => this.context.now());
+    const tally = new Tally();
     this.context = {
       sql: ctx.storage.sql,
-      transaction: (run) => this.#alarm.transaction(run),
+      transaction: (run) => tally.transaction(() => this.#alarm.transaction(run)),
       bucket: bucketFolder(env.BUCKET, config.folder),
       config,
       now: () => Date.now(),
@@ -104,16 +107,18 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       deletions: { count: 0 },
       resolution: { after: 0 },
       migration: { isMoving: false },
+      tally,
       readings: new Map(),
       unfinished: new Map(),
       isBusy: () => this.#activity.isBusy(),
       wakeForVerification: () => this.#alarm.wake(this.context.now() + VERIFY_DELAY_MS),
+      wakeForFigures: () => this.#alarm.wake(this.context.now() + SAVE_DELAY_MS),
       wakeForSweep: () => this.#alarm.wake(this.context.now() + config.graceMs),
     };
     const isMigrating = resumeMigration(this.context);
     void ctx.blockConcurrencyWhile(async () => {
       await this.#alarm.read();
-      if (isMigrating) this.#alarm.wake(this.context.now());
+      if (isMigrating || !keptFigures(this.context).isExact) this.#alarm.wake(this.context.now());
     });
   }
 
@@ -200,7 +205,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   stats(): Promise<Result<Stats>> {
-    return this.#askAll(() => this.#stats.get(this.context));
+    return this.#askAll(() => statsOf(this.context));
   }
 
   deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted | DeletionReport>> {
@@ -297,8 +302,10 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     if (this.context.migration.isMoving) return;
     await this.#alarm.repeat(() => this.#sweep());
     await this.#alarm.repeat(() => sweepUploads(this.context));
-    // Last, because it takes longest.
+    // Late, because it takes longest.
     await this.#alarm.repeat(() => verifyQueued(this.context));
+    // With what all of it has changed.
+    await this.#alarm.repeat(() => keepFigures(this.context));
   }
 
   /** Sweeps when a NAR is due, which takes a catalog that knows its bucket. Returns when to sweep next. */

@@ -11,6 +11,7 @@ import { announceCompanion, touchPath } from "../../src/catalog/publish/last-use
 import { publish } from "../../src/catalog/publish/publish.ts";
 import { publishRealisation } from "../../src/catalog/publish/realisation.ts";
 import { toResult } from "../../src/catalog/refuse.ts";
+import { Tally } from "../../src/catalog/tally.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import type { Result } from "../../src/contract/result.ts";
 import type { AnnouncedNar } from "../../src/contract/uploads.ts";
@@ -160,6 +161,7 @@ export class Simulation {
 
   #newContext(): CatalogContext {
     const process = this.#catalog;
+    const tally = new Tally();
     const { sql, transaction, onPurge } = this.#options;
     const alive = () => {
       if (!process.isAlive) throw new Error("a dead process touched its storage");
@@ -173,7 +175,7 @@ export class Simulation {
       } as SqlStorage,
       transaction: (run) => {
         alive();
-        return transaction(run);
+        return tally.transaction(() => transaction(run));
       },
       bucket: this.#bucketOf(process),
       config: this.#config,
@@ -185,6 +187,7 @@ export class Simulation {
       locks: new Locks(),
       deletions: { count: 0 },
       resolution: { after: 0 },
+      tally,
       migration: { isMoving: false },
       publications: new Map(),
       unsentIntents: new Set(),
@@ -193,6 +196,7 @@ export class Simulation {
       isBusy: () => false,
       // The histories verify and sweep by themselves.
       wakeForVerification: () => undefined,
+      wakeForFigures: () => undefined,
       wakeForSweep: () => undefined,
     };
   }

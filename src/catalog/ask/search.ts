@@ -1,7 +1,7 @@
 // Search of the paths by name. It reads only the catalog's tables and costs no bucket operation.
-import { MAX_SCANNED, type PathPage, type PathSummary, type SearchQuery } from "../../contract/paths.ts";
+import { MAX_SCANNED, type PathPage, type SearchQuery } from "../../contract/paths.ts";
 import type { CatalogContext } from "../context.ts";
-import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./summary.ts";
+import { SUMMARY_COLUMNS, type SummaryRow, summaries, summary } from "./summary.ts";
 
 /**
  * One page, by name. A prefix is a range of the index of names. Of the names in it {@link MAX_SCANNED} are compared with
@@ -67,19 +67,4 @@ function byPart(c: CatalogContext, query: SearchQuery): PathPage {
   if (compared < MAX_SCANNED || last === null) return { paths };
   const [name = "", hash = ""] = last.split(" ");
   return { paths, next: { name, hash }, scanned: compared };
-}
-
-/** In the same order. */
-function summaries(c: CatalogContext, hashes: readonly string[]): PathSummary[] {
-  const rows = c.sql
-    .exec<SummaryRow>(
-      `SELECT ${SUMMARY_COLUMNS} FROM paths WHERE hash IN (SELECT value FROM json_each(?))`,
-      JSON.stringify(hashes),
-    )
-    .toArray();
-  const byHash = new Map(rows.map((row) => [row.hash, row]));
-  return hashes.flatMap((hash) => {
-    const row = byHash.get(hash);
-    return row === undefined ? [] : [summary(c, row)];
-  });
 }

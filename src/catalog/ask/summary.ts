@@ -38,3 +38,18 @@ export function summary(c: CatalogContext, row: SummaryRow): PathSummary {
     incomplete: row.incomplete !== 0,
   };
 }
+
+/** Of the paths with these hashes that are here, in the same order. */
+export function summaries(c: CatalogContext, hashes: readonly string[]): PathSummary[] {
+  const rows = c.sql
+    .exec<SummaryRow>(
+      `SELECT ${SUMMARY_COLUMNS} FROM paths WHERE hash IN (SELECT value FROM json_each(?))`,
+      JSON.stringify(hashes),
+    )
+    .toArray();
+  const byHash = new Map(rows.map((row) => [row.hash, row]));
+  return hashes.flatMap((hash) => {
+    const row = byHash.get(hash);
+    return row === undefined ? [] : [summary(c, row)];
+  });
+}

@@ -3,6 +3,7 @@ import { sha256Of } from "../../bucket/nar-object.ts";
 import type { AnnouncedNar } from "../../contract/uploads.ts";
 import { contentState, type Facts, type KnownFacts, mergeFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
+import { countingNars } from "./figures.ts";
 import { insert } from "./insert.ts";
 import { INTENT_NARS } from "./intents.ts";
 import { keptFacts } from "./kept-facts.ts";
@@ -36,6 +37,10 @@ export interface PublishedNar {
 
 /** A path has this NAR, which is therefore in the bucket. */
 export function savePublishedNar(c: CatalogContext, nar: PublishedNar): void {
+  countingNars(c, [nar.key], () => writePublishedNar(c, nar));
+}
+
+function writePublishedNar(c: CatalogContext, nar: PublishedNar): void {
   const { key, size, sha256, uploaded, known, isQueued = false } = nar;
   insert(
     c,
@@ -64,14 +69,20 @@ export function importNars(c: CatalogContext, objects: readonly R2Object[]): voi
     sha256: sha256Of(object) ?? null,
     uploaded: object.uploaded.getTime(),
   }));
-  c.sql.exec(
-    `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released)
+  const write = () =>
+    c.sql.exec(
+      `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released)
      SELECT value ->> 'key', value ->> 'size', value ->> 'sha256', 1, value ->> 'uploaded', value ->> 'uploaded', NULL
      FROM json_each(?) WHERE true
      ON CONFLICT (key) DO UPDATE SET size = excluded.size, sha256 = coalesce(excluded.sha256, sha256), is_stored = 1,
        uploaded = max(uploaded, excluded.uploaded)
      WHERE is_stored = 0 OR size <> excluded.size OR coalesce(excluded.sha256 <> sha256, excluded.sha256 IS NOT sha256)`,
-    JSON.stringify(rows),
+      JSON.stringify(rows),
+    );
+  countingNars(
+    c,
+    rows.map(({ key }) => key),
+    write,
   );
 }
 
@@ -173,15 +184,19 @@ export function factsOf(c: CatalogContext, key: string): KnownFacts | undefined 
 
 export function saveFacts(c: CatalogContext, key: string, known: KnownFacts): void {
   const { facts, facts_etag, content } = factColumns(known);
-  c.sql.exec(
-    "UPDATE nars SET facts = ?, facts_etag = ?, content = ? WHERE key = ?",
-    ...[facts, facts_etag, content, key],
+  countingNars(c, [key], () =>
+    c.sql.exec(
+      "UPDATE nars SET facts = ?, facts_etag = ?, content = ? WHERE key = ?",
+      ...[facts, facts_etag, content, key],
+    ),
   );
 }
 
 /** The object has been replaced: what is known is of the one before. */
 export function forgetFacts(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET facts = NULL, facts_etag = NULL, content = NULL WHERE key = ?", key);
+  countingNars(c, [key], () =>
+    c.sql.exec("UPDATE nars SET facts = NULL, facts_etag = NULL, content = NULL WHERE key = ?", key),
+  );
 }
 
 /** Readings of a NAR that have begun and not ended. */
@@ -219,21 +234,6 @@ export function isNarQueued(c: CatalogContext, key: string): boolean {
   return c.sql.exec("SELECT 1 FROM nars WHERE key = ? AND queued IS NOT NULL", key).toArray().length > 0;
 }
 
-/** How many stored NARs there are of each state of their content. */
-export function countContents(
-  c: CatalogContext,
-): Record<"verified" | "waiting" | "unverifiable" | "unknown", number> {
-  return c.sql
-    .exec<Record<"verified" | "waiting" | "unverifiable" | "unknown", number>>(
-      `SELECT count(*) FILTER (WHERE content = 'verified') AS verified,
-         count(*) FILTER (WHERE content IS NULL AND queued IS NOT NULL) AS waiting,
-         count(*) FILTER (WHERE content = 'unverifiable') AS unverifiable,
-         count(*) FILTER (WHERE content IS NULL AND queued IS NULL) AS unknown
-       FROM nars WHERE is_stored = 1`,
-    )
-    .one();
-}
-
 /** When the NAR that has waited longest was queued, in milliseconds since the epoch. */
 export function oldestQueued(c: CatalogContext): number | undefined {
   const { oldest } = c.sql
@@ -258,7 +258,7 @@ export function nextReferredNar(c: CatalogContext, after: string): string | unde
  * later, so that {@link unqueueNar} notices.
  */
 export function queueNar(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET queued = coalesce(queued + 1, ?) WHERE key = ?", c.now(), key);
+  countingNars(c, [key], () => c.sql.exec("UPDATE nars SET queued = coalesce(queued + 1, ?) WHERE key = ?", c.now(), key));
 }
 
 /** Puts a queued NAR behind all others. */
@@ -272,16 +272,20 @@ export function deferNar(c: CatalogContext, key: string): void {
 
 /** It has been read, unless it was queued again since `queued` (milliseconds since the epoch). */
 export function unqueueNar(c: CatalogContext, key: string, queued: number): void {
-  c.sql.exec("UPDATE nars SET queued = NULL WHERE key = ? AND queued <= ?", key, queued);
+  countingNars(c, [key], () =>
+    c.sql.exec("UPDATE nars SET queued = NULL WHERE key = ? AND queued <= ?", key, queued),
+  );
 }
 
 /** The object of a false NAR is to be deleted. The facts stay, so that it is not believed when it is sent again. */
 export function keepFactsOnly(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET is_stored = 0, released = NULL, queued = NULL WHERE key = ?", key);
+  countingNars(c, [key], () =>
+    c.sql.exec("UPDATE nars SET is_stored = 0, released = NULL, queued = NULL WHERE key = ?", key),
+  );
 }
 
 export function deleteNarRow(c: CatalogContext, key: string): void {
-  c.sql.exec("DELETE FROM nars WHERE key = ?", key);
+  countingNars(c, [key], () => c.sql.exec("DELETE FROM nars WHERE key = ?", key));
   removeOldNar(c, key);
 }
 
@@ -290,7 +294,9 @@ export function deleteNarRow(c: CatalogContext, key: string): void {
  * rely on the row, which then only says that there is no object. True where the row went.
  */
 export function forgetVanishedNar(c: CatalogContext, key: string, graceMs: number): boolean {
-  c.sql.exec("UPDATE nars SET is_stored = 0 WHERE key = ? AND is_stored = 1", key);
+  countingNars(c, [key], () =>
+    c.sql.exec("UPDATE nars SET is_stored = 0 WHERE key = ? AND is_stored = 1", key),
+  );
   return (
     c.sql
       .exec(

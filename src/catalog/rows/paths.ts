@@ -4,6 +4,7 @@ import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { KnownFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
+import { countingPath } from "./figures.ts";
 import { insert } from "./insert.ts";
 import { adoptPaths, amongOldPaths, removeOldPath, saveOldLastUse, withoutOldPaths } from "./old-layout.ts";
 import { referenceHashes } from "./references.ts";
@@ -82,6 +83,10 @@ export function saveSignatures(
 
 /** Writes the row of a path. The first push of a known path is kept. */
 export function savePath(c: CatalogContext, path: IndexedPath): void {
+  countingPath(c, path.info.storePath.hash, () => writePath(c, path));
+}
+
+function writePath(c: CatalogContext, path: IndexedPath): void {
   const { info } = path;
   const { hash, name } = info.storePath;
   insert(
@@ -117,7 +122,7 @@ export function savePath(c: CatalogContext, path: IndexedPath): void {
 }
 
 export function removePath(c: CatalogContext, hash: string): void {
-  c.sql.exec("DELETE FROM paths WHERE hash = ?", hash);
+  countingPath(c, hash, () => c.sql.exec("DELETE FROM paths WHERE hash = ?", hash));
   removeOldPath(c, hash);
 }
 
