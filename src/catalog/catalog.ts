@@ -32,7 +32,7 @@ import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "../contract
 import type { Env } from "../env.ts";
 import { Activity } from "./activity.ts";
 import { Alarm } from "./alarm.ts";
-import { keepFigures, SAVE_DELAY_MS } from "./ask/count.ts";
+import { countInRequest, keepFigures, SAVE_DELAY_MS, saveChanges } from "./ask/count.ts";
 import { pathDetail } from "./ask/detail.ts";
 import { listPaths } from "./ask/list.ts";
 import { searchPaths } from "./ask/search.ts";
@@ -73,6 +73,9 @@ import { VERIFY_DELAY_MS, verifyQueued } from "./verify/queue.ts";
  */
 export const RUNS: readonly RunDefinition[] = [MIGRATE, REINDEX, DELETION, COLLECT, RESIGN, CHECK];
 
+/** Milliseconds until an alarm for which figures can wait: less than the object stays in memory without requests. */
+const SOON_MS = 20_000;
+
 export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly context: CatalogContext;
   readonly #alarm: Alarm;
@@ -92,7 +95,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     requireSameFolder(ctx.storage, name, config.folder);
     const edge = (ctx.exports as { default?: unknown }).default as EdgePurger;
     this.#alarm = new Alarm(ctx.storage, () => this.context.now());
-    const tally = new Tally();
+    const tally = new Tally(ctx.storage.sql);
     this.context = {
       sql: ctx.storage.sql,
       transaction: (run) => tally.transaction(() => this.#alarm.transaction(run)),
@@ -112,13 +115,15 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       unfinished: new Map(),
       isBusy: () => this.#activity.isBusy(),
       wakeForVerification: () => this.#alarm.wake(this.context.now() + VERIFY_DELAY_MS),
-      wakeForFigures: () => this.#alarm.wake(this.context.now() + SAVE_DELAY_MS),
+      saveFiguresLater: () => void this.#saveFigures(),
       wakeForSweep: () => this.#alarm.wake(this.context.now() + config.graceMs),
     };
     const isMigrating = resumeMigration(this.context);
+    // Before the first change: whether there are rows tells whether any are uncounted.
+    keptFigures(this.context);
     void ctx.blockConcurrencyWhile(async () => {
       await this.#alarm.read();
-      if (isMigrating || !keptFigures(this.context).isExact) this.#alarm.wake(this.context.now());
+      if (isMigrating) this.#alarm.wake(this.context.now());
     });
   }
 
@@ -205,7 +210,10 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   stats(): Promise<Result<Stats>> {
-    return this.#askAll(() => statsOf(this.context));
+    return this.#askAll(() => {
+      if (!countInRequest(this.context)) this.#alarm.wake(this.context.now());
+      return statsOf(this.context);
+    });
   }
 
   deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted | DeletionReport>> {
@@ -324,6 +332,14 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       refuseWhileMoving(this.context);
       return this.#questions.ask(ask);
     });
+  }
+
+  /** An alarm that is due soon saves them, too. None is set for it: that would be one row more. */
+  async #saveFigures(): Promise<void> {
+    do {
+      await scheduler.wait(SAVE_DELAY_MS);
+      if (this.#alarm.isDueWithin(SOON_MS)) return;
+    } while (saveChanges(this.context));
   }
 
   /** Alarms continue the migration if one invocation does not finish it. */

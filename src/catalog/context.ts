@@ -48,8 +48,8 @@ export interface CatalogContext {
   readonly isBusy: () => boolean;
   /** Call it in the turn that queues a NAR: an alarm reads it soon. */
   readonly wakeForVerification: () => void;
-  /** Call it in the turn that changes the figures: an alarm saves them. */
-  readonly wakeForFigures: () => void;
+  /** Saves the figures some seconds later. */
+  readonly saveFiguresLater: () => void;
   /** Call it in the turn that releases a NAR: an alarm sweeps when the grace period that begins now has ended. */
   readonly wakeForSweep: () => void;
 }

@@ -40,8 +40,14 @@ export interface Kept {
 export class Tally {
   /** `undefined` until it is read from the table. */
   kept: Kept | undefined;
+  /** Where the figures are saved. That is no cost of the operation that happens to be the first to change them. */
+  readonly sql: SqlStorage;
   #changes: Change[] = [];
   #depth = 0;
+
+  constructor(sql: SqlStorage) {
+    this.sql = sql;
+  }
 
   /** Forgets the changes of a transaction that is rolled back. */
   transaction<T>(run: () => T): T {

@@ -11,6 +11,7 @@ import { announceCompanion, touchPath } from "../../src/catalog/publish/last-use
 import { publish } from "../../src/catalog/publish/publish.ts";
 import { publishRealisation } from "../../src/catalog/publish/realisation.ts";
 import { toResult } from "../../src/catalog/refuse.ts";
+import { keptFigures } from "../../src/catalog/rows/figures.ts";
 import { Tally } from "../../src/catalog/tally.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import type { Result } from "../../src/contract/result.ts";
@@ -161,12 +162,12 @@ export class Simulation {
 
   #newContext(): CatalogContext {
     const process = this.#catalog;
-    const tally = new Tally();
+    const tally = new Tally(this.#options.sql);
     const { sql, transaction, onPurge } = this.#options;
     const alive = () => {
       if (!process.isAlive) throw new Error("a dead process touched its storage");
     };
-    return {
+    const context: CatalogContext = {
       sql: {
         exec: (query: string, ...bindings: unknown[]) => {
           alive();
@@ -196,9 +197,11 @@ export class Simulation {
       isBusy: () => false,
       // The histories verify and sweep by themselves.
       wakeForVerification: () => undefined,
-      wakeForFigures: () => undefined,
+      saveFiguresLater: () => undefined,
       wakeForSweep: () => undefined,
     };
+    keptFigures(context);
+    return context;
   }
 
   /** What a client's Worker has: its own connection to the bucket, and a stub of whatever catalog lives then. */

@@ -7,17 +7,32 @@ import { keptFigures, markFigures, nextNarFigures, nextPathFigures, saveFigures 
 import { emptyRecount, type Kept, type Recount } from "../tally.ts";
 
 /** Milliseconds from the first change to the saving; while a push goes on, they are saved later. */
-export const SAVE_DELAY_MS = 5000;
+export const SAVE_DELAY_MS = 1000;
 /** Milliseconds after which they are saved although a push goes on. */
 export const MAX_UNSAVED_MS = 60_000;
 /** Rows of one step of a recount. It takes some 10 ms, for which a push beside it waits. */
 export const STEP_ROWS = 2500;
+/** Rows of a step that a request does, so that the figures of a small cache are exact at once. */
+export const REQUEST_ROWS = 500;
 /** Milliseconds between two steps while a push goes on. */
 const BUSY_MS = 500;
 /** Milliseconds between two recounts only because so many of the largest paths were deleted. */
 const REFILL_MS = 3600_000;
 
-/** The work of an alarm. Resolves with the time of the next turn in milliseconds since the epoch, if there is one. */
+/** Saves what has changed. True where that has to be tried again, because a push goes on. */
+export function saveChanges(c: CatalogContext): boolean {
+  const { isExact, markedAt } = keptFigures(c);
+  if (!isExact || markedAt === undefined) return false;
+  const unsaved = c.now() - markedAt;
+  if (c.isBusy() && unsaved >= 0 && unsaved < MAX_UNSAVED_MS) return true;
+  saveFigures(c);
+  return false;
+}
+
+/**
+ * The work of an alarm: a step of a recount, or saving what has changed. Resolves with the time of the next step in
+ * milliseconds since the epoch, if there is one.
+ */
 export async function keepFigures(c: CatalogContext): Promise<number | undefined> {
   if (c.migration.isMoving) return undefined;
   const kept = keptFigures(c);
@@ -26,12 +41,18 @@ export async function keepFigures(c: CatalogContext): Promise<number | undefined
     markFigures(c);
     kept.isExact = false;
   }
-  if (!kept.isExact) return continueRecount(c, kept);
-  if (kept.markedAt === undefined) return undefined;
-  const unsaved = c.now() - kept.markedAt;
-  if (c.isBusy() && unsaved >= 0 && unsaved < MAX_UNSAVED_MS) return c.now() + SAVE_DELAY_MS;
-  saveFigures(c);
-  return undefined;
+  if (kept.isExact) {
+    if (saveChanges(c)) c.saveFiguresLater();
+    return undefined;
+  }
+  if (step(c, kept, STEP_ROWS)) return undefined;
+  return c.isBusy() ? c.now() + BUSY_MS : c.now();
+}
+
+/** Continues a recount by as much as one request may. False where it has not ended: alarms have to go on with it. */
+export function countInRequest(c: CatalogContext): boolean {
+  const kept = keptFigures(c);
+  return kept.isExact || step(c, kept, REQUEST_ROWS) || step(c, kept, REQUEST_ROWS);
 }
 
 function lacksLargest(c: CatalogContext, { figures, countedAt }: Kept): boolean {
@@ -39,31 +60,34 @@ function lacksLargest(c: CatalogContext, { figures, countedAt }: Kept): boolean 
   return c.now() >= countedAt + REFILL_MS;
 }
 
-function continueRecount(c: CatalogContext, kept: Kept): number | undefined {
+/** Reads at most `rows` rows. True where all is counted. */
+function step(c: CatalogContext, kept: Kept, rows: number): boolean {
   kept.recount ??= emptyRecount();
-  if (!step(c, kept.recount)) return c.isBusy() ? c.now() + BUSY_MS : c.now();
-  kept.figures = kept.recount.figures;
+  const { phase, figures } = kept.recount;
+  if (phase === "paths") {
+    if (!countPaths(c, kept.recount, rows)) return false;
+    kept.recount.phase = "nars";
+    kept.recount.cursor = "";
+    return false;
+  }
+  if (!countNars(c, kept.recount, rows)) return false;
+  kept.figures = figures;
   kept.recount = undefined;
   kept.isExact = true;
   saveFigures(c);
-  return undefined;
+  return true;
 }
 
-/** True where all is counted. */
-function step(c: CatalogContext, recount: Recount): boolean {
-  const { phase, cursor, figures } = recount;
-  if (phase === "paths") {
-    const paths = nextPathFigures(c, cursor, STEP_ROWS);
-    for (const path of paths) addPath(figures, path);
-    recount.cursor = paths.at(-1)?.hash ?? cursor;
-    if (paths.length < STEP_ROWS) {
-      recount.phase = "nars";
-      recount.cursor = "";
-    }
-    return false;
-  }
-  const nars = nextNarFigures(c, cursor, STEP_ROWS);
-  for (const nar of nars) if (nar.is_stored === 1) addNar(figures, nar);
-  recount.cursor = nars.at(-1)?.key ?? cursor;
-  return nars.length < STEP_ROWS;
+function countPaths(c: CatalogContext, recount: Recount, rows: number): boolean {
+  const paths = nextPathFigures(c, recount.cursor, rows);
+  for (const path of paths) addPath(recount.figures, path);
+  recount.cursor = paths.at(-1)?.hash ?? recount.cursor;
+  return paths.length < rows;
+}
+
+function countNars(c: CatalogContext, recount: Recount, rows: number): boolean {
+  const nars = nextNarFigures(c, recount.cursor, rows);
+  for (const nar of nars) if (nar.is_stored === 1) addNar(recount.figures, nar);
+  recount.cursor = nars.at(-1)?.key ?? recount.cursor;
+  return nars.length < rows;
 }

@@ -47,12 +47,12 @@ export function markFigures(c: CatalogContext): void {
   if (kept.markedAt !== undefined) return;
   kept.markedAt = c.now();
   write(c, kept, 0);
-  c.wakeForFigures();
+  c.saveFiguresLater();
 }
 
 function write(c: CatalogContext, kept: Kept, isExact: 0 | 1): void {
   kept.countedAt = c.now();
-  c.sql.exec(
+  c.tally.sql.exec(
     "INSERT OR REPLACE INTO figures (id, is_exact, counted, figures) VALUES (1, ?, ?, ?)",
     isExact,
     kept.countedAt,
