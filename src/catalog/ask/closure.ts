@@ -13,9 +13,12 @@ export async function closureOf(c: CatalogContext, hash: string): Promise<Closur
   const closure = { paths: 0, nar_size: 0, file_size: 0, missing: 0, more: false };
   const known = new Set([hash]);
   const todo = [hash];
-  for (let read = 0, text = 0; read < todo.length; ) {
+  for (let read = 0, text = 0, pause = BATCH; read < todo.length; ) {
     if (text > MAX_TEXT) return { ...closure, more: true };
-    if (read > 0) await c.wait(0);
+    if (read >= pause) {
+      await c.wait(0);
+      pause = read + BATCH;
+    }
     const batch = todo.slice(read, read + BATCH);
     read += batch.length;
     const found = closureMembers(c, batch);
