@@ -169,7 +169,7 @@ CREATE TABLE paths (
 );
 CREATE INDEX paths_nar ON paths (nar);
 CREATE INDEX paths_age ON paths (first_push, hash);
-CREATE INDEX paths_name ON paths (name, hash);
+CREATE INDEX paths_name ON paths (name, hash, deriver);
 CREATE INDEX paths_wanted ON paths (wanted, hash);
 CREATE INDEX paths_deriver ON paths (deriver) WHERE deriver IS NOT NULL;
 

@@ -3,8 +3,11 @@ import type { CatalogContext } from "../context.ts";
 import { type Figures, type NarFigure, noFigures, type PathFigure } from "../figures.ts";
 import type { Change, Kept } from "../tally.ts";
 
-const PATH_COLUMNS = "hash, compression, nar_size, file_size, first_push";
-const NAR_COLUMNS = "key, size, content, queued IS NOT NULL AS is_queued";
+export const PATH_FIGURE = "hash, compression, nar_size, file_size, first_push";
+export const NAR_FIGURE = "key, size, content, queued IS NOT NULL AS is_queued, is_stored";
+
+/** The columns {@link NAR_FIGURE}. */
+export type NarRow = NarFigure & { readonly is_stored: number };
 
 /** The figures, read from the table once. In a catalog without rows they are exact from the beginning. */
 export function keptFigures(c: CatalogContext): Kept {
@@ -60,23 +63,40 @@ function write(c: CatalogContext, kept: Kept, isExact: 0 | 1): void {
   );
 }
 
-/** Does what changes the row of a path, or makes or deletes it. */
-export function countingPath<T>(c: CatalogContext, hash: string, change: () => T): T {
-  if (!isCounting(c)) return change();
-  const before = pathFigure(c, hash);
-  const result = change();
-  noteChange(c, { kind: "path", before, after: pathFigure(c, hash) });
-  return result;
+/** Call it with the row of a path before and after a change, in the turn of the change. */
+export function notePath(
+  c: CatalogContext,
+  before: PathFigure | undefined,
+  after: PathFigure | undefined,
+): void {
+  note(c, { kind: "path", before, after });
 }
 
-/** Does what changes the rows of these NARs, or makes or deletes them. */
-export function countingNars<T>(c: CatalogContext, keys: readonly string[], change: () => T): T {
-  if (!isCounting(c)) return change();
+/** Changes or makes the row of a NAR by a statement that returns {@link NAR_FIGURE}. */
+export function changeNar(c: CatalogContext, key: string, change: () => SqlStorageCursor<NarRow>): void {
+  const [before] = narFigures(c, [key]).values();
+  const [row] = change().toArray();
+  // No row fitted the condition of the statement.
+  if (row !== undefined) note(c, { kind: "nar", before, after: storedNar(row) });
+}
+
+/** The same with the rows of many NARs, by a statement that returns nothing. */
+export function changeNars(c: CatalogContext, keys: readonly string[], change: () => void): void {
   const before = narFigures(c, keys);
-  const result = change();
+  change();
   const after = narFigures(c, keys);
-  for (const key of keys) noteChange(c, { kind: "nar", before: before.get(key), after: after.get(key) });
-  return result;
+  for (const key of keys) note(c, { kind: "nar", before: before.get(key), after: after.get(key) });
+}
+
+/** The row of a NAR that has just been deleted. */
+export function noteDeletedNar(c: CatalogContext, row: NarRow | undefined): void {
+  if (row !== undefined) note(c, { kind: "nar", before: storedNar(row), after: undefined });
+}
+
+function note(c: CatalogContext, change: Change): void {
+  if (!isCounting(c) || JSON.stringify(change.before) === JSON.stringify(change.after)) return;
+  if (keptFigures(c).isExact) markFigures(c);
+  c.tally.note(change);
 }
 
 /** Otherwise a recount is still to begin, and counts what is there then. */
@@ -85,47 +105,44 @@ function isCounting(c: CatalogContext): boolean {
   return isExact || recount !== undefined;
 }
 
-function noteChange(c: CatalogContext, change: Change): void {
-  if (JSON.stringify(change.before) === JSON.stringify(change.after)) return;
-  if (keptFigures(c).isExact) markFigures(c);
-  c.tally.note(change);
-}
-
-function pathFigure(c: CatalogContext, hash: string): PathFigure | undefined {
-  return c.sql.exec<PathFigure>(`SELECT ${PATH_COLUMNS} FROM paths WHERE hash = ?`, hash).toArray()[0];
+export function pathFigure(c: CatalogContext, hash: string): PathFigure | undefined {
+  if (!isCounting(c)) return undefined;
+  return c.sql.exec<PathFigure>(`SELECT ${PATH_FIGURE} FROM paths WHERE hash = ?`, hash).toArray()[0];
 }
 
 /** Of those that are stored, by key. */
 function narFigures(c: CatalogContext, keys: readonly string[]): Map<string, NarFigure> {
+  if (!isCounting(c)) return new Map();
   const [key = "", ...others] = keys;
   const rows =
     others.length === 0
-      ? c.sql.exec<NarFigure>(`SELECT ${NAR_COLUMNS} FROM nars WHERE key = ? AND is_stored = 1`, key)
-      : c.sql.exec<NarFigure>(
-          `SELECT ${NAR_COLUMNS} FROM nars WHERE key IN (SELECT value FROM json_each(?)) AND is_stored = 1`,
+      ? c.sql.exec<NarRow>(`SELECT ${NAR_FIGURE} FROM nars WHERE key = ?`, key)
+      : c.sql.exec<NarRow>(
+          `SELECT ${NAR_FIGURE} FROM nars WHERE key IN (SELECT value FROM json_each(?))`,
           JSON.stringify(keys),
         );
-  return new Map(rows.toArray().map((row) => [row.key, row]));
+  const stored = new Map<string, NarFigure>();
+  for (const row of rows) {
+    const nar = storedNar(row);
+    if (nar !== undefined) stored.set(row.key, nar);
+  }
+  return stored;
+}
+
+function storedNar({ is_stored, ...nar }: NarRow): NarFigure | undefined {
+  return is_stored === 1 ? (nar as NarFigure) : undefined;
 }
 
 /** The figures of the paths after a hash, by hash. At most `limit`. */
 export function nextPathFigures(c: CatalogContext, after: string, limit: number): PathFigure[] {
   return c.sql
-    .exec<PathFigure>(`SELECT ${PATH_COLUMNS} FROM paths WHERE hash > ? ORDER BY hash LIMIT ?`, after, limit)
+    .exec<PathFigure>(`SELECT ${PATH_FIGURE} FROM paths WHERE hash > ? ORDER BY hash LIMIT ?`, after, limit)
     .toArray();
 }
 
 /** The figures of the NARs after a key, by key, those that are not stored as well. At most `limit`. */
-export function nextNarFigures(
-  c: CatalogContext,
-  after: string,
-  limit: number,
-): (NarFigure & { readonly is_stored: number })[] {
+export function nextNarFigures(c: CatalogContext, after: string, limit: number): NarRow[] {
   return c.sql
-    .exec<NarFigure & { readonly is_stored: number }>(
-      `SELECT ${NAR_COLUMNS}, is_stored FROM nars WHERE key > ? ORDER BY key LIMIT ?`,
-      after,
-      limit,
-    )
+    .exec<NarRow>(`SELECT ${NAR_FIGURE} FROM nars WHERE key > ? ORDER BY key LIMIT ?`, after, limit)
     .toArray();
 }

@@ -3,7 +3,7 @@ import { sha256Of } from "../../bucket/nar-object.ts";
 import type { AnnouncedNar } from "../../contract/uploads.ts";
 import { contentState, type Facts, type KnownFacts, mergeFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
-import { countingNars } from "./figures.ts";
+import { changeNar, changeNars, NAR_FIGURE, type NarRow, noteDeletedNar } from "./figures.ts";
 import { insert } from "./insert.ts";
 import { INTENT_NARS } from "./intents.ts";
 import { keptFacts } from "./kept-facts.ts";
@@ -37,12 +37,12 @@ export interface PublishedNar {
 
 /** A path has this NAR, which is therefore in the bucket. */
 export function savePublishedNar(c: CatalogContext, nar: PublishedNar): void {
-  countingNars(c, [nar.key], () => writePublishedNar(c, nar));
+  changeNar(c, nar.key, () => writePublishedNar(c, nar));
 }
 
-function writePublishedNar(c: CatalogContext, nar: PublishedNar): void {
+function writePublishedNar(c: CatalogContext, nar: PublishedNar): SqlStorageCursor<NarRow> {
   const { key, size, sha256, uploaded, known, isQueued = false } = nar;
-  insert(
+  return insert<NarRow>(
     c,
     "nars",
     {
@@ -54,7 +54,8 @@ function writePublishedNar(c: CatalogContext, nar: PublishedNar): void {
        sha256 = coalesce(excluded.sha256, sha256), is_stored = 1, released = NULL,
        facts = coalesce(excluded.facts, facts), facts_etag = coalesce(excluded.facts_etag, facts_etag),
        content = coalesce(excluded.content, content),
-       queued = CASE WHEN excluded.queued IS NULL THEN queued WHEN queued IS NULL THEN excluded.queued ELSE queued + 1 END`,
+       queued = CASE WHEN excluded.queued IS NULL THEN queued WHEN queued IS NULL THEN excluded.queued ELSE queued + 1 END
+     RETURNING ${NAR_FIGURE}`,
   );
 }
 
@@ -79,7 +80,7 @@ export function importNars(c: CatalogContext, objects: readonly R2Object[]): voi
      WHERE is_stored = 0 OR size <> excluded.size OR coalesce(excluded.sha256 <> sha256, excluded.sha256 IS NOT sha256)`,
       JSON.stringify(rows),
     );
-  countingNars(
+  changeNars(
     c,
     rows.map(({ key }) => key),
     write,
@@ -184,9 +185,9 @@ export function factsOf(c: CatalogContext, key: string): KnownFacts | undefined 
 
 export function saveFacts(c: CatalogContext, key: string, known: KnownFacts): void {
   const { facts, facts_etag, content } = factColumns(known);
-  countingNars(c, [key], () =>
-    c.sql.exec(
-      "UPDATE nars SET facts = ?, facts_etag = ?, content = ? WHERE key = ?",
+  changeNar(c, key, () =>
+    c.sql.exec<NarRow>(
+      `UPDATE nars SET facts = ?, facts_etag = ?, content = ? WHERE key = ? RETURNING ${NAR_FIGURE}`,
       ...[facts, facts_etag, content, key],
     ),
   );
@@ -194,8 +195,11 @@ export function saveFacts(c: CatalogContext, key: string, known: KnownFacts): vo
 
 /** The object has been replaced: what is known is of the one before. */
 export function forgetFacts(c: CatalogContext, key: string): void {
-  countingNars(c, [key], () =>
-    c.sql.exec("UPDATE nars SET facts = NULL, facts_etag = NULL, content = NULL WHERE key = ?", key),
+  changeNar(c, key, () =>
+    c.sql.exec<NarRow>(
+      `UPDATE nars SET facts = NULL, facts_etag = NULL, content = NULL WHERE key = ? RETURNING ${NAR_FIGURE}`,
+      key,
+    ),
   );
 }
 
@@ -258,7 +262,13 @@ export function nextReferredNar(c: CatalogContext, after: string): string | unde
  * later, so that {@link unqueueNar} notices.
  */
 export function queueNar(c: CatalogContext, key: string): void {
-  countingNars(c, [key], () => c.sql.exec("UPDATE nars SET queued = coalesce(queued + 1, ?) WHERE key = ?", c.now(), key));
+  changeNar(c, key, () =>
+    c.sql.exec<NarRow>(
+      `UPDATE nars SET queued = coalesce(queued + 1, ?) WHERE key = ? RETURNING ${NAR_FIGURE}`,
+      c.now(),
+      key,
+    ),
+  );
 }
 
 /** Puts a queued NAR behind all others. */
@@ -272,20 +282,28 @@ export function deferNar(c: CatalogContext, key: string): void {
 
 /** It has been read, unless it was queued again since `queued` (milliseconds since the epoch). */
 export function unqueueNar(c: CatalogContext, key: string, queued: number): void {
-  countingNars(c, [key], () =>
-    c.sql.exec("UPDATE nars SET queued = NULL WHERE key = ? AND queued <= ?", key, queued),
+  changeNar(c, key, () =>
+    c.sql.exec<NarRow>(
+      `UPDATE nars SET queued = NULL WHERE key = ? AND queued <= ? RETURNING ${NAR_FIGURE}`,
+      key,
+      queued,
+    ),
   );
 }
 
 /** The object of a false NAR is to be deleted. The facts stay, so that it is not believed when it is sent again. */
 export function keepFactsOnly(c: CatalogContext, key: string): void {
-  countingNars(c, [key], () =>
-    c.sql.exec("UPDATE nars SET is_stored = 0, released = NULL, queued = NULL WHERE key = ?", key),
+  changeNar(c, key, () =>
+    c.sql.exec<NarRow>(
+      `UPDATE nars SET is_stored = 0, released = NULL, queued = NULL WHERE key = ? RETURNING ${NAR_FIGURE}`,
+      key,
+    ),
   );
 }
 
 export function deleteNarRow(c: CatalogContext, key: string): void {
-  countingNars(c, [key], () => c.sql.exec("DELETE FROM nars WHERE key = ?", key));
+  const [row] = c.sql.exec<NarRow>(`DELETE FROM nars WHERE key = ? RETURNING ${NAR_FIGURE}`, key).toArray();
+  noteDeletedNar(c, row);
   removeOldNar(c, key);
 }
 
@@ -294,8 +312,11 @@ export function deleteNarRow(c: CatalogContext, key: string): void {
  * rely on the row, which then only says that there is no object. True where the row went.
  */
 export function forgetVanishedNar(c: CatalogContext, key: string, graceMs: number): boolean {
-  countingNars(c, [key], () =>
-    c.sql.exec("UPDATE nars SET is_stored = 0 WHERE key = ? AND is_stored = 1", key),
+  changeNar(c, key, () =>
+    c.sql.exec<NarRow>(
+      `UPDATE nars SET is_stored = 0 WHERE key = ? AND is_stored = 1 RETURNING ${NAR_FIGURE}`,
+      key,
+    ),
   );
   return (
     c.sql

@@ -4,7 +4,8 @@ import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { KnownFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
-import { countingPath } from "./figures.ts";
+import type { PathFigure } from "../figures.ts";
+import { notePath, PATH_FIGURE, pathFigure } from "./figures.ts";
 import { insert } from "./insert.ts";
 import { adoptPaths, amongOldPaths, removeOldPath, saveOldLastUse, withoutOldPaths } from "./old-layout.ts";
 import { referenceHashes } from "./references.ts";
@@ -83,13 +84,10 @@ export function saveSignatures(
 
 /** Writes the row of a path. The first push of a known path is kept. */
 export function savePath(c: CatalogContext, path: IndexedPath): void {
-  countingPath(c, path.info.storePath.hash, () => writePath(c, path));
-}
-
-function writePath(c: CatalogContext, path: IndexedPath): void {
   const { info } = path;
   const { hash, name } = info.storePath;
-  insert(
+  const before = pathFigure(c, hash);
+  const written = insert<PathFigure>(
     c,
     "paths",
     {
@@ -117,12 +115,17 @@ function writePath(c: CatalogContext, path: IndexedPath): void {
        file_hash = excluded.file_hash, file_size = excluded.file_size, compression = excluded.compression,
        deriver = excluded.deriver, ca = excluded.ca, signers = excluded.signers, narinfo = excluded.narinfo,
        etag = excluded.etag, incomplete = excluded.incomplete, last_push = excluded.last_push,
-       pushed_by = excluded.pushed_by, wanted = max(wanted, excluded.wanted)`,
+       pushed_by = excluded.pushed_by, wanted = max(wanted, excluded.wanted)
+     RETURNING ${PATH_FIGURE}`,
   );
+  notePath(c, before, written.one());
 }
 
 export function removePath(c: CatalogContext, hash: string): void {
-  countingPath(c, hash, () => c.sql.exec("DELETE FROM paths WHERE hash = ?", hash));
+  const [row] = c.sql
+    .exec<PathFigure>(`DELETE FROM paths WHERE hash = ? RETURNING ${PATH_FIGURE}`, hash)
+    .toArray();
+  notePath(c, row, undefined);
   removeOldPath(c, hash);
 }
 
