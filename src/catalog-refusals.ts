@@ -122,6 +122,12 @@ export function httpErrorOf(refusal: Refusal): HttpError {
         "the catalog is being built from the bucket, and nothing is deleted before that has ended; GET /api/v1/reindex shows its progress",
         retryAfter(60),
       );
+    case "too-many-questions":
+      return new HttpError(
+        503,
+        "too many searches and other questions wait for an answer: try again in a few seconds",
+        retryAfter(5),
+      );
     case "misconfigured":
       return new HttpError(403, untilFixed(refusal.consequence, refusal.problem));
     case "collection-under-way":

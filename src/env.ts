@@ -12,6 +12,7 @@ export interface Env {
   SIGNING_KEY?: string;
   TRUSTED_PUBLIC_KEYS?: string | string[];
   PRIORITY?: string | number;
+  LISTING?: string;
   STORE_DIR?: string;
   CACHE_NAME?: string;
   CACHES?: string | Record<string, unknown>;

@@ -37,7 +37,7 @@ export const ROUTES: readonly Route[] = [
   { ...INFO, method: "PUT", permission: "push", handler: requireValidConfig(putCacheInfo) },
   { method: "GET", pattern: /^\/health$/, permission: "none", handler: getHealth },
   { ...FRONT, query: ["location"], handler: getLocation },
-  { ...FRONT, query: LIST_PARAMETERS, handler: listObjects },
+  { ...FRONT, query: LIST_PARAMETERS, permission: "list", handler: listObjects },
   { ...FRONT, handler: listBucketsOr(getFrontPage) },
   ...OPERATIONS,
 ];

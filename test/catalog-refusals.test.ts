@@ -63,6 +63,7 @@ const EXAMPLES: { readonly [K in Kind]: Example<K> } = {
   "too-many-references": [{ path: "x-hello", count: 30_000, most: 20_000 }, 413, /at most 20000/],
   "being-migrated": [{ paths: 5 }, 503, /5 paths so far.*try again/, "60"],
   "being-indexed": [{}, 503, /GET \/api\/v1\/reindex/, "60"],
+  "too-many-questions": [{}, 503, /try again/, "5"],
   misconfigured: [
     { consequence: "nothing is signed", problem: "PRIORITY: x" },
     403,

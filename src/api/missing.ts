@@ -1,7 +1,11 @@
 // POST /missing: which of many paths are not in the cache. A pusher asks before it uploads. It costs one call of the
 // catalog and no operation of the bucket.
+import { unauthorized } from "../auth/gate/identify.ts";
+import { may } from "../auth/grants.ts";
 import { collects } from "../config/retention.ts";
-import { MISSING, MISSING_REQUEST } from "../contract/paths.ts";
+import type { Context } from "../context.ts";
+import { MAX_PATHS, MAX_PATHS_OF_ANONYMOUS, MISSING, MISSING_REQUEST } from "../contract/paths.ts";
+import { HttpError } from "../http/errors.ts";
 import { FormatError, quote } from "../nix/format-error.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import { checkBaseName, parseStorePath } from "../nix/store-path.ts";
@@ -17,11 +21,18 @@ export const MISSING_OPERATIONS = [
     path: "/missing",
     permission: "pull",
     summary: "Which of these paths are not in the cache?",
+    description: `Up to ${MAX_PATHS} paths with a credential that may read the cache, up to ${MAX_PATHS_OF_ANONYMOUS} without.`,
     body: MISSING_REQUEST,
     // Room for 20,000 store paths with names of the greatest length, 211 characters.
     maxBodyBytes: 8 * 1024 * 1024,
     answer: MISSING,
-    handle: async ({ config, catalog, isPusher }, { body: { paths } }) => {
+    errors: {
+      401: `More than ${MAX_PATHS_OF_ANONYMOUS} paths, or a private cache, and no credential or a wrong one.`,
+      403: "The credential may not read this cache.",
+    },
+    handle: async (context, { body: { paths } }) => {
+      if (paths.length > MAX_PATHS_OF_ANONYMOUS) await requireMember(context);
+      const { config, catalog, isPusher } = context;
       const hashes = paths.map((path, index) =>
         inBody(`paths[${index}]`, () => hashOf(path, config.storeDir)),
       );
@@ -32,6 +43,16 @@ export const MISSING_OPERATIONS = [
     },
   }),
 ];
+
+/** A public read has passed the gate unidentified. Throws {@link HttpError} 401, 403 or 503. */
+async function requireMember({ config: { cacheName }, identity, identify }: Context): Promise<void> {
+  if (may(identity, "pull", cacheName)) return;
+  const limit = `more than ${MAX_PATHS_OF_ANONYMOUS} paths in one request need a credential for this cache`;
+  const caller = await identify();
+  if (caller.kind !== "known") throw unauthorized(limit, caller);
+  if (may(caller.identity, "pull", cacheName)) return;
+  throw new HttpError(403, `${limit}, and ${caller.identity.name} may do nothing with it; ask in several`);
+}
 
 /** Reads a store path, base name or hash part, in the order of how common they are. Throws {@link FormatError}. */
 function hashOf(path: string, storeDir: string): string {

@@ -44,6 +44,7 @@ const PROBLEM = named(
 const SECURITY: Record<RoutePermission, OperationObject["security"]> = {
   none: [],
   pull: [{}, { basic: [] }, { bearer: [] }],
+  list: [{}, { basic: [] }, { bearer: [] }],
   push: [{ basic: [] }, { bearer: [] }],
   admin: [{ basic: [] }, { bearer: [] }],
 };
@@ -56,6 +57,11 @@ const REFUSALS: Record<RoutePermission, Readonly<Record<number, string>>> = {
   pull: {
     401: `Of a private cache: ${UNAUTHORIZED}`,
     403: "Of a private cache: the credential may not read it.",
+    ...UNAVAILABLE,
+  },
+  list: {
+    401: `Unless the cache is public, and so is its listing: ${UNAUTHORIZED}`,
+    403: "The credential may do nothing in this cache.",
     ...UNAVAILABLE,
   },
   push: {

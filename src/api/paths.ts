@@ -1,8 +1,17 @@
 // /paths: searching the store paths of the cache, everything about one, and deleting one.
 import * as v from "valibot";
-import { DELETED, PATH_DETAIL, PATH_POSITION, PATH_SUMMARY } from "../contract/paths.ts";
+import {
+  AGE_POSITION,
+  DELETED,
+  MAX_SCANNED,
+  NAME_POSITION,
+  PATH_DETAIL,
+  PATH_POSITION,
+  PATH_SUMMARY,
+} from "../contract/paths.ts";
 import { DELETION_REPORT } from "../contract/runs.ts";
-import { described, HASH_PART, listOf, named, oneOf, textUpTo } from "../contract/schema.ts";
+import { COUNT, described, HASH_PART, listOf, named, oneOf, textUpTo } from "../contract/schema.ts";
+import { HttpError } from "../http/errors.ts";
 import { Begun, operation } from "./operation.ts";
 import { NEXT, pageOf, withCursor } from "./page.ts";
 
@@ -11,13 +20,23 @@ const MAX_NAME_LENGTH = 211;
 const NO_PATH = { 404: "The catalog knows no such path." };
 const PATH = { path: "/paths/{hash}" } as const;
 
+/** Throws {@link HttpError} 400 for the cursor of a list in another order. */
+function placeIn<P>(
+  position: v.GenericSchema<P>,
+  cursor: v.InferOutput<typeof PATH_POSITION> | undefined,
+): P | undefined {
+  if (cursor === undefined || v.is(position, cursor)) return cursor;
+  throw new HttpError(400, "parameter 'cursor' must be the 'next' of the page before, of the same search");
+}
+
 export const PATH_OPERATIONS = [
   operation({
     id: "listPaths",
     method: "GET",
     path: "/paths",
-    permission: "pull",
-    summary: "Search the paths, newest first.",
+    permission: "list",
+    summary: "The paths, newest first; or a search, whose results come by name.",
+    description: `A prefix is looked up. For what names contain, one answer compares ${MAX_SCANNED} of them: follow \`next\`, also where a page is empty, until there is none.`,
     parameters: {
       prefix: v.exactOptional(described("What the name begins with.", textUpTo(MAX_NAME_LENGTH)), ""),
       q: v.exactOptional(
@@ -26,9 +45,26 @@ export const PATH_OPERATIONS = [
       ),
       ...pageOf(PATH_POSITION),
     },
-    answer: named("PathPage", v.object({ paths: listOf(PATH_SUMMARY), ...NEXT })),
-    handle: async ({ catalog }, { parameters: { prefix, q: search, limit, cursor: after } }) =>
-      withCursor(await catalog((c) => c.listPaths({ prefix, search, limit, ...(after && { after }) }))),
+    answer: named(
+      "PathPage",
+      v.object({
+        paths: listOf(PATH_SUMMARY),
+        ...NEXT,
+        scanned: v.exactOptional(
+          described("The page ended here because so many names had been compared with `q`.", COUNT),
+        ),
+      }),
+    ),
+    handle: async ({ catalog }, { parameters: { prefix, q: part, limit, cursor } }) => {
+      if (prefix === "" && part === "") {
+        const after = placeIn(AGE_POSITION, cursor);
+        return withCursor(await catalog((c) => c.listPaths({ limit, ...(after && { after }) })));
+      }
+      const after = placeIn(NAME_POSITION, cursor);
+      return withCursor(
+        await catalog((c) => c.searchPaths({ prefix, part, limit, ...(after && { after }) })),
+      );
+    },
   }),
   operation({
     id: "getPath",

@@ -7,7 +7,7 @@ export const STATS_OPERATIONS = [
     id: "stats",
     method: "GET",
     path: "/stats",
-    permission: "pull",
+    permission: "list",
     summary: "What is in the cache, in numbers.",
     answer: STATS,
     handle: ({ catalog }) => catalog((c) => c.stats()),

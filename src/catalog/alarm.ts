@@ -30,6 +30,11 @@ export class Alarm {
     void this.#storage.setAlarm(time);
   }
 
+  /** Whether the alarm goes off within so many milliseconds. */
+  isDueWithin(ms: number): boolean {
+    return this.#due !== null && this.#due <= this.#now() + ms;
+  }
+
   /** Rolling a transaction back also undoes an alarm that was set in it. */
   transaction<T>(run: () => T): T {
     const due = this.#due;

@@ -5,7 +5,14 @@ import { bucketFolder } from "../bucket/folder.ts";
 import { cacheNamed, configOf, undeclared } from "../config/config.ts";
 import { edgePaths } from "../config/locate.ts";
 import type { CatalogApi, EdgePurger } from "../contract/catalog.ts";
-import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "../contract/paths.ts";
+import type {
+  Deleted,
+  ListQuery,
+  PathDetail,
+  PathPage,
+  PublishOutcome,
+  SearchQuery,
+} from "../contract/paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest, RevisionQuery } from "../contract/pins.ts";
 import type { Result } from "../contract/result.ts";
 import type {
@@ -25,9 +32,11 @@ import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "../contract
 import type { Env } from "../env.ts";
 import { Activity } from "./activity.ts";
 import { Alarm } from "./alarm.ts";
+import { countInRequest, keepFigures, SAVE_DELAY_MS, saveChanges } from "./ask/count.ts";
 import { pathDetail } from "./ask/detail.ts";
-import { listPaths } from "./ask/search.ts";
-import { RecentStats } from "./ask/stats.ts";
+import { listPaths } from "./ask/list.ts";
+import { searchPaths } from "./ask/search.ts";
+import { statsOf } from "./ask/stats.ts";
 import { requireSameFolder } from "./bucket-binding.ts";
 import { CHECK } from "./check/check.ts";
 import { COLLECT } from "./collect/collect.ts";
@@ -40,12 +49,14 @@ import { announceNar, touchNar } from "./publish/announce-nar.ts";
 import { announceCompanion, touchPath, touchPaths } from "./publish/last-use.ts";
 import { publish } from "./publish/publish.ts";
 import { publishRealisation } from "./publish/realisation.ts";
+import { Questions } from "./questions.ts";
 import { toResult } from "./refuse.ts";
 import { isIndexed, requestFirstReindex, requireIndex } from "./reindex/indexed.ts";
 import { REINDEX } from "./reindex/reindex.ts";
 import { sweepNars } from "./remove/sweep.ts";
 import { MAX_UPLOAD_AGE_MS, sweepUploads } from "./remove/uploads.ts";
 import { RESIGN } from "./resign/resign.ts";
+import { keptFigures } from "./rows/figures.ts";
 import { missingPaths } from "./rows/paths.ts";
 import { reloadPublications, settlePublications } from "./rows/publications.ts";
 import { nextGraceStart } from "./rows/released.ts";
@@ -54,6 +65,7 @@ import { beginUpload, endUpload, recordPart, uploadParts } from "./rows/uploads.
 import type { RunDefinition } from "./runs/definition.ts";
 import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./runs/engine.ts";
 import { migrate } from "./schema.ts";
+import { Tally } from "./tally.ts";
 import { VERIFY_DELAY_MS, verifyQueued } from "./verify/queue.ts";
 
 /**
@@ -62,11 +74,17 @@ import { VERIFY_DELAY_MS, verifyQueued } from "./verify/queue.ts";
  */
 export const RUNS: readonly RunDefinition[] = [MIGRATE, REINDEX, DELETION, COLLECT, RESIGN, CHECK];
 
+/** Milliseconds until an alarm for which figures can wait: less than the object stays in memory without requests. */
+const SOON_MS = 20_000;
+
 export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly context: CatalogContext;
-  readonly #stats = new RecentStats();
   readonly #alarm: Alarm;
   readonly #activity = new Activity(() => Date.now());
+  readonly #questions = new Questions(
+    () => this.#activity.isBusy(),
+    (ms) => scheduler.wait(ms),
+  );
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -78,9 +96,10 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     requireSameFolder(ctx.storage, name, config.folder);
     const edge = (ctx.exports as { default?: unknown }).default as EdgePurger;
     this.#alarm = new Alarm(ctx.storage, () => this.context.now());
+    const tally = new Tally(ctx.storage.sql);
     this.context = {
       sql: ctx.storage.sql,
-      transaction: (run) => this.#alarm.transaction(run),
+      transaction: (run) => tally.transaction(() => this.#alarm.transaction(run)),
       bucket: bucketFolder(env.BUCKET, config.folder),
       config,
       now: () => Date.now(),
@@ -92,13 +111,17 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       deletions: { count: 0 },
       resolution: { after: 0 },
       migration: { isMoving: false },
+      tally,
       readings: new Map(),
       unfinished: new Map(),
       isBusy: () => this.#activity.isBusy(),
       wakeForVerification: () => this.#alarm.wake(this.context.now() + VERIFY_DELAY_MS),
+      saveFiguresLater: () => void this.#saveFigures(),
       wakeForSweep: () => this.#alarm.wake(this.context.now() + config.graceMs),
     };
     const isMigrating = resumeMigration(this.context);
+    // Before the first change: whether there are rows tells whether any are uncounted.
+    keptFigures(this.context);
     void ctx.blockConcurrencyWhile(async () => {
       await this.#alarm.read();
       if (isMigrating) this.#alarm.wake(this.context.now());
@@ -175,8 +198,12 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return this.#push(() => announceCompanion(this.context, key, owner));
   }
 
-  listPaths(query: PathQuery): Promise<Result<PathPage>> {
+  listPaths(query: ListQuery): Promise<Result<PathPage>> {
     return this.#askAll(() => listPaths(this.context, query));
+  }
+
+  searchPaths(query: SearchQuery): Promise<Result<PathPage>> {
+    return this.#askAll(() => searchPaths(this.context, query));
   }
 
   pathDetail(hash: string): Promise<Result<PathDetail>> {
@@ -184,7 +211,10 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   stats(): Promise<Result<Stats>> {
-    return this.#askAll(() => this.#stats.get(this.context));
+    return this.#askAll(() => {
+      if (!countInRequest(this.context)) this.#alarm.wake(this.context.now());
+      return statsOf(this.context);
+    });
   }
 
   deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted | DeletionReport>> {
@@ -286,8 +316,10 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     if (this.context.migration.isMoving) return;
     await this.#alarm.repeat(() => this.#sweep());
     await this.#alarm.repeat(() => sweepUploads(this.context));
-    // Last, because it takes longest.
+    // Late, because it takes longest.
     await this.#alarm.repeat(() => verifyQueued(this.context));
+    // With what all of it has changed.
+    await this.#alarm.repeat(() => keepFigures(this.context));
   }
 
   /** Sweeps when a NAR is due, which takes a catalog that knows its bucket. Returns when to sweep next. */
@@ -301,12 +333,22 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   /** What reads rows of all paths is refused while only a part of them is there. */
-  #askAll<T>(ask: () => T): Promise<Result<T>> {
+  #askAll<T>(ask: () => T | Promise<T>): Promise<Result<T>> {
     return toResult(() => {
       refuseWhileMoving(this.context);
-      settlePublications(this.context);
-      return ask();
+      return this.#questions.ask(() => {
+        settlePublications(this.context);
+        return ask();
+      });
     });
+  }
+
+  /** An alarm that is due soon saves them, too. None is set for it: that would be one row more. */
+  async #saveFigures(): Promise<void> {
+    do {
+      await scheduler.wait(SAVE_DELAY_MS);
+      if (this.#alarm.isDueWithin(SOON_MS)) return;
+    } while (saveChanges(this.context));
   }
 
   /** Alarms continue the migration if one invocation does not finish it. */

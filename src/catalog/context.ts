@@ -3,6 +3,7 @@
 import type { Config } from "../config/config.ts";
 import type { Locks } from "./locks.ts";
 import type { Publications } from "./publication.ts";
+import type { Tally } from "./tally.ts";
 
 /** How far the verification of a NAR has got. */
 export interface Unfinished {
@@ -38,6 +39,8 @@ export interface CatalogContext {
   readonly resolution: { after: number; path?: string };
   /** Whether rows are being moved to a new layout of the tables: rows/old-layout.ts. */
   readonly migration: { isMoving: boolean };
+  /** The figures behind the statistics. Its `transaction` is part of that of the context. */
+  readonly tally: Tally;
   /** Readings of NARs in flight, by key. */
   readonly readings: Map<string, Promise<unknown>>;
   /** NARs whose verification goes on in the next alarm, by key. Without it, one begins again with the first path. */
@@ -46,6 +49,8 @@ export interface CatalogContext {
   readonly isBusy: () => boolean;
   /** Call it in the turn that queues a NAR: an alarm reads it soon. */
   readonly wakeForVerification: () => void;
+  /** Saves the figures some seconds later. */
+  readonly saveFiguresLater: () => void;
   /** Call it in the turn that releases a NAR: an alarm sweeps when the grace period that begins now has ended. */
   readonly wakeForSweep: () => void;
 }

@@ -222,6 +222,14 @@ CREATE TABLE doomed (
 ) WITHOUT ROWID;
 CREATE INDEX doomed_fresh ON doomed (hash) WHERE state = 'fresh';
 CREATE INDEX doomed_ready ON doomed (hash) WHERE state = 'known' AND referrers <= 0;
+
+-- One row: the running totals behind the statistics, as JSON. Without it a recount makes it.
+CREATE TABLE figures (
+  id INTEGER PRIMARY KEY,
+  is_exact INTEGER NOT NULL,
+  counted INTEGER NOT NULL,
+  figures TEXT
+) STRICT;
 `,
 ];
 

@@ -11,12 +11,27 @@ const VERIFY = ["before", "after", "off"] as const;
 export type Verify = (typeof VERIFY)[number];
 export const DEFAULT_VERIFY: Verify = "after";
 
+/**
+ * For whom a public cache can be searched and listed: `members` have a credential that may do something in it. Such
+ * requests cost more than reading a path does, so by default no anonymous client causes that cost.
+ */
+const LISTING = ["members", "public"] as const;
+export type Listing = (typeof LISTING)[number];
+export const DEFAULT_LISTING: Listing = "members";
+
+/** The settings that are the default of every entry. */
+export interface EntryDefaults {
+  readonly priority: number;
+  readonly listing: Listing;
+}
+
 export interface CacheEntry {
   /** `undefined` where the entry does not say. */
   readonly isPrivate: boolean | undefined;
   readonly isOpen: boolean;
   readonly verify: Verify;
   readonly listings: boolean;
+  readonly listing: Listing;
   readonly priority: number;
   readonly signingKeys: readonly string[] | undefined;
   /** Not parsed yet; `undefined` if the entry does not have it. */
@@ -40,6 +55,7 @@ const SETTINGS = [
   "open",
   "verify",
   "listings",
+  "listing",
   "retention_days",
   "max_size_gb",
 ];
@@ -68,7 +84,7 @@ export interface Caches {
   readonly isUnclear: boolean;
 }
 
-export function parseCaches(value: unknown, defaultPriority: number, problems: string[]): Caches {
+export function parseCaches(value: unknown, defaults: EntryDefaults, problems: string[]): Caches {
   const entries = new Map<string, CacheEntry>();
   const table = jsonOrValue(value);
   if (!isSet(table)) return { entries, isUnclear: false };
@@ -80,7 +96,7 @@ export function parseCaches(value: unknown, defaultPriority: number, problems: s
   for (const [name, entry] of Object.entries(table)) {
     const problem = nameProblem(name);
     if (problem === undefined) {
-      entries.set(name, parseEntry(`CACHES.${name}`, entry, defaultPriority, problems));
+      entries.set(name, parseEntry(`CACHES.${name}`, entry, defaults, problems));
     } else {
       isUnclear = true;
       problems.push(`CACHES: the name ${JSON.stringify(name.slice(0, 70))} ${problem}`);
@@ -89,7 +105,7 @@ export function parseCaches(value: unknown, defaultPriority: number, problems: s
   return { entries, isUnclear };
 }
 
-function parseEntry(label: string, value: unknown, defaultPriority: number, problems: string[]): CacheEntry {
+function parseEntry(label: string, value: unknown, defaults: EntryDefaults, problems: string[]): CacheEntry {
   const entry = isTable(value) ? value : {};
   if (!isTable(value)) problems.push(`${label}: must be a table; the cache is private until this is fixed`);
   const unknown = Object.keys(entry).filter((key) => !SETTINGS.includes(key));
@@ -103,7 +119,8 @@ function parseEntry(label: string, value: unknown, defaultPriority: number, prob
     isOpen: flag(`${label}.open`, entry.open, problems),
     verify: verify(label, entry.verify, problems),
     listings: flag(`${label}.listings`, entry.listings, problems),
-    priority: priority(`${label}.priority`, entry.priority, defaultPriority, problems),
+    listing: listing(`${label}.listing`, entry.listing, defaults.listing, problems),
+    priority: priority(`${label}.priority`, entry.priority, defaults.priority, problems),
     signingKeys: isSet(entry.signing_keys)
       ? words(`${label}.signing_keys`, entry.signing_keys, problems)
       : undefined,
@@ -118,6 +135,15 @@ function visibility(label: string, value: unknown, problems: string[]): boolean 
   if (value === "public" || value === "private") return value === "private";
   problems.push(`${label}.visibility: must be "public" or "private"; it is private until this is fixed`);
   return true;
+}
+
+/** For members only where the value is invalid, which may have been meant to be "members". */
+export function listing(name: string, value: unknown, absent: Listing, problems: string[]): Listing {
+  if (!isSet(value)) return absent;
+  const known = LISTING.find((word) => word === value);
+  if (known !== undefined) return known;
+  problems.push(`${name}: must be "members" or "public"; it is "members" until this is fixed`);
+  return "members";
 }
 
 function flag(name: string, value: unknown, problems: string[]): boolean {

@@ -2,7 +2,17 @@
 // /health and in the log; reads go on, writes are refused until it is fixed.
 import type { Env } from "../env.ts";
 import type { SecretKey } from "../nix/keys.ts";
-import { type CacheEntry, DEFAULT_VERIFY, nameProblem, parseCaches, type Verify } from "./caches.ts";
+import {
+  type CacheEntry,
+  DEFAULT_LISTING,
+  DEFAULT_VERIFY,
+  type EntryDefaults,
+  type Listing,
+  listing,
+  nameProblem,
+  parseCaches,
+  type Verify,
+} from "./caches.ts";
 import { type ImportedKeys, importKeys, importSigningKeys, type Keys } from "./keys.ts";
 import { parseOidc } from "./oidc.ts";
 import type { OidcRule } from "./oidc-rule.ts";
@@ -54,6 +64,8 @@ export interface Config extends Shared, Retention {
   readonly verify: Verify;
   /** Whether verifying a NAR writes its listing, if none was pushed. */
   readonly listings: boolean;
+  /** For whom it can be searched and listed; where it is private, for members in any case. */
+  readonly listing: Listing;
   /** The keys, imported on first use, because reads need none. Never rejects. */
   readonly keys: () => Promise<Keys>;
 }
@@ -123,16 +135,21 @@ export function parseConfig(env: Env): Deployment {
   const dir = storeDir(env.STORE_DIR, DEFAULT_STORE_DIR, problems);
   const staticTokens = tokens(env, problems);
   const defaultName = cacheName(env.CACHE_NAME, problems);
-  const defaultPriority = priority("PRIORITY", env.PRIORITY, DEFAULT_PRIORITY, problems);
-  const caches = parseCaches(env.CACHES, defaultPriority, problems);
+  const defaults: EntryDefaults = {
+    priority: priority("PRIORITY", env.PRIORITY, DEFAULT_PRIORITY, problems),
+    listing: listing("LISTING", env.LISTING, DEFAULT_LISTING, problems),
+  };
+  const caches = parseCaches(env.CACHES, defaults, problems);
   // With a wrong CACHE_NAME the default cache loses its entry, which may make it private.
   const isUnclear = caches.isUnclear || (isSet(env.CACHE_NAME) && env.CACHE_NAME !== defaultName);
   const { [defaultName]: own, ...others } = Object.fromEntries(caches.entries);
   const tokenSecrets = parseTokenSecret(env.TOKEN_SECRET, problems);
   const oidc = parseOidc(env.OIDC, problems);
   const signingKeys = once(() => importSigningKeys(env.SIGNING_KEY));
-  const ownCache = cacheOf(env, defaultName, own, signingKeys);
-  const otherCaches = Object.entries(others).map(([name, entry]) => cacheOf(env, name, entry, signingKeys));
+  const ownCache = cacheOf(env, defaultName, own, defaults, signingKeys);
+  const otherCaches = Object.entries(others).map(([name, entry]) =>
+    cacheOf(env, name, entry, defaults, signingKeys),
+  );
   const shared: Shared = {
     storeDir: dir,
     graceMs: graceMsOf(env.GC_GRACE_SECONDS, problems),
@@ -151,7 +168,6 @@ export function parseConfig(env: Env): Deployment {
   return {
     ...shared,
     ...ownCache,
-    priority: own?.priority ?? defaultPriority,
     folder: "",
     // Private until fixed, if PULL_TOKEN is set but unusable, or if CACHES, which may make it private, is invalid.
     isPrivate: ownCache.isPrivate || isSet(env.PULL_TOKEN) || isUnclear,
@@ -165,6 +181,7 @@ function cacheOf(
   env: Env,
   name: string,
   entry: CacheEntry | undefined,
+  defaults: EntryDefaults,
   signingKeys: () => Promise<ImportedKeys<SecretKey>>,
 ): Omit<Config, keyof Shared | "folder"> {
   const choice = {
@@ -174,11 +191,12 @@ function cacheOf(
   return {
     cacheName: name,
     isDeclared: true,
-    priority: entry?.priority ?? DEFAULT_PRIORITY,
+    priority: entry?.priority ?? defaults.priority,
     isPrivate: entry?.isPrivate ?? false,
     isOpen: entry?.isOpen ?? false,
     verify: entry?.verify ?? DEFAULT_VERIFY,
     listings: entry?.listings ?? false,
+    listing: entry?.listing ?? defaults.listing,
     ...entry?.retention,
     keys: once(() => importKeys(signingKeys, env.TRUSTED_PUBLIC_KEYS, `CACHES.${name}`, choice)),
   };

@@ -1,5 +1,5 @@
 // The interface of a catalog: the calls that the Worker makes and the Durable Object implements.
-import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "./paths.ts";
+import type { Deleted, ListQuery, PathDetail, PathPage, PublishOutcome, SearchQuery } from "./paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest, RevisionQuery } from "./pins.ts";
 import type { Result } from "./result.ts";
 import type {
@@ -40,7 +40,8 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
 
   /** The hash parts that are not in the cache. The others count as used, because a pusher relies on them. */
   missing(hashes: readonly string[], isPusher?: boolean): Promise<Result<string[]>>;
-  listPaths(query: PathQuery): Promise<Result<PathPage>>;
+  listPaths(query: ListQuery): Promise<Result<PathPage>>;
+  searchPaths(query: SearchQuery): Promise<Result<PathPage>>;
   pathDetail(hash: string): Promise<Result<PathDetail>>;
   stats(): Promise<Result<Stats>>;
   /** Many paths are deleted in steps: then the answer is the report of the run that has begun. */

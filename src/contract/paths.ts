@@ -18,24 +18,36 @@ import {
 } from "./schema.ts";
 import { VERIFICATION } from "./verification.ts";
 
-/** A place in the list of paths, which is ordered by first push and hash, newest first. */
-export const PATH_POSITION = v.object({
+/** A place in the list of all paths, which is ordered by first push and hash, newest first. */
+export const AGE_POSITION = v.object({
   /** Milliseconds since the epoch. */
   firstPush: COUNT,
   hash: HASH_PART,
 });
-export type Position = v.InferOutput<typeof PATH_POSITION>;
+/** A place in the results of a search, which are ordered by name and hash. */
+export const NAME_POSITION = v.object({ name: TEXT, hash: HASH_PART });
+export const PATH_POSITION = v.union([AGE_POSITION, NAME_POSITION]);
 
-export interface PathQuery {
-  /** A prefix of the name, case-sensitive. Empty: any name. */
-  readonly prefix: string;
-  /** A part of the name, case-insensitive. Empty: any name. */
-  readonly search: string;
+export interface ListQuery {
   /** The page begins after this place. */
-  readonly after?: Position;
+  readonly after?: v.InferOutput<typeof AGE_POSITION>;
   /** Paths in one answer. */
   readonly limit: number;
 }
+
+export interface SearchQuery {
+  /** A prefix of the name, case-sensitive. Empty: any name. */
+  readonly prefix: string;
+  /** A part of the name, case-insensitive. Empty: any name. */
+  readonly part: string;
+  /** The page begins after this place. */
+  readonly after?: v.InferOutput<typeof NAME_POSITION>;
+  /** Paths in one answer. */
+  readonly limit: number;
+}
+
+/** Names that are compared with the part of a name that is searched for, for one answer. */
+export const MAX_SCANNED = 10_000;
 
 const SUMMARY = {
   hash: HASH_PART,
@@ -62,8 +74,13 @@ export type PathSummary = v.InferOutput<typeof PATH_SUMMARY>;
 export interface PathPage {
   readonly paths: readonly PathSummary[];
   /** Where the next page begins; absent on the last. */
-  readonly next?: Position;
+  readonly next?: v.InferOutput<typeof PATH_POSITION>;
+  /** Set where the page ended because so many names had been compared. */
+  readonly scanned?: number;
 }
+
+/** Paths at which the counting of a closure ends. */
+export const MAX_CLOSURE = 10_000;
 
 /** A path and all that it refers to, directly or not. */
 const CLOSURE = v.object({
@@ -71,6 +88,10 @@ const CLOSURE = v.object({
   nar_size: BYTES,
   file_size: described("Bytes that a client downloads that has nothing of it.", COUNT),
   missing: described("Paths of the closure that are referred to and not here.", COUNT),
+  more: described(
+    `The closure is larger: counting it ended after ${MAX_CLOSURE} paths, or before where their references are many.`,
+    FLAG,
+  ),
 });
 export type Closure = v.InferOutput<typeof CLOSURE>;
 
@@ -95,8 +116,14 @@ const DIFFERING_REALISATION = v.object({
 });
 export type DifferingRealisation = v.InferOutput<typeof DIFFERING_REALISATION>;
 
+/** References that one answer names. */
+export const MAX_REFERENCES = 1000;
 /** Referrers that one answer names; half of a cache may refer to its libc. */
 export const MAX_REFERRERS = 1000;
+/** Referrers at which counting them ends. */
+export const MAX_COUNTED_REFERRERS = 10_000;
+/** Differing builds that one answer names, and differing realisations. */
+export const MAX_DIFFERING = 100;
 
 export const PATH_DETAIL = named(
   "PathDetail",
@@ -105,25 +132,33 @@ export const PATH_DETAIL = named(
     nar: described("The path of the NAR in this cache.", TEXT),
     nar_hash: NAR_HASH,
     file_hash: described("null where the narinfo does not say.", v.nullable(TEXT)),
-    references: described("As in the narinfo: perhaps with the path itself.", listOf(BASE_NAME)),
-    missing_references: described("Those of the references that are not here now.", listOf(BASE_NAME)),
+    references: described(
+      "The first of them, as in the narinfo: perhaps with the path itself.",
+      v.pipe(listOf(BASE_NAME), v.maxLength(MAX_REFERENCES)),
+    ),
+    reference_count: described("All of them.", COUNT),
+    missing_references: described(
+      "Those of these references that are not here now.",
+      v.pipe(listOf(BASE_NAME), v.maxLength(MAX_REFERENCES)),
+    ),
     referrers: described(
       "The first of them by hash, without the path itself.",
       v.pipe(listOf(BASE_NAME), v.maxLength(MAX_REFERRERS)),
     ),
-    referrer_count: described("All of them.", COUNT),
+    referrer_count: described(`All of them, up to ${MAX_COUNTED_REFERRERS}.`, COUNT),
+    more_referrers: described("There are more than `referrer_count`.", FLAG),
     closure: CLOSURE,
     verification: described("Whether the NAR contains what the narinfo says.", VERIFICATION),
     signatures: described("As in the narinfo: `name:base64`.", listOf(TEXT)),
     deriver: described("A base name.", v.nullable(TEXT)),
     ca: described("The content address.", v.nullable(TEXT)),
     differing_builds: described(
-      "Other contents that were pushed for the path: it is not reproducible.",
-      listOf(DIFFERING_BUILD),
+      `Other contents that were pushed for the path: it is not reproducible. ${MAX_DIFFERING} at most.`,
+      v.pipe(listOf(DIFFERING_BUILD), v.maxLength(MAX_DIFFERING)),
     ),
     differing_realisations: described(
-      "Other outputs of content-addressed derivations whose first output is this path.",
-      listOf(DIFFERING_REALISATION),
+      `Other outputs of content-addressed derivations whose first output is this path. ${MAX_DIFFERING} at most.`,
+      v.pipe(listOf(DIFFERING_REALISATION), v.maxLength(MAX_DIFFERING)),
     ),
   }),
 );
@@ -137,6 +172,8 @@ export type Deleted = v.InferOutput<typeof DELETED>;
 
 /** Paths in one request. */
 export const MAX_PATHS = 20_000;
+/** The same of a client without a credential. */
+export const MAX_PATHS_OF_ANONYMOUS = 1000;
 
 export const MISSING_REQUEST = v.pipe(
   v.object({

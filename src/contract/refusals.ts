@@ -77,6 +77,8 @@ export type Refusal =
   | { readonly kind: "being-indexed" }
   /** Rows are being moved to a new layout of the tables: so many paths so far. */
   | { readonly kind: "being-migrated"; readonly paths: number }
+  /** So many searches and other questions wait already. */
+  | { readonly kind: "too-many-questions" }
   /** `consequence` begins the message, such as "nothing is deleted". */
   | { readonly kind: "misconfigured"; readonly consequence: string; readonly problem: string }
   | { readonly kind: "collection-under-way" }

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { COMPRESSIONS } from "../nix/narinfo.ts";
 import { PATH_SUMMARY } from "./paths.ts";
-import { BYTES, COUNT, DAY, described, listOf, named, TIME } from "./schema.ts";
+import { BYTES, COUNT, DAY, described, FLAG, listOf, named, TIME } from "./schema.ts";
 import { VERIFICATION_STATS } from "./verification.ts";
 
 /** Days of the growth table, today included. */
@@ -21,7 +21,13 @@ export type Amount = v.InferOutput<typeof AMOUNTS>;
 export const STATS = named(
   "Stats",
   v.object({
-    as_of: described("When it was counted; up to a minute ago.", TIME),
+    as_of: described("When the numbers were exact.", TIME),
+    counting: v.exactOptional(
+      described(
+        "Set while everything is counted again, as after an update. What has never been counted before is then counted in part.",
+        FLAG,
+      ),
+    ),
     paths: COUNT,
     nar_size: described("Bytes of all paths, unpacked.", COUNT),
     nars: described("Published NARs. Paths of the same content may share one.", COUNT),
@@ -35,7 +41,7 @@ export const STATS = named(
       v.pipe(listOf(v.object({ day: DAY, ...AMOUNT })), v.minLength(GROWTH_DAYS), v.maxLength(GROWTH_DAYS)),
     ),
     largest: described(
-      "By the size of their compressed NARs.",
+      "By the size of their compressed NARs. Fewer, until they are counted again, where very many of them were deleted.",
       v.pipe(listOf(PATH_SUMMARY), v.maxLength(LARGEST)),
     ),
     verification: VERIFICATION_STATS,

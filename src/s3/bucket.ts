@@ -48,22 +48,21 @@ export const listObjects: Handler = async ({ bucket, config, query }) => {
   }
   const after = isV2 ? (cursor === "" ? startAfter : keyOfToken(cursor)) : marker;
   const place = { prefix, hasFolders: delimiter === "/", after };
-  const { entries, isTruncated } = await listEntries(bucket, place, maxKeys);
-  const last = isTruncated ? entries.at(-1)?.key : undefined;
+  const { entries, next } = await listEntries(bucket, place, maxKeys);
   const listing = {
     bucket: config.cacheName,
     prefix,
     delimiter,
     maxKeys,
-    isTruncated,
+    isTruncated: next !== undefined,
     encodeUrl: parameters.get("encoding-type") === "url",
     objects: entries.flatMap(({ object }) => (object === undefined ? [] : listed(object))),
     commonPrefixes: entries.flatMap(({ key, object }) => (object === undefined ? key : [])),
   };
   return xmlResponse(
     isV2
-      ? listDocument({ ...listing, startAfter, cursor, nextCursor: last && tokenOf(last) })
-      : listDocumentV1({ ...listing, marker, nextMarker: last }),
+      ? listDocument({ ...listing, startAfter, cursor, nextCursor: next && tokenOf(next) })
+      : listDocumentV1({ ...listing, marker, nextMarker: next }),
   );
 };
 

@@ -3,6 +3,13 @@
 // and names.
 import { FOLDERS, KINDS } from "../bucket/kinds.ts";
 import { bucketOperation } from "../bucket/operation.ts";
+import { S3Error } from "../http/s3-error.ts";
+
+/**
+ * Operations of the bucket for one answer. One that this ends has fewer entries than were asked for; that takes
+ * thousands of foreign objects between those of the cache.
+ */
+const MAX_OPERATIONS = 12;
 
 /** Entries on a page of R2's listing: always its maximum, so that the number of operations reveals nothing. */
 const PAGE = 1000;
@@ -22,51 +29,91 @@ export interface Place {
   readonly after: string;
 }
 
-/** The first entries after a place, and whether there are more. */
+/** The first entries after a place; `next` is where the others begin, `undefined` where there are none. */
 export async function listEntries(
   bucket: R2Bucket,
   place: Place,
   limit: number,
-): Promise<{ readonly entries: readonly Entry[]; readonly isTruncated: boolean }> {
+): Promise<{ readonly entries: readonly Entry[]; readonly next?: string }> {
   const entries: Entry[] = [];
-  if (limit === 0) return { entries, isTruncated: false };
-  for await (const entry of entriesOf(bucket, place)) {
-    if (entries.length === limit) return { entries, isTruncated: true };
+  if (limit === 0) return { entries };
+  const walk: Walk = { operations: 0, passed: place.after, isCut: false };
+  let last = "";
+  for await (const entry of entriesOf(bucket, place, walk)) {
+    if (entries.length === limit) return { entries, next: last };
     entries.push(entry);
+    last = entry.key;
   }
-  return { entries, isTruncated: false };
+  if (!walk.isCut) return { entries };
+  if (walk.passed > place.after) return { entries, next: walk.passed };
+  throw new S3Error(
+    503,
+    "ServiceUnavailable",
+    "too much that is not of this cache lies in this part of the bucket; give a prefix, such as nar/",
+  );
 }
 
-async function* entriesOf(bucket: R2Bucket, place: Place): AsyncGenerator<Entry> {
+/** How far a listing has come. */
+interface Walk {
+  operations: number;
+  /** The last key that has been looked at, never one in a folder of another cache. */
+  passed: string;
+  /** It ended because of {@link MAX_OPERATIONS}. */
+  isCut: boolean;
+}
+
+async function* entriesOf(bucket: R2Bucket, place: Place, walk: Walk): AsyncGenerator<Entry> {
   const { prefix, hasFolders, after } = place;
   const folder = folderOf(prefix);
   if (folder !== "") {
-    if (FOLDERS.includes(folder)) yield* pages(bucket, place);
+    if (FOLDERS.includes(folder)) yield* entriesIn(bucket, place, walk);
     return;
   }
   const begun = folderOf(after);
   if (!hasFolders && FOLDERS.includes(begun) && begun.startsWith(prefix)) {
-    yield* pages(bucket, { prefix: begun, hasFolders, after });
+    yield* entriesIn(bucket, { prefix: begun, hasFolders, after }, walk);
   }
   const behind = hasFolders || begun === "" ? after : begun;
-  for await (const entry of pages(bucket, { prefix, hasFolders: true, after: behind })) {
-    if (entry.object !== undefined) yield entry;
-    else if (!FOLDERS.includes(entry.key)) continue;
-    else if (hasFolders) yield entry;
-    else yield* pages(bucket, { prefix: entry.key, hasFolders, after: "" });
+  for await (const entry of pages(bucket, { prefix, hasFolders: true, after: behind }, walk)) {
+    const isFolder = entry.object === undefined;
+    if (isFolder && !FOLDERS.includes(entry.key)) continue;
+    if (isFolder && !hasFolders) {
+      yield* entriesIn(bucket, { prefix: entry.key, hasFolders, after: "" }, walk);
+      if (walk.isCut) return;
+      continue;
+    }
+    walk.passed = entry.key;
+    if (isFolder || isOfCache(entry.key)) yield entry;
+  }
+}
+
+/** What is in a folder of this cache. */
+async function* entriesIn(bucket: R2Bucket, place: Place, walk: Walk): AsyncGenerator<Entry> {
+  for await (const entry of pages(bucket, place, walk)) {
+    walk.passed = entry.key;
+    if (entry.object === undefined || isOfCache(entry.key)) yield entry;
   }
 }
 
 /** Reads R2's listing page by page. */
-async function* pages(bucket: R2Bucket, { prefix, hasFolders, after }: Place): AsyncGenerator<Entry> {
+async function* pages(
+  bucket: R2Bucket,
+  { prefix, hasFolders, after }: Place,
+  walk: Walk,
+): AsyncGenerator<Entry> {
   // Skips the objects of a folder: "0" is the character after "/".
   const startAfter = after.replace(/\/$/, "0");
   let more: R2ListOptions | undefined = startAfter === "" ? {} : { startAfter };
-  while (more !== undefined) {
+  while (more !== undefined && !walk.isCut) {
+    if (walk.operations === MAX_OPERATIONS) {
+      walk.isCut = true;
+      return;
+    }
+    walk.operations++;
     const options: R2ListOptions = { prefix, limit: PAGE, ...(hasFolders && { delimiter: "/" }), ...more };
     const page: R2Objects = await bucketOperation("list", () => bucket.list(options));
     const entries: Entry[] = [
-      ...page.objects.filter(({ key }) => isOfCache(key)).map((object) => ({ key: object.key, object })),
+      ...page.objects.map((object) => ({ key: object.key, object })),
       ...page.delimitedPrefixes.map((key) => ({ key })),
     ];
     yield* entries.sort((a, b) => (a.key < b.key ? -1 : 1));

@@ -3,6 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect } from "vitest";
 import type { OperationObject } from "../../src/api/openapi.ts";
+import type { Operation } from "../../src/api/operation.ts";
 import { OPERATIONS } from "../../src/api/operations.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
@@ -30,20 +31,27 @@ export function apiCache(variables: Partial<Env> = {}): TestCache {
   return cacheWith({ ADMIN_TOKEN, ...variables });
 }
 
-/** Sends a request to `/api/v1...`; fails unless the answer is a documented one. */
+/** Sends no credential, although the operation is one for members. */
+export const ANONYMOUSLY: ApiRequest = { token: "" };
+
+/**
+ * Sends a request to `/api/v1...`, as a member what is for members only; fails unless the answer is a documented one.
+ */
 export async function call<T>(
   cache: TestCache,
   method: Method,
   path: string,
   { token, body }: ApiRequest = {},
 ): Promise<ApiAnswer<T>> {
+  const operation = operationOf(method, path);
+  const sent = token ?? (operation.permission === "list" ? ADMIN_TOKEN : "");
   const response = await cache.fetch(`/api/v1${path}`, {
     method,
-    headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
+    headers: sent === "" ? {} : { Authorization: `Bearer ${sent}` },
     ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
   });
   const answer = JSON.parse(response.text) as T;
-  expectDocumented(operationOf(method, path), response, answer);
+  expectDocumented(describedAs(operation), response, answer);
   return { status: response.status, headers: response.headers, body: answer };
 }
 
@@ -72,14 +80,14 @@ export async function refusal(
   return body.detail;
 }
 
-function operationOf(method: Method, path: string): OperationObject {
+function operationOf(method: Method, path: string): Operation {
   const [route = ""] = path.split("?");
   const at = `/api/v1${route}`;
   const ofMethod = OPERATIONS.filter((each) => each.method === method);
   const operation =
     ofMethod.find(({ pattern }) => pattern.test(at)) ?? ofMethod.find(({ misfit }) => misfit?.(at));
   if (operation === undefined) throw new Error(`no operation for ${method} ${route}`);
-  return describedAs(operation);
+  return operation;
 }
 
 function expectDocumented(operation: OperationObject, response: Answer, answer: unknown): void {

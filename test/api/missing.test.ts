@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { indexPath } from "../../src/catalog/rows/index-path.ts";
 import { MAX_PATHS } from "../../src/contract/paths.ts";
 import { watch } from "../support/bucket.ts";
+import { ADMIN_TOKEN, PUSH_TOKEN } from "../support/cache.ts";
 import { push, testPath } from "../support/store-paths.ts";
 import { apiCache, ask, inCatalog, refusal } from "./api.ts";
 
@@ -76,7 +77,10 @@ describe("POST /api/v1/missing", () => {
 
     const longest = "n".repeat(211);
     const paths = all.map((hash) => `/nix/store/${hash}-${longest}`);
-    const { missing } = await ask<{ missing: string[] }>(cache, "POST", "/missing", { body: { paths } });
+    const { missing } = await ask<{ missing: string[] }>(cache, "POST", "/missing", {
+      body: { paths },
+      token: ADMIN_TOKEN,
+    });
 
     expect(missing).toEqual(paths.filter((_, index) => index % 2 === 1));
     expect(cache.catalog.calls).toEqual(["missing"]);
@@ -108,6 +112,27 @@ describe("POST /api/v1/missing", () => {
     ["an output of a derivation", `{"paths": ["${"0".repeat(32)}-a.drv!out"]}`, /^paths\[0\]: /],
   ])("refuses %s", async (_, body, detail) => {
     expect(await refusal(apiCache(), "POST", "/missing", 400, { body })).toMatch(detail);
+  });
+
+  it("answers for a thousand paths to anybody, for more to members only", async () => {
+    const cache = apiCache();
+    const paths = strangers(1001);
+    const [first] = paths;
+    const some = await ask<{ missing: string[] }>(cache, "POST", "/missing", {
+      body: { paths: paths.slice(1) },
+    });
+    expect(some.missing).toHaveLength(1000);
+    const calls = cache.catalog.calls.length;
+    for (const token of ["", "wrong"]) {
+      const detail = await refusal(cache, "POST", "/missing", 401, { body: { paths }, token });
+      expect(detail).toMatch(/^more than 1000 paths in one request need a credential.*send a valid one/);
+    }
+    expect(cache.catalog.calls).toHaveLength(calls);
+    const all = await ask<{ missing: string[] }>(cache, "POST", "/missing", {
+      body: { paths },
+      token: PUSH_TOKEN,
+    });
+    expect(all.missing[0]).toBe(first);
   });
 
   it("refuses more than 20,000 paths", async () => {

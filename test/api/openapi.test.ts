@@ -59,6 +59,7 @@ describe("the description and the routes", () => {
     const expected: Record<RoutePermission, unknown> = {
       none: [],
       pull: [{}, ...signIn],
+      list: [{}, ...signIn],
       push: signIn,
       admin: signIn,
     };
@@ -194,6 +195,7 @@ const PROVOKE: Readonly<Record<string, Provoke>> = {
     switch (documented.operation.permission) {
       case "admin":
         return send(cache, documented, { token: PUSH_TOKEN });
+      case "list":
       case "pull": {
         const elsewhere = { ...MINT, permissions: ["pull"], caches: ["another"] };
         const request = { token: ADMIN_TOKEN, body: elsewhere };

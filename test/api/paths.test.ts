@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import type { PathSummary } from "../../src/contract/paths.ts";
-import type { TestCache } from "../support/cache.ts";
+import { ADMIN_TOKEN, type TestCache } from "../support/cache.ts";
 import { push, testPath } from "../support/store-paths.ts";
 import { apiCache, ask, inCatalog, refusal } from "./api.ts";
 import { APP, pushRealClosure } from "./real-closure.ts";
@@ -145,7 +145,7 @@ describe("GET /api/v1/paths", () => {
   });
 
   it("answers HEAD like GET, without a body", async () => {
-    const answer = await apiCache().head("/api/v1/paths");
+    const answer = await apiCache().head("/api/v1/paths", { Authorization: `Bearer ${ADMIN_TOKEN}` });
     expect(answer).toMatchObject({ status: 200, text: "" });
     expect(answer.headers.get("Content-Length")).toBe('{"paths":[]}'.length.toString());
   });

@@ -5,7 +5,7 @@ import type { Pin } from "../../src/contract/pins.ts";
 import { ADMIN_TOKEN, keys, PULL_TOKEN, PUSH_TOKEN } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
 import { push, testPath } from "../support/store-paths.ts";
-import { apiCache, ask, call, refusal } from "./api.ts";
+import { ANONYMOUSLY, apiCache, ask, call, refusal } from "./api.ts";
 
 afterEach(() => reset());
 captureLog();
@@ -73,7 +73,7 @@ describe("a pin", () => {
       await refusal(cache, method, "/pins/p", 401, body);
       await refusal(cache, method, "/pins/p", 403, { token: PULL_TOKEN, ...body });
     }
-    await refusal(cache, "GET", "/pins", 401);
+    await refusal(cache, "GET", "/pins", 401, ANONYMOUSLY);
     expect((await call(cache, "GET", "/pins", { token: PULL_TOKEN })).status).toBe(200);
     await push(cache, path);
     expect(

@@ -39,8 +39,9 @@ function sentTo(path: string): { body?: unknown } {
 }
 
 describe("permissions", () => {
-  it.each(PULL)("a public cache answers %s %s to anybody", async (method, path, status) => {
-    expect(await call(apiCache(), method, path, sentTo(path))).toMatchObject({ status });
+  it.each(PULL)("a public listing answers %s %s to anybody", async (method, path, status) => {
+    const cache = apiCache({ LISTING: "public" });
+    expect(await call(cache, method, path, { token: "", ...sentTo(path) })).toMatchObject({ status });
   });
 
   it.each(PULL)("a private cache answers %s %s to its readers only", async (method, path, status) => {
@@ -48,8 +49,8 @@ describe("permissions", () => {
     for (const token of [PULL_TOKEN, PUSH_TOKEN, ADMIN_TOKEN]) {
       expect(await call(cache, method, path, { token, ...sentTo(path) })).toMatchObject({ status });
     }
-    for (const token of [undefined, "wrong"]) {
-      const answer = await call(cache, method, path, { ...(token && { token }), ...sentTo(path) });
+    for (const token of ["", "wrong"]) {
+      const answer = await call(cache, method, path, { token, ...sentTo(path) });
       expect(answer.status).toBe(401);
       expect(answer.headers.get("WWW-Authenticate")).toMatch(/^Basic /);
     }

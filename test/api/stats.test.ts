@@ -1,8 +1,8 @@
-/** The numbers of a cache: its size, its growth, and how old they may be. */
+/** The numbers of a cache: its size and its growth. */
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
-import { countStats, RecentStats, STATS_AGE_MS } from "../../src/catalog/ask/stats.ts";
 import type { Stats } from "../../src/contract/stats.ts";
+import { recount } from "../support/figures.ts";
 import { NAR_FRAME_BYTES } from "../support/nar.ts";
 import { compressedPath, push, testPath } from "../support/store-paths.ts";
 import { apiCache, ask, inCatalog } from "./api.ts";
@@ -99,6 +99,7 @@ describe("the growth", () => {
         sql.exec("UPDATE paths SET first_push = ? WHERE name = ?", firstPush, `p-${index}`),
       );
     }
+    await inCatalog(recount);
     const { growth, paths } = await ask<Stats>(cache, "GET", "/stats");
     expect(paths).toBe(4);
     expect(growth).toEqual(
@@ -113,21 +114,5 @@ describe("the growth", () => {
               : NOTHING),
       })),
     );
-  });
-});
-
-describe("recent numbers", () => {
-  it("are told again for a minute, with the time at which they were counted", async () => {
-    await push(apiCache(), await testPath("one-1"));
-    await inCatalog((context) => {
-      const recent = new RecentStats();
-      const at = (now: number) => recent.get({ ...context, now: () => now });
-      const counted = at(1000);
-      expect(counted).toMatchObject({ paths: 1, as_of: "1970-01-01T00:00:01.000Z" });
-      context.sql.exec("DELETE FROM paths");
-      expect(at(1000 + STATS_AGE_MS - 1)).toBe(counted);
-      expect(at(1000 + STATS_AGE_MS)).toMatchObject({ paths: 0, as_of: "1970-01-01T00:01:01.000Z" });
-      expect(countStats(context)).toMatchObject({ paths: 0 });
-    });
   });
 });

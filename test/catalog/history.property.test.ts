@@ -9,6 +9,7 @@ import { RESIGN_RECORD } from "../../src/catalog/resign/state.ts";
 import { settlePublications } from "../../src/catalog/rows/publications.ts";
 import { expectAgreement, wronglyFound } from "../support/agreement.ts";
 import { clientsOf, tolerant } from "../support/clients.ts";
+import { expectFigures } from "../support/figures.ts";
 import { type Build, buildAt, closureOf, graphOf, graphShape, type NodeShape } from "../support/graph.ts";
 import { clear, playAll, RUNS, rows, TEST_TIMEOUT_MS, telling, weighted } from "../support/histories.ts";
 import { captureLog } from "../support/log.ts";
@@ -228,6 +229,7 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     } else {
       if (script.foreign > 0) await world.run([clients.run("reindex", false)]);
       await expectAgreement(storage, bucket, kind);
+      await expectFigures(world.context);
       await world.run([clients.run("check", false)]);
       expect(wronglyFound(storage, isOpen)).toEqual([]);
       for (const build of finalBuilds) await world.run([clients.push(build)]);
@@ -245,6 +247,7 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     await expectSigned(bucket, keys, dropped);
     for (const [{ hash }] of graph) expect(oracle.served.has(hash)).toBe(true);
     await expectAgreement(storage, bucket, kind);
+    await expectFigures(world.context);
     if (!isDamaged) expect([...oracle.stale]).toEqual([]);
   });
 }

@@ -38,6 +38,13 @@ const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
   ["a PUSH_TOKEN with white space", { PUSH_TOKEN: "se cret" }, /^PUSH_TOKEN: .*no white space/],
   ["one token for two", { ADMIN_TOKEN: PUSH_TOKEN }, /^ADMIN_TOKEN: is the same as PUSH_TOKEN/],
   ["a blank ADMIN_TOKEN", { ADMIN_TOKEN: "\t" }, /^ADMIN_TOKEN: must be a text that is not blank/],
+  ["LISTING as another word", { LISTING: "everybody" }, /^LISTING: must be "members" or "public"/],
+  ["LISTING that is true", { LISTING: true }, /^LISTING: /],
+  [
+    "listing as another word",
+    { CACHES: { "nix-cache": { listing: "open" } } },
+    /^CACHES\.nix-cache\.listing: must be "members" or "public"/,
+  ],
   ["CACHES that is no table", { CACHES: true }, /^CACHES: must be a table/],
   ["CACHES as a list", { CACHES: ["nix-cache"] }, /^CACHES: must be a table/],
   ["CACHES as broken JSON", { CACHES: '{"nix-cache": {' }, /^CACHES: must be a table/],

@@ -11,7 +11,9 @@ const server = serve({ PUSH_TOKEN: "push", ADMIN_TOKEN: "admin", TOKEN_SECRET: "
 
 /** The content of the bucket, as clients see it. */
 async function listing(): Promise<string[]> {
-  const text = await (await fetch(`${server.url}/nix-cache?list-type=2`)).text();
+  const text = await (
+    await fetch(`${server.url}/nix-cache?list-type=2`, { headers: { Authorization: "Bearer push" } })
+  ).text();
   expect(text).toMatch(/^<\?xml/);
   return [...text.matchAll(/<Key>([^<]*)</g)].map(([, key]) => key ?? "");
 }

@@ -99,9 +99,8 @@ describeNix("pushing while collections run back to back", () => {
     expect(pinned.status).toBe(200);
     await new Promise((done) => setTimeout(done, 2.5 * GRACE_SECONDS * 1000));
     await gc({ force: true });
-    const { store_path } = (await (await fetch(`${server.url}/api/v1/pins/deployed`)).json()) as {
-      store_path: string;
-    };
+    const asked = await fetch(`${server.url}/api/v1/pins/deployed`, { headers: ADMIN });
+    const { store_path } = (await asked.json()) as { store_path: string };
     expect(store_path).toBe(top);
     const puller = newClient({ conf: [`trusted-public-keys = ${key.public}`] });
     await puller.nix("copy", "--from", server.url, store_path);

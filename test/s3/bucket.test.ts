@@ -8,7 +8,7 @@ import { elementOf, sendAll } from "../support/upload.ts";
 
 afterEach(reset);
 
-const cache = cacheWith();
+const cache = cacheWith({ LISTING: "public" });
 
 function elementsOf(document: string, name: string): string[] {
   return [...document.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, "g"))].map(([, text]) => text ?? "");

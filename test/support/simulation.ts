@@ -11,6 +11,8 @@ import { announceCompanion, touchPath } from "../../src/catalog/publish/last-use
 import { publish } from "../../src/catalog/publish/publish.ts";
 import { publishRealisation } from "../../src/catalog/publish/realisation.ts";
 import { toResult } from "../../src/catalog/refuse.ts";
+import { keptFigures } from "../../src/catalog/rows/figures.ts";
+import { Tally } from "../../src/catalog/tally.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import type { Result } from "../../src/contract/result.ts";
 import type { AnnouncedNar } from "../../src/contract/uploads.ts";
@@ -160,11 +162,12 @@ export class Simulation {
 
   #newContext(): CatalogContext {
     const process = this.#catalog;
+    const tally = new Tally(this.#options.sql);
     const { sql, transaction, onPurge } = this.#options;
     const alive = () => {
       if (!process.isAlive) throw new Error("a dead process touched its storage");
     };
-    return {
+    const context: CatalogContext = {
       sql: {
         exec: (query: string, ...bindings: unknown[]) => {
           alive();
@@ -173,7 +176,7 @@ export class Simulation {
       } as SqlStorage,
       transaction: (run) => {
         alive();
-        return transaction(run);
+        return tally.transaction(() => transaction(run));
       },
       bucket: this.#bucketOf(process),
       config: this.#config,
@@ -185,6 +188,7 @@ export class Simulation {
       locks: new Locks(),
       deletions: { count: 0 },
       resolution: { after: 0 },
+      tally,
       migration: { isMoving: false },
       publications: {},
       unsentIntents: new Set(),
@@ -193,8 +197,11 @@ export class Simulation {
       isBusy: () => false,
       // The histories verify and sweep by themselves.
       wakeForVerification: () => undefined,
+      saveFiguresLater: () => undefined,
       wakeForSweep: () => undefined,
     };
+    keptFigures(context);
+    return context;
   }
 
   /** What a client's Worker has: its own connection to the bucket, and a stub of whatever catalog lives then. */

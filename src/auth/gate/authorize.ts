@@ -7,14 +7,20 @@ import type { Authority } from "./authority.ts";
 import type { Identified } from "./identified.ts";
 import { identify, unauthorized } from "./identify.ts";
 
-/** The permission that a route needs; `none` for public routes, such as a health check. */
-export type RoutePermission = Permission | "none";
+/**
+ * The permission that a route needs. `none`: public, such as a health check. `list`: search and listing, which cost
+ * more than reading a path; the pull permission, also in a public cache, unless its listing is public.
+ */
+export type RoutePermission = Permission | "none" | "list";
 
 /** The sender of a request, and the signed form of its body, if it is signed. */
 export interface Access {
   readonly identity: Identity;
   readonly payload?: Payload;
 }
+
+/** With the message of the refusal after it. The operator may read it, too: it names the setting. */
+const LIST_NEED = `searching and listing need a credential for this cache (unless its setting is listing = "public")`;
 
 export const ANONYMOUS: Identity = { name: "anonymous", credential: "none", grants: [] };
 
@@ -31,9 +37,14 @@ export async function authorize(
   // The default cache's existence is no secret, and monitors need its health.
   const isHidden = config.isPrivate && (permission !== "none" || !isDefault(config));
   const isWrite = permission === "push" || permission === "admin";
-  if (!isHidden && !isWrite) return { identity: ANONYMOUS };
+  const isForMembers = permission === "list" && config.listing === "members";
+  if (!isHidden && !isWrite && !isForMembers) return { identity: ANONYMOUS };
   if (isWrite && isDefault(config)) requirePossible(permission, config, ANONYMOUS);
-  const need = isWrite ? `this needs the ${permission} permission` : "this cache is private";
+  const need = isWrite
+    ? `this needs the ${permission} permission`
+    : isHidden
+      ? "this cache is private"
+      : LIST_NEED;
   const access = known(await identify(request, authority), need);
   if (isHidden) requireReadable(access.identity, config);
   if (!config.isDeclared) {
@@ -43,6 +54,7 @@ export async function authorize(
     requirePossible(permission, config, access.identity);
     requireAllowed(access.identity, permission, config);
   }
+  if (isForMembers) requireAllowed(access.identity, "pull", config);
   return access;
 }
 

@@ -1,5 +1,11 @@
 // The detail of one path.
-import { MAX_REFERRERS, type PathDetail } from "../../contract/paths.ts";
+import {
+  MAX_COUNTED_REFERRERS,
+  MAX_DIFFERING,
+  MAX_REFERENCES,
+  MAX_REFERRERS,
+  type PathDetail,
+} from "../../contract/paths.ts";
 import type { Verification } from "../../contract/verification.ts";
 import { formatHash } from "../../nix/hash.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
@@ -11,11 +17,14 @@ import { differingRealisations } from "../rows/differing-realisations.ts";
 import { findingOfPath } from "../rows/findings.ts";
 import { isNarQueued } from "../rows/nars.ts";
 import { missingPaths } from "../rows/paths.ts";
-import { closureOf, countReferrers, referenceHashes, referrerNames } from "../rows/references.ts";
-import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
+import { countReferrers, referrerNames } from "../rows/references.ts";
+import { closureOf } from "./closure.ts";
+import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./summary.ts";
 
-/** Throws {@link Refused} no-such-path. */
-export function pathDetail(c: CatalogContext, hash: string): PathDetail {
+/** Reads a bounded number of rows, however many refer to the path. Throws {@link Refused} no-such-path. */
+export async function pathDetail(c: CatalogContext, hash: string): Promise<PathDetail> {
+  // First, because other work may have its turn meanwhile: all of the rest is of one moment.
+  const closure = await closureOf(c, hash);
   const row = c.sql
     .exec<SummaryRow & { nar: string; narinfo: string }>(
       `SELECT ${SUMMARY_COLUMNS}, nar, narinfo FROM paths WHERE hash = ?`,
@@ -27,24 +36,32 @@ export function pathDetail(c: CatalogContext, hash: string): PathDetail {
     throw new Refused({ kind: "no-such-path", hash, ...(found && { wasFalse: found.detail }) });
   }
   const info = parseNarInfo(row.narinfo, c.config.storeDir);
-  const missing = new Set(missingPaths(c, referenceHashes(info)));
+  const references = info.references.slice(0, MAX_REFERENCES);
+  const missing = new Set(missingPaths(c, references.map(hashOf)));
+  const referrers = countReferrers(c, hash, MAX_COUNTED_REFERRERS + 1);
   return {
     ...summary(c, row),
     nar: row.nar,
     nar_hash: formatHash(info.narHash),
     file_hash: info.fileHash === undefined ? null : formatHash(info.fileHash),
-    references: info.references,
-    missing_references: info.references.filter((reference) => missing.has(reference.slice(0, 32))),
+    references,
+    reference_count: info.references.length,
+    missing_references: references.filter((reference) => missing.has(hashOf(reference))),
     referrers: referrerNames(c, hash, MAX_REFERRERS),
-    referrer_count: countReferrers(c, hash),
-    closure: closureOf(c, hash),
+    referrer_count: Math.min(referrers, MAX_COUNTED_REFERRERS),
+    more_referrers: referrers > MAX_COUNTED_REFERRERS,
+    closure,
     verification: verificationOf(c, row.nar, info),
     signatures: info.signatures,
     deriver: info.deriver ?? null,
     ca: info.ca ?? null,
-    differing_builds: differingBuilds(c, hash),
-    differing_realisations: differingRealisations(c, hash),
+    differing_builds: differingBuilds(c, hash, MAX_DIFFERING),
+    differing_realisations: differingRealisations(c, hash, MAX_DIFFERING),
   };
+}
+
+function hashOf(baseName: string): string {
+  return baseName.slice(0, 32);
 }
 
 function verificationOf(c: CatalogContext, nar: string, info: NarInfo): Verification {

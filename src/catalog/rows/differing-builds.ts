@@ -23,8 +23,8 @@ export function recordDifferingBuild(c: CatalogContext, info: NarInfo, pushedBy:
   );
 }
 
-/** In the order of their first push. */
-export function differingBuilds(c: CatalogContext, hash: string): DifferingBuild[] {
+/** In the order of their first push. At most `limit`. */
+export function differingBuilds(c: CatalogContext, hash: string, limit: number): DifferingBuild[] {
   return c.sql
     .exec<{
       nar_hash: string;
@@ -33,9 +33,12 @@ export function differingBuilds(c: CatalogContext, hash: string): DifferingBuild
       last_push: number;
       pushed_by: string;
     }>(
-      `SELECT nar_hash, nar_size, first_push, last_push, pushed_by FROM differing_builds
-       WHERE hash = ? ORDER BY first_push, nar_hash`,
+      // Limited before they are ordered, so that no more of them are read.
+      `SELECT nar_hash, nar_size, first_push, last_push, pushed_by FROM (
+         SELECT nar_hash, nar_size, first_push, last_push, pushed_by FROM differing_builds WHERE hash = ? LIMIT ?
+       ) ORDER BY first_push, nar_hash`,
       hash,
+      limit,
     )
     .toArray()
     .map((row) => ({

@@ -34,13 +34,20 @@ export function recordDifferingRealisation(
   );
 }
 
-/** In the order of their first push. */
-export function differingRealisations(c: CatalogContext, hash: string): DifferingRealisation[] {
+/** In the order of their first push. At most `limit`. */
+export function differingRealisations(
+  c: CatalogContext,
+  hash: string,
+  limit: number,
+): DifferingRealisation[] {
   return c.sql
     .exec<{ id: string; out_path: string; first_push: number; last_push: number; pushed_by: string }>(
-      `SELECT id, out_path, first_push, last_push, pushed_by FROM differing_realisations
-       WHERE hash = ? ORDER BY first_push, id, out_path`,
+      // Limited before they are ordered, so that no more of them are read.
+      `SELECT id, out_path, first_push, last_push, pushed_by FROM (
+         SELECT id, out_path, first_push, last_push, pushed_by FROM differing_realisations WHERE hash = ? LIMIT ?
+       ) ORDER BY first_push, id, out_path`,
       hash,
+      limit,
     )
     .toArray()
     .map((row) => ({

@@ -25,7 +25,10 @@ export function note(
   );
 }
 
-/** The findings of one kind of a run, the first `named` of them by name. */
+/** Findings at which counting them ends. */
+const MAX_COUNTED = 10_000;
+
+/** The findings of one kind of a run, the first `named` of them by name. Counts {@link MAX_COUNTED} at most. */
 export function findingsOf(
   c: CatalogContext,
   run: FindingSource,
@@ -34,9 +37,11 @@ export function findingsOf(
 ): Findings {
   const { count, repaired } = c.sql
     .exec<{ count: number; repaired: number }>(
-      "SELECT count(*) AS count, total(repaired) AS repaired FROM findings WHERE run = ? AND kind = ?",
+      `SELECT count(*) AS count, total(repaired) AS repaired
+       FROM (SELECT repaired FROM findings WHERE run = ? AND kind = ? LIMIT ?)`,
       run,
       kind,
+      MAX_COUNTED,
     )
     .one();
   const first = c.sql
@@ -61,7 +66,7 @@ export function findingOfPath(
   return c.sql
     .exec<{ name: string; detail: string }>(
       // "." is the character after "-".
-      "SELECT name, detail FROM findings WHERE run = ? AND kind = ? AND name > ? AND name < ?",
+      "SELECT name, detail FROM findings WHERE run = ? AND kind = ? AND name > ? AND name < ? LIMIT 1",
       run,
       kind,
       `${hash}-`,

@@ -21,9 +21,10 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
  * `undefined` where it says it already.
  */
 export function indexPublication(c: CatalogContext, path: IndexedPath): PublishedNar | undefined {
-  const nar = writePath(c, path);
-  if (isNewNar(c, nar.key)) return { ...nar, queuedAt: c.now() };
-  saveNar(c, path, nar);
+  if (isNewNar(c, narKeyOfUrl(path.info.url))) {
+    return { ...c.tally.covered(() => writePath(c, path)), queuedAt: c.now() };
+  }
+  indexPath(c, path);
   return undefined;
 }
 

@@ -4,6 +4,7 @@ import type { AnnouncedNar } from "../../contract/uploads.ts";
 import { contentState, type Facts, type KnownFacts, mergeFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import type { PublishedNar } from "../publication.ts";
+import { changeNar, changeNars, NAR_FIGURE, type NarRow, noteDeletedNar } from "./figures.ts";
 import { insert } from "./insert.ts";
 import { keptFacts } from "./kept-facts.ts";
 import { adoptNars, removeOldNar } from "./old-layout.ts";
@@ -30,8 +31,12 @@ export function isNewNar(c: CatalogContext, key: string): boolean {
 
 /** A path (its hash part) has this NAR, which is therefore in the bucket. */
 export function savePublishedNar(c: CatalogContext, nar: PublishedNar, path: string): void {
+  changeNar(c, nar.key, () => writePublishedNar(c, nar, path));
+}
+
+function writePublishedNar(c: CatalogContext, nar: PublishedNar, path: string): SqlStorageCursor<NarRow> {
   const { key, size, sha256, uploaded, known, isQueued = false, queuedAt = c.now() } = nar;
-  insert(
+  return insert<NarRow>(
     c,
     "nars",
     {
@@ -47,7 +52,8 @@ export function savePublishedNar(c: CatalogContext, nar: PublishedNar, path: str
        queued = CASE WHEN excluded.queued IS NULL THEN queued WHEN queued IS NULL THEN excluded.queued ELSE queued + 1 END,
        path = coalesce(path, excluded.path)
      WHERE is_stored = 0 OR path IS NULL OR released IS NOT NULL OR excluded.queued IS NOT NULL OR excluded.facts IS NOT NULL
-       OR excluded.size NOT IN (0, size) OR excluded.sha256 IS NOT coalesce(sha256, excluded.sha256)`,
+       OR excluded.size NOT IN (0, size) OR excluded.sha256 IS NOT coalesce(sha256, excluded.sha256)
+     RETURNING ${NAR_FIGURE}`,
   );
 }
 
@@ -62,14 +68,20 @@ export function importNars(c: CatalogContext, objects: readonly R2Object[]): voi
     sha256: sha256Of(object) ?? null,
     uploaded: object.uploaded.getTime(),
   }));
-  c.sql.exec(
-    `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released)
+  const write = () =>
+    c.sql.exec(
+      `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released)
      SELECT value ->> 'key', value ->> 'size', value ->> 'sha256', 1, value ->> 'uploaded', value ->> 'uploaded', NULL
      FROM json_each(?) WHERE true
      ON CONFLICT (key) DO UPDATE SET size = excluded.size, sha256 = coalesce(excluded.sha256, sha256), is_stored = 1,
        uploaded = max(uploaded, excluded.uploaded)
      WHERE is_stored = 0 OR size <> excluded.size OR coalesce(excluded.sha256 <> sha256, excluded.sha256 IS NOT sha256)`,
-    JSON.stringify(rows),
+      JSON.stringify(rows),
+    );
+  changeNars(
+    c,
+    rows.map(({ key }) => key),
+    write,
   );
 }
 
@@ -132,15 +144,22 @@ export function factsOf(c: CatalogContext, key: string): KnownFacts | undefined 
 /** What a reading has found, which ends with it. */
 export function saveFacts(c: CatalogContext, key: string, known: KnownFacts): void {
   const { facts, facts_etag, content } = factColumns(known);
-  c.sql.exec(
-    "UPDATE nars SET facts = ?, facts_etag = ?, content = ?, attempts = 0 WHERE key = ?",
-    ...[facts, facts_etag, content, key],
+  changeNar(c, key, () =>
+    c.sql.exec<NarRow>(
+      `UPDATE nars SET facts = ?, facts_etag = ?, content = ?, attempts = 0 WHERE key = ? RETURNING ${NAR_FIGURE}`,
+      ...[facts, facts_etag, content, key],
+    ),
   );
 }
 
 /** The object has been replaced: what is known is of the one before. */
 export function forgetFacts(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET facts = NULL, facts_etag = NULL, content = NULL WHERE key = ?", key);
+  changeNar(c, key, () =>
+    c.sql.exec<NarRow>(
+      `UPDATE nars SET facts = NULL, facts_etag = NULL, content = NULL WHERE key = ? RETURNING ${NAR_FIGURE}`,
+      key,
+    ),
+  );
 }
 
 /** Readings of a NAR that have begun and not ended. */
@@ -178,21 +197,6 @@ export function isNarQueued(c: CatalogContext, key: string): boolean {
   return c.sql.exec("SELECT 1 FROM nars WHERE key = ? AND queued IS NOT NULL", key).toArray().length > 0;
 }
 
-/** How many stored NARs there are of each state of their content. */
-export function countContents(
-  c: CatalogContext,
-): Record<"verified" | "waiting" | "unverifiable" | "unknown", number> {
-  return c.sql
-    .exec<Record<"verified" | "waiting" | "unverifiable" | "unknown", number>>(
-      `SELECT count(*) FILTER (WHERE content = 'verified') AS verified,
-         count(*) FILTER (WHERE content IS NULL AND queued IS NOT NULL) AS waiting,
-         count(*) FILTER (WHERE content = 'unverifiable') AS unverifiable,
-         count(*) FILTER (WHERE content IS NULL AND queued IS NULL) AS unknown
-       FROM nars WHERE is_stored = 1`,
-    )
-    .one();
-}
-
 /** When the NAR that has waited longest was queued, in milliseconds since the epoch. */
 export function oldestQueued(c: CatalogContext): number | undefined {
   const { oldest } = c.sql
@@ -216,7 +220,13 @@ export function nextReferredNar(c: CatalogContext, after: string): string | unde
  * later, so that {@link unqueueNar} notices.
  */
 export function queueNar(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET queued = coalesce(queued + 1, ?) WHERE key = ?", c.now(), key);
+  changeNar(c, key, () =>
+    c.sql.exec<NarRow>(
+      `UPDATE nars SET queued = coalesce(queued + 1, ?) WHERE key = ? RETURNING ${NAR_FIGURE}`,
+      c.now(),
+      key,
+    ),
+  );
 }
 
 /** Puts a queued NAR behind all others. */
@@ -230,16 +240,28 @@ export function deferNar(c: CatalogContext, key: string): void {
 
 /** It has been read, unless it was queued again since `queued` (milliseconds since the epoch). */
 export function unqueueNar(c: CatalogContext, key: string, queued: number): void {
-  c.sql.exec("UPDATE nars SET queued = NULL WHERE key = ? AND queued <= ?", key, queued);
+  changeNar(c, key, () =>
+    c.sql.exec<NarRow>(
+      `UPDATE nars SET queued = NULL WHERE key = ? AND queued <= ? RETURNING ${NAR_FIGURE}`,
+      key,
+      queued,
+    ),
+  );
 }
 
 /** The object of a false NAR is to be deleted. The facts stay, so that it is not believed when it is sent again. */
 export function keepFactsOnly(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET is_stored = 0, released = NULL, queued = NULL WHERE key = ?", key);
+  changeNar(c, key, () =>
+    c.sql.exec<NarRow>(
+      `UPDATE nars SET is_stored = 0, released = NULL, queued = NULL WHERE key = ? RETURNING ${NAR_FIGURE}`,
+      key,
+    ),
+  );
 }
 
 export function deleteNarRow(c: CatalogContext, key: string): void {
-  c.sql.exec("DELETE FROM nars WHERE key = ?", key);
+  const [row] = c.sql.exec<NarRow>(`DELETE FROM nars WHERE key = ? RETURNING ${NAR_FIGURE}`, key).toArray();
+  noteDeletedNar(c, row);
   removeOldNar(c, key);
 }
 
@@ -248,7 +270,12 @@ export function deleteNarRow(c: CatalogContext, key: string): void {
  * may be under way, the row stays and says that there is no object. True where the row went.
  */
 export function forgetVanishedNar(c: CatalogContext, key: string, graceMs: number): boolean {
-  c.sql.exec("UPDATE nars SET is_stored = 0 WHERE key = ? AND is_stored = 1", key);
+  changeNar(c, key, () =>
+    c.sql.exec<NarRow>(
+      `UPDATE nars SET is_stored = 0 WHERE key = ? AND is_stored = 1 RETURNING ${NAR_FIGURE}`,
+      key,
+    ),
+  );
   return (
     c.sql
       .exec(

@@ -4,7 +4,9 @@ import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { KnownFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
+import type { PathFigure } from "../figures.ts";
 import { outputsOf } from "./derivers.ts";
+import { notePath, PATH_FIGURE, pathFigure } from "./figures.ts";
 import { insert } from "./insert.ts";
 import { pathOf } from "./nar-paths.ts";
 import { adoptPaths, removeOldPath, saveOldLastUse, withoutOldPaths } from "./old-layout.ts";
@@ -86,7 +88,8 @@ export function saveSignatures(
 export function savePath(c: CatalogContext, path: IndexedPath): void {
   const { info } = path;
   const { hash, name } = info.storePath;
-  insert(
+  const before = pathFigure(c, hash);
+  const written = insert<PathFigure>(
     c,
     "paths",
     {
@@ -114,12 +117,17 @@ export function savePath(c: CatalogContext, path: IndexedPath): void {
        file_hash = excluded.file_hash, file_size = excluded.file_size, compression = excluded.compression,
        deriver = excluded.deriver, ca = excluded.ca, signers = excluded.signers, narinfo = excluded.narinfo,
        etag = excluded.etag, incomplete = excluded.incomplete, last_push = excluded.last_push,
-       pushed_by = excluded.pushed_by, wanted = max(wanted, excluded.wanted)`,
+       pushed_by = excluded.pushed_by, wanted = max(wanted, excluded.wanted)
+     RETURNING ${PATH_FIGURE}`,
   );
+  notePath(c, before, written.one());
 }
 
 export function removePath(c: CatalogContext, hash: string): void {
-  c.sql.exec("DELETE FROM paths WHERE hash = ?", hash);
+  const [row] = c.sql
+    .exec<PathFigure>(`DELETE FROM paths WHERE hash = ? RETURNING ${PATH_FIGURE}`, hash)
+    .toArray();
+  notePath(c, row, undefined);
   removeOldPath(c, hash);
 }
 

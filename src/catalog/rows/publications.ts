@@ -6,6 +6,7 @@
 import { isAnswered } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
 import type { Publication } from "../publication.ts";
+import { keptFigures, markFigures } from "./figures.ts";
 import { insert } from "./insert.ts";
 import { isLinked, linkPath } from "./nar-paths.ts";
 import { savePublishedNar } from "./nars.ts";
@@ -117,6 +118,8 @@ export function settlePublications(c: CatalogContext): void {
   const ended = [...publicationsOf(c).values()].filter(({ state }) => state === "ended");
   if (ended.length === 0) return;
   c.transaction(() => {
+    // From here on no row says that what they have changed is not in the saved figures.
+    if (keptFigures(c).isExact) markFigures(c);
     for (const publication of ended) settle(c, publication);
     c.sql.exec(
       "DELETE FROM publications WHERE sequence IN (SELECT value FROM json_each(?))",

@@ -1,6 +1,5 @@
 // The table `refs`: references between paths, without self-references, by what is referred to. What a path refers to is
 // in the narinfo of its row.
-import type { Closure } from "../../contract/paths.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 
@@ -70,42 +69,27 @@ export function referrersOf(c: CatalogContext, hash: string, limit = -1, after =
     .map((row) => row.referrer);
 }
 
-export function countReferrers(c: CatalogContext, hash: string): number {
-  return c.sql.exec<{ total: number }>("SELECT count(*) AS total FROM refs WHERE reference = ?", hash).one()
-    .total;
+/** At most `limit`. */
+export function countReferrers(c: CatalogContext, hash: string, limit: number): number {
+  return c.sql
+    .exec<{ total: number }>(
+      "SELECT count(*) AS total FROM (SELECT 1 FROM refs WHERE reference = ? LIMIT ?)",
+      hash,
+      limit,
+    )
+    .one().total;
 }
 
 /** Base names of the paths that refer to one, in the order of their hashes. At most `limit`. */
 export function referrerNames(c: CatalogContext, hash: string, limit: number): string[] {
   return c.sql
     .exec<{ path: string }>(
-      `SELECT hash || '-' || name AS path FROM refs JOIN paths ON hash = referrer
-       WHERE reference = ? ORDER BY referrer LIMIT ?`,
+      `SELECT hash || '-' || name AS path
+       FROM (SELECT referrer FROM refs WHERE reference = ? ORDER BY referrer LIMIT ?) JOIN paths ON hash = referrer
+       ORDER BY hash`,
       hash,
       limit,
     )
     .toArray()
     .map((row) => row.path);
-}
-
-export function closureOf(c: CatalogContext, hash: string): Closure {
-  const closure = { paths: 0, nar_size: 0, file_size: 0, missing: 0 };
-  const members = new Set([hash]);
-  for (const member of members) {
-    const row = c.sql
-      .exec<{ narinfo: string; nar_size: number; file_size: number }>(
-        "SELECT narinfo, nar_size, file_size FROM paths WHERE hash = ?",
-        member,
-      )
-      .toArray()[0];
-    if (row === undefined) {
-      closure.missing++;
-      continue;
-    }
-    closure.paths++;
-    closure.nar_size += row.nar_size;
-    closure.file_size += row.file_size;
-    for (const reference of referencesIn(row.narinfo)) members.add(reference);
-  }
-  return closure;
 }

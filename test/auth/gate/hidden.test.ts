@@ -123,7 +123,11 @@ describe("the default cache's listing", () => {
   /** The document, and how often the bucket was asked. */
   const list = async (query: string) => {
     const { bucket, operations } = watch(env.BUCKET);
-    const open = cacheWith({ CACHES: { secret: { visibility: "private" } }, BUCKET: bucket });
+    const open = cacheWith({
+      CACHES: { secret: { visibility: "private" } },
+      LISTING: "public",
+      BUCKET: bucket,
+    });
     const { text } = await open.get(`/?list-type=2&${query}`);
     return `${text} at the cost of ${operations.length}`;
   };

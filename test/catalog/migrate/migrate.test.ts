@@ -119,7 +119,7 @@ describe("while rows move", () => {
     await inCatalog((c) => reindex(c));
     await makeOlder(6, MANY);
     const requests = () => [
-      catalog().listPaths({ prefix: "", search: "", limit: 10 }),
+      catalog().listPaths({ limit: 10 }),
       catalog().pathDetail(hashOf(library)),
       catalog().stats(),
       catalog().deletePath(hashOf(packed), false),

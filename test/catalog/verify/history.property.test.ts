@@ -1,5 +1,6 @@
 // Every history of honest pushes and lies, with crashes and failures while NARs are verified: what was found false is
 // never served again, and no honest push is lost.
+
 import { createHash } from "node:crypto";
 import { zstdCompressSync } from "node:zlib";
 import * as fc from "fast-check";
@@ -12,6 +13,7 @@ import { HttpError } from "../../../src/http/errors.ts";
 import { formatHash, type Hash } from "../../../src/nix/hash.ts";
 import { formatNarInfo, type NarInfo, parseNarInfo } from "../../../src/nix/narinfo.ts";
 import { encodeNix32 } from "../../../src/nix/nix32.ts";
+import { expectFigures } from "../../support/figures.ts";
 import { playAll, TEST_TIMEOUT_MS, telling } from "../../support/histories.ts";
 import { captureLog } from "../../support/log.ts";
 import { memoryBucket } from "../../support/memory-bucket.ts";
@@ -186,6 +188,7 @@ it(
           await world.advance(3000);
           if (round.restart) world.restart();
           if (round.settles) await settle();
+          await expectFigures(world.context);
         }
         await settle();
       });
