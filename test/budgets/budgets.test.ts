@@ -53,7 +53,7 @@ describe.each(SIZES)("in a catalog of %d paths", (size) => {
     for (let from = 0; from < size; from += BATCH) {
       await inCatalog((c) => fillCatalog(c, graph, from, Math.min(from + BATCH, size)), changes);
     }
-  });
+  }, 60_000);
   afterAll(() => reset());
 
   const within = async ({ operation, status, units = 0, prepare, request }: Asked) => {

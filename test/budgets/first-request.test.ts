@@ -24,9 +24,11 @@ it.each(VERSIONS.flatMap((version) => [100, 20_000].map((paths) => [version, pat
       fill(sql, paths);
       const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
       const exec = (query: string, ...bindings: SqlStorageValue[]) => {
-        const cursor = sql.exec(query, ...bindings);
-        cursors.push(cursor);
-        return cursor;
+        // One by one: a cursor has the counts of the last statement only.
+        for (const statement of query.split(/;\s*\n/)) {
+          if (statement.trim() !== "") cursors.push(sql.exec(statement, ...bindings));
+        }
+        return cursors.at(-1);
       };
       const counted = { sql: { exec }, transactionSync: <T>(run: () => T) => storage.transactionSync(run) };
       migrate(counted as unknown as DurableObjectStorage);
