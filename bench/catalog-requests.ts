@@ -13,10 +13,16 @@ const NAR_BYTES = 800;
 /** As large as the body of `missing` may be. */
 const BRACKETS = "[".repeat(8 * 1024 * 1024 - 1);
 
+/** The status of the answer, read to its end; 0 where there is none within five minutes. */
 export async function send(url: string, path: string, init: RequestInit = {}): Promise<number> {
-  const answer = await fetch(url + path, init);
-  await answer.arrayBuffer();
-  return answer.status;
+  try {
+    const answer = await fetch(url + path, init);
+    await answer.arrayBuffer();
+    return answer.status;
+  } catch (error) {
+    console.error(`${init.method ?? "GET"} ${path}: ${String(error)}`);
+    return 0;
+  }
 }
 
 /** The four requests of Nix for a new path; the status of the last. */
