@@ -3,7 +3,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { constants, existsSync } from "node:fs";
-import { cp, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { startServer } from "./server.ts";
@@ -61,8 +61,10 @@ async function builtCatalog({ paths, version, variables }: Plan, signal: AbortSi
     [...fill, ...(version === undefined ? [] : [String(version)])],
     { signal },
   );
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  const { size } = await stat(join(folder, file));
   console.log(
-    `Built in ${((performance.now() - began) / 1000).toFixed(0)} s: ${paths.toLocaleString("en")} paths, schema ${version ?? "of now"}.`,
+    `Built in ${seconds} s: ${paths.toLocaleString("en")} paths in the tables of ${version === undefined ? "now" : `version ${version}`}, ${(size / 1e6).toFixed(0)} MB, ${(size / paths).toFixed(0)} bytes each.`,
   );
   await rename(unfinished, built);
   return built;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { BUILT, CONFIG, copyCatalog } from "./catalog-file.ts";
-import { type Graph, graphOf, hashOf } from "./catalog-graph.ts";
+import { graphOf, hashOf } from "./catalog-graph.ts";
 import { follow, type Job, type Measured, measure } from "./catalog-measured.ts";
 import {
   ADMIN_TOKEN,
@@ -54,9 +54,12 @@ if (!values.keep) process.once("exit", () => rmSync(BUILT, { recursive: true, fo
 const graph = graphOf(paths);
 const measured: Measured[] = [];
 const jobs: Job[] = [];
-if (only.some((part) => part !== "migration")) await withCatalog(undefined, measureOwn);
-if (only.includes("migration")) await withCatalog(OLD_VERSION, measureMigration);
-print(measured, jobs);
+try {
+  if (only.some((part) => part !== "migration")) await withCatalog(undefined, measureOwn);
+  if (only.includes("migration")) await withCatalog(OLD_VERSION, measureMigration);
+} finally {
+  print(measured, jobs);
+}
 if ([...measured, ...jobs].some(({ excess }) => excess.length > 0)) process.exitCode = 1;
 
 async function measureOwn(server: Server): Promise<void> {
@@ -74,14 +77,12 @@ async function measureOwn(server: Server): Promise<void> {
   }
   if (only.includes("deletion")) {
     measured.push(await measure(server, deletion(url, graph)));
-    const job = await follow(server, "delete with referrers: its alarms", pushAlone(url), maxSeconds);
+    // References into what is being deleted are refused.
+    const job = await follow(server, "delete with referrers: its alarms", () => push(url), maxSeconds);
     const status = await send(url, `/api/v1/paths/${hashOf(graph.wide)}`);
     jobs.push(status === 404 ? job : { ...job, excess: [...job.excess, `${status} for the deleted path`] });
   }
 }
-
-/** References into what is being deleted are refused, so these pushes have none. */
-const pushAlone = (url: string) => () => push(url, { ...graph, top: -1 } as Graph);
 
 async function measureMigration(server: Server): Promise<void> {
   const { url } = server;
