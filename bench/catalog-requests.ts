@@ -28,8 +28,9 @@ export async function send(url: string, path: string, init: RequestInit = {}): P
 /** The four requests of Nix for a new path, which refers to paths of the graph, if any; the status of the last. */
 export async function push(url: string, graph?: Graph): Promise<number> {
   const nar = makeNar(NAR_BYTES);
-  const references = Array.from({ length: REFERENCES }, (_, index) => nameOf((graph?.top ?? 0) - index));
-  const narInfo = makeNarInfo(nar, graph === undefined ? [] : references);
+  const references =
+    graph === undefined ? [] : Array.from({ length: REFERENCES }, (_, index) => nameOf(graph.top - index));
+  const narInfo = makeNarInfo(nar, references);
   await send(url, `/${narInfo.key}`, { headers: asPusher });
   await send(url, `/${nar.key}`, { method: "HEAD", headers: asPusher });
   await put(url, nar);

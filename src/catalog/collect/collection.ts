@@ -28,6 +28,8 @@ export interface Collection {
   before: Amount | null;
   /** Paths up to here are roots only if they are pinned. */
   cursor: Place;
+  /** How many paths the cursor has passed; absent in the row of an earlier version. */
+  passed?: number;
   /** The cursor has passed all expired paths; from here on it moves because of `max_size_gb`. */
   isBySize: boolean;
   roots: number;

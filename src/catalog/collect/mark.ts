@@ -4,25 +4,40 @@
 //
 // Marks only propose: the sweep checks each path again before it deletes.
 import type { CatalogContext } from "../context.ts";
+import { metered } from "../meter.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
 import { type Collection, type GcRun, STEP_COST } from "./collection.ts";
 import { finish, stop } from "./end.ts";
 import { countRoots, UNPINNED } from "./roots.ts";
 import { safetyStop } from "./safety-stop.ts";
-import { countAll, oldestDead } from "./totals.ts";
+import { countAll, namedPaths, oldestOf } from "./totals.ts";
 
-/** Paths per statement that the cursor passes, or that are expanded. */
+/** Paths per statement that the cursor passes. */
 const BATCH = 500;
+/** Dead paths per statement that are expanded: for each reference the referrers are counted. */
+const EXPANDED = 10;
 /** Paths of one step. */
 const STEP = 2000;
+/** Rows after which a step ends early. */
+const STEP_ROWS = 40_000;
+/**
+ * Referrers that are counted. A path with more stays in this collection, even if all of them go; the next one takes it,
+ * for then none is left to count.
+ */
+export const MAX_REFERRERS = 10_000;
+/** SQL for the number of referrers of a path, of which `reference` is SQL for the hash part. */
+const LIVING = (reference: string) =>
+  `(SELECT iif(count(*) > ${MAX_REFERRERS}, ${Number.MAX_SAFE_INTEGER}, count(*)) FROM
+     (SELECT 1 FROM refs AS every WHERE every.reference = ${reference} LIMIT ${MAX_REFERRERS + 1}))`;
 /** Dead paths that a report names. */
 const MAX_NAMED = 100;
 
-export async function mark(c: CatalogContext, run: GcRun): Promise<number> {
+export async function mark(own: CatalogContext, run: GcRun): Promise<number> {
   const collection = run.state;
+  const { context: c, spent } = metered(own);
   c.transaction(() => {
     collection.before ??= countAll(c);
-    for (let done = 0; done < STEP; ) {
+    for (let done = 0; done < STEP && spent().rows_read < STEP_ROWS; ) {
       const paths = expand(c, collection) || passExpired(c, collection) || passOldest(c, collection);
       if (paths === 0) {
         endMarking(c, run);
@@ -78,13 +93,14 @@ function pass(c: CatalogContext, collection: Collection, end: number, limit: num
     c.now(),
   );
   collection.cursor = { lastUsed: last.wanted, hash: last.hash };
+  collection.passed = (collection.passed ?? 0) + batch.length;
   return batch.length;
 }
 
 /** Expands dead paths: counts down the live referrers of their references. Returns how many; 0 if none are left. */
 function expand(c: CatalogContext, collection: Collection): number {
   const unexpanded = c.sql
-    .exec<{ key: string }>("SELECT key FROM marks WHERE state = 'fresh' LIMIT ?", BATCH)
+    .exec<{ key: string }>("SELECT key FROM marks WHERE state = 'fresh' LIMIT ?", EXPANDED)
     .toArray()
     .map(({ key }) => key);
   if (unexpanded.length === 0) return 0;
@@ -102,6 +118,7 @@ function expand(c: CatalogContext, collection: Collection): number {
     cursor.hash,
     c.now(),
   );
+  collection.oldest = oldestOf(collection.oldest, namedPaths(c, hashes), MAX_NAMED);
   dead.paths += unexpanded.length;
   if (collection.isBySize) dead.too_large += unexpanded.length;
   else dead.expired += unexpanded.length;
@@ -115,7 +132,7 @@ function expand(c: CatalogContext, collection: Collection): number {
 function loseReferrers(c: CatalogContext, hashes: string): void {
   c.sql.exec(
     `INSERT OR IGNORE INTO marks (key, living, level, state)
-     SELECT reference, (SELECT count(*) FROM refs AS all_refs WHERE all_refs.reference = lost.reference), 0, 'living'
+     SELECT reference, ${LIVING("lost.reference")}, 0, 'living'
      FROM (SELECT DISTINCT reference FROM refs WHERE referrer IN (SELECT value FROM json_each(?))) AS lost
      WHERE NOT EXISTS (SELECT 1 FROM marks WHERE key = reference)
      AND EXISTS (SELECT 1 FROM paths WHERE hash = reference)`,
@@ -164,7 +181,6 @@ function loseNars(c: CatalogContext, hashes: string): number {
 function endMarking(c: CatalogContext, run: GcRun): void {
   const collection = run.state;
   collection.roots = countRoots(c, collection);
-  collection.oldest = oldestDead(c, MAX_NAMED);
   const reason = safetyStop(c, collection);
   if (reason !== undefined && (collection.dryRun || !collection.force)) {
     stop(c, run, reason);

@@ -68,6 +68,7 @@ function start(c: CatalogContext, dryRun: boolean, force: boolean): GcRun {
     droppableBefore: maxSizeBytes === undefined ? 0 : before(graceMs),
     before: null,
     cursor: { lastUsed: Number.MIN_SAFE_INTEGER, hash: "" },
+    passed: 0,
     isBySize: false,
     roots: 0,
     dead: { paths: 0, bytes: 0, expired: 0, too_large: 0 },

@@ -6,15 +6,16 @@ import type { Collection } from "./collection.ts";
 export const UNPINNED = (hash: string, now: string) =>
   `NOT EXISTS (SELECT 1 FROM pin_revisions AS pin WHERE pin.hash = ${hash} AND (pin.until IS NULL OR pin.until > ${now}))`;
 
-export function countRoots(c: CatalogContext, { cursor }: Collection): number {
-  return c.sql
-    .exec<{ roots: number }>(
-      `SELECT (SELECT count(*) FROM paths WHERE (wanted, hash) > (?1, ?2))
-         + (SELECT count(*) FROM paths WHERE hash IN (SELECT hash FROM pin_revisions)
-            AND (wanted, hash) <= (?1, ?2) AND NOT ${UNPINNED("paths.hash", "?3")}) AS roots`,
+/** Never by reading all paths: a step has a budget. Paths that are pushed meanwhile are not counted. */
+export function countRoots(c: CatalogContext, { before, passed = 0, cursor }: Collection): number {
+  const { pinned } = c.sql
+    .exec<{ pinned: number }>(
+      `SELECT count(*) AS pinned FROM paths WHERE hash IN (SELECT hash FROM pin_revisions)
+       AND (wanted, hash) <= (?1, ?2) AND NOT ${UNPINNED("paths.hash", "?3")}`,
       cursor.lastUsed,
       cursor.hash,
       c.now(),
     )
-    .one().roots;
+    .one();
+  return (before?.paths ?? 0) - passed + pinned;
 }

@@ -14,18 +14,24 @@ export function countAll(c: CatalogContext): Amount {
     .one();
 }
 
-/** Store paths and last use of the oldest dead, at most `limit`. */
-export function oldestDead(c: CatalogContext, limit: number): Collection["oldest"] {
+type Named = Collection["oldest"];
+
+/** Store paths and last use of the paths in a JSON array of hash parts. */
+export function namedPaths(c: CatalogContext, hashes: string): Named {
   return c.sql
     .exec<{ hash: string; name: string; wanted: number }>(
-      // In the order of the index, so that SQLite stops at `limit`.
-      `SELECT hash, name, wanted FROM paths INDEXED BY paths_by_want
-       WHERE (SELECT state FROM marks WHERE key = hash) = 'dead' ORDER BY wanted, hash LIMIT ?`,
-      limit,
+      "SELECT hash, name, wanted FROM paths WHERE hash IN (SELECT value FROM json_each(?))",
+      hashes,
     )
     .toArray()
     .map(({ hash, name, wanted }) => ({
       store_path: `${c.config.storeDir}/${hash}-${name}`,
       last_used: isoTime(wanted),
     }));
+}
+
+/** The first `limit` of both by last use, then by store path. */
+export function oldestOf(known: Named, more: Named, limit: number): Named {
+  const key = ({ last_used, store_path }: Named[number]) => `${last_used} ${store_path}`;
+  return [...known, ...more].sort((a, b) => (key(a) < key(b) ? -1 : 1)).slice(0, limit);
 }
