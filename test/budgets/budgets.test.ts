@@ -63,9 +63,9 @@ describe.each(SIZES)("in a catalog of %d paths", (size) => {
     expect(excess(operation, cost, units)).toEqual([]);
   };
 
-  it.each([...OF_THE_PROTOCOL, ...OF_THE_API, EXCHANGE])("$operation $what", within);
+  it.each(titled([...OF_THE_PROTOCOL, ...OF_THE_API, EXCHANGE]))("%s", (_, asked) => within(asked));
 
-  describe.each(STEPWISE)("$operation $what", (asked) => {
+  describe.each(titled(STEPWISE))("%s", (_, asked) => {
     it("is within its budget", () => within(asked));
 
     it("and so is each alarm after it", async () => {
@@ -76,6 +76,10 @@ describe.each(SIZES)("in a catalog of %d paths", (size) => {
     }, 120_000);
   });
 });
+
+function titled(all: readonly Asked[]): [string, Asked][] {
+  return all.map((asked) => [[asked.operation, asked.what ?? []].flat().join(": "), asked]);
+}
 
 it("every operation has one", () => {
   const asked = [...OF_THE_PROTOCOL, ...OF_THE_API, ...STEPWISE, EXCHANGE].map(({ operation }) => operation);
