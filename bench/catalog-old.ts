@@ -1,7 +1,7 @@
 // The rows of a catalog of version 5, as that version wrote them: for measuring the migration. A released layout does
 // not change any more.
 import type { DatabaseSync } from "node:sqlite";
-import { MIGRATIONS } from "../src/catalog/schema.ts";
+import { RELEASED } from "../test/support/released-schemas.ts";
 import { type Graph, hashOf, nameOf } from "./catalog-graph.ts";
 import { narInfoOf } from "./narinfo.ts";
 
@@ -14,7 +14,7 @@ export function fillOldCatalog(database: DatabaseSync, graph: Graph): void {
     .all();
   database.exec("BEGIN");
   for (const { name } of tables) database.exec(`DROP TABLE "${name}"`);
-  for (const migration of MIGRATIONS.slice(0, OLD_VERSION)) database.exec(migration);
+  for (const schema of RELEASED.slice(0, OLD_VERSION)) database.exec(schema);
   database.exec("CREATE TABLE schema_version (version INTEGER NOT NULL)");
   database.exec(`INSERT INTO schema_version (version) VALUES (${OLD_VERSION})`);
   const path = database.prepare(

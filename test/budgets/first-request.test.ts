@@ -2,14 +2,14 @@
 import { reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, expect, it } from "vitest";
-import { MIGRATIONS, migrate } from "../../src/catalog/schema.ts";
+import { migrate } from "../../src/catalog/schema.ts";
+import { createReleased, RELEASED } from "../support/released-schemas.ts";
 import { excess } from "./budgets.ts";
 
 afterEach(() => reset());
 
-/** The first version whose rows are many. */
-const OLDEST = 1;
-const VERSIONS = MIGRATIONS.map((_, index) => index).filter((version) => version >= OLDEST);
+/** From 1. */
+const VERSIONS = RELEASED.map((_, index) => index + 1);
 
 it.each(VERSIONS.flatMap((version) => [100, 20_000].map((paths) => [version, paths] as const)))(
   "from version %d with %d paths",
@@ -20,7 +20,7 @@ it.each(VERSIONS.flatMap((version) => [100, 20_000].map((paths) => [version, pat
         .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'")
         .toArray();
       for (const { name } of tables) if (!name.startsWith("_cf")) sql.exec(`DROP TABLE ${name}`);
-      migrate(storage, MIGRATIONS.slice(0, version));
+      createReleased(sql, version);
       fill(sql, paths);
       const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
       const exec = (query: string, ...bindings: SqlStorageValue[]) => {
