@@ -44,8 +44,13 @@ if (!(paths >= 1000 && rounds >= 1)) {
 if (nixVersion === undefined) throw new Error("there is no nix on PATH");
 
 const interrupt = new AbortController();
+const interrupted = Promise.withResolvers<never>();
 for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.on(signal, () => interrupt.abort(new Error(signal)));
+  process.on(signal, () => {
+    interrupt.abort(new Error(signal));
+    interrupted.reject(interrupt.signal.reason);
+  });
+interrupted.promise.catch(() => undefined);
 if (!values.keep) process.once("exit", () => rmSync(BUILT, { recursive: true, force: true, maxRetries: 5 }));
 
 interface Phase {
@@ -60,22 +65,26 @@ try {
   await copyCatalog({ paths, variables }, dir, interrupt.signal);
   const server = await startServer(CONFIG, dir, interrupt.signal, variables);
   try {
-    const phases = WITH.map((): Phase[] => []);
-    for (let round = 0; round < rounds; round++) {
-      for (const index of WITH.keys()) {
-        // The first place rotates, so that other load of the machine affects all of them.
-        const place = (index + round) % WITH.length;
-        const kind = WITH[place];
-        if (kind !== undefined) phases[place]?.push(await phase(server, kind));
-      }
-    }
-    print(phases);
+    print(await Promise.race([allPhases(server), interrupted.promise]));
   } finally {
     await server.stop();
   }
 } finally {
   removeScratch();
   await rm(dir, { recursive: true, force: true, maxRetries: 5 });
+}
+
+async function allPhases(server: Server): Promise<Phase[][]> {
+  const phases = WITH.map((): Phase[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const index of WITH.keys()) {
+      // The first place rotates, so that other load of the machine affects all of them.
+      const place = (index + round) % WITH.length;
+      const kind = WITH[place];
+      if (kind !== undefined) phases[place]?.push(await phase(server, kind));
+    }
+  }
+  return phases;
 }
 
 /** One `nix copy` of a new closure. */
@@ -91,11 +100,18 @@ async function phase({ url }: Server, { searchers, headers }: (typeof WITH)[numb
       if (!over.signal.aborted) searches.set(answer.status, (searches.get(answer.status) ?? 0) + 1);
     }
   };
-  const running = Array.from({ length: searchers }, (_, index) => search(index));
+  const running = Array.from({ length: searchers }, (_, index) =>
+    search(index).catch((error) => {
+      if (!interrupt.signal.aborted) throw error;
+    }),
+  );
   const began = performance.now();
-  await client.nix("copy", "--to", url, top);
+  try {
+    await client.nix("copy", "--to", url, top);
+  } finally {
+    over.abort();
+  }
   const seconds = (performance.now() - began) / 1000;
-  over.abort();
   await Promise.all(running);
   return {
     seconds,

@@ -47,8 +47,13 @@ if (!(paths >= 1000 && maxSeconds > 0) || only.some((part) => !PARTS.some((each)
 }
 
 const interrupt = new AbortController();
+const interrupted = Promise.withResolvers<never>();
 for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.on(signal, () => interrupt.abort(new Error(signal)));
+  process.on(signal, () => {
+    interrupt.abort(new Error(signal));
+    interrupted.reject(interrupt.signal.reason);
+  });
+interrupted.promise.catch(() => undefined);
 if (!values.keep) process.once("exit", () => rmSync(BUILT, { recursive: true, force: true, maxRetries: 5 }));
 
 const graph = graphOf(paths);
@@ -102,7 +107,7 @@ async function withCatalog(
     await copyCatalog({ paths, variables, ...(version && { version }) }, dir, interrupt.signal);
     const server = await startServer(CONFIG, dir, interrupt.signal, variables);
     try {
-      await run(server);
+      await Promise.race([run(server), interrupted.promise]);
     } catch (error) {
       throw new Error(`${String(error)}\n${server.output()}`, { cause: error });
     } finally {
