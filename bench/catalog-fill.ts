@@ -1,27 +1,33 @@
 // `node bench/catalog-fill.ts FILE PATHS [VERSION]`: fills the SQLite file of a catalog that a local server has made,
 // while no server runs. Without VERSION in the layout of now, else in that of an earlier version. It is a program of
 // its own because it needs the types of the Workers runtime.
+import { registerHooks } from "node:module";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { scheduler } from "node:timers/promises";
 import type { CatalogContext } from "../src/catalog/context.ts";
-import { Locks } from "../src/catalog/locks.ts";
-import { migrate } from "../src/catalog/schema.ts";
-import { configOf } from "../src/config/config.ts";
 import type { Env } from "../src/env.ts";
 import { graphOf } from "./catalog-graph.ts";
 import { fillOldCatalog, OLD_VERSION } from "./catalog-old.ts";
-import { fillCatalog, prepareCatalog } from "./catalog-rows.ts";
 
 /** Paths of one transaction. */
 const BATCH = 10_000;
 const CACHE_KIB = 4 * 1024 ** 2;
+/** The one module that only the Workers runtime has: as much of it as a catalog needs. */
+const WORKERS = `
+  export class DurableObject { constructor(ctx, env) { this.ctx = ctx; this.env = env; } }
+  export const waitUntil = undefined;
+`;
 
 const [file = "", count, version] = process.argv.slice(2);
 const graph = graphOf(Number(count));
 const database = new DatabaseSync(file);
 // A crash only costs the file, which is made anew.
 database.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -${CACHE_KIB}`);
+// When all that the catalog does later is done, too.
+process.once("beforeExit", () => database.close());
 if (version === undefined) {
-  const context = contextOf(database);
+  const context = await openCatalog(database);
+  const { fillCatalog, prepareCatalog } = await import("./catalog-rows.ts");
   await prepareCatalog(context);
   for (let from = 0; from < graph.paths; from += BATCH) {
     fillCatalog(context, graph, from, Math.min(from + BATCH, graph.paths));
@@ -31,42 +37,41 @@ if (version === undefined) {
 } else {
   throw new Error(`no rows of version ${version} are known here`);
 }
-database.close();
 
-/** As much of a context as writing rows needs. */
-function contextOf(database: DatabaseSync): CatalogContext {
-  const sql = sqlStorage(database);
-  const transaction = <T>(run: () => T): T => {
-    database.exec("BEGIN");
-    const result = run();
-    database.exec("COMMIT");
-    return result;
-  };
-  migrate({ sql, transactionSync: transaction } as unknown as DurableObjectStorage);
-  return {
-    ...{
-      sql,
-      bucket: {} as R2Bucket,
-      locks: new Locks(),
-      publications: new Map(),
-      unsentIntents: new Set(),
-      readings: new Map(),
+/** The catalog itself, in Node: whatever writing a row involves, it does. */
+async function openCatalog(database: DatabaseSync): Promise<CatalogContext> {
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      specifier === "cloudflare:workers"
+        ? { url: `data:text/javascript,${encodeURIComponent(WORKERS)}`, shortCircuit: true }
+        : next(specifier, context),
+  });
+  Object.assign(globalThis, { scheduler });
+  const { Catalog } = await import("../src/catalog/catalog.ts");
+  const storage = {
+    sql: sqlStorage(database),
+    transactionSync: <T>(run: () => T): T => {
+      if (database.isTransaction) return run();
+      database.exec("BEGIN");
+      const result = run();
+      database.exec("COMMIT");
+      return result;
     },
-    // Transactions within one another, as the statements have them, are one here.
-    transaction: (run) => (database.isTransaction ? run() : transaction(run)),
-    // Nothing is written into a bucket.
-    config: configOf({
-      ...{ BUCKET: {}, CATALOG: {} },
-      CACHES: { "nix-cache": { retention_days: 30 } },
-    } as unknown as Env),
-    now: () => Date.now(),
-    wakeForVerification: () => {},
-    wakeForSweep: () => {},
-  } as Partial<CatalogContext> as CatalogContext;
+    getAlarm: async () => null,
+    setAlarm: async () => {},
+    // The server has bound it to the top level of the bucket.
+    kv: { get: () => "", put: () => {} },
+  };
+  const state = {
+    ...{ id: { name: "nix-cache" }, storage, blockConcurrencyWhile: (run: () => unknown) => run() },
+    exports: { default: { purgeEdge: async () => {} } },
+  };
+  const env = { BUCKET: {}, CATALOG: {}, CACHES: { "nix-cache": { retention_days: 30 } } };
+  return new Catalog(state as unknown as DurableObjectState, env as unknown as Env).context;
 }
 
 /** The interface of a Durable Object's storage over a file. */
-function sqlStorage(database: DatabaseSync): SqlStorage {
+function sqlStorage(database: DatabaseSync) {
   const statements = new Map<string, StatementSync>();
   const exec = (query: string, ...bindings: SQLInputValue[]) => {
     if (bindings.length === 0 && /;\s*\S/.test(query)) {
@@ -79,7 +84,7 @@ function sqlStorage(database: DatabaseSync): SqlStorage {
     const named = Object.fromEntries(bindings.map((value, index) => [`?${index + 1}`, value]));
     return cursorOf(statement.all(named));
   };
-  return { exec } as unknown as SqlStorage;
+  return { exec, databaseSize: 0 };
 }
 
 function cursorOf(rows: readonly unknown[]) {
