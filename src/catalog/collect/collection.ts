@@ -26,6 +26,10 @@ export interface Collection {
   readonly droppableBefore: number;
   /** Totals when the collection began; the bytes of each NAR in the bucket count once. Null: not counted yet. */
   before: Amount | null;
+  /** How far the counting has come. */
+  counting?:
+    | { paths: number; bytes: number; table: "paths" | "nars" /** A key of the table. */; after: string }
+    | undefined;
   /** Paths up to here are roots only if they are pinned. */
   cursor: Place;
   /** How many paths the cursor has passed; absent in the row of an earlier version. */

@@ -7,10 +7,11 @@ import type { CatalogContext } from "../context.ts";
 import { metered } from "../meter.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
 import { type Collection, type GcRun, STEP_COST } from "./collection.ts";
+import { countNext } from "./count.ts";
 import { finish, stop } from "./end.ts";
+import { namedPaths, oldestOf } from "./oldest.ts";
 import { countRoots, UNPINNED } from "./roots.ts";
 import { safetyStop } from "./safety-stop.ts";
-import { countAll, namedPaths, oldestOf } from "./totals.ts";
 
 /** Paths per statement that the cursor passes. */
 const BATCH = 500;
@@ -36,8 +37,9 @@ export async function mark(own: CatalogContext, run: GcRun): Promise<number> {
   const collection = run.state;
   const { context: c, spent } = metered(own);
   c.transaction(() => {
-    collection.before ??= countAll(c);
-    for (let done = 0; done < STEP && spent().rows_read < STEP_ROWS; ) {
+    const isEnough = () => spent().rows_read >= STEP_ROWS;
+    while (collection.before === null && !isEnough()) countNext(c, collection);
+    for (let done = 0; done < STEP && !isEnough(); ) {
       const paths = expand(c, collection) || passExpired(c, collection) || passOldest(c, collection);
       if (paths === 0) {
         endMarking(c, run);

@@ -1,18 +1,7 @@
-// Totals for the report of a collection: the whole cache at its beginning, and the dead paths.
-import type { Amount } from "../../contract/runs.ts";
+// The oldest of the dead, for the report of a collection.
 import type { CatalogContext } from "../context.ts";
 import { isoTime } from "../times.ts";
 import type { Collection } from "./collection.ts";
-
-/** Totals of all rows. */
-export function countAll(c: CatalogContext): Amount {
-  return c.sql
-    .exec<{ paths: number; bytes: number }>(
-      `SELECT (SELECT count(*) FROM paths) AS paths, coalesce(sum(size), 0) AS bytes
-       FROM nars WHERE EXISTS (SELECT 1 FROM paths WHERE nar = key)`,
-    )
-    .one();
-}
 
 type Named = Collection["oldest"];
 
