@@ -1,85 +1,158 @@
-// `npm run bench:catalog`: the size of the catalog at 200,000 paths, and the growth of the time of `missing`.
+// `npm run bench:catalog -- --paths 1000000`: what requests and jobs cost in a large catalog, against their budgets.
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathName, REFERENCES } from "./catalog-paths.ts";
+import { parseArgs } from "node:util";
+import { BUILT, CONFIG, copyCatalog } from "./catalog-file.ts";
+import { graphOf, hashOf } from "./catalog-graph.ts";
+import { follow, type Job, type Measured, measure } from "./catalog-measured.ts";
+import {
+  ADMIN_TOKEN,
+  collection,
+  deletion,
+  firstRequest,
+  PUSH_TOKEN,
+  push,
+  removed,
+  requests,
+  send,
+} from "./catalog-requests.ts";
+import { VARIABLES } from "./contest.ts";
 import { type Server, startServer } from "./server.ts";
-import { spread } from "./table.ts";
+import { formatTable, percentile } from "./table.ts";
 
-const PATHS = 200_000;
-/** Paths that are indexed in one call. */
-const STEP = 5_000;
-/** The sizes at which the growth of the tables is read. */
-const MILESTONES = [50_000, 100_000, PATHS];
-const ASKED = [1_000, 5_000, 20_000];
-const ROUNDS = 15;
-/** A Durable Object holds this much. */
-const OBJECT_BYTES = 10 * 1024 ** 3;
+const PARTS = ["requests", "collection", "deletion", "migration"] as const;
+/** From this version of the schema. */
+const OLD_VERSION = 5;
+/** Of the first request after an update, in milliseconds. */
+const FIRST_MS = 1000;
+
+const { values } = parseArgs({
+  options: {
+    paths: { type: "string", default: "200000" },
+    only: { type: "string", default: PARTS.join(",") },
+    minutes: { type: "string", default: "15" },
+    keep: { type: "boolean", default: false },
+  },
+});
+const paths = Number(values.paths);
+const only = values.only.split(",");
+const maxSeconds = Number(values.minutes) * 60;
+if (!(paths >= 1000 && maxSeconds > 0) || only.some((part) => !PARTS.some((each) => each === part))) {
+  console.error(
+    `usage: npm run bench:catalog -- [--paths N, from 1000 (200000)] [--only ${PARTS.join(",")}] [--minutes N: the most of a job (15)] [--keep: the built catalogs, for the next time]`,
+  );
+  process.exit(2);
+}
 
 const interrupt = new AbortController();
+const interrupted = Promise.withResolvers<never>();
 for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.on(signal, () => interrupt.abort(new Error(signal)));
+  process.on(signal, () => {
+    interrupt.abort(new Error(signal));
+    interrupted.reject(interrupt.signal.reason);
+  });
+interrupted.promise.catch(() => undefined);
+if (!values.keep) process.once("exit", () => rmSync(BUILT, { recursive: true, force: true, maxRetries: 5 }));
 
-const dir = await mkdtemp(join(tmpdir(), "nix-cache-bench-"));
+const graph = graphOf(paths);
+const measured: Measured[] = [];
+const jobs: Job[] = [];
 try {
-  const server = await startServer(join(import.meta.dirname, "catalog.toml"), dir, interrupt.signal);
-  try {
-    await growth(server);
-    await missing(server);
-  } finally {
-    await server.stop();
-  }
+  if (only.some((part) => part !== "migration")) await withCatalog(undefined, measureOwn);
+  if (only.includes("migration")) await withCatalog(OLD_VERSION, measureMigration);
 } finally {
-  await rm(dir, { recursive: true, force: true, maxRetries: 5 });
+  print(measured, jobs);
 }
+if ([...measured, ...jobs].some(({ excess }) => excess.length > 0)) process.exitCode = 1;
 
-/** Fills the catalog and prints the size of a path. */
-async function growth({ url }: Server): Promise<void> {
-  console.log(
-    `| paths, ${REFERENCES} references each | tables, MB | bytes per path | paths in 10 GB |\n|---:|---:|---:|---:|`,
-  );
-  for (let from = 0; from < PATHS; from += STEP) {
-    const to = from + STEP;
-    const bytes = Number(await (await ok(fetch(`${url}/fill?from=${from}&to=${to}`))).text());
-    if (!MILESTONES.includes(to)) continue;
-    const each = bytes / to;
-    console.log(
-      `| ${to} | ${(bytes / 1e6).toFixed(1)} | ${each.toFixed(0)} | ${(OBJECT_BYTES / each / 1e6).toFixed(1)} million |`,
-    );
+async function measureOwn(server: Server): Promise<void> {
+  const { url } = server;
+  if (only.includes("requests")) {
+    for (const request of requests(url, graph)) measured.push(await measure(server, request));
+  }
+  if (only.includes("collection")) {
+    measured.push(await measure(server, collection(url)));
+    const job = await follow(server, "collection: its alarms", () => push(url, graph), maxSeconds);
+    const gone = await removed(url);
+    // Some are deleted by the requests before.
+    const isRight = gone <= graph.dead && gone > graph.dead * 0.99;
+    jobs.push(isRight ? job : { ...job, excess: [...job.excess, `${gone} paths gone, not ${graph.dead}`] });
+  }
+  if (only.includes("deletion")) {
+    measured.push(await measure(server, deletion(url, graph)));
+    // References into what is being deleted are refused.
+    const job = await follow(server, "delete with referrers: its alarms", () => push(url), maxSeconds);
+    const status = await send(url, `/api/v1/paths/${hashOf(graph.wide)}`);
+    jobs.push(status === 404 ? job : { ...job, excess: [...job.excess, `${status} for the deleted path`] });
   }
 }
 
-/** Asks for paths of which every second one is there. One request each; the answer is checked. */
-async function missing({ url }: Server): Promise<void> {
-  console.log(
-    `\n| asked at once | median, ms | minimum | maximum | µs per path |\n|---:|---:|---:|---:|---:|`,
-  );
-  for (const asked of ASKED) {
-    const times: number[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      const known = Array.from({ length: asked / 2 }, (_, index) => pathName((index * 7 + round) % PATHS));
-      const absent = Array.from({ length: asked / 2 }, (_, index) => pathName(PATHS + index * 3 + round));
-      const body = JSON.stringify({ paths: [...known, ...absent] });
-      const began = performance.now();
-      const answer = await (await ok(fetch(`${url}/api/v1/missing`, { method: "POST", body }))).json();
-      times.push(performance.now() - began);
-      const { length } = (answer as { missing: string[] }).missing;
-      if (length !== absent.length) throw new Error(`${length} missing, not ${absent.length}`);
+async function measureMigration(server: Server): Promise<void> {
+  const { url } = server;
+  const first = await measure(server, firstRequest(url));
+  const slow = first.ms > FIRST_MS ? [`${first.ms.toFixed(0)} ms, not ${FIRST_MS}`] : [];
+  measured.push({ ...first, excess: [...first.excess, ...slow] });
+  jobs.push(await follow(server, "migration: its alarms", () => push(url, graph), maxSeconds));
+}
+
+async function withCatalog(
+  version: number | undefined,
+  run: (server: Server) => Promise<void>,
+): Promise<void> {
+  const variables = { ...VARIABLES, PUSH_TOKEN, ADMIN_TOKEN };
+  const dir = await mkdtemp(join(tmpdir(), "nix-cache-bench-"));
+  try {
+    await copyCatalog({ paths, variables, ...(version && { version }) }, dir, interrupt.signal);
+    const server = await startServer(CONFIG, dir, interrupt.signal, variables);
+    try {
+      await Promise.race([run(server), interrupted.promise]);
+    } catch (error) {
+      throw new Error(`${String(error)}\n${server.output()}`, { cause: error });
+    } finally {
+      await server.stop();
     }
-    const { median, minimum, maximum } = spread(times);
-    const cells = [
-      asked,
-      median.toFixed(1),
-      minimum.toFixed(1),
-      maximum.toFixed(1),
-      ((median * 1000) / asked).toFixed(1),
-    ];
-    console.log(`| ${cells.join(" | ")} |`);
+  } finally {
+    await rm(dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
-async function ok(answer: Promise<Response>): Promise<Response> {
-  const response = await answer;
-  if (!response.ok) throw new Error(`${response.url}: ${response.status} ${await response.text()}`);
-  return response;
+function print(requests: readonly Measured[], jobs: readonly Job[]): void {
+  const number = (value: number) => value.toLocaleString("en", { maximumFractionDigits: 0 });
+  const verdict = (excess: readonly string[]) =>
+    excess.length === 0 ? "PASS" : `FAIL: ${excess.join(", ")}`;
+  console.log(`\n${number(paths)} paths\n`);
+  console.log(
+    formatTable(
+      ["request", "ms", "rows read", "rows written", "class A", "class B", "calls", "MB more", "budget"],
+      requests.map(({ name, ms, cost, megabytes, excess }) => [
+        ...[name, ms < 100 ? ms.toFixed(1) : number(ms), number(cost.rowsRead), number(cost.rowsWritten)],
+        ...[number(cost.classA), number(cost.classB), number(cost.calls), number(megabytes), verdict(excess)],
+      ]),
+    ),
+  );
+  if (jobs.length === 0) return;
+  console.log(
+    `\n${formatTable(
+      [
+        ...[
+          "job",
+          "s",
+          "alarms",
+          "longest, ms",
+          "rows read, the most of one",
+          "rows written, the most of one",
+        ],
+        ...["class A", "class B", "calls that delete", "rows read", "rows written", "MB more"],
+        ...["push meanwhile, ms: median", "most", "budget of an alarm"],
+      ],
+      jobs.map(({ name, seconds, alarms, longestMs, cost, total, megabytes, pushes, excess }) => [
+        ...[name, number(seconds), number(alarms), number(longestMs)],
+        ...[number(cost.rowsRead), number(cost.rowsWritten), number(total.classA), number(total.classB)],
+        ...[number(total.deletes), number(total.rowsRead), number(total.rowsWritten), number(megabytes)],
+        ...[number(percentile(pushes, 0.5)), number(Math.max(...pushes)), verdict(excess)],
+      ]),
+    )}`,
+  );
 }

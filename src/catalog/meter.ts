@@ -35,8 +35,14 @@ export function metered(c: CatalogContext): {
       };
     },
   });
+  const sql = {
+    exec,
+    get databaseSize() {
+      return c.sql.databaseSize;
+    },
+  };
   return {
-    context: { ...c, sql: { exec } as unknown as SqlStorage, bucket },
+    context: { ...c, sql: sql as unknown as SqlStorage, bucket },
     spent: () => {
       for (const { rowsRead, rowsWritten } of cursors.splice(0)) {
         spent.rows_read += rowsRead;

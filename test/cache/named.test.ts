@@ -46,6 +46,7 @@ function below(cache: TestCache, name: string): TestCache {
   });
   return {
     catalog: cache.catalog,
+    environment: cache.environment,
     fetch: (path, init) => cache.fetch(`/${name}${path}`, withToken(init)),
     get: (path, headers) => cache.get(`/${name}${path}`, { ...headers, Authorization }),
     head: (path, headers) => cache.head(`/${name}${path}`, { ...headers, Authorization }),

@@ -1,6 +1,7 @@
 /** A cache under test: the Worker as it is, over the runtime's own R2, with the variables of a test. */
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { NOTHING_SPENT } from "../../src/catalog/meter.ts";
 import type { Env } from "../../src/env.ts";
 import { handle } from "../../src/index.ts";
 import { type CatalogLog, catalogWith } from "./catalog-namespace.ts";
@@ -31,6 +32,8 @@ export interface TestCache {
   readonly put: (path: string, body: Body, headers?: HeaderList) => Promise<Answer>;
   /** The calls to its catalog and their effects. */
   readonly catalog: Readonly<CatalogLog>;
+  /** Its bindings and variables. */
+  readonly environment: Env;
 }
 
 /** Variables of a cache that accepts a path before its references. */
@@ -38,7 +41,7 @@ export const OPEN: Partial<Env> = { CACHES: { "nix-cache": { open: true } } };
 
 /** A cache with these variables, and a PUSH_TOKEN unless they say otherwise. */
 export function cacheWith(variables: Partial<Env> = {}): TestCache {
-  const catalog: CatalogLog = { calls: [], waits: [], purged: [] };
+  const catalog: CatalogLog = { calls: [], waits: [], purged: [], spent: NOTHING_SPENT };
   // One environment for all requests, as in production: the configuration is parsed once.
   const environment: Env = {
     BUCKET: env.BUCKET,
@@ -54,6 +57,7 @@ export function cacheWith(variables: Partial<Env> = {}): TestCache {
   };
   return {
     catalog,
+    environment,
     fetch: send,
     get: (path, headers = {}) => send(path, { headers }),
     head: (path, headers = {}) => send(path, { method: "HEAD", headers }),

@@ -4,7 +4,9 @@ import { env } from "cloudflare:workers";
 import { bucketFolder } from "../../src/bucket/folder.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
+import { addSpent, metered } from "../../src/catalog/meter.ts";
 import { cacheNamed, configOf, undeclared } from "../../src/config/config.ts";
+import type { Spent } from "../../src/contract/runs.ts";
 import type { Env } from "../../src/env.ts";
 
 type Call = (...parameters: unknown[]) => Promise<unknown>;
@@ -17,6 +19,8 @@ export interface CatalogLog {
   readonly waits: number[];
   /** Paths that it has dropped from the cache in front of the Worker. */
   readonly purged: string[];
+  /** The cost of its calls, apart from alarms. */
+  spent: Spent;
 }
 
 /** The original context of each object: an object outlives the cache that has changed it. */
@@ -28,12 +32,13 @@ const originals = new WeakMap<Catalog, CatalogContext>();
  * It never really waits.
  */
 export function catalogWith(environment: () => Env, log: CatalogLog): DurableObjectNamespace<Catalog> {
-  function furnish(catalog: Catalog, name: string): void {
+  /** Returns the cost of what is done with it. */
+  function furnish(catalog: Catalog, name: string): () => Spent {
     const original = originals.get(catalog) ?? catalog.context;
     originals.set(catalog, original);
     const deployment = configOf(environment());
     const config = cacheNamed(deployment, name) ?? undeclared(deployment, name);
-    const context = {
+    const { context, spent } = metered({
       ...original,
       bucket: bucketFolder(environment().BUCKET, config.folder),
       config,
@@ -42,17 +47,22 @@ export function catalogWith(environment: () => Env, log: CatalogLog): DurableObj
         log.purged.push(...paths);
         return original.purge(paths);
       },
-    };
+    });
     Object.assign(catalog, { context });
+    return spent;
   }
 
   function method(name: string, property: string): Call {
     return async (...parameters) => {
       log.calls.push(property);
       const sent = structuredClone(parameters);
-      const answer = await runInDurableObject(env.CATALOG.getByName(name), (catalog: Catalog) => {
-        furnish(catalog, name);
-        return (Reflect.get(catalog, property) as Call).apply(catalog, sent);
+      const answer = await runInDurableObject(env.CATALOG.getByName(name), async (catalog: Catalog) => {
+        const spent = furnish(catalog, name);
+        try {
+          return await (Reflect.get(catalog, property) as Call).apply(catalog, sent);
+        } finally {
+          log.spent = addSpent(log.spent, spent());
+        }
       });
       return structuredClone(answer);
     };

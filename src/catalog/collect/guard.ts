@@ -11,6 +11,9 @@ import { requireValidConfig } from "../runs/valid-config.ts";
 import { type Collection, GC_RECORD, type GcRun, rulesOf } from "./collection.ts";
 import { stop } from "./end.ts";
 
+/** Rows that take about as long to read as one operation of the bucket. */
+const ROWS_OF_AN_OPERATION = 4_000;
+
 export type GcStep = Step<"gc", Collection>;
 
 /** The same step, done only while it is safe, with its cost counted. */
@@ -42,7 +45,7 @@ export function guarded(work: GcStep): GcStep {
     }
     const { context, spent } = metered(c);
     try {
-      return await work(context, run);
+      return Math.max(await work(context, run), spent().rows_read / ROWS_OF_AN_OPERATION);
     } finally {
       saveSpent(c, run, addSpent(collection.spent, spent()));
     }

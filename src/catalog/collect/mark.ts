@@ -4,28 +4,43 @@
 //
 // Marks only propose: the sweep checks each path again before it deletes.
 import type { CatalogContext } from "../context.ts";
+import { metered } from "../meter.ts";
 import { referencesIn } from "../rows/references.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
-import { isoTime } from "../times.ts";
 import { type Collection, type GcRun, STEP_COST } from "./collection.ts";
 import { finish, stop } from "./end.ts";
+import { nameOldest } from "./oldest.ts";
 import { UNPINNED } from "./roots.ts";
 import { safetyStop } from "./safety-stop.ts";
 import { countNars, nextOldest, surveyPaths } from "./survey.ts";
 
-/** Paths that are expanded together. */
-const BATCH = 500;
-/** References of the paths that are expanded together. */
+/** Dead paths that are expanded together: for each reference the referrers are counted. */
+const EXPANDED = 10;
+/** References of the paths that are expanded together, and of one statement. */
 const MAX_REFERENCES = 20_000;
+const BATCH = 500;
 /** Rows of paths of one step. */
 const STEP = 2000;
+/** Rows after which a step ends early. */
+const STEP_ROWS = 40_000;
+/**
+ * Referrers that are counted. A path with more stays in this collection, even if all of them go; the next one takes it,
+ * for then none is left to count.
+ */
+export const MAX_REFERRERS = 10_000;
+/** SQL for the number of referrers of a path, of which `reference` is SQL for the hash part. */
+const LIVING = (reference: string) =>
+  `(SELECT iif(count(*) > ${MAX_REFERRERS}, ${Number.MAX_SAFE_INTEGER}, count(*)) FROM
+     (SELECT 1 FROM refs AS every WHERE every.reference = ${reference} LIMIT ${MAX_REFERRERS + 1}))`;
 /** Dead paths that a report names. */
 const MAX_NAMED = 100;
 
-export async function mark(c: CatalogContext, run: GcRun): Promise<number> {
+export async function mark(own: CatalogContext, run: GcRun): Promise<number> {
   const collection = run.state;
+  const { context: c, spent } = metered(own);
   c.transaction(() => {
-    for (let done = 0; done < STEP; ) {
+    const isEnough = () => spent().rows_read >= STEP_ROWS;
+    for (let done = 0; done < STEP && !isEnough(); ) {
       const rows =
         expand(c, collection) ||
         passExpired(c, collection) ||
@@ -113,7 +128,7 @@ function expand(c: CatalogContext, collection: Collection): number {
       c.now(),
     );
   }
-  nameOldest(c, collection, paths);
+  nameOldest(c, collection, paths, MAX_NAMED);
   dead.paths += paths.length;
   if (collection.isBySize) dead.too_large += paths.length;
   else dead.expired += paths.length;
@@ -130,19 +145,6 @@ interface Fresh extends Record<string, SqlStorageValue> {
   narinfo: string | null;
 }
 
-/** Keeps the names of the oldest for the report. */
-function nameOldest(c: CatalogContext, collection: Collection, paths: readonly Fresh[]): void {
-  const named = paths.flatMap(({ key, name, wanted }) =>
-    name === null || wanted === null
-      ? []
-      : [{ store_path: `${c.config.storeDir}/${key}-${name}`, last_used: isoTime(wanted) }],
-  );
-  const order = (path: Collection["oldest"][number]) => `${path.last_used} ${path.store_path}`;
-  collection.oldest = [...collection.oldest, ...named]
-    .sort((a, b) => (order(a) < order(b) ? -1 : 1))
-    .slice(0, MAX_NAMED);
-}
-
 /** Dead paths that are to be expanded, together with {@link MAX_REFERENCES} references or one more path. */
 function nextFresh(c: CatalogContext): Fresh[] {
   const paths: Fresh[] = [];
@@ -150,7 +152,7 @@ function nextFresh(c: CatalogContext): Fresh[] {
   const rows = c.sql.exec<Fresh>(
     `SELECT key, level, name, wanted, nar, narinfo FROM (SELECT key, level FROM marks WHERE state = 'fresh' LIMIT ?)
      LEFT JOIN paths ON hash = key`,
-    BATCH,
+    EXPANDED,
   );
   for (const row of rows) {
     paths.push(row);
@@ -185,7 +187,7 @@ function lostReferrers(paths: readonly Fresh[]): Lost[] {
 function loseReferrers(c: CatalogContext, lost: string): void {
   c.sql.exec(
     `INSERT OR IGNORE INTO marks (key, living, level, state)
-     SELECT lost.reference, (SELECT count(*) FROM refs WHERE refs.reference = lost.reference), 0, 'living'
+     SELECT lost.reference, ${LIVING("lost.reference")}, 0, 'living'
      FROM (SELECT value ->> 'reference' AS reference FROM json_each(?)) AS lost
      WHERE NOT EXISTS (SELECT 1 FROM marks WHERE key = lost.reference)
      AND EXISTS (SELECT 1 FROM paths WHERE hash = lost.reference)`,
