@@ -3,7 +3,7 @@ import { type Amount, GROWTH_DAYS, LARGEST, type Stats } from "../../contract/st
 import type { Compression } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 import { findingsOf } from "../rows/findings.ts";
-import { countContents } from "../rows/nars.ts";
+import { countContents } from "../rows/nar-facts.ts";
 import { isoTime } from "../times.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
 

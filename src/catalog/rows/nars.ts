@@ -1,10 +1,10 @@
 // The table `nars`: one row for each NAR, made before its upload begins.
 import { sha256Of } from "../../bucket/nar-object.ts";
 import type { AnnouncedNar } from "../../contract/uploads.ts";
-import { contentState, type Facts, type KnownFacts, mergeFacts } from "../content.ts";
+import { type KnownFacts, mergeFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { insert } from "./insert.ts";
-import { keptFacts } from "./kept-facts.ts";
+import { factColumns, factsOf } from "./nar-facts.ts";
 
 /** A NAR is about to be uploaded. The row stays if the upload fails: an object may have arrived. */
 export function saveAnnouncedNar(c: CatalogContext, { key, size, sha256 }: AnnouncedNar): void {
@@ -31,7 +31,7 @@ export interface PublishedNar {
   readonly isQueued?: boolean;
 }
 
-/** A path has this NAR, which is therefore in the bucket. */
+/** A path has this NAR, which is therefore in the bucket. One that is queued keeps its place, as in queueNar. */
 export function savePublishedNar(c: CatalogContext, nar: PublishedNar): void {
   const { key, size, sha256, uploaded, known, isQueued = false } = nar;
   insert(
@@ -153,96 +153,6 @@ export function nextGraceStart(c: CatalogContext, cutoff: number): number | unde
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-function factColumns(known: KnownFacts | undefined) {
-  return {
-    facts: known === undefined ? null : JSON.stringify(keptFacts(known.facts)),
-    facts_etag: known?.etag ?? null,
-    content: known === undefined ? null : contentState(known.facts),
-  };
-}
-
-/** What is known of a NAR's content; `undefined` where nothing is. */
-export function factsOf(c: CatalogContext, key: string): KnownFacts | undefined {
-  const row = c.sql
-    .exec<{ facts: string; etag: string }>(
-      "SELECT facts, facts_etag AS etag FROM nars WHERE key = ? AND facts IS NOT NULL",
-      key,
-    )
-    .toArray()[0];
-  return row && { facts: JSON.parse(row.facts) as Facts, etag: row.etag };
-}
-
-export function saveFacts(c: CatalogContext, key: string, known: KnownFacts): void {
-  const { facts, facts_etag, content } = factColumns(known);
-  c.sql.exec(
-    "UPDATE nars SET facts = ?, facts_etag = ?, content = ? WHERE key = ?",
-    ...[facts, facts_etag, content, key],
-  );
-}
-
-/** The object has been replaced: what is known is of the one before. */
-export function forgetFacts(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET facts = NULL, facts_etag = NULL, content = NULL WHERE key = ?", key);
-}
-
-/** Readings of a NAR that have begun and not ended. */
-export function attemptsOf(c: CatalogContext, key: string): number {
-  const row = c.sql.exec<{ attempts: number }>("SELECT attempts FROM nars WHERE key = ?", key).toArray()[0];
-  return row?.attempts ?? 0;
-}
-
-export function beginAttempt(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET attempts = attempts + 1 WHERE key = ?", key);
-}
-
-export function endAttempt(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET attempts = 0 WHERE key = ?", key);
-}
-
-export interface QueuedNar extends Record<string, SqlStorageValue> {
-  key: string;
-  /** Milliseconds since the epoch. */
-  queued: number;
-  attempts: number;
-}
-
-/** The NAR to read next: that of the newest push. */
-export function newestQueued(c: CatalogContext): QueuedNar | undefined {
-  return c.sql
-    .exec<QueuedNar>(
-      "SELECT key, queued, attempts FROM nars WHERE queued IS NOT NULL ORDER BY queued DESC LIMIT 1",
-    )
-    .toArray()[0];
-}
-
-/** Whether a NAR is still to be read. */
-export function isNarQueued(c: CatalogContext, key: string): boolean {
-  return c.sql.exec("SELECT 1 FROM nars WHERE key = ? AND queued IS NOT NULL", key).toArray().length > 0;
-}
-
-/** How many stored NARs there are of each state of their content. */
-export function countContents(
-  c: CatalogContext,
-): Record<"verified" | "waiting" | "unverifiable" | "unknown", number> {
-  return c.sql
-    .exec<Record<"verified" | "waiting" | "unverifiable" | "unknown", number>>(
-      `SELECT count(*) FILTER (WHERE content = 'verified') AS verified,
-         count(*) FILTER (WHERE content IS NULL AND queued IS NOT NULL) AS waiting,
-         count(*) FILTER (WHERE content = 'unverifiable') AS unverifiable,
-         count(*) FILTER (WHERE content IS NULL AND queued IS NULL) AS unknown
-       FROM nars WHERE is_stored = 1`,
-    )
-    .one();
-}
-
-/** When the NAR that has waited longest was queued, in milliseconds since the epoch. */
-export function oldestQueued(c: CatalogContext): number | undefined {
-  const { oldest } = c.sql
-    .exec<{ oldest: number | null }>("SELECT min(queued) AS oldest FROM nars WHERE queued IS NOT NULL")
-    .one();
-  return oldest ?? undefined;
-}
-
 /** The first NAR after a key that a path has. */
 export function nextReferredNar(c: CatalogContext, after: string): string | undefined {
   return c.sql
@@ -252,28 +162,6 @@ export function nextReferredNar(c: CatalogContext, after: string): string | unde
       after,
     )
     .toArray()[0]?.key;
-}
-
-/**
- * One that is queued keeps its place: pushing it again and again must not postpone its reading. It is a millisecond
- * later, so that {@link unqueueNar} notices.
- */
-export function queueNar(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET queued = coalesce(queued + 1, ?) WHERE key = ?", c.now(), key);
-}
-
-/** Puts a queued NAR behind all others. */
-export function deferNar(c: CatalogContext, key: string): void {
-  c.sql.exec(
-    `UPDATE nars SET queued = (SELECT min(queued) FROM nars WHERE queued IS NOT NULL) - 1
-     WHERE key = ? AND queued IS NOT NULL`,
-    key,
-  );
-}
-
-/** It has been read, unless it was queued again since `queued` (milliseconds since the epoch). */
-export function unqueueNar(c: CatalogContext, key: string, queued: number): void {
-  c.sql.exec("UPDATE nars SET queued = NULL WHERE key = ? AND queued <= ?", key, queued);
 }
 
 /** The object of a false NAR is to be deleted. The facts stay, so that it is not believed when it is sent again. */

@@ -2,7 +2,7 @@
 import type { CatalogContext } from "../context.ts";
 import { nextExpiry, resolveExpired } from "../publish/resolve.ts";
 import { purgingOnce } from "../purging-once.ts";
-import { deferNar, newestQueued, oldestQueued, type QueuedNar } from "../rows/nars.ts";
+import { deferNar, newestQueued, oldestQueued, type QueuedNar } from "../rows/nar-queue.ts";
 import { type Progress, verifyNar } from "./verify.ts";
 
 /** Milliseconds from a push to the reading of its NAR. While a push goes on, reading would only slow it down. */

@@ -9,7 +9,7 @@ import { announceNar, touchNar } from "../../../src/catalog/publish/announce-nar
 import { touchPath } from "../../../src/catalog/publish/last-use.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
 import { publishRealisation } from "../../../src/catalog/publish/realisation.ts";
-import { newestQueued } from "../../../src/catalog/rows/nars.ts";
+import { newestQueued } from "../../../src/catalog/rows/nar-queue.ts";
 import { verifyNar } from "../../../src/catalog/verify/verify.ts";
 import { baseNameOf, hashOf } from "../../support/closure.ts";
 import { realised } from "../../support/realisations.ts";
