@@ -15,7 +15,7 @@ import { Refused } from "../refuse.ts";
 import { differingBuilds } from "../rows/differing-builds.ts";
 import { differingRealisations } from "../rows/differing-realisations.ts";
 import { findingOfPath } from "../rows/findings.ts";
-import { isNarQueued } from "../rows/nars.ts";
+import { isNarQueued } from "../rows/nar-queue.ts";
 import { missingPaths } from "../rows/paths.ts";
 import { countReferrers, referrerNames } from "../rows/references.ts";
 import { closureOf } from "./closure.ts";

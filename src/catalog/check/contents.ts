@@ -1,7 +1,8 @@
 // The phase of a deep check: every NAR that a path has is read again.
 import type { CatalogContext } from "../context.ts";
 import { purgingOnce } from "../purging-once.ts";
-import { attemptsOf, nextReferredNar } from "../rows/nars.ts";
+import { attemptsOf } from "../rows/nar-queue.ts";
+import { nextReferredNar } from "../rows/nars.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
 import { MAX_OPERATIONS } from "../scan/items.ts";
 import { type Budget, checkContentOfNar } from "./content-of-nar.ts";

@@ -3,7 +3,7 @@
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 import { Refused } from "../refuse.ts";
-import { queueNar } from "../rows/nars.ts";
+import { queueNar } from "../rows/nar-queue.ts";
 import type { Learnt } from "./learn.ts";
 import { readContent } from "./read.ts";
 import { claimOf, verdictOf } from "./verdict.ts";

@@ -5,7 +5,7 @@ import type { NarInfo } from "../../nix/narinfo.ts";
 import { looksLike } from "../../verify/magic.ts";
 import { type Content, type KnownFacts, mergeContent } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
-import { factsOf, forgetFacts } from "../rows/nars.ts";
+import { factsOf, forgetFacts } from "../rows/nar-facts.ts";
 import { pathRow } from "../rows/paths.ts";
 import { unpackBeside } from "./read.ts";
 import { type Claim, claimOf, type Verdict, verdictOf } from "./verdict.ts";

@@ -2,7 +2,8 @@
 import { bucketOperation } from "../../bucket/operation.ts";
 import { type Content, type Facts, mergeContent } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
-import { attemptsOf, beginAttempt, endAttempt, factsOf, saveFacts } from "../rows/nars.ts";
+import { factsOf, saveFacts } from "../rows/nar-facts.ts";
+import { attemptsOf, beginAttempt, endAttempt } from "../rows/nar-queue.ts";
 import { type Unpacked, unpack } from "./unpack.ts";
 import { addressKey, type Claim, verdictOf } from "./verdict.ts";
 

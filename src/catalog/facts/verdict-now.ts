@@ -1,7 +1,7 @@
 // What the rows say of a path's content.
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
-import { factsOf } from "../rows/nars.ts";
+import { factsOf } from "../rows/nar-facts.ts";
 import type { Reading } from "./read.ts";
 import { claimOf, type Verdict, verdictOf } from "./verdict.ts";
 

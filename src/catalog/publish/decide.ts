@@ -8,7 +8,7 @@ import { verifiedInTime } from "../facts/in-time.ts";
 import { INLINE_FILE_BYTES, type Learnt, learnContent } from "../facts/learn.ts";
 import type { Publication } from "../publication.ts";
 import { Refused } from "../refuse.ts";
-import { queueNar } from "../rows/nars.ts";
+import { queueNar } from "../rows/nar-queue.ts";
 import { isIncomplete, missingNames, missingPaths } from "../rows/paths.ts";
 import { earlierPublications } from "../rows/publications.ts";
 import { referenceHashes } from "../rows/references.ts";

@@ -1,12 +1,12 @@
 // The table `nars`: one row for each NAR, made before its upload begins.
 import { sha256Of } from "../../bucket/nar-object.ts";
 import type { AnnouncedNar } from "../../contract/uploads.ts";
-import { contentState, type Facts, type KnownFacts, mergeFacts } from "../content.ts";
+import { mergeFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import type { PublishedNar } from "../publication.ts";
 import { changeNar, changeNars, NAR_FIGURE, type NarRow, noteDeletedNar } from "./figures.ts";
 import { insert } from "./insert.ts";
-import { keptFacts } from "./kept-facts.ts";
+import { factColumns, factsOf } from "./nar-facts.ts";
 import { adoptNars, removeOldNar } from "./old-layout.ts";
 
 /** A NAR is about to be uploaded. The row stays if the upload fails: an object may have arrived. */
@@ -122,89 +122,6 @@ export function lastUseOfNar(c: CatalogContext, key: string): number | undefined
     .toArray()[0]?.used;
 }
 
-function factColumns(known: KnownFacts | undefined) {
-  return {
-    facts: known === undefined ? null : JSON.stringify(keptFacts(known.facts)),
-    facts_etag: known?.etag ?? null,
-    content: known === undefined ? null : contentState(known.facts),
-  };
-}
-
-/** What is known of a NAR's content; `undefined` where nothing is. */
-export function factsOf(c: CatalogContext, key: string): KnownFacts | undefined {
-  const row = c.sql
-    .exec<{ facts: string; etag: string }>(
-      "SELECT facts, facts_etag AS etag FROM nars WHERE key = ? AND facts IS NOT NULL",
-      key,
-    )
-    .toArray()[0];
-  return row && { facts: JSON.parse(row.facts) as Facts, etag: row.etag };
-}
-
-/** What a reading has found, which ends with it. */
-export function saveFacts(c: CatalogContext, key: string, known: KnownFacts): void {
-  const { facts, facts_etag, content } = factColumns(known);
-  changeNar(c, key, () =>
-    c.sql.exec<NarRow>(
-      `UPDATE nars SET facts = ?, facts_etag = ?, content = ?, attempts = 0 WHERE key = ? RETURNING ${NAR_FIGURE}`,
-      ...[facts, facts_etag, content, key],
-    ),
-  );
-}
-
-/** The object has been replaced: what is known is of the one before. */
-export function forgetFacts(c: CatalogContext, key: string): void {
-  changeNar(c, key, () =>
-    c.sql.exec<NarRow>(
-      `UPDATE nars SET facts = NULL, facts_etag = NULL, content = NULL WHERE key = ? RETURNING ${NAR_FIGURE}`,
-      key,
-    ),
-  );
-}
-
-/** Readings of a NAR that have begun and not ended. */
-export function attemptsOf(c: CatalogContext, key: string): number {
-  const row = c.sql.exec<{ attempts: number }>("SELECT attempts FROM nars WHERE key = ?", key).toArray()[0];
-  return row?.attempts ?? 0;
-}
-
-export function beginAttempt(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET attempts = attempts + 1 WHERE key = ?", key);
-}
-
-export function endAttempt(c: CatalogContext, key: string): void {
-  c.sql.exec("UPDATE nars SET attempts = 0 WHERE key = ?", key);
-}
-
-export interface QueuedNar extends Record<string, SqlStorageValue> {
-  key: string;
-  /** Milliseconds since the epoch. */
-  queued: number;
-  attempts: number;
-}
-
-/** The NAR to read next: that of the newest push. */
-export function newestQueued(c: CatalogContext): QueuedNar | undefined {
-  return c.sql
-    .exec<QueuedNar>(
-      "SELECT key, queued, attempts FROM nars WHERE queued IS NOT NULL ORDER BY queued DESC LIMIT 1",
-    )
-    .toArray()[0];
-}
-
-/** Whether a NAR is still to be read. */
-export function isNarQueued(c: CatalogContext, key: string): boolean {
-  return c.sql.exec("SELECT 1 FROM nars WHERE key = ? AND queued IS NOT NULL", key).toArray().length > 0;
-}
-
-/** When the NAR that has waited longest was queued, in milliseconds since the epoch. */
-export function oldestQueued(c: CatalogContext): number | undefined {
-  const { oldest } = c.sql
-    .exec<{ oldest: number | null }>("SELECT min(queued) AS oldest FROM nars WHERE queued IS NOT NULL")
-    .one();
-  return oldest ?? undefined;
-}
-
 /** The first NAR after a key that a path has. */
 export function nextReferredNar(c: CatalogContext, after: string): string | undefined {
   return c.sql
@@ -213,40 +130,6 @@ export function nextReferredNar(c: CatalogContext, after: string): string | unde
       after,
     )
     .toArray()[0]?.key;
-}
-
-/**
- * One that is queued keeps its place: pushing it again and again must not postpone its reading. It is a millisecond
- * later, so that {@link unqueueNar} notices.
- */
-export function queueNar(c: CatalogContext, key: string): void {
-  changeNar(c, key, () =>
-    c.sql.exec<NarRow>(
-      `UPDATE nars SET queued = coalesce(queued + 1, ?) WHERE key = ? RETURNING ${NAR_FIGURE}`,
-      c.now(),
-      key,
-    ),
-  );
-}
-
-/** Puts a queued NAR behind all others. */
-export function deferNar(c: CatalogContext, key: string): void {
-  c.sql.exec(
-    `UPDATE nars SET queued = (SELECT min(queued) FROM nars WHERE queued IS NOT NULL) - 1
-     WHERE key = ? AND queued IS NOT NULL`,
-    key,
-  );
-}
-
-/** It has been read, unless it was queued again since `queued` (milliseconds since the epoch). */
-export function unqueueNar(c: CatalogContext, key: string, queued: number): void {
-  changeNar(c, key, () =>
-    c.sql.exec<NarRow>(
-      `UPDATE nars SET queued = NULL WHERE key = ? AND queued <= ? RETURNING ${NAR_FIGURE}`,
-      key,
-      queued,
-    ),
-  );
 }
 
 /** The object of a false NAR is to be deleted. The facts stay, so that it is not believed when it is sent again. */

@@ -2,7 +2,7 @@
 import type { CatalogContext } from "../context.ts";
 import { nextExpiry, resolveNext } from "../publish/resolve.ts";
 import { purgingOnce } from "../purging-once.ts";
-import { deferNar, newestQueued, oldestQueued, type QueuedNar } from "../rows/nars.ts";
+import { deferNar, newestQueued, oldestQueued, type QueuedNar } from "../rows/nar-queue.ts";
 import { settlePublications } from "../rows/publications.ts";
 import { type Progress, verifyNar } from "./verify.ts";
 

@@ -6,7 +6,7 @@ import type { CatalogContext, Unfinished } from "../context.ts";
 import { isOpen, MAX_READINGS, type Reading, type ReadingBudget, readContent } from "../facts/read.ts";
 import { claimOf, verdictOf } from "../facts/verdict.ts";
 import { pathsOfNar } from "../rows/nar-paths.ts";
-import { type QueuedNar, unqueueNar } from "../rows/nars.ts";
+import { type QueuedNar, unqueueNar } from "../rows/nar-queue.ts";
 import { confirmPath, type MadeListing } from "./confirm.ts";
 import { deleteUnusedNar, removeFalsePath } from "./remove.ts";
 

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { WholeNar } from "../../../src/bucket/stored-nar.ts";
 import { INLINE_FILE_BYTES, type Learnt, learnContent } from "../../../src/catalog/facts/learn.ts";
 import { announceNar } from "../../../src/catalog/publish/announce-nar.ts";
-import { factsOf, saveFacts } from "../../../src/catalog/rows/nars.ts";
+import { factsOf, saveFacts } from "../../../src/catalog/rows/nar-facts.ts";
 import { formatHash } from "../../../src/nix/hash.ts";
 import type { NarInfo } from "../../../src/nix/narinfo.ts";
 import { largePath } from "../../support/lies.ts";

@@ -4,7 +4,7 @@ import { afterEach, expect, it } from "vitest";
 import { readContent } from "../../../src/catalog/facts/read.ts";
 import { claimOf } from "../../../src/catalog/facts/verdict.ts";
 import { verdictNow } from "../../../src/catalog/facts/verdict-now.ts";
-import { attemptsOf, beginAttempt, newestQueued } from "../../../src/catalog/rows/nars.ts";
+import { attemptsOf, beginAttempt, newestQueued } from "../../../src/catalog/rows/nar-queue.ts";
 import { cacheWith } from "../../support/cache.ts";
 import { largePath } from "../../support/lies.ts";
 import { captureLog } from "../../support/log.ts";

@@ -10,7 +10,7 @@ import { announceNar } from "../../../src/catalog/publish/announce-nar.ts";
 import { publish } from "../../../src/catalog/publish/publish.ts";
 import { publishRealisation } from "../../../src/catalog/publish/realisation.ts";
 import { indexPath } from "../../../src/catalog/rows/index-path.ts";
-import { newestQueued } from "../../../src/catalog/rows/nars.ts";
+import { newestQueued } from "../../../src/catalog/rows/nar-queue.ts";
 import { settlePublications } from "../../../src/catalog/rows/publications.ts";
 import { verifyNar } from "../../../src/catalog/verify/verify.ts";
 import { parseConfig } from "../../../src/config/config.ts";

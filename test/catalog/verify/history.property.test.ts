@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { zstdCompressSync } from "node:zlib";
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { newestQueued } from "../../../src/catalog/rows/nars.ts";
+import { newestQueued } from "../../../src/catalog/rows/nar-queue.ts";
 import { verifyQueued } from "../../../src/catalog/verify/queue.ts";
 import { unwrap } from "../../../src/catalog-client.ts";
 import type { PublishOutcome } from "../../../src/contract/paths.ts";

@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, expect, it } from "vitest";
-import { newestQueued } from "../../../src/catalog/rows/nars.ts";
+import { newestQueued } from "../../../src/catalog/rows/nar-queue.ts";
 import { verifyQueued } from "../../../src/catalog/verify/queue.ts";
 import { failing, type WatchedBucket, watch } from "../../support/bucket.ts";
 import { largePath, withNarOf } from "../../support/lies.ts";

@@ -2,7 +2,8 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { beginAttempt, factsOf, newestQueued } from "../../../src/catalog/rows/nars.ts";
+import { factsOf } from "../../../src/catalog/rows/nar-facts.ts";
+import { beginAttempt, newestQueued } from "../../../src/catalog/rows/nar-queue.ts";
 import { verifyQueued } from "../../../src/catalog/verify/queue.ts";
 import type { PathDetail } from "../../../src/contract/paths.ts";
 import type { Stats } from "../../../src/contract/stats.ts";

@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
-import { newestQueued } from "../../../src/catalog/rows/nars.ts";
+import { newestQueued } from "../../../src/catalog/rows/nar-queue.ts";
 import { verifyQueued } from "../../../src/catalog/verify/queue.ts";
 import { storePathOfContentAddress } from "../../../src/nix/content-address.ts";
 import { fingerprint } from "../../../src/nix/fingerprint.ts";
