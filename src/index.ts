@@ -93,7 +93,10 @@ async function answer(
   const authority: Authority = {
     config,
     memory: memoryOf(env),
-    revokedIds: async () => new Set(await tokens((c) => c.revokedTokens())),
+    revocations: {
+      list: () => tokens((c) => c.revokedTokens()),
+      isRevoked: (credential) => tokens((c) => c.isRevoked(credential)),
+    },
   };
   const { identity, payload } = await authorize(request, route.permission, authority);
   const context: Context = {

@@ -1,6 +1,7 @@
 // The Catalog: one SQLite Durable Object per cache, the single writer of metadata and the index over the bucket.
 // Reads of the protocol never call it. This class only delegates to functions.
 import { DurableObject } from "cloudflare:workers";
+import type { Subject } from "../auth/subject.ts";
 import { bucketFolder } from "../bucket/folder.ts";
 import { cacheNamed, configOf, undeclared } from "../config/config.ts";
 import { edgePaths } from "../config/locate.ts";
@@ -8,6 +9,7 @@ import type { CatalogApi, EdgePurger } from "../contract/catalog.ts";
 import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "../contract/paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest } from "../contract/pins.ts";
 import type { Result } from "../contract/result.ts";
+import type { Credential, RevocationList, RevokedSubject } from "../contract/revocations.ts";
 import type {
   CheckOptions,
   CheckReport,
@@ -46,7 +48,9 @@ import { MAX_UPLOAD_AGE_MS, sweepUploads } from "./remove/uploads.ts";
 import { RESIGN } from "./resign/resign.ts";
 import { nextGraceStart } from "./rows/nars.ts";
 import { missingPaths } from "./rows/paths.ts";
-import { getToken, insertToken, listTokens, revokedIds, revokeToken } from "./rows/tokens.ts";
+import { isRevoked, revocations, revokeSubject } from "./rows/revocations.ts";
+import { issueTime } from "./rows/revoked-subjects.ts";
+import { getToken, insertToken, listTokens, revokeToken } from "./rows/tokens.ts";
 import { beginUpload, endUpload, recordPart, uploadParts } from "./rows/uploads.ts";
 import type { RunDefinition } from "./runs/definition.ts";
 import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./runs/engine.ts";
@@ -147,8 +151,20 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return toResult(() => revokeToken(this.context, id));
   }
 
-  revokedTokens(): Promise<Result<string[]>> {
-    return toResult(() => revokedIds(this.context));
+  revokedTokens(): Promise<Result<RevocationList>> {
+    return toResult(() => revocations(this.context));
+  }
+
+  isRevoked(credential: Credential): Promise<Result<boolean>> {
+    return toResult(() => isRevoked(this.context, credential));
+  }
+
+  revokeSubject(subject: string, issuer: string): Promise<Result<RevokedSubject>> {
+    return toResult(() => revokeSubject(this.context, subject, issuer));
+  }
+
+  issueTime(subject: Subject): Promise<Result<number | undefined>> {
+    return toResult(() => issueTime(this.context, subject));
   }
 
   missing(hashes: readonly string[], isPusher = false): Promise<Result<string[]>> {

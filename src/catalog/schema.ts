@@ -183,6 +183,22 @@ CREATE TABLE differing_realisations (
   PRIMARY KEY (hash, id, out_path)
 ) STRICT, WITHOUT ROWID;
 `,
+  // Revocations of subjects, and who has minted a token. (Joined into version 7.)
+  `
+CREATE TABLE revoked_subjects (
+  subject TEXT NOT NULL,
+  issuer TEXT NOT NULL,
+  revoked INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  PRIMARY KEY (subject, issuer)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE tokens ADD COLUMN subject TEXT;
+ALTER TABLE tokens ADD COLUMN issuer TEXT;
+CREATE INDEX tokens_by_subject ON tokens (subject) WHERE subject IS NOT NULL;
+CREATE INDEX tokens_by_name ON tokens (name) WHERE parent IS NULL;
+CREATE INDEX tokens_by_revocation ON tokens (revoked) WHERE revoked IS NOT NULL;
+`,
 ];
 
 /** Brings the tables to the newest version. Synchronous and atomic. */
