@@ -93,10 +93,7 @@ async function answer(
   const authority: Authority = {
     config,
     memory: memoryOf(env),
-    revocations: {
-      list: () => tokens((c) => c.revokedTokens()),
-      isRevoked: (credential) => tokens((c) => c.isRevoked(credential)),
-    },
+    askRevoked: (credential, known) => tokens((c) => c.revokedTokens(credential, known)),
   };
   const { identity, payload } = await authorize(request, route.permission, authority);
   const context: Context = {

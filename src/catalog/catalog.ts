@@ -9,7 +9,7 @@ import type { CatalogApi, EdgePurger } from "../contract/catalog.ts";
 import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "../contract/paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest } from "../contract/pins.ts";
 import type { Result } from "../contract/result.ts";
-import type { Credential, RevocationList, RevokedSubject } from "../contract/revocations.ts";
+import type { Credential, RevocationAnswer, RevokedSubject } from "../contract/revocations.ts";
 import type {
   CheckOptions,
   CheckReport,
@@ -48,7 +48,7 @@ import { MAX_UPLOAD_AGE_MS, sweepUploads } from "./remove/uploads.ts";
 import { RESIGN } from "./resign/resign.ts";
 import { nextGraceStart } from "./rows/nars.ts";
 import { missingPaths } from "./rows/paths.ts";
-import { isRevoked, revocations, revokeSubject } from "./rows/revocations.ts";
+import { isRevoked, RevocationMemory, revokeSubject } from "./rows/revocations.ts";
 import { issueTime } from "./rows/revoked-subjects.ts";
 import { getToken, insertToken, listTokens, revokeToken } from "./rows/tokens.ts";
 import { beginUpload, endUpload, recordPart, uploadParts } from "./rows/uploads.ts";
@@ -66,6 +66,7 @@ export const RUNS: readonly RunDefinition[] = [REINDEX, COLLECT, RESIGN, CHECK];
 export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly context: CatalogContext;
   readonly #stats = new RecentStats();
+  readonly #revocations = new RevocationMemory();
   readonly #alarm: Alarm;
   readonly #activity = new Activity(() => Date.now());
 
@@ -148,19 +149,18 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   revokeToken(id: string): Promise<Result<TokenReport>> {
-    return toResult(() => revokeToken(this.context, id));
+    return this.#revoke(() => revokeToken(this.context, id));
   }
 
-  revokedTokens(): Promise<Result<RevocationList>> {
-    return toResult(() => revocations(this.context));
-  }
-
-  isRevoked(credential: Credential): Promise<Result<boolean>> {
-    return toResult(() => isRevoked(this.context, credential));
+  revokedTokens(credential: Credential, known?: string): Promise<Result<RevocationAnswer>> {
+    return toResult(() => {
+      const list = this.#revocations.get(this.context);
+      return { isRevoked: isRevoked(this.context, credential), ...(list.version !== known && { list }) };
+    });
   }
 
   revokeSubject(subject: string, issuer: string): Promise<Result<RevokedSubject>> {
-    return toResult(() => revokeSubject(this.context, subject, issuer));
+    return this.#revoke(() => revokeSubject(this.context, subject, issuer));
   }
 
   issueTime(subject: Subject): Promise<Result<number | undefined>> {
@@ -253,6 +253,13 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   #push<T>(run: () => Promise<T> | T): Promise<Result<T>> {
     this.#activity.note();
     return toResult(run);
+  }
+
+  #revoke<T>(run: () => T): Promise<Result<T>> {
+    return toResult(() => {
+      this.#revocations.forget();
+      return run();
+    });
   }
 
   #run<O, R>(definition: RunDefinition<O, R>, options: O): Promise<Result<R>> {

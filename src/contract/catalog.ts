@@ -3,7 +3,7 @@ import type { Subject } from "../auth/subject.ts";
 import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "./paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest } from "./pins.ts";
 import type { Result } from "./result.ts";
-import type { Credential, RevocationList, RevokedSubject } from "./revocations.ts";
+import type { Credential, RevocationAnswer, RevokedSubject } from "./revocations.ts";
 import type {
   CheckOptions,
   CheckReport,
@@ -52,9 +52,8 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   tokens(query: TokenQuery): Promise<Result<TokenPage>>;
   token(id: string): Promise<Result<TokenReport>>;
   revokeToken(id: string): Promise<Result<TokenReport>>;
-  /** What isolates need to check tokens without a call for each. */
-  revokedTokens(): Promise<Result<RevocationList>>;
-  isRevoked(credential: Credential): Promise<Result<boolean>>;
+  /** Whether a token is revoked, and the list for isolates, which check others by it; `known` is the version they have. */
+  revokedTokens(credential: Credential, known?: string): Promise<Result<RevocationAnswer>>;
   /** Revokes all tokens of a subject that were issued until now. `issuer` is empty for every issuer. */
   revokeSubject(subject: string, issuer: string): Promise<Result<RevokedSubject>>;
   /** When a token for this identity token is issued, in milliseconds; `undefined` if that one has been revoked. */

@@ -10,7 +10,7 @@ import { described, matching, named, TEXT, TIME, textUpTo } from "./schema.ts";
 export const REVOCATION_S = 31 * 24 * 60 * 60;
 /** Every isolate holds all of them. */
 export const MAX_REVOKED_SUBJECTS = 1000;
-/** Ids of revoked tokens in the list for isolates. They ask for other tokens one by one. */
+/** Ids of revoked tokens in the list for isolates. With more, they ask for each token. */
 export const MAX_LISTED_TOKENS = 1000;
 
 export const SUBJECT = described(
@@ -47,10 +47,18 @@ export interface Credential {
 }
 
 export interface RevocationList {
+  /** Changes with every revocation. */
+  readonly version: string;
   /** Ids, at most {@link MAX_LISTED_TOKENS}. */
   readonly tokens: readonly string[];
   /** Whether `tokens` are all of them. */
   readonly isWhole: boolean;
   /** All of them. */
   readonly subjects: readonly SubjectRevocation[];
+}
+
+export interface RevocationAnswer {
+  readonly isRevoked: boolean;
+  /** Absent if the caller has it. */
+  readonly list?: RevocationList;
 }

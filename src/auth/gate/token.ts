@@ -44,9 +44,9 @@ async function identifyMinted(token: string, isWrite: boolean, authority: Author
 async function unlessRevoked(
   identity: Identity,
   fresh: boolean,
-  { memory, revocations }: Authority,
+  { memory, askRevoked }: Authority,
 ): Promise<Identified> {
-  const isRevoked = await memory.revocations.isRevoked(credentialOf(identity), { fresh }, revocations);
+  const isRevoked = await memory.revocations.isRevoked(credentialOf(identity), { fresh }, askRevoked);
   return isRevoked ? refused(whyRevoked(identity)) : { kind: "known", identity };
 }
 

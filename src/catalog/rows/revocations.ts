@@ -36,15 +36,33 @@ export function revokeSubject(
   };
 }
 
-/** For the isolates; bounded. */
-export function revocations(c: TokenContext): RevocationList {
-  const ids = revokedIds(c, MAX_LISTED_TOKENS + 1);
-  const isWhole = ids.length <= MAX_LISTED_TOKENS;
-  return { tokens: ids.slice(0, MAX_LISTED_TOKENS), isWhole, subjects: revokedSubjects(c) };
-}
-
 /** Reads a row for the token and those of its subject. */
 export function isRevoked(c: TokenContext, { tokenId, subject }: Credential): boolean {
   if (tokenId !== undefined && revokedAt(c, tokenId) !== null) return true;
   return subject !== undefined && isSubjectRevoked(c, subject);
+}
+
+/** The list for isolates, in memory: every write with a token asks for it. Bounded, see {@link RevocationList}. */
+export class RevocationMemory {
+  #list: RevocationList | undefined;
+
+  get(c: TokenContext): RevocationList {
+    this.#list ??= readList(c);
+    return this.#list;
+  }
+
+  /** Call it after every revocation. */
+  forget(): void {
+    this.#list = undefined;
+  }
+}
+
+function readList(c: TokenContext): RevocationList {
+  const ids = revokedIds(c, MAX_LISTED_TOKENS + 1);
+  return {
+    version: crypto.randomUUID(),
+    tokens: ids.slice(0, MAX_LISTED_TOKENS),
+    isWhole: ids.length <= MAX_LISTED_TOKENS,
+    subjects: revokedSubjects(c),
+  };
 }

@@ -2,9 +2,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { SubjectRevocation } from "../../../src/auth/subject.ts";
 import {
+  type AskRevoked,
   createRevocations,
   MAX_AGE_MS,
-  type RevocationSource,
   type Revocations,
 } from "../../../src/auth/tokens/revocation.ts";
 
@@ -13,8 +13,8 @@ const MAIN = { key: "repo:acme/app", issuer: "https://a.example", issuedAt: STAR
 
 let clock: number;
 let revocations: Revocations;
-/** Calls of the catalog, in order. */
-let calls: ("list" | "ask")[];
+/** What each call of the catalog got: the whole list, or nothing because that was known. */
+let calls: ("list" | "known")[];
 let revoked: Set<string>;
 let subjects: SubjectRevocation[];
 let isWhole: boolean;
@@ -28,23 +28,24 @@ beforeEach(() => {
   isWhole = true;
 });
 
-const source: RevocationSource = {
-  list: async () => {
-    calls.push("list");
-    return { tokens: isWhole ? [...revoked] : [], isWhole, subjects: [...subjects] };
-  },
-  isRevoked: async ({ tokenId = "" }) => {
-    calls.push("ask");
-    return revoked.has(tokenId);
-  },
+const ask: AskRevoked = async ({ tokenId = "", subject }, known) => {
+  const list = {
+    version: JSON.stringify([[...revoked], subjects]),
+    tokens: isWhole ? [...revoked] : [],
+    isWhole,
+    subjects: [...subjects],
+  };
+  calls.push(list.version === known ? "known" : "list");
+  const isRevoked = revoked.has(tokenId) || subjects.some(({ subject: key }) => key === subject?.key);
+  return { isRevoked, ...(list.version !== known && { list }) };
 };
 
 function read(tokenId = "a"): Promise<boolean> {
-  return revocations.isRevoked({ tokenId }, { fresh: false }, source);
+  return revocations.isRevoked({ tokenId }, { fresh: false }, ask);
 }
 
 function write(tokenId = "a"): Promise<boolean> {
-  return revocations.isRevoked({ tokenId }, { fresh: true }, source);
+  return revocations.isRevoked({ tokenId }, { fresh: true }, ask);
 }
 
 test("a read asks once in a while; a revoked token is refused within a minute", async () => {
@@ -57,59 +58,70 @@ test("a read asks once in a while; a revoked token is refused within a minute", 
   expect(MAX_AGE_MS).toBeLessThan(60_000);
 });
 
-test("a write asks always, of its own token only, and at once tells the reads", async () => {
+test("a write asks always, and at once tells the reads; the list is sent only where it has changed", async () => {
   await read();
   revoked.add("a");
-  expect([await write(), await write("b"), await read()]).toEqual([true, false, true]);
-  expect(calls).toEqual(["list", "ask", "ask"]);
+  expect([await write("b"), await write("b"), await read()]).toEqual([false, false, true]);
+  expect(calls).toEqual(["list", "list", "known"]);
+  clock += MAX_AGE_MS - 1;
+  await write("b");
+  clock += MAX_AGE_MS - 1;
+  expect([await read(), calls.length]).toEqual([true, 4]);
 });
 
 test("without an answer no token is accepted when the list is old", async () => {
   const down = () => Promise.reject(new Error("down"));
-  const failing = { list: down, isRevoked: down };
-  const ask = (fresh: boolean) => revocations.isRevoked({ tokenId: "a" }, { fresh }, failing);
-  await expect(ask(false)).rejects.toThrow("down");
+  const asked = (fresh: boolean) => revocations.isRevoked({ tokenId: "a" }, { fresh }, down);
+  await expect(asked(false)).rejects.toThrow("down");
   await read();
-  expect(await ask(false)).toBe(false);
-  await expect(ask(true)).rejects.toThrow("down");
+  expect(await asked(false)).toBe(false);
+  await expect(asked(true)).rejects.toThrow("down");
   clock += MAX_AGE_MS;
-  await expect(ask(false)).rejects.toThrow("down");
+  await expect(asked(false)).rejects.toThrow("down");
 });
 
-test("an answer that was long under way does not take the place of a newer one", async () => {
-  let finish = () => {};
-  const list = () =>
-    new Promise<Awaited<ReturnType<RevocationSource["list"]>>>((done) => {
-      finish = () => done({ tokens: [], isWhole: true, subjects: [] });
+test.each(["with a list", "without"])(
+  "an answer (%s) that was long under way does not take the place of a newer one",
+  async (form) => {
+    if (form === "without") await read();
+    clock += MAX_AGE_MS;
+    let finish: () => void = () => {};
+    const slow = revocations.isRevoked({ tokenId: "a" }, { fresh: true }, async (credential, known) => {
+      const answer = await ask(credential, known);
+      return new Promise((done) => {
+        finish = () => done(answer);
+      });
     });
-  const slow = revocations.isRevoked({ tokenId: "a" }, { fresh: false }, { ...source, list });
-  clock += 1000;
-  revoked.add("a");
-  expect(await read()).toBe(true);
-  finish();
-  await slow;
-  expect([await read(), calls]).toEqual([true, ["list"]]);
-});
+    // Until it waits.
+    await Promise.resolve();
+    clock += 1000;
+    revoked.add("a");
+    expect(await write()).toBe(true);
+    finish();
+    expect(await slow).toBe(false);
+    const count = calls.length;
+    expect([await read(), calls.length]).toEqual([true, count]);
+  },
+);
 
 test("the age counts from the question and not from the answer", async () => {
-  const list = async () => {
+  await revocations.isRevoked({ tokenId: "a" }, { fresh: false }, (...question) => {
     clock += MAX_AGE_MS - 1;
-    return { tokens: [], isWhole: true, subjects: [] };
-  };
-  await revocations.isRevoked({ tokenId: "a" }, { fresh: false }, { ...source, list });
+    return ask(...question);
+  });
   clock += 1;
   await read();
-  expect(calls).toEqual(["list"]);
+  expect(calls).toEqual(["list", "known"]);
 });
 
-test("more revoked tokens than a list holds are asked for one by one, each that is revoked once", async () => {
+test("with more revoked tokens than a list holds, each is asked for", async () => {
   isWhole = false;
   revoked.add("a");
   expect([await read(), await read(), await read("b"), calls]).toEqual([
     true,
     true,
     false,
-    ["list", "ask", "ask"],
+    ["list", "known", "known"],
   ]);
 });
 
@@ -127,6 +139,9 @@ describe("a revoked subject", () => {
     subjects = [{ ...revocation, ...change }];
     const { issuer, ...rest } = { ...MAIN, ...subject };
     const credential = { subject: { ...rest, ...(issuer !== undefined && { issuer }) } };
-    expect(await revocations.isRevoked(credential, { fresh: false }, source)).toBe(expected);
+    // The list, which another token has brought.
+    await read();
+    expect(await revocations.isRevoked(credential, { fresh: false }, ask)).toBe(expected);
+    expect(calls).toEqual(["list"]);
   });
 });
