@@ -1,7 +1,8 @@
 /** gzip, brotli and zstd, by the decoders of the runtime. */
 
 import type { Transform } from "node:stream";
-import { createBrotliDecompress, createGunzip, createZstdDecompress, type Zlib } from "node:zlib";
+import { createGunzip, createZstdDecompress, type Zlib } from "node:zlib";
+import { createBrotliDecoder } from "../http/brotli.ts";
 import { isFalse } from "./refusal.ts";
 import { zstdFrames } from "./zstd-frames.ts";
 
@@ -16,7 +17,7 @@ export function gunzip(input: Bytes): Bytes {
 }
 
 export function unbrotli(input: Bytes): Bytes {
-  return through(createBrotliDecompress({ chunkSize: CHUNK_BYTES }), input, "brotli");
+  return through(createBrotliDecoder(CHUNK_BYTES), input, "brotli");
 }
 
 export function unzstd(input: Bytes): Bytes {
