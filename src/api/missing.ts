@@ -1,7 +1,7 @@
 // POST /missing: which of many paths are not in the cache. A pusher asks before it uploads. It costs one call of the
 // catalog and no operation of the bucket.
 import { collects } from "../config/retention.ts";
-import { MISSING, MISSING_REQUEST } from "../contract/paths.ts";
+import { MAX_PATHS, MISSING, MISSING_REQUEST } from "../contract/paths.ts";
 import { FormatError, quote } from "../nix/format-error.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import { checkBaseName, parseStorePath } from "../nix/store-path.ts";
@@ -20,6 +20,8 @@ export const MISSING_OPERATIONS = [
     body: MISSING_REQUEST,
     // Room for 20,000 store paths with names of the greatest length, 211 characters.
     maxBodyBytes: 8 * 1024 * 1024,
+    // One for each path; longer lists are refused by name.
+    maxBodyValues: 2 * MAX_PATHS,
     answer: MISSING,
     handle: async ({ config, catalog, isPusher }, { body: { paths } }) => {
       const hashes = paths.map((path, index) =>

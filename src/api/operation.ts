@@ -11,7 +11,7 @@ import { jsonSchema } from "./json-schema.ts";
 export const ROOT = "/api/v1";
 
 /** Room for a store path and some numbers. */
-const MAX_BODY_BYTES = 16 * 1024;
+export const MAX_BODY_BYTES = 16 * 1024;
 
 interface Description<P, B, A> {
   readonly id: string;
@@ -28,6 +28,8 @@ interface Description<P, B, A> {
   /** Only a POST or PUT has one. */
   readonly body?: B;
   readonly maxBodyBytes?: number;
+  /** JSON values in the body. */
+  readonly maxBodyValues?: number;
   readonly answer: A;
   /** Refusals by status, besides those of its permission and its input. */
   readonly errors?: Readonly<Record<number, string>>;
@@ -52,7 +54,7 @@ export function operation<
     },
   ) => Promise<v.InferOutput<A>>;
 }): Operation {
-  const { id, body: schema, maxBodyBytes = MAX_BODY_BYTES, isWrite, path } = description;
+  const { id, body: schema, maxBodyBytes = MAX_BODY_BYTES, maxBodyValues, isWrite, path } = description;
   const entries = (description.parameters ?? {}) as P;
   const pattern = patternOf(path, (name) => {
     const { pattern, examples } = jsonSchema(entries[name]);
@@ -65,7 +67,7 @@ export function operation<
     const { request } = context;
     const inPath = pattern.exec(`/${context.path}`)?.groups ?? {};
     const parameters = parseParameters(entries, inPath, request.url);
-    const body = schema && (await parseBody(request, schema, maxBodyBytes));
+    const body = schema && (await parseBody(request, schema, maxBodyBytes, maxBodyValues));
     return json(request, await handle(context, { parameters, body: body as v.InferOutput<B> }));
   };
   return {

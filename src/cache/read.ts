@@ -1,8 +1,8 @@
 // Reading an object: one bucket operation; the body streams from the bucket to the client.
 import { cacheControl, type Kind, keyOf, NAR } from "../bucket/kinds.ts";
 import { bucketFailure, bucketOperation } from "../bucket/operation.ts";
-import type { Handler } from "../context.ts";
-import { acceptEncoding, accepts, type Coding, decodeStream, knownCoding } from "../http/encodings.ts";
+import type { Context, Handler } from "../context.ts";
+import { acceptEncoding, accepts, type Coding, knownCoding } from "../http/encodings.ts";
 import { HttpError } from "../http/errors.ts";
 import { evaluatePreconditions, hasPreconditions, ifRangeHolds } from "../http/preconditions.ts";
 import {
@@ -12,6 +12,7 @@ import {
   rangeNotSatisfiable,
   resolveRange,
 } from "../http/ranges.ts";
+import { decodedBody } from "./decoded.ts";
 
 /** The bucket's answer to a request. */
 interface Found {
@@ -22,12 +23,13 @@ interface Found {
   readonly range?: RangeRequest;
 }
 
-/** Answers GET or HEAD of an object. Throws {@link HttpError} 404, 412, 416 or 503. */
+/** Answers GET or HEAD of an object. Throws {@link HttpError} 404, 406, 412, 416 or 503. */
 export function readObject(kind: Kind): Handler {
-  return async ({ request, bucket, path, config }) => {
+  return async (context) => {
+    const { request, bucket, path } = context;
     const found = await find(request, bucket, kind, keyOf(kind, path));
     if (found === null) throw new HttpError(404, `no such ${kind.name} in this cache`);
-    return respond(request, kind, found, config.isPrivate);
+    return respond(context, kind, found);
   };
 }
 
@@ -80,14 +82,15 @@ async function getPart(
   }
 }
 
-async function respond(request: Request, kind: Kind, found: Found, isPrivate: boolean): Promise<Response> {
+async function respond(context: Context, kind: Kind, found: Found): Promise<Response> {
+  const { request, config } = context;
   const { object, body } = found;
   const undo = codingToDecode(request, kind, object);
   const current = validators(object, undo !== undefined);
   // A plain object: each access to a Headers is a call into the runtime.
   const headers: Record<string, string> = {
     "Content-Type": kind.contentType,
-    "Cache-Control": cacheControl(isPrivate, kind.cacheControl),
+    "Cache-Control": cacheControl(config.isPrivate, kind.cacheControl),
     ETag: current.etag,
     "Last-Modified": object.uploaded.toUTCString(),
     "Accept-Ranges": undo === undefined ? "bytes" : "none",
@@ -107,8 +110,8 @@ async function respond(request: Request, kind: Kind, found: Found, isPrivate: bo
       throw new HttpError(412, "the object is not the one that If-Match or If-Unmodified-Since names");
   }
 
-  // Decoded while it streams, so the length is not known yet.
-  if (undo !== undefined) return new Response(body && (await decodeStream(body, undo)), { headers });
+  if (undo !== undefined)
+    return new Response(body && (await decodedBody(context, kind, body, undo)), { headers });
 
   let status = 200;
   let length = object.size;

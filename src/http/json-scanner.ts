@@ -1,5 +1,6 @@
 // A scanner of JSON (RFC 8259): says whether bytes are a text that JSON.parse accepts, before anything is built of them.
 // Its memory is a byte for each level of nesting.
+import { piecesOf } from "./body.ts";
 import { HttpError } from "./errors.ts";
 
 /** What a JSON text may have beside its bytes. */
@@ -39,8 +40,6 @@ const EXPONENT = 19;
 const EXPONENT_SIGN = 20;
 const EXPONENT_DIGITS = 21;
 
-/** UTF-8 is checked by decoding it, a piece at a time. */
-const PIECE_BYTES = 64 * 1024;
 const OBJECT = 1;
 const ARRAY = 2;
 const QUOTE = 0x22;
@@ -243,6 +242,7 @@ function isHex(byte: number): boolean {
 /** What a whole text is; throws like {@link JsonScanner.push}. */
 export function scanJson(text: Uint8Array, limits: JsonLimits, what?: string): JsonForm {
   const scanner = new JsonScanner(limits, what);
-  for (let at = 0; at < text.length; at += PIECE_BYTES) scanner.push(text.subarray(at, at + PIECE_BYTES));
+  // UTF-8 is checked by decoding it, a piece at a time.
+  for (const piece of piecesOf(text)) scanner.push(piece);
   return scanner.end();
 }

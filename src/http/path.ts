@@ -3,6 +3,8 @@ import { HttpError } from "./errors.ts";
 
 /** R2's keys have at most 1024 bytes. */
 const MAX_PATH_LENGTH = 1024;
+/** Characters, with room for a token in a pre-signed URL. Cloudflare's own limit is 16 KB for the URL. */
+const MAX_QUERY_LENGTH = 32 * 1024;
 /** The last segment below these is a name with any characters: slashes are sent encoded, or as they are. */
 const NAMES = /^(?:\/[a-z0-9-]+)?\/api\/v1\/subjects\/(?=.)/;
 /** Matches the folder of a cache: only such a path may end in a slash. */
@@ -29,6 +31,9 @@ export function parsePath(url: string): RequestPath {
   const target = start < 0 ? "/" : url.slice(start);
   const query = target.indexOf("?");
   if (query < 0) return { path: decodePath(target), query: "" };
+  if (target.length - query > MAX_QUERY_LENGTH) {
+    throw new HttpError(414, `the query is longer than ${MAX_QUERY_LENGTH} characters`);
+  }
   const path = decodePath(target.slice(0, query));
   const pathWithQuery = decodeName(target);
   return { path, query: target.slice(query + 1), ...(pathWithQuery !== undefined && { pathWithQuery }) };

@@ -1,9 +1,9 @@
 // The last phase of a reindex: objects under pins/ and rows of pins. Nothing may be collected before all pins are known.
 import { PIN_FOLDER } from "../../bucket/kinds.ts";
-import { bucketOperation } from "../../bucket/operation.ts";
+import { readText } from "../../bucket/text.ts";
 import type { CatalogContext } from "../context.ts";
 import { savePin } from "../pins/keep.ts";
-import { type PinObject, parsePin } from "../pins/object.ts";
+import { MAX_PIN_BYTES, type PinObject, parsePin } from "../pins/object.ts";
 import { MAX_WRITTEN, writePins } from "../pins/pins.ts";
 import { resolveKey } from "../publish/resolve.ts";
 import { note } from "../rows/findings.ts";
@@ -45,10 +45,10 @@ export async function readPins(
     const name = key.slice(PIN_FOLDER.length);
     // Otherwise this would undo an unfinished deletion of the pin.
     await resolveKey(c, key);
-    const object = await bucketOperation("get", () => c.bucket.get(key));
-    if (object === null) return;
-    const pin = parsePin(await bucketOperation("get", () => object.text()), c.config.storeDir);
-    if (pin !== undefined) return act(c, name, pin, object.etag);
+    const stored = await readText(c.bucket, key, MAX_PIN_BYTES);
+    if (stored === undefined) return;
+    const pin = "text" in stored ? parsePin(stored.text, c.config.storeDir) : undefined;
+    if (pin !== undefined) return act(c, name, pin, stored.object.etag);
     const why = "is no pin of this cache; PUT the pin again, or delete the object and POST /api/v1/reindex";
     note(c, run.kind, "unreadable-pin", name, why);
   };
