@@ -9,6 +9,7 @@ import { type Identity, notHeld } from "../auth/grants.ts";
 import { exchangeContent } from "../auth/tokens/exchange.ts";
 import { checkMinter } from "../auth/tokens/mint-request.ts";
 import { type MintedToken, mint, type TokenContent } from "../auth/tokens/minted.ts";
+import { httpErrorOf } from "../catalog-refusals.ts";
 import type { Context } from "../context.ts";
 import { listOf, named } from "../contract/schema.ts";
 import {
@@ -145,7 +146,7 @@ export const TOKEN_OPERATIONS = [
 async function ownToken({ tokens, identity }: Context, id: string): Promise<TokenReport> {
   const token = await tokens((c) => c.token(id));
   if (token.grants.every((grant) => notHeld(grant, identity.grants) === undefined)) return token;
-  throw new HttpError(404, "there is no such token, or it has expired; GET /api/v1/tokens lists them");
+  throw httpErrorOf({ kind: "no-such-token" });
 }
 
 async function minted(context: Context, content: TokenContent, by: Identity) {

@@ -20,7 +20,7 @@ export const SUBJECT = described(
       /^(?=.*[A-Za-z0-9]).{1,1000}$/,
       "must be a subject: at most 1000 characters, with a letter or digit",
     ),
-    v.examples(["repo:acme%2Fapp:ref:refs%2Fheads%2Fmain"]),
+    v.examples(["repo:acme/app:ref:refs/heads/main"]),
   ),
 );
 export const ISSUER = v.exactOptional(
