@@ -31,6 +31,7 @@ export function formatPin(keep: Keep, revisions: readonly Revision[], storeDir: 
 /** Parses the text of {@link formatPin}; `undefined` for any other text. */
 export function parsePin(text: string, storeDir: string): PinObject | undefined {
   try {
+    // Throws above a limit.
     if (scanJson(new TextEncoder().encode(text), PIN_JSON) !== "object") return undefined;
     const value = JSON.parse(text);
     const revisions = (value.revisions as Record<string, unknown>[]).map((revision): Revision => {
@@ -51,7 +52,7 @@ export function parsePin(text: string, storeDir: string): PinObject | undefined 
       revisions,
     };
   } catch {
-    // Not written by this cache.
+    // Not written by this cache, or beyond a limit.
     return undefined;
   }
 }
