@@ -22,7 +22,10 @@ export function httpErrorOf(refusal: Refusal): HttpError {
     case "no-such-pin":
       return new HttpError(404, `no pin ${refusal.name} in this cache; GET /api/v1/pins lists them`);
     case "no-such-token":
-      return new HttpError(404, "there is no such token, or it has expired; GET /api/v1/tokens lists them");
+      return new HttpError(
+        404,
+        "there is no such token, or it has expired; GET /api/v1/tokens lists them, without exchanged ones: those are revoked by DELETE /api/v1/subjects/SUBJECT",
+      );
     case "nothing-to-pin":
       return new HttpError(409, `${refusal.path} is not in this cache; push it first, then pin it`);
     case "minter-revoked":
@@ -30,8 +33,13 @@ export function httpErrorOf(refusal: Refusal): HttpError {
     case "too-many-tokens":
       return new HttpError(
         429,
-        `${refusal.count} tokens of the name ${refusal.name} are already valid: use one of them, revoke some, or wait until they expire`,
+        `${refusal.count} tokens of the name ${refusal.name} by this minter are already valid: use one of them, revoke some, or wait until they expire`,
         retryAfter(60),
+      );
+    case "too-many-revoked-subjects":
+      return new HttpError(
+        409,
+        `${refusal.count} subjects are revoked already; to revoke all tokens change TOKEN_SECRET, to refuse a subject change OIDC`,
       );
     case "referred":
       return new HttpError(

@@ -93,7 +93,7 @@ async function answer(
   const authority: Authority = {
     config,
     memory: memoryOf(env),
-    revokedIds: async () => new Set(await tokens((c) => c.revokedTokens())),
+    askRevoked: (credential, known) => tokens((c) => c.revokedTokens(credential, known)),
   };
   const { identity, payload } = await authorize(request, route.permission, authority);
   const context: Context = {

@@ -29,6 +29,7 @@ const EXAMPLES: { readonly [K in Kind]: Example<K> } = {
   "nothing-to-pin": [{ path }, 409, new RegExp(`^${path} is not in this cache; push it first`)],
   "minter-revoked": [{}, 403, /revoked/],
   "too-many-tokens": [{ name: "ci", count: 100 }, 429, /^100 tokens of the name ci /, "60"],
+  "too-many-revoked-subjects": [{ count: 1000 }, 409, /^1000 subjects .* change TOKEN_SECRET/],
   referred: [
     { path, referrers: [`${HASH}-app`, HASH], more: true },
     409,

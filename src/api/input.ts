@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { HttpError } from "../http/errors.ts";
+import { scanJson } from "../http/json-scanner.ts";
 import { FormatError } from "../nix/format-error.ts";
 import { jsonSchema } from "./json-schema.ts";
 
@@ -45,17 +46,29 @@ export function parseParameters<P extends v.ObjectEntries>(
   return validated(v.object(entries), values, (path, why) => `parameter '${path}' ${why}`);
 }
 
-/** An empty body is an empty object where that is one. Throws {@link HttpError} 400, or 413 for a body or a list in it that is too large. */
+/** Levels of arrays and objects in a body. The schemas have two. */
+export const MAX_DEPTH = 16;
+/** JSON values in a body, unless its operation says otherwise. */
+export const MAX_VALUES = 1000;
+
+/**
+ * An empty body is an empty object where that is one. Throws {@link HttpError} 400, or 413 for a body or a list in it
+ * that is too large. Nothing is parsed that has more than `maxBytes` bytes or `maxValues` values, or is nested deeper
+ * than {@link MAX_DEPTH}.
+ */
 export async function parseBody<S extends BodySchema>(
   request: Request,
   schema: S,
   maxBytes: number,
+  maxValues = MAX_VALUES,
 ): Promise<v.InferOutput<S>> {
-  const text = decodeUtf8(await readBody(request, maxBytes));
+  const body = await readBody(request, maxBytes);
+  const text = decodeUtf8(body);
   const example = () => JSON.stringify(jsonSchema(schema).examples?.[0]);
   const isEmpty = text.trim() === "";
   if (isEmpty && !v.is(schema, {}))
     throw new HttpError(400, `the body is empty; it must be like ${example()}`);
+  if (!isEmpty) scanJson(body, { depth: MAX_DEPTH, values: maxValues });
   const value = isEmpty ? {} : parseJson(text, example);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new HttpError(400, `the body must be an object like ${example()}`);

@@ -25,6 +25,8 @@ export const MISSING_OPERATIONS = [
     body: MISSING_REQUEST,
     // Room for 20,000 store paths with names of the greatest length, 211 characters.
     maxBodyBytes: 8 * 1024 * 1024,
+    // One for each path; longer lists are refused by name.
+    maxBodyValues: 2 * MAX_PATHS,
     answer: MISSING,
     errors: {
       401: `More than ${MAX_PATHS_OF_ANONYMOUS} paths, or a private cache, and no credential or a wrong one.`,

@@ -2,8 +2,9 @@
 import * as v from "valibot";
 import type { RoutePermission } from "../auth/gate/authorize.ts";
 import { described, named, TEXT, wholeNumber } from "../contract/schema.ts";
+import { MAX_DEPTH, MAX_VALUES } from "./input.ts";
 import { type Components, type JsonSchema, jsonSchema } from "./json-schema.ts";
-import { type Operation, ROOT } from "./operation.ts";
+import { MAX_BODY_BYTES, type Operation, ROOT } from "./operation.ts";
 
 interface Content {
   readonly [mediaType: string]: { readonly schema: JsonSchema };
@@ -21,7 +22,11 @@ export interface OperationObject {
     readonly description?: string;
     readonly schema: JsonSchema;
   }[];
-  readonly requestBody?: { readonly required: boolean; readonly content: Content };
+  readonly requestBody?: {
+    readonly description: string;
+    readonly required: boolean;
+    readonly content: Content;
+  };
   /** By status. */
   readonly responses: Readonly<Record<string, { readonly description: string; readonly content: Content }>>;
 }
@@ -77,8 +82,8 @@ const REFUSALS: Record<RoutePermission, Readonly<Record<number, string>>> = {
 };
 const OF_PARAMETERS = { 400: "A parameter is unknown or wrong; the detail names it." };
 const OF_BODY = {
-  400: "A parameter or the body is malformed; the detail says how.",
-  413: "The body, or a list in it, is too large.",
+  400: "A parameter or the body is malformed, or the body is nested too deeply; the detail says how.",
+  413: "The body, or a list in it, is too large, or it has too many values.",
 };
 
 /** The document, as JSON; `server` is the path of the cache. */
@@ -111,7 +116,19 @@ export function openApi(operations: readonly Operation[], server: string) {
 }
 
 function operationObject(
-  { id, summary, description, permission, path, parameters = {}, body, answer, begun, errors }: Operation,
+  {
+    id,
+    summary,
+    description,
+    permission,
+    path,
+    parameters = {},
+    body,
+    answer,
+    begun,
+    errors,
+    ...limits
+  }: Operation,
   components: Components,
 ): OperationObject {
   const content = { "application/problem+json": { schema: jsonSchema(PROBLEM, components) } };
@@ -134,6 +151,7 @@ function operationObject(
     }),
     ...(body && {
       requestBody: {
+        description: bodyLimits(limits),
         required: !v.is(body, {}),
         content: {
           "application/json": { schema: { ...jsonSchema(body, components), additionalProperties: false } },
@@ -157,4 +175,11 @@ function operationObject(
       default: { description: "Any other refusal.", content },
     },
   };
+}
+
+function bodyLimits({
+  maxBodyBytes = MAX_BODY_BYTES,
+  maxBodyValues = MAX_VALUES,
+}: Partial<Operation>): string {
+  return `At most ${maxBodyBytes} bytes, ${maxBodyValues} JSON values, and ${MAX_DEPTH} levels of arrays and objects.`;
 }

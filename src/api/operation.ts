@@ -11,7 +11,7 @@ import { jsonSchema } from "./json-schema.ts";
 export const ROOT = "/api/v1";
 
 /** Room for a store path and some numbers. */
-const MAX_BODY_BYTES = 16 * 1024;
+export const MAX_BODY_BYTES = 16 * 1024;
 
 interface Description<P, B, A> {
   readonly id: string;
@@ -28,6 +28,8 @@ interface Description<P, B, A> {
   /** Only a POST or PUT has one. */
   readonly body?: B;
   readonly maxBodyBytes?: number;
+  /** JSON values in the body. */
+  readonly maxBodyValues?: number;
   readonly answer: A;
   /** The answer where the work has only begun: {@link Begun}. */
   readonly begun?: v.GenericSchema;
@@ -63,7 +65,7 @@ export function operation<
     },
   ) => Promise<v.InferOutput<A> | Begun>;
 }): Operation {
-  const { id, body: schema, maxBodyBytes = MAX_BODY_BYTES, isWrite, path } = description;
+  const { id, body: schema, maxBodyBytes = MAX_BODY_BYTES, maxBodyValues, isWrite, path } = description;
   const entries = (description.parameters ?? {}) as P;
   const pattern = patternOf(path, (name) => {
     const { pattern, examples } = jsonSchema(entries[name]);
@@ -76,7 +78,7 @@ export function operation<
     const { request } = context;
     const inPath = pattern.exec(`/${context.path}`)?.groups ?? {};
     const parameters = parseParameters(entries, inPath, request.url);
-    const body = schema && (await parseBody(request, schema, maxBodyBytes));
+    const body = schema && (await parseBody(request, schema, maxBodyBytes, maxBodyValues));
     const answer = await handle(context, { parameters, body: body as v.InferOutput<B> });
     if (answer instanceof Begun) return accepted(request, answer.report, answer.report.status_url);
     return json(request, answer);

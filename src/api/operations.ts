@@ -8,6 +8,7 @@ import { PATH_OPERATIONS } from "./paths.ts";
 import { PIN_OPERATIONS } from "./pins.ts";
 import { RUN_OPERATIONS } from "./runs.ts";
 import { STATS_OPERATIONS } from "./stats.ts";
+import { SUBJECT_OPERATIONS } from "./subjects.ts";
 import { TOKEN_OPERATIONS } from "./tokens.ts";
 
 export const OPERATIONS: readonly Operation[] = [
@@ -16,6 +17,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...STATS_OPERATIONS,
   ...RUN_OPERATIONS,
   ...TOKEN_OPERATIONS,
+  ...SUBJECT_OPERATIONS,
   ...PIN_OPERATIONS,
   operation({
     id: "openapi",

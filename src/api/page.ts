@@ -15,7 +15,7 @@ export function pageOf<P>(position: v.GenericSchema<P>) {
       described(
         "The `next` of the page before.",
         v.pipe(
-          matching(/^[A-Za-z0-9_-]+$/, NO_CURSOR),
+          matching(/^[A-Za-z0-9_-]{1,1024}$/, NO_CURSOR),
           v.transform(decode),
           v.custom<P>((place) => v.is(position, place), NO_CURSOR),
         ),

@@ -1,12 +1,15 @@
 // Minted tokens: POST, GET and DELETE /tokens, their exchange for identity tokens, and GET /whoami.
 import * as v from "valibot";
 import { ANONYMOUS } from "../auth/gate/authorize.ts";
+import { refused } from "../auth/gate/identified.ts";
 import { unauthorized } from "../auth/gate/identify.ts";
+import { whyRevoked } from "../auth/gate/token.ts";
 import { whoami } from "../auth/gate/whoami.ts";
 import { type Identity, notHeld } from "../auth/grants.ts";
 import { exchangeContent } from "../auth/tokens/exchange.ts";
 import { checkMinter } from "../auth/tokens/mint-request.ts";
-import { mint, type TokenContent } from "../auth/tokens/minted.ts";
+import { type MintedToken, mint, type TokenContent } from "../auth/tokens/minted.ts";
+import { httpErrorOf } from "../catalog-refusals.ts";
 import type { Context } from "../context.ts";
 import { listOf, named } from "../contract/schema.ts";
 import {
@@ -28,7 +31,7 @@ const UNCHECKED = { 503: "Whether the credential is good cannot be told now; try
 const NO_TOKEN = {
   404: "There is no such token, it has expired, or it may do more than the credential that asks.",
 };
-const TOO_MANY = { 429: "There are as many good tokens of this name as there may be." };
+const TOO_MANY = { 429: "The minter has as many valid tokens as it may have." };
 const MINTING_OFF = "No TOKEN_SECRET is configured";
 const ONE = { path: "/tokens/{id}", permission: "admin", parameters: { id: TOKEN_ID } } as const;
 
@@ -73,7 +76,7 @@ export const TOKEN_OPERATIONS = [
     path: "/tokens",
     permission: "admin",
     summary: "Minted tokens that have not expired, newest first.",
-    description: "Those that may do no more than the credential that asks.",
+    description: "Those that may do no more than the credential that asks. Exchanged tokens are in no list.",
     parameters: pageOf(TOKEN_POSITION),
     answer: named("TokenPage", v.object({ tokens: listOf(TOKEN_REPORT), ...NEXT })),
     handle: async ({ tokens, identity }, { parameters: { limit, cursor: after } }) => {
@@ -88,19 +91,18 @@ export const TOKEN_OPERATIONS = [
     permission: "none",
     isWrite: true,
     summary: "Turn the identity token of a trusted issuer (OIDC) into a token of the same worth.",
-    description: `For a job that outlives its identity token: an hour unless expires_in says otherwise, ${MAX_BY_OIDC_S / 3600} hours at most.`,
+    description: `For a job that outlives its identity token: an hour unless expires_in says otherwise, ${MAX_BY_OIDC_S / 3600} hours at most. Any number may be valid at once. It is revoked with its subject.`,
     body: EXCHANGE_REQUEST,
     answer: MINTED_TOKEN,
     errors: {
       401: "No credential, or a wrong one.",
       403: `${MINTING_OFF}, or the credential is no identity token.`,
-      ...TOO_MANY,
       ...UNCHECKED,
     },
     handle: async (context, { body: { expires_in } }) => {
+      const need = "this needs the identity token of a trusted issuer (OIDC)";
       const caller = await context.identify();
-      if (caller.kind !== "known")
-        throw unauthorized("this needs the identity token of a trusted issuer (OIDC)", caller);
+      if (caller.kind !== "known") throw unauthorized(need, caller);
       if (caller.payload !== undefined) {
         throw new HttpError(
           400,
@@ -108,7 +110,12 @@ export const TOKEN_OPERATIONS = [
         );
       }
       // A job keeps the permissions of its identity token after that expires.
-      return minted(context, exchangeContent(caller.identity, expires_in), caller.identity);
+      const { subject, ...content } = exchangeContent(caller.identity, expires_in);
+      requireMinting(context);
+      const issued = await context.tokens((c) => c.issueTime(subject));
+      if (issued === undefined) throw unauthorized(need, refused(whyRevoked(caller.identity)));
+      // No row: it ends by itself, and by its subject's revocation.
+      return answerOf(content, await mint(content, await context.config.tokenKeys(), issued));
     },
   }),
   operation({
@@ -139,20 +146,34 @@ export const TOKEN_OPERATIONS = [
 async function ownToken({ tokens, identity }: Context, id: string): Promise<TokenReport> {
   const token = await tokens((c) => c.token(id));
   if (token.grants.every((grant) => notHeld(grant, identity.grants) === undefined)) return token;
-  throw new HttpError(404, "there is no such token, or it has expired; GET /api/v1/tokens lists them");
+  throw httpErrorOf({ kind: "no-such-token" });
 }
 
-async function minted({ config, tokens }: Context, content: TokenContent, by: Identity) {
-  if (!config.mintsTokens) {
-    throw new HttpError(
-      403,
-      "minting is switched off: no TOKEN_SECRET is configured; set one with 'openssl rand -hex 32 | npx wrangler secret put TOKEN_SECRET'",
-    );
-  }
-  const { id, token, createdAt, expiresAt } = await mint(content, await config.tokenKeys(), Date.now());
+async function minted(context: Context, content: TokenContent, by: Identity) {
+  requireMinting(context);
+  const { config, tokens } = context;
+  const token = await mint(content, await config.tokenKeys(), Date.now());
   const { name, grants } = content;
+  const { id, createdAt, expiresAt } = token;
+  const row = { id, name, grants, mintedBy: by.name, parent: parentOf(by), createdAt, expiresAt };
   // Recorded before the token is sent: a token that cannot be revoked must not exist.
-  const row = { id, name, grants, mintedBy: by.name, parent: by.tokenId, createdAt, expiresAt };
-  await tokens((c) => c.insertToken(row));
+  await tokens((c) => c.insertToken({ ...row, ...(by.subject && { subject: by.subject }) }));
+  return answerOf(content, token);
+}
+
+/** The prefix keeps the issuer's ids apart from ours. */
+function parentOf({ tokenId, subject, jti }: Identity): string | undefined {
+  return tokenId ?? (subject && `oidc:${jti ?? `${subject.key} ${subject.issuedAt}`}`);
+}
+
+function answerOf({ name, grants }: TokenContent, { id, token, expiresAt }: MintedToken) {
   return { id, token, name, grants, expires: new Date(expiresAt).toISOString() };
+}
+
+function requireMinting({ config }: Context): void {
+  if (config.mintsTokens) return;
+  throw new HttpError(
+    403,
+    "minting is switched off: no TOKEN_SECRET is configured; set one with 'openssl rand -hex 32 | npx wrangler secret put TOKEN_SECRET'",
+  );
 }

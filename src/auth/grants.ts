@@ -1,5 +1,6 @@
 // Permissions on caches, and the identity that holds them.
 import { matches } from "./pattern.ts";
+import type { Subject } from "./subject.ts";
 
 /** From the weakest to the strongest: each includes those before it. */
 export const PERMISSIONS = ["pull", "push", "admin"] as const;
@@ -24,6 +25,10 @@ export interface Identity {
   readonly expiresAt?: number;
   /** The id of a minted token, by which it can be revoked. */
   readonly tokenId?: string;
+  /** Of an identity token, and of a token that was exchanged for one: all of its tokens can be revoked at once. */
+  readonly subject?: Subject;
+  /** What an issuer calls the identity token. */
+  readonly jti?: string;
 }
 
 /** The name of a cache or a pattern of names. Names have no `/` and `:`, so `**` would equal `*`. */

@@ -36,8 +36,8 @@ export function maxBytesOf(key: string): number {
 }
 
 /** Whether objects of a kind are JSON objects. */
-export function isJson({ contentType, ownership }: Kind): boolean {
-  return ownership.by === "content" || contentType === "application/json";
+export function isJson({ json }: Kind): boolean {
+  return json !== undefined;
 }
 
 /** Whether the content of an object names its owner, so that the catalog needs a row for it. */

@@ -1,5 +1,6 @@
 // The table of object kinds. Routes, reading, writing, deletion, collection, reindex, listings, reserved cache names and
 // the limits of the tests derive from it: a new kind is one entry here, and an example in test/support/objects.ts.
+import type { JsonLimits } from "../http/json-scanner.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import { archiveIn, outPathIn } from "./owners.ts";
 
@@ -17,6 +18,8 @@ export interface Kind {
   readonly maxBytes: number;
   readonly ownership: Ownership;
   readonly upload: Upload;
+  /** Of a kind that is a JSON object: what it may have beside its bytes. */
+  readonly json?: JsonLimits;
   /** The store setting by which Nix compresses this kind on upload, where there is one; for messages. */
   readonly compressionSetting?: string;
   /** Names are store path names: `?` is legal in them and sent raw. */
@@ -63,10 +66,16 @@ export const PRIVATE = "private, no-store";
 const NAME = "[0-9A-Za-z+\\-._?=]";
 const HASH_PART = `${NIX32_CLASS}{32}`;
 
+/** Far more than any of Nix has. */
+export const SMALL_JSON: JsonLimits = { depth: 64, values: 8192 };
+/** Two levels for each directory. A file has four values in 60 bytes. */
+const LISTING_JSON: JsonLimits = { depth: 512, values: 2_000_000 };
+
 const JSON_OBJECT = {
   contentType: "application/json",
   cacheControl: MUTABLE,
   maxBytes: SMALL_JSON_BYTES,
+  json: SMALL_JSON,
 } as const;
 
 /**
@@ -124,6 +133,7 @@ export const KINDS: readonly Kind[] = [
     folder: "",
     names: `${HASH_PART}\\.ls`,
     maxBytes: 16 * MIB,
+    json: LISTING_JSON,
     ownership: { by: "key", of: "path", ending: ".ls" },
     upload: "as-sent",
     compressionSetting: "ls-compression",

@@ -1,10 +1,11 @@
 // Uploading a realisation or build trace: the checks that need nothing else in the cache. The catalog does the rest.
-import { type Kind, keyOf } from "../bucket/kinds.ts";
+import { type Kind, keyOf, SMALL_JSON } from "../bucket/kinds.ts";
 import type { Handler } from "../context.ts";
 import type { PublishOutcome } from "../contract/paths.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { contentCoding, decode } from "../http/encodings.ts";
 import { HttpError, textLine } from "../http/errors.ts";
+import { scanJson } from "../http/json-scanner.ts";
 import { FormatError } from "../nix/format-error.ts";
 import { parseRealisation } from "../nix/realisation.ts";
 
@@ -14,7 +15,10 @@ export function putRealisation(kind: Kind): Handler {
     const key = keyOf(kind, path);
     const coding = contentCoding(request.headers.get("Content-Encoding"), kind.compressionSetting);
     const body = await readBody(request, kind.maxBytes);
-    const text = decodeUtf8(coding === undefined ? body : await decode(body, coding, kind.maxBytes));
+    const plain = coding === undefined ? body : await decode(body, coding, kind.maxBytes);
+    // Its form is checked below, by field.
+    scanJson(plain, SMALL_JSON, `${kind.name}: it`);
+    const text = decodeUtf8(plain);
     checkRealisation(kind, key, text);
     const outcome = await catalog((c) => c.publishRealisation(key, text, identity.name));
     return textLine(outcome === "created" ? 201 : 200, MESSAGES[outcome](key));

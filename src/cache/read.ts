@@ -1,8 +1,8 @@
 // Reading an object: one bucket operation, rarely two; the body streams from the bucket to the client.
 import { cacheControl, type Kind, keyOf, NAR } from "../bucket/kinds.ts";
 import { bucketFailure, bucketOperation } from "../bucket/operation.ts";
-import type { Handler } from "../context.ts";
-import { acceptEncoding, accepts, type Coding, decodeStream, knownCoding } from "../http/encodings.ts";
+import type { Context, Handler } from "../context.ts";
+import { acceptEncoding, accepts, type Coding, knownCoding } from "../http/encodings.ts";
 import { HttpError } from "../http/errors.ts";
 import { evaluatePreconditions, hasPreconditions, ifRangeHolds } from "../http/preconditions.ts";
 import {
@@ -12,6 +12,7 @@ import {
   rangeNotSatisfiable,
   resolveRange,
 } from "../http/ranges.ts";
+import { decodedBody } from "./decoded.ts";
 import type { Touch } from "./touch.ts";
 
 /** The bucket's answer to a request. */
@@ -23,10 +24,10 @@ interface Found {
   readonly range?: RangeRequest;
 }
 
-/** Answers GET or HEAD of an object. Throws {@link HttpError} 404, 412, 416 or 503. */
+/** Answers GET or HEAD of an object. Throws {@link HttpError} 404, 406, 412, 416 or 503. */
 export function readObject(kind: Kind, touch?: Touch): Handler {
   return async (context) => {
-    const { request, bucket, path, config } = context;
+    const { request, bucket, path } = context;
     const look = () => find(request, bucket, kind, keyOf(kind, path));
     let found = await look();
     if (found !== null && touch !== undefined && !(await touch(context, found.object))) {
@@ -34,7 +35,7 @@ export function readObject(kind: Kind, touch?: Touch): Handler {
       found = await look();
     }
     if (found === null) throw new HttpError(404, `no such ${kind.name} in this cache`);
-    return respond(request, kind, found, config.isPrivate);
+    return respond(context, kind, found);
   };
 }
 
@@ -87,14 +88,15 @@ async function getPart(
   }
 }
 
-async function respond(request: Request, kind: Kind, found: Found, isPrivate: boolean): Promise<Response> {
+async function respond(context: Context, kind: Kind, found: Found): Promise<Response> {
+  const { request, config } = context;
   const { object, body } = found;
   const undo = codingToDecode(request, kind, object);
   const current = validators(object, undo !== undefined);
   // A plain object: each access to a Headers is a call into the runtime.
   const headers: Record<string, string> = {
     "Content-Type": kind.contentType,
-    "Cache-Control": cacheControl(isPrivate, kind.cacheControl),
+    "Cache-Control": cacheControl(config.isPrivate, kind.cacheControl),
     ETag: current.etag,
     "Last-Modified": object.uploaded.toUTCString(),
     "Accept-Ranges": undo === undefined ? "bytes" : "none",
@@ -114,8 +116,8 @@ async function respond(request: Request, kind: Kind, found: Found, isPrivate: bo
       throw new HttpError(412, "the object is not the one that If-Match or If-Unmodified-Since names");
   }
 
-  // Decoded while it streams, so the length is not known yet.
-  if (undo !== undefined) return new Response(body && (await decodeStream(body, undo)), { headers });
+  if (undo !== undefined)
+    return new Response(body && (await decodedBody(context, kind, body, undo)), { headers });
 
   let status = 200;
   let length = object.size;

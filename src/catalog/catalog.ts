@@ -1,6 +1,7 @@
 // The Catalog: one SQLite Durable Object per cache, the single writer of metadata and the index over the bucket.
 // Reads of the protocol never call it. This class only delegates to functions.
 import { DurableObject } from "cloudflare:workers";
+import type { Subject } from "../auth/subject.ts";
 import { bucketFolder } from "../bucket/folder.ts";
 import { cacheNamed, configOf, undeclared } from "../config/config.ts";
 import { edgePaths } from "../config/locate.ts";
@@ -15,6 +16,7 @@ import type {
 } from "../contract/paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest, RevisionQuery } from "../contract/pins.ts";
 import type { Result } from "../contract/result.ts";
+import type { Credential, RevocationAnswer, RevokedSubject } from "../contract/revocations.ts";
 import type {
   CheckOptions,
   CheckReport,
@@ -60,7 +62,9 @@ import { keptFigures } from "./rows/figures.ts";
 import { missingPaths } from "./rows/paths.ts";
 import { reloadPublications, settlePublications } from "./rows/publications.ts";
 import { nextGraceStart } from "./rows/released.ts";
-import { getToken, insertToken, listTokens, revokedIds, revokeToken } from "./rows/tokens.ts";
+import { isRevoked, RevocationMemory, revokeSubject } from "./rows/revocations.ts";
+import { issueTime } from "./rows/revoked-subjects.ts";
+import { getToken, insertToken, listTokens, revokeToken } from "./rows/tokens.ts";
 import { beginUpload, endUpload, recordPart, uploadParts } from "./rows/uploads.ts";
 import type { RunDefinition } from "./runs/definition.ts";
 import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./runs/engine.ts";
@@ -79,6 +83,7 @@ const SOON_MS = 20_000;
 
 export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly context: CatalogContext;
+  readonly #revocations = new RevocationMemory();
   readonly #alarm: Alarm;
   readonly #activity = new Activity(() => Date.now());
   readonly #questions = new Questions(
@@ -176,11 +181,22 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   revokeToken(id: string): Promise<Result<TokenReport>> {
-    return toResult(() => revokeToken(this.context, id));
+    return this.#revoke(() => revokeToken(this.context, id));
   }
 
-  revokedTokens(): Promise<Result<string[]>> {
-    return toResult(() => revokedIds(this.context));
+  revokedTokens(credential: Credential, known?: string): Promise<Result<RevocationAnswer>> {
+    return toResult(() => {
+      const list = this.#revocations.get(this.context);
+      return { isRevoked: isRevoked(this.context, credential), ...(list.version !== known && { list }) };
+    });
+  }
+
+  revokeSubject(subject: string, issuer: string): Promise<Result<RevokedSubject>> {
+    return this.#revoke(() => revokeSubject(this.context, subject, issuer));
+  }
+
+  issueTime(subject: Subject): Promise<Result<number | undefined>> {
+    return toResult(() => issueTime(this.context, subject));
   }
 
   missing(hashes: readonly string[], isPusher = false): Promise<Result<string[]>> {
@@ -285,6 +301,13 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   #push<T>(run: () => Promise<T> | T): Promise<Result<T>> {
     this.#activity.note();
     return toResult(run);
+  }
+
+  #revoke<T>(run: () => T): Promise<Result<T>> {
+    return toResult(() => {
+      this.#revocations.forget();
+      return run();
+    });
   }
 
   #run<O, R>(definition: RunDefinition<O, R>, options: O): Promise<Result<R>> {

@@ -230,6 +230,20 @@ CREATE TABLE figures (
   counted INTEGER NOT NULL,
   figures TEXT
 ) STRICT;
+
+CREATE TABLE revoked_subjects (
+  subject TEXT NOT NULL,
+  issuer TEXT NOT NULL,
+  revoked INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  PRIMARY KEY (subject, issuer)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE tokens ADD COLUMN subject TEXT;
+ALTER TABLE tokens ADD COLUMN issuer TEXT;
+CREATE INDEX tokens_by_subject ON tokens (subject) WHERE subject IS NOT NULL;
+CREATE INDEX tokens_by_name ON tokens (name) WHERE parent IS NULL;
+CREATE INDEX tokens_by_revocation ON tokens (revoked) WHERE revoked IS NOT NULL;
 `,
 ];
 

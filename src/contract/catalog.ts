@@ -1,7 +1,10 @@
 // The interface of a catalog: the calls that the Worker makes and the Durable Object implements.
+
+import type { Subject } from "../auth/subject.ts";
 import type { Deleted, ListQuery, PathDetail, PathPage, PublishOutcome, SearchQuery } from "./paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest, RevisionQuery } from "./pins.ts";
 import type { Result } from "./result.ts";
+import type { Credential, RevocationAnswer, RevokedSubject } from "./revocations.ts";
 import type {
   CheckOptions,
   CheckReport,
@@ -58,7 +61,12 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   tokens(query: TokenQuery): Promise<Result<TokenPage>>;
   token(id: string): Promise<Result<TokenReport>>;
   revokeToken(id: string): Promise<Result<TokenReport>>;
-  revokedTokens(): Promise<Result<string[]>>;
+  /** Whether a token is revoked, and the list for isolates, which check others by it; `known` is the version they have. */
+  revokedTokens(credential: Credential, known?: string): Promise<Result<RevocationAnswer>>;
+  /** Revokes all tokens of a subject that were issued until now. `issuer` is empty for every issuer. */
+  revokeSubject(subject: string, issuer: string): Promise<Result<RevokedSubject>>;
+  /** When a token for this identity token is issued, in milliseconds; `undefined` if that one has been revoked. */
+  issueTime(subject: Subject): Promise<Result<number | undefined>>;
 
   /** Rebuilds the catalog from the bucket. Like every run: one step now, the rest by alarms. */
   reindex(options: ReindexOptions): Promise<Result<ReindexReport>>;

@@ -170,6 +170,8 @@ export const DELETED = named(
 );
 export type Deleted = v.InferOutput<typeof DELETED>;
 
+/** Characters: the longest path of Linux. */
+const MAX_PATH_LENGTH = 4096;
 /** Paths in one request. */
 export const MAX_PATHS = 20_000;
 /** The same of a client without a credential. */
@@ -180,7 +182,9 @@ export const MISSING_REQUEST = v.pipe(
     paths: described(
       "Store paths, their base names, or their hash parts.",
       v.pipe(
-        listOf(NON_EMPTY),
+        listOf(
+          v.pipe(NON_EMPTY, v.maxLength(MAX_PATH_LENGTH, `must have at most ${MAX_PATH_LENGTH} characters`)),
+        ),
         v.maxLength(MAX_PATHS, `must have at most ${MAX_PATHS} items; ask in several requests`),
       ),
     ),

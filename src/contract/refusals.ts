@@ -14,6 +14,7 @@ export type Refusal =
   /** The token to mint with has been revoked. */
   | { readonly kind: "minter-revoked" }
   | { readonly kind: "too-many-tokens"; readonly name: string; readonly count: number }
+  | { readonly kind: "too-many-revoked-subjects"; readonly count: number }
   /** `referrers` are base names, or hash parts of paths that are being published or deleted; not all where `more`. */
   | {
       readonly kind: "referred";

@@ -1,6 +1,7 @@
 // Minted tokens as the catalog keeps them and the API shows them, and the permissions of a credential.
 import * as v from "valibot";
 import { CACHE_PATTERN, type Grant, PERMISSIONS } from "../auth/grants.ts";
+import type { Subject } from "../auth/subject.ts";
 import {
   COUNT,
   described,
@@ -141,7 +142,10 @@ export interface NewToken {
   readonly name: string;
   readonly grants: readonly Grant[];
   readonly mintedBy: string;
+  /** The id of the token that it is minted with; of an identity token that of its issuer, with a prefix. */
   readonly parent: string | undefined;
+  /** Of the identity token that it is minted with, or that the token was exchanged for. */
+  readonly subject?: Subject;
   /** Milliseconds since the epoch, like `expiresAt`. */
   readonly createdAt: number;
   readonly expiresAt: number;

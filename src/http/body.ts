@@ -1,6 +1,9 @@
 // Request bodies: their announced length, and reading a small one whole.
 import { HttpError } from "./errors.ts";
 
+const FIRST_BUFFER_BYTES = 64 * 1024;
+const PIECE_BYTES = 64 * 1024;
+
 /** The Content-Length of a request in bytes, or `undefined`. Throws {@link HttpError} 400 if it is no number. */
 export function contentLength(request: Request): number | undefined {
   const header = request.headers.get("Content-Length");
@@ -13,17 +16,26 @@ export function contentLength(request: Request): number | undefined {
 export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
   const announced = contentLength(request);
   if (announced !== undefined && announced > limit) throw tooLarge(limit);
-  const chunks: Uint8Array[] = [];
+  // One buffer: a client may send a byte at a time, and an array for each would be a hundred times the body.
+  let buffer = new Uint8Array(Math.min(FIRST_BUFFER_BYTES, announced ?? FIRST_BUFFER_BYTES));
   let size = 0;
   for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
-    size += chunk.byteLength;
-    if (size > limit) throw tooLarge(limit);
-    chunks.push(chunk);
+    const end = size + chunk.byteLength;
+    if (end > limit) throw tooLarge(limit);
+    if (end > buffer.length)
+      buffer = enlarged(buffer, size, Math.max(end, Math.min(2 * end, announced ?? limit)));
+    buffer.set(chunk, size);
+    size = end;
   }
   if (announced !== undefined && size !== announced) {
     throw new HttpError(400, `the body has ${size} bytes, its Content-Length says ${announced}`);
   }
-  return concat(chunks, size);
+  return buffer.subarray(0, size);
+}
+
+/** A body in pieces, for work on one piece at a time. */
+export function* piecesOf(body: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < body.length; at += PIECE_BYTES) yield body.subarray(at, at + PIECE_BYTES);
 }
 
 /** A body as text. Throws {@link HttpError} 400 where it is no UTF-8. */
@@ -35,14 +47,10 @@ export function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-function concat(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return whole;
+function enlarged(buffer: Uint8Array, used: number, length: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(length);
+  larger.set(buffer.subarray(0, used));
+  return larger;
 }
 
 function tooLarge(limit: number): HttpError {

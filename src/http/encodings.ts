@@ -1,12 +1,11 @@
-// Content encodings: the codings that a client accepts, and decoding.
+// Content encodings: the codings of uploads and of stored objects, and those that a client accepts. Decoding: decoding.ts.
+import type { Coding } from "./decoding.ts";
 import { HttpError } from "./errors.ts";
 
 /** The codings that this server can decode. Clients may call gzip `x-gzip` (RFC 9110, section 8.4.1.3). */
-const CODINGS = ["br", "gzip", "zstd"] as const;
-export type Coding = (typeof CODINGS)[number];
+const CODINGS: readonly Coding[] = ["br", "gzip", "zstd"];
 
-/** Larger than the runtime's first buffers for zlib. */
-const BUFFER_BYTES = 64 * 1024;
+export { type Coding, decode, decodePieces, decodeStream } from "./decoding.ts";
 
 /**
  * The coding of an uploaded body, or `undefined` for a plain one. `setting` names Nix's setting for it, for the message.
@@ -54,40 +53,4 @@ export function accepts(header: string | null, coding: string): boolean {
     if (name === "*") wildcard = !refused;
   }
   return wildcard;
-}
-
-/**
- * Decodes a small body. Throws {@link HttpError} 413 if the result exceeds `limit` bytes (decompression bombs) and
- * 400 if the body does not have the coding.
- */
-export async function decode(bytes: Uint8Array, coding: Coding, limit: number): Promise<Uint8Array> {
-  const zlib = await import("node:zlib");
-  const undo = { br: zlib.brotliDecompressSync, gzip: zlib.gunzipSync, zstd: zlib.zstdDecompressSync }[
-    coding
-  ];
-  let plain: Uint8Array;
-  try {
-    // The runtime compares its buffer, which grows by up to two thirds at a time, and not the bytes in it: `limit`
-    // itself would refuse results within the limit.
-    plain = undo(bytes, { maxOutputLength: 2 * limit + BUFFER_BYTES });
-  } catch (error) {
-    // The runtime's counterpart of Node's ERR_BUFFER_TOO_LARGE.
-    if (error instanceof RangeError) throw tooLarge(limit);
-    throw new HttpError(400, `the body is not valid ${coding}, though its Content-Encoding says so`);
-  }
-  if (plain.byteLength > limit) throw tooLarge(limit);
-  return plain;
-}
-
-function tooLarge(limit: number): HttpError {
-  return new HttpError(413, `the decoded body is larger than ${limit} bytes`);
-}
-
-/** Decodes a stored object as it streams, for a client that does not accept its coding. */
-export async function decodeStream(body: ReadableStream, coding: Coding): Promise<ReadableStream> {
-  if (coding === "gzip") return body.pipeThrough(new DecompressionStream("gzip"));
-  const [zlib, { Duplex }] = await Promise.all([import("node:zlib"), import("node:stream")]);
-  const undo = coding === "br" ? zlib.createBrotliDecompress() : zlib.createZstdDecompress();
-  // The types of Node's web streams and of the runtime's differ; the objects are the same.
-  return body.pipeThrough(Duplex.toWeb(undo) as unknown as ReadableWritablePair<Uint8Array, Uint8Array>);
 }

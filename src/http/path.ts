@@ -3,6 +3,10 @@ import { HttpError } from "./errors.ts";
 
 /** R2's keys have at most 1024 bytes. */
 const MAX_PATH_LENGTH = 1024;
+/** Characters, with room for a token in a pre-signed URL. Cloudflare's own limit is 16 KB for the URL. */
+const MAX_QUERY_LENGTH = 32 * 1024;
+/** The last segment below these is a name with any characters: slashes are sent encoded, or as they are. */
+const NAMES = /^(?:\/[a-z0-9-]+)?\/api\/v1\/subjects\/(?=.)/;
 /** Matches the folder of a cache: only such a path may end in a slash. */
 const FOLDER = /^\/[a-z0-9-]+\/$/;
 
@@ -27,6 +31,9 @@ export function parsePath(url: string): RequestPath {
   const target = start < 0 ? "/" : url.slice(start);
   const query = target.indexOf("?");
   if (query < 0) return { path: decodePath(target), query: "" };
+  if (target.length - query > MAX_QUERY_LENGTH) {
+    throw new HttpError(414, `the query is longer than ${MAX_QUERY_LENGTH} characters`);
+  }
   const path = decodePath(target.slice(0, query));
   const pathWithQuery = decodeName(target);
   return { path, query: target.slice(query + 1), ...(pathWithQuery !== undefined && { pathWithQuery }) };
@@ -60,20 +67,22 @@ function decodeName(target: string): string | undefined {
 
 function decodePath(raw: string): string {
   if (raw.length > 3 * MAX_PATH_LENGTH) throw tooLong();
-  const path = raw.includes("%") ? percentDecode(raw) : raw;
+  const isName = NAMES.test(raw);
+  const path = raw.includes("%") ? percentDecode(raw, isName) : raw;
   if (path.length > MAX_PATH_LENGTH) throw tooLong();
-  if (!/^[\x20-\x7e]*$/.test(path) || path.includes("\\")) {
+  if (!/^[\x20-\x7e]*$/.test(path) || (path.includes("\\") && !isName)) {
     throw new HttpError(400, "the path has a character that no object of a binary cache has");
   }
-  if (path !== "/" && /\/(\.{0,2})(\/|$)/.test(path) && !FOLDER.test(path)) {
+  if (path !== "/" && !isName && /\/(\.{0,2})(\/|$)/.test(path) && !FOLDER.test(path)) {
     throw new HttpError(400, "the path has an empty, '.' or '..' segment");
   }
   return path;
 }
 
-function percentDecode(raw: string): string {
+function percentDecode(raw: string, isName: boolean): string {
   // An encoded slash would split a segment after it has been checked.
-  if (/%2f/i.test(raw)) throw new HttpError(400, "the path has an encoded slash; send '/' as it is");
+  if (!isName && /%2f/i.test(raw))
+    throw new HttpError(400, "the path has an encoded slash; send '/' as it is");
   try {
     return decodeURIComponent(raw);
   } catch {

@@ -12,6 +12,8 @@ export interface RequestedPart {
 /** S3's own limit, and R2's. */
 const MAX_PARTS = 10_000;
 const MAX_ETAG_LENGTH = 256;
+/** Of a part: its number, its ETag, and a checksum of each kind that S3 has, some twice. */
+const MAX_FIELDS = 16;
 
 const SPACE = /[ \t\r\n]*/y;
 const DECLARATION = /\ufeff?(?:<\?xml [^?<>]*\?>)?/y;
@@ -43,8 +45,10 @@ export function readCompleteRequest(text: string): readonly RequestedPart[] {
 
   function takePart(): RequestedPart {
     const fields = new Map<string, string>();
+    let count = 0;
     while (takeAfterSpace(PART_END) === null) {
       const { name, value, empty } = takeAfterSpace(FIELD)?.groups ?? {};
+      if (++count > MAX_FIELDS) throw malformed(`a part has more than ${MAX_FIELDS} fields`);
       const field = name ?? empty;
       if (field === undefined) throw malformed("a part has something else than its fields");
       // Newer SDKs repeat the part's checksums, which were checked on its upload.

@@ -11,6 +11,7 @@ const CODES: Readonly<Record<number, string>> = {
   403: "AccessDenied",
   404: "NoSuchKey",
   405: "MethodNotAllowed",
+  406: "InvalidRequest",
   409: "InvalidRequest",
   411: "MissingContentLength",
   412: "PreconditionFailed",

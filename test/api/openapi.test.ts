@@ -9,6 +9,7 @@ import { OPERATIONS } from "../../src/api/operations.ts";
 import type { RoutePermission } from "../../src/auth/gate/authorize.ts";
 import { KINDS } from "../../src/bucket/kinds.ts";
 import { MAX_LIVE_OF_A_NAME } from "../../src/catalog/rows/tokens.ts";
+import { MAX_REVOKED_SUBJECTS } from "../../src/contract/revocations.ts";
 import { matchRoute } from "../../src/http/router.ts";
 import { generateSecretKey } from "../../src/nix/keys.ts";
 import { ROUTES } from "../../src/routes.ts";
@@ -155,9 +156,18 @@ const PROVOKE_OF: Readonly<Record<string, Readonly<Record<string, Provoke>>>> = 
   exchangeToken: {
     200: (_, documented) => sendIdentity(documented),
     413: (_, documented) => sendIdentity(documented, { body: TOO_LARGE }),
-    429: async (_, documented) => {
-      await fillTokens(IDENTITY_NAME);
-      return sendIdentity(documented);
+  },
+  revokeSubject: {
+    409: async (cache, documented) => {
+      await inCatalog(({ sql }) => {
+        for (let index = 0; index < MAX_REVOKED_SUBJECTS; index++) {
+          sql.exec(
+            "INSERT INTO revoked_subjects (subject, issuer, revoked, expires) VALUES (?, '', 0, ?)",
+            ...[`${index}`, Date.now() + 3_600_000],
+          );
+        }
+      });
+      return send(cache, documented);
     },
   },
   getToken: { 200: sendMinted },
@@ -277,9 +287,6 @@ async function sendIdentity(
   if (isDown) await issuer.misbehave({ [KEY_SET]: { status: 500 } });
   return send(apiCache({ TOKEN_SECRET, OIDC }), documented, { token, body });
 }
-
-/** What {@link sendIdentity} mints is called this. */
-const IDENTITY_NAME = "oidc:repo:acme/app";
 
 /** As many good tokens of a name as there may be. */
 async function fillTokens(name: string): Promise<void> {

@@ -51,6 +51,9 @@ const ROWS: readonly string[][] = [
     `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released, facts, facts_etag, content, queued, attempts)
      VALUES ('nar/verified', 5, NULL, 1, 1000, 1500, NULL, '{}', 'e', 'verified', 1500, 1)`,
   ],
+  [
+    "INSERT INTO revoked_subjects (subject, issuer, revoked, expires) VALUES ('repo:acme/app', '', 1000, 2000)",
+  ],
 ];
 
 function inEmptyDatabase<T>(run: (storage: DurableObjectStorage, c: CatalogContext) => T): Promise<T> {

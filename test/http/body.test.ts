@@ -65,6 +65,19 @@ describe("reading a body whole", () => {
     await expect(readBody(request, 100)).rejects.toMatchObject({ status });
   });
 
+  test("is held in one buffer, whatever pieces it comes in", async () => {
+    const sizes = [1, 100_000, 1, 1, 300_000, 64 * 1024, 7];
+    const size = sizes.reduce((sum, next) => sum + next);
+    const body = await readBody(upload(pieces(...sizes)), 1_000_000);
+    const expected = sizes.flatMap((length) => Array(length).fill(length & 0xff));
+    expect([...body]).toEqual(expected);
+    expect(await readBody(upload(pieces(...[1, 100_000, 1, 1, 300_000, 64 * 1024, 7])), size)).toHaveLength(
+      size,
+    );
+    const bytes = await readBody(upload(pieces(...Array(10_000).fill(1))), 10_000);
+    expect(bytes.buffer.byteLength).toBeLessThan(100_000);
+  });
+
   test("stops reading when it is too large", async () => {
     let pulled = 0;
     const endless = new ReadableStream<Uint8Array>({

@@ -8,6 +8,7 @@ import {
   type Coding,
   contentCoding,
   decode,
+  decodePieces,
   decodeStream,
   knownCoding,
 } from "../../src/http/encodings.ts";
@@ -110,7 +111,7 @@ describe.each(CODERS)("%s", (coding, encode) => {
     expect(await decode(encode(PLAIN), coding, PLAIN.length * 2)).toEqual(Buffer.from(PLAIN));
     const { body } = new Response(encode(PLAIN));
     if (body === null) throw new Error("no body");
-    expect(await new Response(await decodeStream(body, coding)).bytes()).toEqual(PLAIN);
+    expect(await new Response(decodeStream(body, coding, PLAIN.length)).bytes()).toEqual(PLAIN);
   });
 
   test.each([1, 1000, 16_385, 50_000, 65_536, 75_000, 100_000, 300_000])(
@@ -130,9 +131,52 @@ describe.each(CODERS)("%s", (coding, encode) => {
     expect(refusal).toMatchObject({ status: 413, message: "the decoded body is larger than 1048576 bytes" });
   });
 
+  test("is decoded as it is read: 48 MiB are never in memory at once, though the reader is slow", async () => {
+    const bomb = encode(new Uint8Array(48 * 1024 * 1024));
+    let [decoded, largest] = [0, 0];
+    for await (const piece of decodePieces([bomb], coding, 64 * 1024 * 1024)) {
+      decoded += piece.length;
+      largest = Math.max(largest, piece.length);
+      // The decoder could go on meanwhile.
+      await scheduler.wait(0);
+    }
+    expect(decoded).toBe(48 * 1024 * 1024);
+    expect(largest).toBeLessThan(1024 * 1024);
+  });
+
+  test("is decoded from any pieces, and up to the piece with which the limit is passed", async () => {
+    const encoded = encode(PLAIN);
+    function* bytes() {
+      for (const byte of encoded) yield Uint8Array.of(byte);
+    }
+    const whole: Uint8Array[] = [];
+    for await (const piece of decodePieces(bytes(), coding, PLAIN.length)) whole.push(piece);
+    expect(Buffer.concat(whole)).toEqual(Buffer.from(PLAIN));
+    let given = 0;
+    const decoding = async () => {
+      const bomb = encode(new Uint8Array(8 * 1024 * 1024));
+      for await (const { length } of decodePieces([bomb], coding, 1000)) given += length;
+    };
+    await expect(decoding()).rejects.toMatchObject({ status: 413 });
+    expect(given).toBeLessThanOrEqual(1000);
+  });
+
+  test("an error of the body is not taken for one of its content", async () => {
+    async function* failing() {
+      yield encode(PLAIN).subarray(0, 3);
+      throw new Error("connection lost");
+    }
+    const decoding = async () => {
+      for await (const _ of decodePieces(failing(), coding, 1000));
+    };
+    await expect(decoding()).rejects.toThrow("connection lost");
+  });
+
   test("a body that is something else, cut or empty is refused", async () => {
     const whole = encode(PLAIN);
-    for (const body of [PLAIN, whole.subarray(0, -5), whole.subarray(5), whole.subarray(0, 3)]) {
+    const more = Buffer.concat([whole, PLAIN]);
+    const none = new Uint8Array();
+    for (const body of [PLAIN, whole.subarray(0, -5), whole.subarray(5), whole.subarray(0, 3), more, none]) {
       const refusal = await decode(body, coding, 1024 * 1024).catch((error) => error);
       expect(refusal).toBeInstanceOf(HttpError);
       expect(refusal).toMatchObject({ status: 400 });

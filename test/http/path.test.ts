@@ -228,3 +228,36 @@ describe("for any input", () => {
 function escapeOf(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
+
+describe("a query", () => {
+  test("may be as long as a pre-signed URL with the longest token, not longer", () => {
+    expect(parsePath(`${ORIGIN}/x?${"a".repeat(32_767)}`).query).toHaveLength(32_767);
+    expect(() => parsePath(`${ORIGIN}/x?${"a".repeat(32_768)}`)).toThrow(
+      expect.objectContaining({ status: 414 }),
+    );
+  });
+});
+
+describe("below /api/v1/subjects/ a path ends in a name with any characters", () => {
+  test.each([
+    ["/api/v1/subjects/a/b", "/api/v1/subjects/a/b"],
+    ["/api/v1/subjects/a%2Fb", "/api/v1/subjects/a/b"],
+    ["/team/api/v1/subjects/a%2f%2Fb%2F", "/team/api/v1/subjects/a//b/"],
+    ["/api/v1/subjects/a%5Cb", "/api/v1/subjects/a\\b"],
+  ])("%s", (raw, path) => {
+    expect(parsePath(ORIGIN + raw).path).toBe(path);
+  });
+
+  test.each([
+    "/api/v1/subjects/a%00",
+    "/api/v1/subjects/%zz",
+    "/api/v1/subjects/%C3%A4",
+    "/api/v1/subjects//a%2Fb/../../x%",
+    "/api/v1/paths/a%2Fb",
+    "/a/b/api/v1/subjects/a%2Fb",
+    "/api/v1%2Fsubjects/a",
+    "//api/v1/subjects/a",
+  ])("not %s", (raw) => {
+    expect(() => parsePath(ORIGIN + raw)).toThrow(HttpError);
+  });
+});

@@ -93,6 +93,10 @@ describe("what is refused", () => {
     ["an empty ETag", part('<PartNumber>1</PartNumber><ETag>""</ETag>')],
     ["half of an ETag", part('<PartNumber>1</PartNumber><ETag>"a</ETag>')],
     ["an ETag with a blank", part("<PartNumber>1</PartNumber><ETag>a b</ETag>")],
+    ["many fields", part(`<PartNumber>1</PartNumber><ETag>a</ETag>${"<ChecksumSHA1/>".repeat(15)}`)],
+    ["deep nesting", "<Part>".repeat(100_000)],
+    ["deep nesting of another document", "<Delete><Object>".repeat(100_000)],
+    ["deep nesting in a field", part(`<ETag>${"<a>".repeat(100_000)}`)],
     ["a long ETag", part(`<PartNumber>1</PartNumber><ETag>${"a".repeat(257)}</ETag>`)],
   ])("%s", (_, document) => {
     const read = () => readCompleteRequest(document);

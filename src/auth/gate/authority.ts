@@ -2,13 +2,13 @@
 import type { Config } from "../../config/config.ts";
 import type { Env } from "../../env.ts";
 import { createKeySource, type KeySource } from "../oidc/jwks.ts";
-import { createRevocations, type Revocations } from "../tokens/revocation.ts";
+import { type AskRevoked, createRevocations, type Revocations } from "../tokens/revocation.ts";
 
 export interface Authority {
   readonly config: Config;
   readonly memory: Memory;
-  /** Asks the catalog that keeps the tokens for the ids of the revoked ones. */
-  readonly revokedIds: () => Promise<ReadonlySet<string>>;
+  /** Asks the catalog that keeps the tokens. */
+  readonly askRevoked: AskRevoked;
 }
 
 /** State that an isolate keeps between requests. */

@@ -1,10 +1,14 @@
 // The token of a request. Nix sends Basic from its netrc, where the password is the token and the login is arbitrary;
 // other clients send Bearer.
 
+/** Characters: room for the longest identity token (16 KiB) in base64. */
+const MAX_HEADER_LENGTH = 32 * 1024;
+
 /** The token that a request carries; `undefined` without a usable Authorization header. */
 export function tokenOf(request: Request): string | undefined {
-  const [, scheme = "", value = ""] =
-    /^\s*([A-Za-z]+)\s+(\S+)\s*$/.exec(request.headers.get("Authorization") ?? "") ?? [];
+  const header = request.headers.get("Authorization") ?? "";
+  if (header.length > MAX_HEADER_LENGTH) return undefined;
+  const [, scheme = "", value = ""] = /^\s*([A-Za-z]+)\s+(\S+)\s*$/.exec(header) ?? [];
   switch (scheme.toLowerCase()) {
     case "bearer":
       return value;

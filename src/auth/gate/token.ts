@@ -1,5 +1,7 @@
 // Identifies the holder of a token: static, minted, or of an OIDC issuer.
+import type { Credential } from "../../contract/revocations.ts";
 import { HttpError } from "../../http/errors.ts";
+import type { Identity } from "../grants.ts";
 import { looksLikeJwt, verifyOidc } from "../oidc/verify.ts";
 import { isMinted, verifyMinted } from "../tokens/minted.ts";
 import type { Authority } from "./authority.ts";
@@ -15,25 +17,44 @@ export async function identifyToken(
   isWrite: boolean,
   authority: Authority,
 ): Promise<Identified> {
-  const { config, memory } = authority;
+  const { config } = authority;
   // First, because a static token may look like any other kind.
   const identity = await staticIdentity(token, config);
   if (identity !== undefined) return { kind: "known", identity };
   if (isMinted(token)) return identifyMinted(token, isWrite, authority);
   if (config.oidc.length === 0 || !looksLikeJwt(token)) return refused("the token is wrong");
+  return identifyOidc(token, authority);
+}
+
+async function identifyOidc(token: string, authority: Authority): Promise<Identified> {
+  const { config, memory } = authority;
   const result = await verifyOidc(token, config.oidc, memory.issuers, Date.now());
-  if (result.ok) return { kind: "known", identity: result.identity };
   // 503 and no refusal: the client should try again.
-  if (result.status === 503) throw new HttpError(503, result.message, { "Retry-After": "5" });
-  return refused(result.message);
+  if (!result.ok && result.status === 503) throw new HttpError(503, result.message, { "Retry-After": "5" });
+  if (!result.ok) return refused(result.message);
+  // Never fresh: it expires soon, and a push with it would cost a call more for each request.
+  return unlessRevoked(result.identity, false, authority);
 }
 
 async function identifyMinted(token: string, isWrite: boolean, authority: Authority): Promise<Identified> {
-  const { config, memory, revokedIds } = authority;
-  const result = await verifyMinted(token, await config.tokenKeys(), Date.now());
-  if (!result.ok) return refused(result.message);
-  if (await memory.revocations.isRevoked(result.id, { fresh: isWrite }, revokedIds)) {
-    return refused(`the token ${result.identity.name} has been revoked; get a new one`);
-  }
-  return { kind: "known", identity: result.identity };
+  const result = await verifyMinted(token, await authority.config.tokenKeys(), Date.now());
+  return result.ok ? unlessRevoked(result.identity, isWrite, authority) : refused(result.message);
+}
+
+async function unlessRevoked(
+  identity: Identity,
+  fresh: boolean,
+  { memory, askRevoked }: Authority,
+): Promise<Identified> {
+  const isRevoked = await memory.revocations.isRevoked(credentialOf(identity), { fresh }, askRevoked);
+  return isRevoked ? refused(whyRevoked(identity)) : { kind: "known", identity };
+}
+
+export function whyRevoked({ name }: Identity): string {
+  return `the token ${name} has been revoked; get a new one`;
+}
+
+/** Without the fields that only the Worker needs: it is sent to the catalog. */
+export function credentialOf({ tokenId, subject }: Identity): Credential {
+  return { ...(tokenId !== undefined && { tokenId }), ...(subject !== undefined && { subject }) };
 }

@@ -9,6 +9,7 @@ import {
 } from "jose";
 import type { OidcRule } from "../../config/oidc-rule.ts";
 import type { Identity } from "../grants.ts";
+import { subjectKey } from "../subject.ts";
 import { ALGORITHMS, type Algorithm } from "./issuer-keys.ts";
 import type { KeySource } from "./jwks.ts";
 import { matchingRules, shown, whyNone } from "./match.ts";
@@ -93,13 +94,16 @@ async function check(
 function authorized(claims: JWTPayload, rules: readonly OidcRule[]): OidcResult {
   const matching = matchingRules(claims, rules);
   if (matching.length === 0) return wrong(whyNone(claims, rules));
+  const name = nameOf(claims);
   return {
     ok: true,
     identity: {
-      name: nameOf(claims),
+      name,
       credential: "oidc",
       grants: matching.map(({ grant }) => grant),
       expiresAt: (claims.exp ?? 0) * 1000,
+      subject: { key: subjectKey(name), issuer: claims.iss ?? "", issuedAt: lastMomentOf(claims.iat) },
+      ...(typeof claims.jti === "string" && { jti: claims.jti.slice(0, MAX_NAME_LENGTH) }),
     },
   };
 }
@@ -150,6 +154,11 @@ function timeProblem({ exp, nbf, iat }: JWTPayload, now: number): string | undef
   if (iat !== undefined && seconds < iat - CLOCK_SKEW_S)
     return `the token is from the future, ${iso(iat)} (iat)`;
   return undefined;
+}
+
+/** The last millisecond of a second; of a token without a time of issue, the earliest. */
+function lastMomentOf(second = 0): number {
+  return Math.floor(second) * 1000 + 999;
 }
 
 /** The greatest time that a Date can hold, in seconds. */

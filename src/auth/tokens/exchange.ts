@@ -2,6 +2,7 @@
 // long as the job.
 import { HttpError } from "../../http/errors.ts";
 import type { Identity } from "../grants.ts";
+import type { Subject } from "../subject.ts";
 import type { TokenContent } from "./minted.ts";
 
 /** The longest name of a minted token. */
@@ -11,12 +12,15 @@ const MAX_NAME_LENGTH = 128;
  * The content of the new token: exactly the grants of the identity token. Throws {@link HttpError} 403 for another
  * kind of credential: otherwise a minted token could renew itself for ever.
  */
-export function exchangeContent(identity: Identity, expiresIn: number): TokenContent {
-  if (identity.credential !== "oidc") {
+export function exchangeContent(
+  { credential, name, grants, subject }: Identity,
+  expiresIn: number,
+): TokenContent & { readonly subject: Subject } {
+  if (credential !== "oidc" || subject === undefined) {
     throw new HttpError(
       403,
       "only the identity token of a trusted issuer (OIDC) can be exchanged; others: POST /api/v1/tokens",
     );
   }
-  return { name: identity.name.slice(0, MAX_NAME_LENGTH), grants: identity.grants, expiresIn };
+  return { name: name.slice(0, MAX_NAME_LENGTH), grants, expiresIn, issuer: subject.issuer ?? "", subject };
 }

@@ -3,6 +3,7 @@
 import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
 import { HttpError } from "../../http/errors.ts";
 import { type Grant, type Identity, isCachePattern, isPermission } from "../grants.ts";
+import { subjectKey } from "../subject.ts";
 
 /** The prefix of every token. Secret scanners find tokens by it, and no foreign JWT has it. */
 export const TOKEN_PREFIX = "nixcache_";
@@ -26,6 +27,8 @@ export interface TokenContent {
   readonly grants: readonly Grant[];
   /** Seconds. */
   readonly expiresIn: number;
+  /** Of a token for which an identity token is exchanged: the URL of that one's issuer. */
+  readonly issuer?: string;
 }
 
 export interface MintedToken {
@@ -52,7 +55,7 @@ export function isMinted(token: string): boolean {
  * Throws {@link HttpError} 400 if it would be too long.
  */
 export async function mint(
-  { name, grants, expiresIn }: TokenContent,
+  { name, grants, expiresIn, issuer }: TokenContent,
   keys: readonly CryptoKey[],
   now: number,
 ): Promise<MintedToken> {
@@ -63,11 +66,12 @@ export async function mint(
     .toBase64({ alphabet: "base64url", omitPadding: true });
   const issued = Math.floor(now / 1000);
   const expires = issued + expiresIn;
-  const jwt = await new SignJWT({ grants })
+  const jwt = await new SignJWT({ grants, ...(issuer !== undefined && { issuer }) })
     .setProtectedHeader({ alg: ALGORITHM, typ: TYPE })
     .setJti(id)
     .setSubject(name)
-    .setIssuedAt(issued)
+    // With milliseconds where it decides whether a revocation of the subject came before.
+    .setIssuedAt(issuer === undefined ? issued : now / 1000)
     .setExpirationTime(expires)
     .sign(key);
   const token = `${TOKEN_PREFIX}${jwt}`;
@@ -127,14 +131,32 @@ function expired({ exp = 0, sub }: JWTPayload): MintedResult {
 }
 
 /** Parses the claims again, although they were checked on minting: an older version may have minted the token. */
-function contentOf({ jti = "", sub = "", exp = 0, grants }: JWTPayload): MintedResult {
+function contentOf({ jti = "", sub = "", iat = 0, exp = 0, grants, issuer }: JWTPayload): MintedResult {
   if (!ID.test(jti) || !TOKEN_NAME.test(sub) || !isGrants(grants)) return MALFORMED;
   return {
     ok: true,
     id: jti,
-    // The prefix keeps a token named PUSH_TOKEN apart from PUSH_TOKEN.
-    identity: { name: `token:${sub}`, credential: "minted", grants, expiresAt: exp * 1000, tokenId: jti },
+    identity: {
+      // The prefix keeps a token named PUSH_TOKEN apart from PUSH_TOKEN.
+      name: `token:${sub}`,
+      credential: "minted",
+      grants,
+      expiresAt: exp * 1000,
+      tokenId: jti,
+      ...(isExchanged(sub) && {
+        subject: {
+          key: subjectKey(sub),
+          issuedAt: Math.round(iat * 1000),
+          ...(typeof issuer === "string" && { issuer }),
+        },
+      }),
+    },
   };
+}
+
+/** No other token has such a name. */
+function isExchanged(name: string): boolean {
+  return name.startsWith("oidc:");
 }
 
 function isGrants(value: unknown): value is Grant[] {

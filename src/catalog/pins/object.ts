@@ -1,8 +1,13 @@
 // A pin as the bucket holds it, `pins/<name>`: small JSON that no route serves.
 import type { Keep } from "../../contract/pins.ts";
+import { type JsonLimits, scanJson } from "../../http/json-scanner.ts";
 import { FormatError } from "../../nix/format-error.ts";
 import { parseStorePath } from "../../nix/store-path.ts";
 import type { Revision } from "../rows/pins.ts";
+
+/** A revision has some 200 bytes. */
+export const MAX_PIN_BYTES = 4 * 1024 * 1024;
+const PIN_JSON: JsonLimits = { depth: 8, values: 100_000 };
 
 export interface PinObject {
   readonly keep: Keep;
@@ -26,6 +31,8 @@ export function formatPin(keep: Keep, revisions: readonly Revision[], storeDir: 
 /** Parses the text of {@link formatPin}; `undefined` for any other text. */
 export function parsePin(text: string, storeDir: string): PinObject | undefined {
   try {
+    // Throws above a limit.
+    if (scanJson(new TextEncoder().encode(text), PIN_JSON) !== "object") return undefined;
     const value = JSON.parse(text);
     const revisions = (value.revisions as Record<string, unknown>[]).map((revision): Revision => {
       const { hash, name } = parseStorePath(String(revision.store_path), storeDir);
@@ -45,7 +52,7 @@ export function parsePin(text: string, storeDir: string): PinObject | undefined 
       revisions,
     };
   } catch {
-    // Not written by this cache.
+    // Not written by this cache, or beyond a limit.
     return undefined;
   }
 }

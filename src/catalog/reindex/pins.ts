@@ -1,8 +1,8 @@
 // The last phase of a reindex: objects under pins/ and rows of pins. Nothing may be collected before all pins are known.
 import { PIN_FOLDER } from "../../bucket/kinds.ts";
-import { bucketOperation } from "../../bucket/operation.ts";
+import { readText } from "../../bucket/text.ts";
 import type { CatalogContext } from "../context.ts";
-import { type PinObject, parsePin } from "../pins/object.ts";
+import { MAX_PIN_BYTES, type PinObject, parsePin } from "../pins/object.ts";
 import { MAX_WRITTEN, restorePin, writePins } from "../pins/pins.ts";
 import { resolveKey } from "../publish/resolve.ts";
 import { note } from "../rows/findings.ts";
@@ -11,9 +11,6 @@ import { type Run, saveRun } from "../runs/run.ts";
 import { doItems, type Item } from "../scan/items.ts";
 import { listPage, type Page } from "../scan/pages.ts";
 import type { ReindexRun } from "./state.ts";
-
-/** Much more than the largest pin takes. */
-const MAX_PIN_BYTES = 1024 * 1024;
 
 /** Imports pins without a row or with other content, and writes missing objects. */
 export async function reindexPins(c: CatalogContext, run: ReindexRun): Promise<number> {
@@ -47,13 +44,10 @@ export async function readPins(
     const name = key.slice(PIN_FOLDER.length);
     // Otherwise this would undo an unfinished deletion of the pin.
     await resolveKey(c, key);
-    const object = await bucketOperation("get", () => c.bucket.get(key));
-    if (object === null) return;
-    const isSmall = object.size <= MAX_PIN_BYTES;
-    if (!isSmall) await object.body.cancel();
-    const text = isSmall ? await bucketOperation("get", () => object.text()) : "";
-    const pin = parsePin(text, c.config.storeDir);
-    if (pin !== undefined) return act(c, name, pin, object.etag);
+    const stored = await readText(c.bucket, key, MAX_PIN_BYTES);
+    if (stored === undefined) return;
+    const pin = "text" in stored ? parsePin(stored.text, c.config.storeDir) : undefined;
+    if (pin !== undefined) return act(c, name, pin, stored.object.etag);
     const why = "is no pin of this cache; PUT the pin again, or delete the object and POST /api/v1/reindex";
     note(c, run.kind, "unreadable-pin", name, why);
   };

@@ -6,30 +6,29 @@ import type { CatalogContext } from "../context.ts";
 import { Refused } from "../refuse.ts";
 import { isoTime } from "../times.ts";
 import { insert } from "./insert.ts";
+import { isSubjectRevoked } from "./revoked-subjects.ts";
 
 const COLUMNS = "id, name, grants, minted_by, created, expires, revoked";
 
 /** The part of the context that these functions need. */
 export type TokenContext = Pick<CatalogContext, "sql" | "now">;
-/** Valid tokens of one name. A job needs one or two; a job that mints in a loop would use up the plan's rows. */
+/**
+ * Valid tokens that one token has minted, or of one name by ADMIN_TOKEN. A job needs one or two; a job that
+ * mints in a loop would use up the plan's rows, and must not use up the tokens of other jobs.
+ */
 export const MAX_LIVE_OF_A_NAME = 100;
 
 /**
  * Records a token before its owner gets it. Throws {@link Refused} minter-revoked, or too-many-tokens of its
- * name.
+ * minter.
  */
 export function insertToken(c: TokenContext, token: NewToken): void {
   purgeExpired(c);
+  const { parent, subject } = token;
   // The Worker has checked it, but it may have been revoked since.
-  if (token.parent !== undefined && revokedAt(c, token.parent) !== null) {
-    throw new Refused({ kind: "minter-revoked" });
-  }
-  const { live } = c.sql
-    .exec<{ live: number }>(
-      "SELECT count(*) AS live FROM tokens WHERE name = ? AND revoked IS NULL",
-      token.name,
-    )
-    .one();
+  if (parent !== undefined && revokedAt(c, parent) !== null) throw new Refused({ kind: "minter-revoked" });
+  if (subject !== undefined && isSubjectRevoked(c, subject)) throw new Refused({ kind: "minter-revoked" });
+  const live = liveOf(c, token);
   if (live >= MAX_LIVE_OF_A_NAME) {
     throw new Refused({ kind: "too-many-tokens", name: token.name, count: live });
   }
@@ -38,10 +37,26 @@ export function insertToken(c: TokenContext, token: NewToken): void {
     name: token.name,
     grants: JSON.stringify(token.grants),
     minted_by: token.mintedBy,
-    parent: token.parent ?? null,
+    parent: parent ?? null,
     created: token.createdAt,
     expires: token.expiresAt,
+    subject: subject?.key ?? null,
+    issuer: subject?.issuer ?? null,
   });
+}
+
+function liveOf({ sql }: TokenContext, { parent, name }: NewToken): number {
+  const rows =
+    parent === undefined
+      ? sql.exec<{ live: number }>(
+          "SELECT count(*) AS live FROM tokens WHERE parent IS NULL AND name = ? AND revoked IS NULL",
+          name,
+        )
+      : sql.exec<{ live: number }>(
+          "SELECT count(*) AS live FROM tokens WHERE parent = ? AND revoked IS NULL",
+          parent,
+        );
+  return rows.one().live;
 }
 
 /** Those that have not expired, newest first; revoked ones, too. */
@@ -75,25 +90,39 @@ export function getToken(c: TokenContext, id: string): TokenReport {
 }
 
 /**
- * Revokes a token and all that were minted with it: a thief may have minted more. Revoking it again changes nothing. Throws {@link Refused} no-such-token.
+ * Revokes a token and all that were minted with it: a thief may have minted more. Revoking it again changes nothing.
+ * Throws {@link Refused} no-such-token.
  */
 export function revokeToken(c: TokenContext, id: string): TokenReport {
-  c.sql.exec(
-    `WITH RECURSIVE family (id) AS (
-       SELECT id FROM tokens WHERE id = ?
-       UNION SELECT tokens.id FROM tokens JOIN family ON tokens.parent = family.id
-     )
-     UPDATE tokens SET revoked = ? WHERE revoked IS NULL AND id IN (SELECT id FROM family)`,
-    id,
-    c.now(),
-  );
+  revokeFamilies(c, "id = ?", id);
   return getToken(c, id);
 }
 
-/** The ids of revoked tokens that have not expired. */
-export function revokedIds(c: TokenContext): string[] {
+/** Revokes the tokens that the tokens of a subject have minted. `issuer` is empty for every issuer. */
+export function revokeTokensOf(c: TokenContext, subject: string, issuer: string): void {
+  revokeFamilies(c, "subject = ? AND ? IN ('', issuer)", subject, issuer);
+}
+
+function revokeFamilies({ sql, now }: TokenContext, condition: string, ...values: string[]): void {
+  sql.exec(
+    `WITH RECURSIVE family (id) AS (
+       SELECT id FROM tokens WHERE ${condition}
+       UNION SELECT tokens.id FROM tokens JOIN family ON tokens.parent = family.id
+     )
+     UPDATE tokens SET revoked = ? WHERE revoked IS NULL AND id IN (SELECT id FROM family)`,
+    ...values,
+    now(),
+  );
+}
+
+/** The ids of revoked tokens that have not expired, the last revoked first, at most `limit`; -1: all. */
+export function revokedIds(c: TokenContext, limit = -1): string[] {
   return c.sql
-    .exec<{ id: string }>("SELECT id FROM tokens WHERE revoked IS NOT NULL AND expires > ?", c.now())
+    .exec<{ id: string }>(
+      `SELECT id FROM tokens WHERE revoked IS NOT NULL AND expires > ? ORDER BY revoked DESC LIMIT ?`,
+      c.now(),
+      limit,
+    )
     .toArray()
     .map(({ id }) => id);
 }
@@ -130,8 +159,8 @@ function reportOf(row: Row): TokenReport {
   };
 }
 
-/** `null` also for a token that is not in the table: the loss of a catalog must not lock all users out. */
-function revokedAt(c: TokenContext, id: string): number | null {
+/** `null` also for a token that is not in the table: an exchanged one, or one that a catalog has lost. */
+export function revokedAt(c: TokenContext, id: string): number | null {
   const rows = c.sql
     .exec<{ revoked: number | null }>("SELECT revoked FROM tokens WHERE id = ?", id)
     .toArray();

@@ -13,6 +13,11 @@ describe("a right token", () => {
         credential: "oidc",
         grants: [{ permissions: ["push"], caches: ["nix-cache"] }],
         expiresAt: exp * 1000,
+        subject: {
+          key: "repo:acme/app:ref:refs/heads/main",
+          issuer: issuer.url,
+          issuedAt: expect.toSatisfy((time: number) => time % 1000 === 999 && time < Date.now() + 1000),
+        },
       },
     });
     expect(warnings).not.toHaveBeenCalled();

@@ -60,18 +60,27 @@ describe("POST /tokens/exchange", () => {
     credential: "oidc",
     grants: [{ permissions: ["push"], caches: ["nix-cache"] }],
     expiresAt: NOW + 300_000,
+    subject: { key: "repo:acme/app:ref:refs/heads/main", issuer: "https://a.example", issuedAt: NOW },
   };
 
   test("gives the same grants for as long as asked", async () => {
     const content = exchangeContent(oidc, 3600);
-    expect(content).toEqual({ name: oidc.name, grants: oidc.grants, expiresIn: 3600 });
+    expect(content).toEqual({
+      name: oidc.name,
+      grants: oidc.grants,
+      expiresIn: 3600,
+      issuer: "https://a.example",
+      subject: oidc.subject,
+    });
     const keys = await deriveTokenKeys(["s".repeat(32)]);
-    expect(await verifyMinted((await mint(content, keys, NOW)).token, keys, NOW)).toMatchObject({
+    expect(await verifyMinted((await mint(content, keys, NOW + 789)).token, keys, NOW)).toMatchObject({
       ok: true,
       identity: {
         name: "token:oidc:repo:acme/app:ref:refs/heads/main",
         credential: "minted",
         grants: oidc.grants,
+        // To the millisecond: a revocation may come a moment later.
+        subject: { ...oidc.subject, issuedAt: NOW + 789 },
       },
     });
   });
