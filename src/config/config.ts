@@ -131,8 +131,10 @@ export function parseConfig(env: Env): Deployment {
   const tokenSecrets = parseTokenSecret(env.TOKEN_SECRET, problems);
   const oidc = parseOidc(env.OIDC, problems);
   const signingKeys = once(() => importSigningKeys(env.SIGNING_KEY));
-  const ownCache = cacheOf(env, defaultName, own, signingKeys);
-  const otherCaches = Object.entries(others).map(([name, entry]) => cacheOf(env, name, entry, signingKeys));
+  const ownCache = cacheOf(env, defaultName, own, signingKeys, false);
+  const otherCaches = Object.entries(others).map(([name, entry]) =>
+    cacheOf(env, name, entry, signingKeys, true),
+  );
   const shared: Shared = {
     storeDir: dir,
     graceMs: graceMsOf(env.GC_GRACE_SECONDS, problems),
@@ -166,8 +168,10 @@ function cacheOf(
   name: string,
   entry: CacheEntry | undefined,
   signingKeys: () => Promise<ImportedKeys<SecretKey>>,
+  isNamed: boolean,
 ): Omit<Config, keyof Shared | "folder"> {
   const choice = {
+    mustNameSigning: isNamed,
     ...(entry?.signingKeys !== undefined && { signing: entry.signingKeys }),
     ...(entry?.trustedPublicKeys !== undefined && { trusted: entry.trustedPublicKeys }),
   };

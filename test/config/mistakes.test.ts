@@ -7,7 +7,7 @@ import { cacheWith, keys, PULL_TOKEN, PUSH_TOKEN, store } from "../support/cache
 import { captureLog } from "../support/log.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { bytesOf, narKeyOf } from "../support/store-paths.ts";
-import { MATERIAL, PUBLIC, PUBLICS, SECRET, variables } from "../support/variables.ts";
+import { MATERIAL, PUBLIC, PUBLICS, SECRET, SECRETS, variables } from "../support/variables.ts";
 
 afterEach(reset);
 const log = captureLog();
@@ -77,6 +77,11 @@ const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
     "a signing key that there is not",
     { SIGNING_KEY: SECRET, CACHES: { team: { signing_keys: ["other-1"] } } },
     /^CACHES\.team\.signing_keys: SIGNING_KEY has no usable key other-1/,
+  ],
+  [
+    "a named cache that does not say which of several keys are its own",
+    { SIGNING_KEY: SECRETS.join(" "), CACHES: { team: { open: true } } },
+    /^CACHES\.team\.signing_keys: SIGNING_KEY has 3 keys; name those/,
   ],
   ["a name in upper case", { CACHES: { Team: {} } }, /^CACHES: has a mistake; the log/],
   ["a name that shadows a route", { CACHES: { nar: {} } }, /^CACHES: has a mistake; the log/],
@@ -164,6 +169,15 @@ describe("a mistake in what may have said that a cache is private makes it priva
     const keys = await parseConfig(variables(values)).named.get("team")?.keys();
     expect(keys?.trusted.map(({ name }) => name)).toEqual(["a-1"]);
   });
+});
+
+test.each<[string, Record<string, unknown>]>([
+  ["one key", { SIGNING_KEY: SECRET, CACHES: { team: {} } }],
+  ["several keys of the default cache", { SIGNING_KEY: SECRETS, CACHES: { "nix-cache": { open: true } } }],
+  ["keys that are named", { SIGNING_KEY: SECRETS, CACHES: { team: { signing_keys: ["b-1"] } } }],
+  ["no key on purpose", { SIGNING_KEY: SECRETS, CACHES: { team: { signing_keys: [] } } }],
+])("no mistake: %s", async (_, values) => {
+  expect(await allProblems(parseConfig(variables(values)))).toEqual([]);
 });
 
 describe.each(MISTAKES)("a mistake: %s", (_, values, message) => {
