@@ -2,13 +2,21 @@
 // /health and in the log; reads go on, writes are refused until it is fixed.
 import type { Env } from "../env.ts";
 import type { SecretKey } from "../nix/keys.ts";
-import { type CacheEntry, DEFAULT_VERIFY, nameProblem, parseCaches, type Verify } from "./caches.ts";
+import {
+  type CacheEntry,
+  DEFAULT_VERIFY,
+  nameProblem,
+  parseCaches,
+  SETTINGS,
+  type Verify,
+} from "./caches.ts";
 import { type ImportedKeys, importKeys, importSigningKeys, type Keys } from "./keys.ts";
 import { parseOidc } from "./oidc.ts";
 import type { OidcRule } from "./oidc-rule.ts";
 import { graceMsOf, type Retention } from "./retention.ts";
 import { deriveTokenKeys, parseTokenSecret } from "./token-secret.ts";
 import { isSet, priority, storeDir, token } from "./values.ts";
+import { misspeltVariables } from "./variables.ts";
 
 export type { Keys } from "./keys.ts";
 
@@ -124,17 +132,21 @@ export function parseConfig(env: Env): Deployment {
   const staticTokens = tokens(env, problems);
   const defaultName = cacheName(env.CACHE_NAME, problems);
   const defaultPriority = priority("PRIORITY", env.PRIORITY, DEFAULT_PRIORITY, problems);
-  const caches = parseCaches(env.CACHES, defaultPriority, problems);
+  const caches = parseCaches(env.CACHES, defaultName, defaultPriority, problems);
+  const misspelt = misspeltVariables(env, SETTINGS);
+  problems.push(...misspelt.problems);
   // With a wrong CACHE_NAME the default cache loses its entry, which may make it private.
-  const isUnclear = caches.isUnclear || (isSet(env.CACHE_NAME) && env.CACHE_NAME !== defaultName);
+  const isUnclear =
+    caches.isUnclear || misspelt.mayHide || (isSet(env.CACHE_NAME) && env.CACHE_NAME !== defaultName);
   const { [defaultName]: own, ...others } = Object.fromEntries(caches.entries);
   const tokenSecrets = parseTokenSecret(env.TOKEN_SECRET, problems);
   const oidc = parseOidc(env.OIDC, problems);
   const signingKeys = once(() => importSigningKeys(env.SIGNING_KEY));
   const ownCache = cacheOf(env, defaultName, own, signingKeys, false);
-  const otherCaches = Object.entries(others).map(([name, entry]) =>
-    cacheOf(env, name, entry, signingKeys, true),
-  );
+  const otherCaches = Object.entries(others).map(([name, entry]) => ({
+    ...cacheOf(env, name, entry, signingKeys, true),
+    isPrivate: entry.isPrivate ?? misspelt.mayHide,
+  }));
   const shared: Shared = {
     storeDir: dir,
     graceMs: graceMsOf(env.GC_GRACE_SECONDS, problems),
@@ -155,7 +167,7 @@ export function parseConfig(env: Env): Deployment {
     ...ownCache,
     priority: own?.priority ?? defaultPriority,
     folder: "",
-    // Private until fixed, if PULL_TOKEN is set but unusable, or if CACHES, which may make it private, is invalid.
+    // Private until fixed, if PULL_TOKEN is set but unusable, or if what may make it private is invalid or misspelt.
     isPrivate: ownCache.isPrivate || isSet(env.PULL_TOKEN) || isUnclear,
     named: new Map(
       otherCaches.map((cache) => [cache.cacheName, { ...shared, ...cache, folder: `${cache.cacheName}/` }]),

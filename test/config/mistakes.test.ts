@@ -56,7 +56,7 @@ const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
   [
     "an unknown setting",
     { CACHES: { "nix-cache": { opne: true } } },
-    /^CACHES\.nix-cache\.opne: unknown setting/,
+    /^CACHES\.nix-cache\.opne: unknown setting; .*; open is probably meant$/,
   ],
   [
     "an unknown visibility",
@@ -108,6 +108,29 @@ const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
     "a grace period that never ends",
     { GC_GRACE_SECONDS: 1e300 },
     /^GC_GRACE_SECONDS: must be a whole number from 10 to 999999999/,
+  ],
+  [
+    "a variable with a letter missing",
+    { PUSH_TOKN: "hidden-secret" },
+    /^PUSH_TOKN: .* looks like PUSH_TOKEN;/,
+  ],
+  [
+    "a setting as a variable",
+    { RETENTION_DAYS: 30 },
+    /^RETENTION_DAYS: .* setting retention_days of a cache/,
+  ],
+  ["a misspelt PULL_TOKEN", { PULL_TOKE: "hidden-secret" }, /^PULL_TOKE: .*PULL_TOKEN.*private until/],
+  ["a misspelt CACHES", { CACHE: { "nix-cache": {} } }, /^CACHE: .*CACHES.*private until/],
+  ["a setting beside the caches", { CACHES: { visibility: "private" } }, /^CACHES: has a mistake; the log/],
+  [
+    "a misspelt default cache",
+    { CACHES: { "nix-cahce": { visibility: "private" } } },
+    /^CACHES: has a mistake; the log/,
+  ],
+  [
+    "a misspelt field of a rule",
+    { OIDC: [{ isuer: "https://ci.example.org" }] },
+    /^OIDC: rule 1: "isuer": unknown field; .*; issuer is probably meant$/,
   ],
   ["SIGNING_KEY without a name", { SIGNING_KEY: MATERIAL }, /^SIGNING_KEY: key 1: /],
   ["SIGNING_KEY with name and key exchanged", { SIGNING_KEY: `${MATERIAL}:a-1` }, /^SIGNING_KEY: key 1: /],
@@ -188,7 +211,13 @@ describe.each(MISTAKES)("a mistake: %s", (_, values, message) => {
     const problems = await allProblems(parseConfig(bad));
     expect(problems).toEqual([expect.stringMatching(message)]);
     expect(problems[0]).toMatch(/^[^\n]{10,400}$/);
-    for (const secret of [PUSH_TOKEN, MATERIAL, MATERIAL.slice(0, 20), MATERIAL.slice(20, 40)]) {
+    for (const secret of [
+      PUSH_TOKEN,
+      MATERIAL,
+      MATERIAL.slice(0, 20),
+      MATERIAL.slice(20, 40),
+      "hidden-secret",
+    ]) {
       expect(problems[0]).not.toContain(secret);
     }
   });
