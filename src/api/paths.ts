@@ -54,10 +54,16 @@ export const PATH_OPERATIONS = [
       closure: v.exactOptional(
         described("`referrers`: delete all that refers to it, directly or not, too.", oneOf(["referrers"])),
       ),
+      now: v.exactOptional(
+        described(
+          "`true`: its NAR goes at once as well, also from Cloudflare's cache, unless another path has it; for a secret that has leaked.",
+          oneOf(["true"]),
+        ),
+      ),
     },
     answer: DELETED,
     errors: { ...NO_PATH, 409: "Other paths refer to it, or pins keep it; the detail names them." },
-    handle: ({ catalog }, { parameters: { hash, closure } }) =>
-      catalog((c) => c.deletePath(hash, closure === "referrers")),
+    handle: ({ catalog }, { parameters: { hash, closure, now } }) =>
+      catalog((c) => c.deletePath(hash, closure === "referrers", now === "true")),
   }),
 ];

@@ -59,6 +59,9 @@ import { VERIFY_DELAY_MS, verifyQueued } from "./verify/queue.ts";
  */
 export const RUNS: readonly RunDefinition[] = [REINDEX, COLLECT, RESIGN, CHECK];
 
+/** Milliseconds until an alarm deletes NARs that are to go at once: the request that asked for it is done by then. */
+const SWEEP_DELAY_MS = 60_000;
+
 export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly context: CatalogContext;
   readonly #stats = new RecentStats();
@@ -91,7 +94,8 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       unfinished: new Map(),
       isBusy: () => this.#activity.isBusy(),
       wakeForVerification: () => this.#alarm.wake(this.context.now() + VERIFY_DELAY_MS),
-      wakeForSweep: () => this.#alarm.wake(this.context.now() + config.graceMs),
+      wakeForSweep: (when) =>
+        this.#alarm.wake(this.context.now() + (when === "soon" ? SWEEP_DELAY_MS : config.graceMs)),
     };
     void ctx.blockConcurrencyWhile(() => this.#alarm.read());
   }
@@ -178,10 +182,10 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return toResult(() => this.#stats.get(this.context));
   }
 
-  deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted>> {
+  deletePath(hash: string, withReferrers: boolean, withNars = false): Promise<Result<Deleted>> {
     return toResult(async () => {
       await this.#index();
-      return deletePath(this.context, hash, withReferrers);
+      return deletePath(this.context, hash, withReferrers, withNars);
     });
   }
 

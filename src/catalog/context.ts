@@ -41,6 +41,6 @@ export interface CatalogContext {
   readonly isBusy: () => boolean;
   /** Call it in the turn that queues a NAR: an alarm reads it soon. */
   readonly wakeForVerification: () => void;
-  /** Call it in the turn that releases a NAR: an alarm sweeps when the grace period that begins now has ended. */
-  readonly wakeForSweep: () => void;
+  /** Call it in the turn that releases a NAR: an alarm sweeps `soon`, or when the grace period that begins now has ended. */
+  readonly wakeForSweep: (when?: "soon") => void;
 }

@@ -38,7 +38,8 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   listPaths(query: PathQuery): Promise<Result<PathPage>>;
   pathDetail(hash: string): Promise<Result<PathDetail>>;
   stats(): Promise<Result<Stats>>;
-  deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted>>;
+  /** With `withNars` the NARs go at once, too. */
+  deletePath(hash: string, withReferrers: boolean, withNars?: boolean): Promise<Result<Deleted>>;
 
   putPin(name: string, pin: PinRequest, pinnedBy: string): Promise<Result<Pin>>;
   deletePin(name: string): Promise<Result<void>>;

@@ -169,6 +169,12 @@ const OF_THE_API: readonly Scene[] = [
     prepare: pushed,
     again: [404],
   },
+  {
+    method: "DELETE",
+    path: `/paths/${library.info.storePath.hash}?closure=referrers&now=true`,
+    prepare: pushed,
+    again: [404],
+  },
   { method: "GET", path: "/reindex", prepare: ran("reindex") },
   { method: "POST", path: "/check", prepare: pushed },
   { method: "POST", path: "/check", body: '{"repair": true}', prepare: pushed },

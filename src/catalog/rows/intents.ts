@@ -164,6 +164,11 @@ export function narsOfIntents(c: CatalogContext, ...kinds: readonly IntentKind[]
   );
 }
 
+/** Whether any deletion is in flight, or was left by a crash. */
+export function hasDeletion(c: CatalogContext): boolean {
+  return c.sql.exec("SELECT 1 FROM pending WHERE kind <> 'publish' LIMIT 1").toArray().length > 0;
+}
+
 /** Whether a deletion of any NAR is in flight, or was left by a crash. */
 export function isAnyNarBeingDeleted(c: CatalogContext): boolean {
   return c.sql.exec("SELECT 1 FROM pending WHERE kind = 'delete-nar' LIMIT 1").toArray().length > 0;

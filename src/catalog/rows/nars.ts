@@ -5,6 +5,7 @@ import { contentState, type Facts, type KnownFacts, mergeFacts } from "../conten
 import type { CatalogContext } from "../context.ts";
 import { insert } from "./insert.ts";
 import { keptFacts } from "./kept-facts.ts";
+import { URGENT } from "./urgent-nars.ts";
 
 /** A NAR is about to be uploaded. The row stays if the upload fails: an object may have arrived. */
 export function saveAnnouncedNar(c: CatalogContext, { key, size, sha256 }: AnnouncedNar): void {
@@ -104,11 +105,12 @@ export function releaseNar(c: CatalogContext, nar: string): void {
   if (released.length > 0) c.wakeForSweep();
 }
 
-/** Begins the grace period of those of these NARs again that have no path. */
+/** Begins the grace period of those of these NARs again that have no path and are not to go at once. */
 export function postponeRelease(c: CatalogContext, nars: readonly string[]): void {
   c.sql.exec(
-    "UPDATE nars SET released = ? WHERE released IS NOT NULL AND key IN (SELECT value FROM json_each(?))",
+    "UPDATE nars SET released = ? WHERE released > ? AND key IN (SELECT value FROM json_each(?))",
     c.now(),
+    URGENT,
     JSON.stringify(nars),
   );
 }
