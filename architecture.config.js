@@ -36,6 +36,8 @@ const LAYERS = [
   { scan: "catalog/scan/" },
   { reindex: "catalog/reindex/" },
   { check: "catalog/check/", collect: "catalog/collect/", resign: "catalog/resign/" },
+  // What an operator must know of all of them.
+  { "catalog-health": "catalog/health/" },
   // The Durable Object, which only hands over.
   { catalog: "catalog/catalog\\.ts" },
   // How the Worker calls it, refusals as HTTP, and what a handler gets.

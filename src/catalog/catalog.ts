@@ -31,6 +31,7 @@ import { requireSameFolder } from "./bucket-binding.ts";
 import { CHECK } from "./check/check.ts";
 import { COLLECT } from "./collect/collect.ts";
 import type { CatalogContext } from "./context.ts";
+import { RecentNotices } from "./health/notices.ts";
 import { Locks } from "./locks.ts";
 import { deletePin, getPin, listPins, putPin } from "./pins/pins.ts";
 import { announceNar, touchNar } from "./publish/announce-nar.ts";
@@ -65,6 +66,7 @@ const SWEEP_DELAY_MS = 60_000;
 export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly context: CatalogContext;
   readonly #stats = new RecentStats();
+  readonly #notices = new RecentNotices();
   readonly #alarm: Alarm;
   readonly #activity = new Activity(() => Date.now());
 
@@ -180,6 +182,10 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
 
   stats(): Promise<Result<Stats>> {
     return toResult(() => this.#stats.get(this.context));
+  }
+
+  notices(): Promise<Result<readonly string[]>> {
+    return toResult(() => this.#notices.get(this.context));
   }
 
   deletePath(hash: string, withReferrers: boolean, withNars = false): Promise<Result<Deleted>> {

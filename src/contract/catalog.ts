@@ -35,6 +35,8 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
 
   /** The hash parts that are not in the cache. The others count as used, because a pusher relies on them. */
   missing(hashes: readonly string[], isPusher?: boolean): Promise<Result<string[]>>;
+  /** What an operator must know, one line each, without names of paths. */
+  notices(): Promise<Result<readonly string[]>>;
   listPaths(query: PathQuery): Promise<Result<PathPage>>;
   pathDetail(hash: string): Promise<Result<PathDetail>>;
   stats(): Promise<Result<Stats>>;

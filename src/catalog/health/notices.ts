@@ -1,0 +1,131 @@
+// What an operator must know of a catalog, for /health: one line each, without names of paths, because everybody may read
+// it. A bounded number of rows, and kept for a while.
+import { collects } from "../../config/retention.ts";
+import { CHECK_RECORD } from "../check/state.ts";
+import { GC_RECORD } from "../collect/collection.ts";
+import type { CatalogContext } from "../context.ts";
+import { isIndexed } from "../reindex/indexed.ts";
+import { REINDEX_RECORD } from "../reindex/state.ts";
+import { oldestQueued } from "../rows/nars.ts";
+import { lastCompleted, type Run } from "../runs/run.ts";
+
+/** Milliseconds for which the lines are kept: every isolate of the Worker may ask. */
+const AGE_MS = 30_000;
+/** Milliseconds between looks at the bucket of a catalog that is empty; each is a class A operation. */
+const LOOK_MS = 15 * 60_000;
+/** Keys of one look: folders count as one. */
+const LOOKED_AT = 100;
+/** Milliseconds after which a daily collection counts as overdue. */
+const COLLECTION_MS = 2 * 24 * 3600_000;
+/** Milliseconds after which verification counts as behind. */
+const VERIFICATION_MS = 30 * 60_000;
+/** Findings that are looked at. */
+const MAX_FINDINGS = 1000;
+
+/** Keeps the lines in memory for {@link AGE_MS}. */
+export class RecentNotices {
+  #known: { readonly at: number; readonly notices: readonly string[] } | undefined;
+  #looked: { readonly at: number; readonly isFull: boolean } | undefined;
+
+  async get(c: CatalogContext): Promise<readonly string[]> {
+    const now = c.now();
+    if (this.#known === undefined || now >= this.#known.at + AGE_MS || now < this.#known.at) {
+      // Before it is known, so that no other call begins.
+      this.#known = { at: now, notices: this.#known?.notices ?? [] };
+      this.#known = { at: now, notices: [...(await this.#indexNotices(c)), ...notices(c)] };
+    }
+    return this.#known.notices;
+  }
+
+  /** A catalog that has lost its rows, or never had any of a bucket that another tool has filled. */
+  async #indexNotices(c: CatalogContext): Promise<string[]> {
+    if (isIndexed(c)) return [];
+    const reindex = REINDEX_RECORD.load(c);
+    if (reindex !== undefined) {
+      return [
+        `index: it is being built from the bucket (${reindex.phase}); nothing is deleted before that ends`,
+      ];
+    }
+    if (c.sql.exec("SELECT 1 FROM paths LIMIT 1").toArray().length > 0) return [];
+    if (this.#looked === undefined || c.now() >= this.#looked.at + LOOK_MS) {
+      this.#looked = { at: c.now(), isFull: await hasNarInfo(c) };
+    }
+    return this.#looked.isFull
+      ? [
+          "index: it is empty, and the bucket is not: pushes are slow and may be refused; POST /api/v1/reindex",
+        ]
+      : [];
+  }
+}
+
+async function hasNarInfo(c: CatalogContext): Promise<boolean> {
+  try {
+    const { objects } = await c.bucket.list({ delimiter: "/", limit: LOOKED_AT });
+    return objects.some(({ key }) => key.endsWith(".narinfo"));
+  } catch {
+    // Reported as what it is.
+    return false;
+  }
+}
+
+function notices(c: CatalogContext): string[] {
+  return [...collectionNotices(c), ...checkNotices(c), ...verificationNotices(c), ...failures(c)];
+}
+
+function collectionNotices(c: CatalogContext): string[] {
+  if (!collects(c.config)) return [];
+  const run = GC_RECORD.load(c);
+  const { stopped, dryRun } = run?.state ?? {};
+  if (stopped !== undefined && !dryRun) {
+    return ["collection: the last one stopped before its end; GET /api/v1/gc says why"];
+  }
+  // The last use of the path that has been unused for longest.
+  const { oldest } = c.sql.exec<{ oldest: number | null }>("SELECT min(wanted) AS oldest FROM paths").one();
+  const since = lastCompleted(c, "gc") ?? oldest ?? c.now();
+  if (c.now() - since <= COLLECTION_MS) return [];
+  return [
+    `collection: none has reached its end for ${days(c.now() - since)}; GET /api/v1/gc, and check the cron trigger`,
+  ];
+}
+
+function checkNotices(c: CatalogContext): string[] {
+  const run = CHECK_RECORD.load(c);
+  if (run === undefined) return [];
+  const { count } = c.sql
+    .exec<{ count: number }>(
+      `SELECT count(*) FILTER (WHERE repaired = 0) AS count
+       FROM (SELECT repaired FROM findings WHERE run = 'check' LIMIT ?)`,
+      MAX_FINDINGS,
+    )
+    .one();
+  if (count === 0) return [];
+  const number = count === MAX_FINDINGS ? `${count} or more` : count;
+  return [
+    `check: the last one has found ${number} problems that are not repaired; GET /api/v1/check names them`,
+  ];
+}
+
+function verificationNotices(c: CatalogContext): string[] {
+  const oldest = c.config.verify === "off" ? undefined : oldestQueued(c);
+  const waited = oldest === undefined ? 0 : c.now() - oldest;
+  if (waited <= VERIFICATION_MS) return [];
+  return [`verification: it is behind: a NAR has waited for ${Math.floor(waited / 60_000)} minutes`];
+}
+
+/** Runs whose last step has failed; alarms try again. */
+function failures(c: CatalogContext): string[] {
+  const runs: readonly (Run | undefined)[] = [
+    REINDEX_RECORD.load(c),
+    GC_RECORD.load(c),
+    CHECK_RECORD.load(c),
+  ];
+  return runs.flatMap((run) =>
+    run === undefined || run.finished !== undefined || run.problem === undefined
+      ? []
+      : [`${run.kind}: its last step failed and is tried again; GET /api/v1/${run.kind} says why`],
+  );
+}
+
+function days(ms: number): string {
+  return `${Math.floor(ms / (24 * 3600_000))} days`;
+}
