@@ -11,10 +11,6 @@ import { lastCompleted, type Run } from "../runs/run.ts";
 
 /** Milliseconds for which the lines are kept: every isolate of the Worker may ask. */
 const AGE_MS = 30_000;
-/** Milliseconds between looks at the bucket of a catalog that is empty; each is a class A operation. */
-const LOOK_MS = 15 * 60_000;
-/** Keys of one look: folders count as one. */
-const LOOKED_AT = 100;
 /** Milliseconds after which a daily collection counts as overdue. */
 const COLLECTION_MS = 2 * 24 * 3600_000;
 /** Milliseconds after which verification counts as behind. */
@@ -25,51 +21,33 @@ const MAX_FINDINGS = 1000;
 /** Keeps the lines in memory for {@link AGE_MS}. */
 export class RecentNotices {
   #known: { readonly at: number; readonly notices: readonly string[] } | undefined;
-  #looked: { readonly at: number; readonly isFull: boolean } | undefined;
 
-  async get(c: CatalogContext): Promise<readonly string[]> {
+  get(c: CatalogContext): readonly string[] {
     const now = c.now();
     if (this.#known === undefined || now >= this.#known.at + AGE_MS || now < this.#known.at) {
-      // Before it is known, so that no other call begins.
-      this.#known = { at: now, notices: this.#known?.notices ?? [] };
-      this.#known = { at: now, notices: [...(await this.#indexNotices(c)), ...notices(c)] };
+      this.#known = { at: now, notices: noticesOf(c) };
     }
     return this.#known.notices;
   }
-
-  /** A catalog that has lost its rows, or never had any of a bucket that another tool has filled. */
-  async #indexNotices(c: CatalogContext): Promise<string[]> {
-    if (isIndexed(c)) return [];
-    const reindex = REINDEX_RECORD.load(c);
-    if (reindex !== undefined) {
-      return [
-        `index: it is being built from the bucket (${reindex.phase}); nothing is deleted before that ends`,
-      ];
-    }
-    if (c.sql.exec("SELECT 1 FROM paths LIMIT 1").toArray().length > 0) return [];
-    if (this.#looked === undefined || c.now() >= this.#looked.at + LOOK_MS) {
-      this.#looked = { at: c.now(), isFull: await hasNarInfo(c) };
-    }
-    return this.#looked.isFull
-      ? [
-          "index: it is empty, and the bucket is not: pushes are slow and may be refused; POST /api/v1/reindex",
-        ]
-      : [];
-  }
 }
 
-async function hasNarInfo(c: CatalogContext): Promise<boolean> {
-  try {
-    const { objects } = await c.bucket.list({ delimiter: "/", limit: LOOKED_AT });
-    return objects.some(({ key }) => key.endsWith(".narinfo"));
-  } catch {
-    // Reported as what it is.
-    return false;
-  }
+function noticesOf(c: CatalogContext): string[] {
+  return [
+    ...indexNotices(c),
+    ...collectionNotices(c),
+    ...checkNotices(c),
+    ...verificationNotices(c),
+    ...failures(c),
+  ];
 }
 
-function notices(c: CatalogContext): string[] {
-  return [...collectionNotices(c), ...checkNotices(c), ...verificationNotices(c), ...failures(c)];
+/** A later reindex delays nothing. */
+function indexNotices(c: CatalogContext): string[] {
+  const reindex = isIndexed(c) ? undefined : REINDEX_RECORD.load(c);
+  if (reindex === undefined) return [];
+  return [
+    `index: it is being built from the bucket (${reindex.phase}); nothing is deleted before that ends, and pushes may be refused`,
+  ];
 }
 
 function collectionNotices(c: CatalogContext): string[] {
