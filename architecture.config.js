@@ -33,9 +33,15 @@ const LAYERS = [
   { "catalog-verify": "catalog/verify/" },
   // The engine of stepwise work, then the kinds of that work.
   { runs: "catalog/runs/" },
+  { migrate: "catalog/migrate/" },
   { scan: "catalog/scan/" },
   { reindex: "catalog/reindex/" },
-  { check: "catalog/check/", collect: "catalog/collect/", resign: "catalog/resign/" },
+  {
+    check: "catalog/check/",
+    collect: "catalog/collect/",
+    resign: "catalog/resign/",
+    deletion: "catalog/deletion/",
+  },
   // What an operator must know of all of them.
   { "catalog-health": "catalog/health/" },
   // The Durable Object, which only hands over.

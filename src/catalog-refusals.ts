@@ -95,6 +95,27 @@ export function httpErrorOf(refusal: Refusal): HttpError {
         "the bucket is not fully indexed yet: push again, or let the operator POST /api/v1/reindex",
         retryAfter(5),
       );
+    case "too-many-companions":
+      return new HttpError(
+        409,
+        `${refusal.key} cannot be stored: ${refusal.owner} has ${refusal.most} such objects already, and more cannot be deleted together with it`,
+      );
+    case "deletion-under-way":
+      return new HttpError(
+        409,
+        `${refusal.path} and what refers to it are being deleted; GET /api/v1/deletion tells how far that is`,
+      );
+    case "too-many-references":
+      return new HttpError(
+        413,
+        `${refusal.path} has ${refusal.count} references; this cache takes at most ${refusal.most}`,
+      );
+    case "being-migrated":
+      return new HttpError(
+        503,
+        `the catalog is being brought into a new form (${refusal.paths} paths so far): try again in a minute; reading and pushing go on meanwhile`,
+        retryAfter(60),
+      );
     case "being-indexed":
       return new HttpError(
         503,

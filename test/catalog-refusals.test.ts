@@ -58,6 +58,10 @@ const EXAMPLES: { readonly [K in Kind]: Example<K> } = {
   ],
   "modified-concurrently": [{ key: "pins/live" }, 503, /^pins\/live was modified/, "1"],
   "not-indexed": [{}, 503, /POST \/api\/v1\/reindex/, "5"],
+  "too-many-companions": [{ key: "debuginfo/x", owner: "nar/y", most: 512 }, 409, /nar\/y has 512/],
+  "deletion-under-way": [{ path: "x-hello" }, 409, /GET \/api\/v1\/deletion/],
+  "too-many-references": [{ path: "x-hello", count: 30_000, most: 20_000 }, 413, /at most 20000/],
+  "being-migrated": [{ paths: 5 }, 503, /5 paths so far.*try again/, "60"],
   "being-indexed": [{}, 503, /GET \/api\/v1\/reindex/, "60"],
   misconfigured: [
     { consequence: "nothing is signed", problem: "PRIORITY: x" },

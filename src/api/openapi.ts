@@ -105,7 +105,7 @@ export function openApi(operations: readonly Operation[], server: string) {
 }
 
 function operationObject(
-  { id, summary, description, permission, path, parameters = {}, body, answer, errors }: Operation,
+  { id, summary, description, permission, path, parameters = {}, body, answer, begun, errors }: Operation,
   components: Components,
 ): OperationObject {
   const content = { "application/problem+json": { schema: jsonSchema(PROBLEM, components) } };
@@ -139,6 +139,12 @@ function operationObject(
         description: "Done.",
         content: { "application/json": { schema: jsonSchema(answer, components) } },
       },
+      ...(begun && {
+        202: {
+          description: "Begun; the header Location is the path that tells how far it is.",
+          content: { "application/json": { schema: jsonSchema(begun, components) } },
+        },
+      }),
       ...Object.fromEntries(
         Object.entries(refusals).map(([status, description]) => [status, { description, content }]),
       ),

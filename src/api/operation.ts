@@ -5,7 +5,7 @@ import type { RoutePermission } from "../auth/gate/authorize.ts";
 import type { Context, Route } from "../context.ts";
 import { requireValidConfig } from "../valid-config.ts";
 import { type BodySchema, misfitOf, parseBody, parseParameters } from "./input.ts";
-import { json } from "./json.ts";
+import { accepted, json } from "./json.ts";
 import { jsonSchema } from "./json-schema.ts";
 
 export const ROOT = "/api/v1";
@@ -29,11 +29,22 @@ interface Description<P, B, A> {
   readonly body?: B;
   readonly maxBodyBytes?: number;
   readonly answer: A;
+  /** The answer where the work has only begun: {@link Begun}. */
+  readonly begun?: v.GenericSchema;
   /** Refusals by status, besides those of its permission and its input. */
   readonly errors?: Readonly<Record<number, string>>;
 }
 
 export interface Operation extends Description<v.ObjectEntries, BodySchema, v.GenericSchema>, Route {}
+
+/** The answer of a handler whose work has only begun, with status 202; `status_url` is the path that tells how far it is. */
+export class Begun {
+  readonly report: { readonly status_url: string };
+
+  constructor(report: { readonly status_url: string }) {
+    this.report = report;
+  }
+}
 
 /** Throws where a parameter of the path lacks what routes and tests need: a mistake in this program. */
 export function operation<
@@ -50,7 +61,7 @@ export function operation<
       readonly parameters: v.InferOutput<v.ObjectSchema<P, undefined>>;
       readonly body: v.InferOutput<B>;
     },
-  ) => Promise<v.InferOutput<A>>;
+  ) => Promise<v.InferOutput<A> | Begun>;
 }): Operation {
   const { id, body: schema, maxBodyBytes = MAX_BODY_BYTES, isWrite, path } = description;
   const entries = (description.parameters ?? {}) as P;
@@ -66,7 +77,9 @@ export function operation<
     const inPath = pattern.exec(`/${context.path}`)?.groups ?? {};
     const parameters = parseParameters(entries, inPath, request.url);
     const body = schema && (await parseBody(request, schema, maxBodyBytes));
-    return json(request, await handle(context, { parameters, body: body as v.InferOutput<B> }));
+    const answer = await handle(context, { parameters, body: body as v.InferOutput<B> });
+    if (answer instanceof Begun) return accepted(request, answer.report, answer.report.status_url);
+    return json(request, answer);
   };
   return {
     ...description,

@@ -1,8 +1,9 @@
 // /paths: searching the store paths of the cache, everything about one, and deleting one.
 import * as v from "valibot";
 import { DELETED, PATH_DETAIL, PATH_POSITION, PATH_SUMMARY } from "../contract/paths.ts";
+import { DELETION_REPORT } from "../contract/runs.ts";
 import { described, HASH_PART, listOf, named, oneOf, textUpTo } from "../contract/schema.ts";
-import { operation } from "./operation.ts";
+import { Begun, operation } from "./operation.ts";
 import { NEXT, pageOf, withCursor } from "./page.ts";
 
 /** Of a store path's name. */
@@ -48,7 +49,7 @@ export const PATH_OPERATIONS = [
     isWrite: true,
     summary: "Delete a path.",
     description:
-      "Its NAR follows a day later, unless something refers to it by then. Repeat it after a 503: every closure is whole meanwhile.",
+      "Its NAR follows a day later, unless something refers to it by then. Repeat it after a 503: every closure is whole meanwhile. More than 100 paths are deleted in steps by alarms.",
     parameters: {
       hash: HASH_PART,
       closure: v.exactOptional(
@@ -62,8 +63,14 @@ export const PATH_OPERATIONS = [
       ),
     },
     answer: DELETED,
-    errors: { ...NO_PATH, 409: "Other paths refer to it, or pins keep it; the detail names them." },
-    handle: ({ catalog }, { parameters: { hash, closure, now } }) =>
-      catalog((c) => c.deletePath(hash, closure === "referrers", now === "true")),
+    begun: DELETION_REPORT,
+    errors: {
+      ...NO_PATH,
+      409: "Other paths refer to it, or pins keep it; the detail names them. Or another large deletion goes on.",
+    },
+    handle: async ({ catalog }, { parameters: { hash, closure, now } }) => {
+      const outcome = await catalog((c) => c.deletePath(hash, closure === "referrers", now === "true"));
+      return "kind" in outcome ? new Begun(outcome) : outcome;
+    },
   }),
 ];

@@ -5,6 +5,7 @@ import type { Context } from "../context.ts";
 import {
   CHECK_OPTIONS,
   CHECK_REPORT,
+  DELETION_REPORT,
   GC_OPTIONS,
   GC_REPORT,
   REINDEX_OPTIONS,
@@ -60,6 +61,20 @@ export const RUN_OPERATIONS = [
     conflict: "A dry run, while a collection is under way.",
     begin: ({ catalog }, options) => catalog((c) => c.gc(options)),
     status: ({ catalog }) => catalog((c) => c.gcStatus()),
+  }),
+  operation({
+    id: "deletionStatus",
+    method: "GET",
+    path: "/deletion",
+    permission: "admin",
+    summary: "How the last deletion of many paths went, or how far it is.",
+    answer: DELETION_REPORT,
+    errors: { 404: "No deletion of many paths has been asked for yet." },
+    handle: async ({ catalog }) => {
+      const last = await catalog((c) => c.deletionStatus());
+      if (last !== undefined) return last;
+      throw new HttpError(404, "no deletion of many paths has been asked for yet");
+    },
   }),
 ];
 

@@ -11,6 +11,7 @@ import type { Result } from "../contract/result.ts";
 import type {
   CheckOptions,
   CheckReport,
+  DeletionReport,
   GcOptions,
   GcReport,
   ReindexOptions,
@@ -31,8 +32,10 @@ import { requireSameFolder } from "./bucket-binding.ts";
 import { CHECK } from "./check/check.ts";
 import { COLLECT } from "./collect/collect.ts";
 import type { CatalogContext } from "./context.ts";
+import { DELETION, deleteOrBegin } from "./deletion/deletion.ts";
 import { RecentNotices } from "./health/notices.ts";
 import { Locks } from "./locks.ts";
+import { MIGRATE, refuseWhileMoving, requireMigrated, resumeMigration } from "./migrate/migrate.ts";
 import { deletePin, getPin, listPins, putPin } from "./pins/pins.ts";
 import { announceNar, touchNar } from "./publish/announce-nar.ts";
 import { announceCompanion, touchPath, touchPaths } from "./publish/last-use.ts";
@@ -41,7 +44,6 @@ import { publishRealisation } from "./publish/realisation.ts";
 import { toResult } from "./refuse.ts";
 import { isIndexed, requestFirstReindex, requireIndex } from "./reindex/indexed.ts";
 import { REINDEX } from "./reindex/reindex.ts";
-import { deletePath } from "./remove/delete.ts";
 import { sweepNars } from "./remove/sweep.ts";
 import { MAX_UPLOAD_AGE_MS, sweepUploads } from "./remove/uploads.ts";
 import { RESIGN } from "./resign/resign.ts";
@@ -58,7 +60,7 @@ import { VERIFY_DELAY_MS, verifyQueued } from "./verify/queue.ts";
  * The kinds of runs, the most urgent first. Before a reindex has ended, most findings of a check would be differences
  * that it is about to fix.
  */
-export const RUNS: readonly RunDefinition[] = [REINDEX, COLLECT, RESIGN, CHECK];
+export const RUNS: readonly RunDefinition[] = [MIGRATE, REINDEX, DELETION, COLLECT, RESIGN, CHECK];
 
 /** Milliseconds until an alarm deletes NARs that are to go at once: the request that asked for it is done by then. */
 const SWEEP_DELAY_MS = 60_000;
@@ -92,6 +94,8 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       publications: new Map(),
       unsentIntents: new Set(),
       deletions: { count: 0 },
+      resolution: { after: 0 },
+      migration: { isMoving: false },
       readings: new Map(),
       unfinished: new Map(),
       isBusy: () => this.#activity.isBusy(),
@@ -99,7 +103,11 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       wakeForSweep: (when) =>
         this.#alarm.wake(this.context.now() + (when === "soon" ? SWEEP_DELAY_MS : config.graceMs)),
     };
-    void ctx.blockConcurrencyWhile(() => this.#alarm.read());
+    const isMigrating = resumeMigration(this.context);
+    void ctx.blockConcurrencyWhile(async () => {
+      await this.#alarm.read();
+      if (isMigrating) this.#alarm.wake(this.context.now());
+    });
   }
 
   publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>> {
@@ -173,26 +181,39 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   listPaths(query: PathQuery): Promise<Result<PathPage>> {
-    return toResult(() => listPaths(this.context, query));
+    return this.#askAll(() => listPaths(this.context, query));
   }
 
   pathDetail(hash: string): Promise<Result<PathDetail>> {
-    return toResult(() => pathDetail(this.context, hash));
+    return this.#askAll(() => pathDetail(this.context, hash));
   }
 
   stats(): Promise<Result<Stats>> {
-    return toResult(() => this.#stats.get(this.context));
+    return this.#askAll(() => this.#stats.get(this.context));
   }
 
   notices(): Promise<Result<readonly string[]>> {
     return toResult(() => this.#notices.get(this.context));
   }
 
-  deletePath(hash: string, withReferrers: boolean, withNars = false): Promise<Result<Deleted>> {
+  deletePath(
+    hash: string,
+    withReferrers: boolean,
+    withNars = false,
+  ): Promise<Result<Deleted | DeletionReport>> {
     return toResult(async () => {
+      await this.#moveAll();
       await this.#index();
-      return deletePath(this.context, hash, withReferrers, withNars);
+      try {
+        return await deleteOrBegin(this.context, hash, withReferrers, withNars);
+      } finally {
+        this.#wakeForRuns();
+      }
     });
+  }
+
+  deletionStatus(): Promise<Result<DeletionReport | undefined>> {
+    return this.#status(DELETION);
   }
 
   reindex(options: ReindexOptions): Promise<Result<ReindexReport>> {
@@ -251,6 +272,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
 
   #run<O, R>(definition: RunDefinition<O, R>, options: O): Promise<Result<R>> {
     return toResult(async () => {
+      await this.#moveAll();
       // Set before the first step, so that the run continues even if the object crashes in it.
       this.#alarm.wake(this.context.now() + RETRY_MS);
       const report = await requestRun(this.context, definition, options);
@@ -268,6 +290,8 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     await this.#alarm.read();
     // Runs first, so that the sweep includes the NARs that they have released.
     await this.#alarm.repeat(() => continueRuns(this.context, RUNS));
+    // The rest needs all rows. The alarm in which these have moved goes on with it.
+    if (this.context.migration.isMoving) return;
     await this.#alarm.repeat(() => this.#sweep());
     await this.#alarm.repeat(() => sweepUploads(this.context));
     // Last, because it takes longest.
@@ -282,6 +306,23 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     await requestFirstReindex(this.context);
     // The alarm in which the reindex ends sweeps.
     return isIndexed(this.context) ? (await sweepNars(this.context)).next : nextStepTime(this.context, RUNS);
+  }
+
+  /** What reads rows of all paths is refused while only a part of them is there. */
+  #askAll<T>(ask: () => T): Promise<Result<T>> {
+    return toResult(() => {
+      refuseWhileMoving(this.context);
+      return ask();
+    });
+  }
+
+  /** Alarms continue the migration if one invocation does not finish it. */
+  async #moveAll(): Promise<void> {
+    try {
+      await requireMigrated(this.context);
+    } finally {
+      this.#wakeForRuns();
+    }
   }
 
   /** Alarms continue the reindex if one invocation does not finish it. */

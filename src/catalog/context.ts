@@ -33,6 +33,10 @@ export interface CatalogContext {
   readonly unsentIntents: Set<number>;
   /** Counts the beginnings and ends of deletions: an object that was read while it changed may be gone. */
   readonly deletions: { count: number };
+  /** The sequence number of the intent after which the next look for expired ones begins. */
+  readonly resolution: { after: number };
+  /** Whether rows are being moved to a new layout of the tables: rows/old-layout.ts. */
+  readonly migration: { isMoving: boolean };
   /** Readings of NARs in flight, by key. */
   readonly readings: Map<string, Promise<unknown>>;
   /** NARs whose verification goes on in the next alarm, by key. Without it, one begins again with the first path. */

@@ -1,49 +1,23 @@
 // The catalog's tables, as ordered migrations, run when the object starts. docs/catalog.md describes every table and
 // column.
+//
+// A migration here is O(1), however many rows there are: the object answers its first request after it. The rows of the
+// large tables `paths`, `refs` and `nars` move in steps, while the object serves and publishes. For a new layout of these
+// tables (a column, an index, another key) the old tables are renamed to `old_paths`, `old_refs` and `old_nars`, which
+// takes no time, and the new ones are created empty, with all their indexes. Then:
+// - rows/old-layout.ts has the SQL that takes rows of the old layout into the new one. An operation that names a path or a
+//   NAR takes its rows over first (`adoptPaths`, `adoptNars`), so it works on the new tables alone.
+// - migrate/ is the run that takes over all others in the order of their keys, and then drops the old tables.
+// - What needs all rows (listings, statistics, deletions, collections) waits for that: `requireMigrated`.
+// Neither ADD COLUMN to a STRICT table (SQLite then checks every row: 2 s for a million paths) nor CREATE INDEX can be
+// divided into steps. The large tables are not STRICT, so a later column without an index takes only ADD COLUMN.
 
-/** Each entry takes the schema from version N to N + 1. Never change a released entry: add one. */
+/**
+ * Each entry takes the schema from version N to N + 1, except for the large tables: {@link LAYOUT_VERSION}. Never change
+ * a released entry: add one.
+ */
 export const MIGRATIONS: readonly string[] = [
   `
-CREATE TABLE paths (
-  hash TEXT PRIMARY KEY,
-  name TEXT NOT NULL,
-  nar TEXT NOT NULL,
-  nar_hash TEXT NOT NULL,
-  nar_size INTEGER NOT NULL,
-  file_hash TEXT NOT NULL,
-  file_size INTEGER NOT NULL,
-  compression TEXT NOT NULL,
-  deriver TEXT,
-  ca TEXT,
-  signers TEXT NOT NULL,
-  narinfo TEXT NOT NULL,
-  etag TEXT NOT NULL,
-  incomplete INTEGER NOT NULL,
-  first_push INTEGER NOT NULL,
-  last_push INTEGER NOT NULL,
-  pushed_by TEXT NOT NULL
-) STRICT;
-CREATE INDEX paths_by_nar ON paths (nar);
-CREATE INDEX paths_by_age ON paths (first_push, hash);
-
-CREATE TABLE refs (
-  referrer TEXT NOT NULL,
-  reference TEXT NOT NULL,
-  PRIMARY KEY (referrer, reference)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX refs_by_reference ON refs (reference, referrer);
-
-CREATE TABLE nars (
-  key TEXT PRIMARY KEY,
-  size INTEGER NOT NULL,
-  sha256 TEXT,
-  is_stored INTEGER NOT NULL,
-  uploaded INTEGER NOT NULL,
-  seen INTEGER NOT NULL,
-  released INTEGER
-) STRICT, WITHOUT ROWID;
-CREATE INDEX nars_by_release ON nars (released) WHERE released IS NOT NULL;
-
 CREATE TABLE differing_builds (
   hash TEXT NOT NULL,
   nar_hash TEXT NOT NULL,
@@ -123,11 +97,6 @@ CREATE INDEX tokens_by_expiry ON tokens (expires);
 CREATE INDEX tokens_by_parent ON tokens (parent) WHERE parent IS NOT NULL;
 `,
   `
-ALTER TABLE paths ADD COLUMN wanted INTEGER NOT NULL DEFAULT 0;
-UPDATE paths SET wanted = last_push;
-CREATE INDEX paths_by_want ON paths (wanted, hash);
-CREATE INDEX paths_by_deriver ON paths (deriver) WHERE deriver IS NOT NULL;
-
 ALTER TABLE pending ADD COLUMN objects TEXT NOT NULL DEFAULT '[]';
 
 CREATE TABLE companions (
@@ -166,13 +135,6 @@ CREATE INDEX marks_fresh ON marks (level) WHERE state = 'fresh';
 CREATE INDEX marks_dead ON marks (level) WHERE state = 'dead';
 `,
   `
-ALTER TABLE nars ADD COLUMN facts TEXT;
-ALTER TABLE nars ADD COLUMN facts_etag TEXT;
-ALTER TABLE nars ADD COLUMN content TEXT;
-ALTER TABLE nars ADD COLUMN queued INTEGER;
-ALTER TABLE nars ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX nars_by_queue ON nars (queued) WHERE queued IS NOT NULL;
-
 CREATE TABLE differing_realisations (
   hash TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -183,9 +145,73 @@ CREATE TABLE differing_realisations (
   PRIMARY KEY (hash, id, out_path)
 ) STRICT, WITHOUT ROWID;
 `,
+  // The large tables, in their present layout.
+  `
+CREATE TABLE paths (
+  hash TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  nar TEXT NOT NULL,
+  nar_hash TEXT NOT NULL,
+  nar_size INTEGER NOT NULL,
+  file_hash TEXT NOT NULL,
+  file_size INTEGER NOT NULL,
+  compression TEXT NOT NULL,
+  deriver TEXT,
+  ca TEXT,
+  signers TEXT NOT NULL,
+  narinfo TEXT NOT NULL,
+  etag TEXT NOT NULL,
+  incomplete INTEGER NOT NULL,
+  first_push INTEGER NOT NULL,
+  last_push INTEGER NOT NULL,
+  pushed_by TEXT NOT NULL,
+  wanted INTEGER NOT NULL
+);
+CREATE INDEX paths_nar ON paths (nar);
+CREATE INDEX paths_age ON paths (first_push, hash);
+CREATE INDEX paths_wanted ON paths (wanted, hash);
+CREATE INDEX paths_deriver ON paths (deriver) WHERE deriver IS NOT NULL;
+
+CREATE TABLE refs (
+  referrer TEXT NOT NULL,
+  reference TEXT NOT NULL,
+  PRIMARY KEY (referrer, reference)
+) WITHOUT ROWID;
+CREATE INDEX refs_reference ON refs (reference, referrer);
+
+CREATE TABLE nars (
+  key TEXT PRIMARY KEY,
+  size INTEGER NOT NULL,
+  sha256 TEXT,
+  is_stored INTEGER NOT NULL,
+  uploaded INTEGER NOT NULL,
+  seen INTEGER NOT NULL,
+  released INTEGER,
+  facts TEXT,
+  facts_etag TEXT,
+  content TEXT,
+  queued INTEGER,
+  attempts INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX nars_released ON nars (released) WHERE released IS NOT NULL;
+CREATE INDEX nars_queued ON nars (queued) WHERE queued IS NOT NULL;
+
+CREATE TABLE doomed (
+  hash TEXT PRIMARY KEY,
+  referrers INTEGER NOT NULL,
+  state TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX doomed_fresh ON doomed (hash) WHERE state = 'fresh';
+CREATE INDEX doomed_ready ON doomed (hash) WHERE state = 'known' AND referrers <= 0;
+`,
 ];
 
-/** Brings the tables to the newest version. Synchronous and atomic. */
+/** The version whose migration creates the large tables in their present layout. */
+export const LAYOUT_VERSION = 7;
+/** The large tables of an earlier layout are renamed to `old_…`. */
+const LARGE_TABLES = ["paths", "refs", "nars"];
+
+/** Brings the schema to the newest version. Synchronous and atomic; touches no rows of the large tables. */
 export function migrate(storage: DurableObjectStorage, migrations: readonly string[] = MIGRATIONS): void {
   storage.transactionSync(() => {
     const { sql } = storage;
@@ -196,6 +222,9 @@ export function migrate(storage: DurableObjectStorage, migrations: readonly stri
       throw new Error(
         `the catalog has schema ${current}, this Worker has ${migrations.length}: deploy the newer Worker again`,
       );
+    }
+    if (current > 0 && current < LAYOUT_VERSION) {
+      for (const table of LARGE_TABLES) sql.exec(`ALTER TABLE ${table} RENAME TO old_${table}`);
     }
     for (const migration of migrations.slice(current)) sql.exec(migration);
     if (current === migrations.length) return;

@@ -5,6 +5,7 @@ import type { Result } from "./result.ts";
 import type {
   CheckOptions,
   CheckReport,
+  DeletionReport,
   GcOptions,
   GcReport,
   ReindexOptions,
@@ -40,8 +41,16 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   listPaths(query: PathQuery): Promise<Result<PathPage>>;
   pathDetail(hash: string): Promise<Result<PathDetail>>;
   stats(): Promise<Result<Stats>>;
-  /** With `withNars` the NARs go at once, too. */
-  deletePath(hash: string, withReferrers: boolean, withNars?: boolean): Promise<Result<Deleted>>;
+  /**
+   * With `withNars` the NARs go at once, too. Many paths are deleted in steps: then the answer is the report of the run that
+   * has begun.
+   */
+  deletePath(
+    hash: string,
+    withReferrers: boolean,
+    withNars?: boolean,
+  ): Promise<Result<Deleted | DeletionReport>>;
+  deletionStatus(): Promise<Result<DeletionReport | undefined>>;
 
   putPin(name: string, pin: PinRequest, pinnedBy: string): Promise<Result<Pin>>;
   deletePin(name: string): Promise<Result<void>>;

@@ -28,7 +28,11 @@ export const FINDING_KINDS = [
   "unreadable-pin",
 ] as const;
 
-export type FindingKind = (typeof FINDING_KINDS)[number] | "unreadable-realisation";
+export type FindingKind =
+  | (typeof FINDING_KINDS)[number]
+  | "unreadable-realisation"
+  /** A path or an object that a deletion or a collection has passed by, because it cannot be deleted. */
+  | "stuck-deletion";
 
 export const FINDINGS = named(
   "Findings",
@@ -39,7 +43,7 @@ export const FINDINGS = named(
       "The first of them by name.",
       listOf(
         v.object({
-          name: described("A path's base name or hash part, or a NAR's key.", TEXT),
+          name: described("A path's base name or hash part, or an object's key.", TEXT),
           detail: described("What is wrong, for a person.", TEXT),
           repaired: FLAG,
         }),

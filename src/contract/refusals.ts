@@ -50,6 +50,21 @@ export type Refusal =
       readonly missing: readonly string[];
       readonly more: number;
     }
+  /** `owner` is the hash part of a path, or the key of a NAR. */
+  | {
+      readonly kind: "too-many-companions";
+      readonly key: string;
+      readonly owner: string;
+      readonly most: number;
+    }
+  /** Another large deletion goes on: of the path with this base name. */
+  | { readonly kind: "deletion-under-way"; readonly path: string }
+  | {
+      readonly kind: "too-many-references";
+      readonly path: string;
+      readonly count: number;
+      readonly most: number;
+    }
   | { readonly kind: "narinfo-too-large"; readonly path: string; readonly maxBytes: number }
   | { readonly kind: "realisation-too-large"; readonly key: string; readonly maxBytes: number }
   /** `trusted` are the names of the keys of which one must have signed. */
@@ -60,6 +75,8 @@ export type Refusal =
   | { readonly kind: "not-indexed" }
   /** Nothing is deleted before the first reindex has ended. */
   | { readonly kind: "being-indexed" }
+  /** Rows are being moved to a new layout of the tables: so many paths so far. */
+  | { readonly kind: "being-migrated"; readonly paths: number }
   /** `consequence` begins the message, such as "nothing is deleted". */
   | { readonly kind: "misconfigured"; readonly consequence: string; readonly problem: string }
   | { readonly kind: "collection-under-way" }

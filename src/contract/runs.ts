@@ -2,7 +2,19 @@
 import * as v from "valibot";
 import { KEY_NAME } from "../nix/signature.ts";
 import { FINDING_KINDS, FINDINGS } from "./findings.ts";
-import { BYTES, COUNT, described, FLAG, listOf, matching, named, STORE_PATH, TEXT, TIME } from "./schema.ts";
+import {
+  BASE_NAME,
+  BYTES,
+  COUNT,
+  described,
+  FLAG,
+  listOf,
+  matching,
+  named,
+  STORE_PATH,
+  TEXT,
+  TIME,
+} from "./schema.ts";
 
 /** The phases of each kind of run, in order. */
 export const PHASES = {
@@ -10,6 +22,8 @@ export const PHASES = {
   check: ["narinfos", "nars", "contents", "references", "pins"],
   gc: ["mark", "sweep", "uploads"],
   resign: ["narinfos", "realisations"],
+  deletion: ["find", "delete"],
+  migrate: ["nars", "paths", "drop"],
 } as const;
 
 export type RunKind = keyof typeof PHASES;
@@ -138,6 +152,7 @@ export const GC_REPORT = named(
     ),
     removed: described("Deleted so far; the bytes leave the bucket a grace period later.", AMOUNT),
     spared: described("Dead when it looked, and used again before they could go.", COUNT),
+    skipped: described("Paths and objects that it passed by, and why.", FINDINGS),
     unpublished_nars: described("NARs that were uploaded and never published, and go now.", COUNT),
     spent: described("Operations of the bucket by class, calls that delete, and rows of the catalog.", SPENT),
   }),
@@ -173,3 +188,27 @@ export const RESIGN_REPORT = named(
   }),
 );
 export type ResignReport = v.InferOutput<typeof RESIGN_REPORT>;
+
+export const DELETION_REPORT = named(
+  "DeletionReport",
+  v.object({
+    ...progress("deletion"),
+    path: described("The path that goes, with all that refers to it.", BASE_NAME),
+    now: described("Whether their NARs go at once, too.", FLAG),
+    found: described("Paths found so far that go.", COUNT),
+    deleted: described("Of them, deleted so far.", COUNT),
+    stopped: v.exactOptional(
+      described("Why it ended before all were deleted; what to do. Every closure is whole.", TEXT),
+    ),
+    skipped: described("Paths passed by, and why.", FINDINGS),
+    spent: described("Operations of the bucket by class, calls that delete, and rows of the catalog.", SPENT),
+    status_url: described("GET this path to see how far it is.", TEXT),
+  }),
+);
+export type DeletionReport = v.InferOutput<typeof DELETION_REPORT>;
+
+/** The migration of a catalog to a new layout of its tables, which begins by itself. */
+export interface MigrateReport extends Progress {
+  /** Taken over so far. */
+  readonly paths: number;
+}

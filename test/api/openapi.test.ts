@@ -14,8 +14,10 @@ import { generateSecretKey } from "../../src/nix/keys.ts";
 import { ROUTES } from "../../src/routes.ts";
 import { ADMIN_TOKEN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
+import { indexMadeUp, indexReferrers, madeUpHash } from "../support/many.ts";
 import { createIssuer, KEY_SET } from "../support/oidc-issuer.ts";
 import { bodyOf, pathOf } from "../support/operations.ts";
+import { reindex } from "../support/runs.ts";
 import { apiCache, breakCatalog, call, inCatalog } from "./api.ts";
 import { APP, DEMO, LIB, narInfoOf, pushRealClosure } from "./real-closure.ts";
 import { DOCUMENT, describedAs, violations } from "./schema.ts";
@@ -159,10 +161,19 @@ const PROVOKE_OF: Readonly<Record<string, Readonly<Record<string, Provoke>>>> = 
   },
   getToken: { 200: sendMinted },
   revokeToken: { 200: sendMinted },
-  deletePath: { 409: (cache, documented) => send(cache, documented, { values: { hash: APP } }) },
+  deletePath: {
+    202: deleteMany,
+    409: (cache, documented) => send(cache, documented, { values: { hash: APP } }),
+  },
   putPin: {
     409: (cache, documented) =>
       send(cache, documented, { body: { store_path: `/nix/store/${"0".repeat(32)}-absent` } }),
+  },
+  deletionStatus: {
+    200: async (cache, documented) => {
+      await deleteMany(cache);
+      return send(cache, documented);
+    },
   },
   resign: { 409: (cache, documented) => send(cache, documented, { body: { drop: "cache-1" } }) },
   gc: {
@@ -205,6 +216,17 @@ const PROVOKE: Readonly<Record<string, Provoke>> = {
     return send(cache, documented);
   },
 };
+
+/** Begins the deletion of a path to which many refer. */
+async function deleteMany(cache: TestCache) {
+  const hash = madeUpHash("0", 1);
+  await inCatalog((c) => reindex(c));
+  await inCatalog((c) => {
+    indexMadeUp(c, hash, []);
+    indexReferrers(c, "1", 150, hash);
+  });
+  return call<unknown>(cache, "DELETE", `/paths/${hash}?closure=referrers`, { token: ADMIN_TOKEN });
+}
 
 const LIB_PATH = /^StorePath: (.*)$/m.exec(narInfoOf(LIB))?.[1];
 
@@ -284,7 +306,8 @@ describe("every documented answer is given and has the documented shape", () => 
       await call(cache, "PUT", `/pins/${PIN}`, { token: ADMIN_TOKEN, body: BODIES.putPin });
     }
     // A status of a run is there once one has been begun.
-    if (/Status$/.test(id) && status === "200") await call(cache, "POST", path, { token: ADMIN_TOKEN });
+    if (/Status$/.test(id) && id !== "deletionStatus" && status === "200")
+      await call(cache, "POST", path, { token: ADMIN_TOKEN });
     const provoke = PROVOKE_OF[id]?.[status] ?? PROVOKE[status];
     const hint = `${id} documents ${status}: say in PROVOKE_OF.${id} how it comes about, or give it a body in BODIES`;
     expect(provoke, hint).toBeDefined();

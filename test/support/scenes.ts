@@ -175,6 +175,8 @@ const OF_THE_API: readonly Scene[] = [
     prepare: pushed,
     again: [404],
   },
+  // None has been asked for.
+  { method: "GET", path: "/deletion", isRefused: true },
   { method: "GET", path: "/reindex", prepare: ran("reindex") },
   { method: "POST", path: "/check", prepare: pushed },
   { method: "POST", path: "/check", body: '{"repair": true}', prepare: pushed },

@@ -184,6 +184,8 @@ export class Simulation {
       },
       locks: new Locks(),
       deletions: { count: 0 },
+      resolution: { after: 0 },
+      migration: { isMoving: false },
       publications: new Map(),
       unsentIntents: new Set(),
       readings: new Map(),

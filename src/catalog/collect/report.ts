@@ -2,8 +2,12 @@
 import { GB } from "../../config/retention.ts";
 import type { GcReport } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
+import { findingsOf } from "../rows/findings.ts";
 import { progress } from "../runs/report.ts";
 import type { GcRun } from "./collection.ts";
+
+/** Skipped keys that a report names. */
+const MAX_NAMED = 20;
 
 export function gcReport(c: CatalogContext, run: GcRun): GcReport {
   const { dryRun, force, rules, dead, roots, oldest, removed, spared, uploads, spent, stopped } = run.state;
@@ -24,6 +28,7 @@ export function gcReport(c: CatalogContext, run: GcRun): GcReport {
     oldest,
     removed,
     spared,
+    skipped: findingsOf(c, "gc", "stuck-deletion", MAX_NAMED),
     unpublished_nars: uploads,
     spent,
   };

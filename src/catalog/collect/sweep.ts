@@ -4,8 +4,9 @@ import { KINDS, type Kind } from "../../bucket/kinds.ts";
 import type { CatalogContext } from "../context.ts";
 import { DELETE_BATCH } from "../objects.ts";
 import { executeDeletions, resolveKey } from "../publish/resolve.ts";
+import { beginDeletions, requireFewDeletions } from "../remove/begin.ts";
 import { beginPathDeletion } from "../remove/delete.ts";
-import { deletingReferrers, intentPaths } from "../rows/intents.ts";
+import { deletingReferrers, intentPathsAmong } from "../rows/intents.ts";
 import { pinnedOf } from "../rows/pins.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
 import { type Collection, type GcRun, STEP_COST } from "./collection.ts";
@@ -33,33 +34,40 @@ export async function sweep(c: CatalogContext, run: GcRun): Promise<number> {
     saveRun(c, run);
     return 1;
   }
+  requireFewDeletions(c);
   const resolved = await resolveReferrers(c, batch);
   // No await from here to the intents, so no request can use, pin or refer to one of these in between.
   const dying = stillDead(c, batch, collection).filter((hash) => !c.locks.isHeld(hash));
   await c.locks.runAll(dying, async () => {
-    c.transaction(() => {
-      collection.removed.bytes += beginDeletions(c, dying);
-      collection.removed.paths += dying.length;
+    const begun = c.transaction(() => {
+      const nars = narsOf(c, dying);
+      const { keys, skipped } = beginDeletions(c, "gc", dying, (hash) => beginPathDeletion(c, hash));
+      collection.removed.bytes += freedBytes(c, nars);
+      collection.removed.paths += keys.length;
       collection.spared += batch.length - dying.length;
-      c.sql.exec("DELETE FROM marks WHERE key IN (SELECT value FROM json_each(?))", JSON.stringify(batch));
+      const done = new Set([...keys, ...skipped]);
+      const left = new Set(dying.filter((hash) => !done.has(hash)));
+      const settled = JSON.stringify(batch.filter((hash) => !left.has(hash)));
+      c.sql.exec("DELETE FROM marks WHERE key IN (SELECT value FROM json_each(?))", settled);
       run.failures = 0;
       saveRun(c, run);
+      return keys;
     });
-    await executeDeletions(c, dying);
+    await executeDeletions(c, begun);
   });
   return resolved + STEP_COST;
 }
 
 /** Finishes deletions of referrers that the bucket has not confirmed: clients may still see these referrers. */
 async function resolveReferrers(c: CatalogContext, hashes: readonly string[]): Promise<number> {
-  const referrers = new Set(hashes.flatMap((hash) => deletingReferrers(c, hash)));
+  const referrers = new Set(deletingReferrers(c, ...hashes));
   for (const referrer of referrers) await c.locks.run(referrer, () => resolveKey(c, referrer));
   return referrers.size;
 }
 
 /** The paths that still are no roots, have no referrers, and are not needed by an operation in flight. */
 function stillDead(c: CatalogContext, hashes: readonly string[], { cursor }: Collection): string[] {
-  const intended = intentPaths(c);
+  const intended = intentPathsAmong(c, hashes);
   const pinned = pinnedOf(c, hashes);
   return c.sql
     .exec<{ hash: string }>(
@@ -74,16 +82,18 @@ function stillDead(c: CatalogContext, hashes: readonly string[], { cursor }: Col
     .filter((hash) => !intended.has(hash) && !pinned.has(hash));
 }
 
-/** Returns the bytes of the NARs that have no path any more. Call it in a transaction. */
-function beginDeletions(c: CatalogContext, hashes: readonly string[]): number {
-  const nars = c.sql
+function narsOf(c: CatalogContext, hashes: readonly string[]): string[] {
+  return c.sql
     .exec<{ nar: string }>(
       "SELECT DISTINCT nar FROM paths WHERE hash IN (SELECT value FROM json_each(?))",
       JSON.stringify(hashes),
     )
     .toArray()
     .map(({ nar }) => nar);
-  for (const hash of hashes) beginPathDeletion(c, hash);
+}
+
+/** Bytes of those of these NARs that have no path any more. */
+function freedBytes(c: CatalogContext, nars: readonly string[]): number {
   return c.sql
     .exec<{ bytes: number }>(
       `SELECT coalesce(sum(size), 0) AS bytes FROM nars WHERE key IN (SELECT value FROM json_each(?))

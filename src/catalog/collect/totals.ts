@@ -19,7 +19,7 @@ export function oldestDead(c: CatalogContext, limit: number): Collection["oldest
   return c.sql
     .exec<{ hash: string; name: string; wanted: number }>(
       // In the order of the index, so that SQLite stops at `limit`.
-      `SELECT hash, name, wanted FROM paths INDEXED BY paths_by_want
+      `SELECT hash, name, wanted FROM paths INDEXED BY paths_wanted
        WHERE (SELECT state FROM marks WHERE key = hash) = 'dead' ORDER BY wanted, hash LIMIT ?`,
       limit,
     )

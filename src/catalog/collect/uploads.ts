@@ -1,7 +1,7 @@
 // The last phase of a collection: NARs that were uploaded and never published are released, for the sweep of NARs to
 // delete after their grace period.
 import type { CatalogContext } from "../context.ts";
-import { intentNars } from "../rows/intents.ts";
+import { INTENT_NARS } from "../rows/intents.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
 import { type GcRun, STEP_COST } from "./collection.ts";
 import { finish } from "./end.ts";
@@ -23,12 +23,11 @@ export async function releaseUploads(c: CatalogContext, run: GcRun): Promise<num
       .exec(
         `UPDATE nars SET released = ?1 WHERE key > ?2 AND key <= ?3 AND released IS NULL
          AND max(uploaded, seen) <= ?4 AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)
-         AND key NOT IN (SELECT value FROM json_each(?5)) RETURNING key`,
+         AND key NOT IN (${INTENT_NARS}) RETURNING key`,
         c.now(),
         run.checkpoint,
         end,
         c.now() - c.config.graceMs,
-        JSON.stringify([...intentNars(c)]),
       )
       .toArray().length;
     if (released > 0) c.wakeForSweep();

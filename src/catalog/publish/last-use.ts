@@ -3,7 +3,7 @@ import { ownerTypeOf } from "../../bucket/companions.ts";
 import type { OwnerType } from "../../bucket/kinds.ts";
 import { collects } from "../../config/retention.ts";
 import type { CatalogContext } from "../context.ts";
-import { saveCompanion } from "../rows/companions.ts";
+import { requireRoom, saveCompanion } from "../rows/companions.ts";
 import { deletionIntentWith, hasIntent } from "../rows/intents.ts";
 import { saveLastUse } from "../rows/paths.ts";
 import { resolveKey } from "./resolve.ts";
@@ -41,7 +41,7 @@ export async function touchPath(c: CatalogContext, hash: string): Promise<void> 
 /**
  * A pusher is about to put a companion. Recorded before the bucket is written, so that it goes with its owner; deletions
  * in flight that take the same object end first. The owner counts as used: otherwise it could go before the object
- * arrives, which would then stay for ever.
+ * arrives, which would then stay for ever. Throws {@link Refused} too-many-companions.
  */
 export async function announceCompanion(
   c: CatalogContext,
@@ -49,6 +49,7 @@ export async function announceCompanion(
   owner: string | undefined,
 ): Promise<void> {
   await endDeletionsOf(c, key);
+  if (owner !== undefined) requireRoom(c, key, owner);
   // No await from here on: a deletion that begins later finds the row.
   c.transaction(() => {
     const type = ownerTypeOf(key);

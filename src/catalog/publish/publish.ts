@@ -17,16 +17,25 @@ import { inspectPublished, readable } from "./published.ts";
 import { resolveExpired, resolveKey } from "./resolve.ts";
 import { type Confirmed, publishing, type StoredNarInfo, writeNarInfo } from "./write-narinfo.ts";
 
+/**
+ * References of a narinfo: an intent names those of the new one and of the stored one, and a row has room for 2 MB. The
+ * largest system closures have some thousands.
+ */
+const MAX_REFERENCES = 20_000;
 /** Retries before reporting that the narinfo keeps changing concurrently. */
 const MAX_ATTEMPTS = 4;
 
 /**
- * Publishes a narinfo that has been parsed and found trustworthy. Throws {@link Refused}: modified-concurrently, and
- * what {@link decide} throws.
+ * Publishes a narinfo that has been parsed and found trustworthy. Throws {@link Refused}: too-many-references,
+ * modified-concurrently, and what {@link decide} throws.
  */
 export async function publish(c: CatalogContext, text: string, pushedBy: string): Promise<PublishOutcome> {
   const incoming = parseNarInfo(text, c.config.storeDir);
-  const { hash } = incoming.storePath;
+  const { hash, baseName } = incoming.storePath;
+  const count = incoming.references.length;
+  if (count > MAX_REFERENCES) {
+    throw new Refused({ kind: "too-many-references", path: baseName, count, most: MAX_REFERENCES });
+  }
   await resolveExpired(c);
   return c.locks.run(hash, async () => {
     await resolveKey(c, hash);

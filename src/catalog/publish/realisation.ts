@@ -6,7 +6,7 @@ import type { PublishOutcome } from "../../contract/paths.ts";
 import { parseRealisation, type Realisation } from "../../nix/realisation.ts";
 import type { CatalogContext } from "../context.ts";
 import { Refused } from "../refuse.ts";
-import { hasCompanion, saveCompanion } from "../rows/companions.ts";
+import { hasCompanion, requireRoom, saveCompanion } from "../rows/companions.ts";
 import { recordDifferingRealisation } from "../rows/differing-realisations.ts";
 import { deletionIntentWith } from "../rows/intents.ts";
 import { pathRow } from "../rows/paths.ts";
@@ -27,7 +27,7 @@ const HASH_LENGTH = 32;
 
 /**
  * Publishes a realisation that has been found well-formed. Throws {@link Refused}: untrusted-realisation,
- * realisation-too-large or modified-concurrently. It takes one bucket operation, or a read and a write where the
+ * realisation-too-large, too-many-companions or modified-concurrently. It takes one bucket operation, or a read and a write where the
  * realisation is here already.
  */
 export async function publishRealisation(
@@ -119,6 +119,7 @@ async function merge(
 
 /** The object goes with this path, which a pusher relies on. */
 function noteOwner(c: CatalogContext, key: string, hash: string): void {
+  requireRoom(c, key, hash);
   touchPaths(c, [hash]);
   saveCompanion(c, key, hash);
 }

@@ -3,20 +3,29 @@
 import { BucketError, isAnswered } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
 import { deleteObjects } from "../objects.ts";
-import { companionsStillNeeded, forgetCompanions } from "../rows/companions.ts";
+import {
+  companionsStillNeeded,
+  forgetCompanions,
+  hasOwner,
+  leftCompanions,
+  MAX_COMPANIONS,
+} from "../rows/companions.ts";
+import { note } from "../rows/findings.ts";
 import { deletePathRow } from "../rows/index-path.ts";
 import {
   clearIntent,
+  countDeletions,
   deletionIntents,
-  expiredIntents,
-  hasDeletion,
   type IntentRow,
   intentsOf,
-  narsOfIntents,
+  narsBeingPublished,
+  nextIntents,
   oldestPublication,
+  recordIntent,
   restartTimeout,
 } from "../rows/intents.ts";
 import { postponeRelease } from "../rows/nars.ts";
+import { adoptNars, adoptPaths } from "../rows/old-layout.ts";
 import { isNarReferred, pathRow } from "../rows/paths.ts";
 import { indexPublished } from "./index-published.ts";
 import { readPublished } from "./published.ts";
@@ -31,40 +40,106 @@ const DELETION_TIMEOUT_MS = 30_000;
 /** Milliseconds between the attempts of alarms to finish deletions, such as one of a leaked secret in an outage. */
 const DELETION_RETRY_MS = 120_000;
 /** Intents that one call of {@link resolveExpired} looks at: all deletions are one operation, publications one each. */
-const MAX_EXPIRED = 1000;
+const MAX_EXPIRED = 200;
 const MAX_PUBLICATIONS = 20;
+/** Characters of the keys that the deletions of one call list. */
+const MAX_SIZE = 256 * 1024;
+/** Operations of one call if the bucket refuses some of the deletions. */
+const MAX_ATTEMPTS = 16;
 
 /** When an alarm should resolve what has no response, in milliseconds since the epoch: publications when they expire. */
 export function nextExpiry(c: CatalogContext): number | undefined {
   const begun = oldestPublication(c);
   const expiry = begun === undefined ? Number.POSITIVE_INFINITY : begun + PUBLICATION_TIMEOUT_MS;
-  const retry = hasDeletion(c) ? c.now() + DELETION_RETRY_MS : Number.POSITIVE_INFINITY;
+  const retry = countDeletions(c, 1) > 0 ? c.now() + DELETION_RETRY_MS : Number.POSITIVE_INFINITY;
   const next = Math.min(expiry, retry);
   return next === Number.POSITIVE_INFINITY ? undefined : next;
 }
 
 /**
- * Best effort: resolves expired intents. Correctness does not depend on it, because every user of a key resolves that
- * key first.
+ * Best effort: resolves expired intents, some of them in each call, in turn. Correctness does not depend on it, because
+ * every user of a key resolves that key first.
  */
 export async function resolveExpired(c: CatalogContext): Promise<void> {
-  const before = { publication: c.now() - PUBLICATION_TIMEOUT_MS, deletion: c.now() - DELETION_TIMEOUT_MS };
-  const due = expiredIntents(c, before, MAX_EXPIRED).filter((row) => !c.locks.isHeld(row.key));
-  const keysOf = (rows: readonly IntentRow[]) => [...new Set(rows.map((row) => row.key))];
-  const deletions = keysOf(due.filter((row) => row.kind !== "publish"));
-  const publications = keysOf(due.filter((row) => row.kind === "publish")).slice(0, MAX_PUBLICATIONS);
-  try {
-    if (deletions.length > 0) {
-      await c.locks.runAll(deletions, () => executeDeletions(c, deletions));
-    }
-    for (const key of publications) {
-      if (!c.locks.isHeld(key)) await c.locks.run(key, () => resolveKey(c, key));
-    }
-  } catch (error) {
-    // The bucket fails: the intents stay, and the next operation tries again.
-    if (!(error instanceof BucketError)) throw error;
-    console.warn("intents of earlier operations could not be resolved", error);
+  await resolveNext(c);
+}
+
+/** The same. True where the next call may find more. */
+export async function resolveNext(c: CatalogContext): Promise<boolean> {
+  const { deletions, publications, hasMore } = nextExpired(c);
+  let isReachable = true;
+  if (deletions.length > 0) {
+    isReachable = await c.locks.runAll(deletions, () => executeApart(c, deletions));
   }
+  for (const key of publications) {
+    try {
+      if (!c.locks.isHeld(key)) await c.locks.run(key, () => resolveKey(c, key));
+    } catch (error) {
+      // The bucket fails: the intent stays, and a later call tries again.
+      if (!(error instanceof BucketError)) throw error;
+      console.warn(`the publication of ${key} could not be resolved`, error);
+      return false;
+    }
+  }
+  return isReachable && hasMore;
+}
+
+interface Expired {
+  readonly deletions: readonly string[];
+  readonly publications: readonly string[];
+  readonly hasMore: boolean;
+}
+
+/** Keys of the next expired intents. One that fails again and again does not keep the call from those after it. */
+function nextExpired(c: CatalogContext): Expired {
+  const looked = nextIntents(c, c.resolution.after, MAX_EXPIRED);
+  const deletions = new Set<string>();
+  const publications = new Set<string>();
+  let size = 0;
+  let last = 0;
+  for (const { sequence, key, kind, begun, size: ownSize } of looked) {
+    const timeout = kind === "publish" ? PUBLICATION_TIMEOUT_MS : DELETION_TIMEOUT_MS;
+    const isDue = begun <= c.now() - timeout && !c.locks.isHeld(key);
+    if (isDue && (size >= MAX_SIZE || publications.size >= MAX_PUBLICATIONS)) break;
+    if (isDue && kind === "publish") publications.add(key);
+    if (isDue && kind !== "publish") {
+      deletions.add(key);
+      size += ownSize;
+    }
+    last = sequence;
+  }
+  const isEnd = looked.length < MAX_EXPIRED && last === (looked.at(-1)?.sequence ?? 0);
+  c.resolution.after = isEnd ? 0 : last;
+  return { deletions: [...deletions], publications: [...publications], hasMore: !isEnd };
+}
+
+/**
+ * Executes the intents to delete these keys, whose locks the caller holds. If the bucket refuses them together, it is
+ * asked for each half, and so on: a key that it refuses alone becomes a finding. False where the bucket does not respond.
+ */
+async function executeApart(c: CatalogContext, keys: readonly string[]): Promise<boolean> {
+  const groups = [keys];
+  const refused: string[] = [];
+  let hasSucceeded = false;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const group = groups.pop();
+    if (group === undefined) break;
+    try {
+      await executeDeletions(c, group);
+      hasSucceeded = true;
+    } catch (error) {
+      if (!(error instanceof BucketError)) throw error;
+      console.warn("earlier deletions could not be repeated", error);
+      if (!isAnswered(error)) return false;
+      const half = Math.ceil(group.length / 2);
+      if (group.length > 1) groups.push(group.slice(0, half), group.slice(half));
+      else refused.push(...group);
+    }
+  }
+  // In an outage the bucket refuses all.
+  if (!hasSucceeded) return false;
+  for (const key of refused) note(c, "gc", "stuck-deletion", key, "the bucket refuses to delete it");
+  return true;
 }
 
 /**
@@ -72,6 +147,8 @@ export async function resolveExpired(c: CatalogContext): Promise<void> {
  * publication that may still arrive goes on protecting its needs.
  */
 export async function resolveKey(c: CatalogContext, key: string): Promise<void> {
+  adoptPaths(c, [key]);
+  adoptNars(c, [key]);
   await resolveDeletion(c, key);
   const rows = intentsOf(c, [key]).filter((row) => row.kind === "publish");
   if (rows.length === 0) return;
@@ -100,15 +177,16 @@ export async function executeDeletions(c: CatalogContext, keys: readonly string[
   const rows = deletionIntents(c, keys);
   if (rows.length === 0) return;
   // A publication after a failed deletion may rely on this NAR. One query for all, because it reads every intent.
-  const published = narsOfIntents(c, "publish");
+  const published = narsBeingPublished(c, keys);
   const isNeeded = ({ kind, key }: IntentRow) =>
-    kind === "delete-nar" && (published.has(key) || isNarReferred(c, key));
+    (kind === "delete-nar" && (published.has(key) || isNarReferred(c, key))) ||
+    (kind === "delete-companions" && hasOwner(c, key));
   const going = rows.filter((row) => !isNeeded(row));
   // A path with the same deriver may have been published since: the log belongs to it, too.
   const listed = going.flatMap((row): string[] => JSON.parse(row.objects));
   const needed = companionsStillNeeded(c, listed);
   const companions = new Set(listed.filter((key) => !needed.has(key)));
-  const objects = [...new Set([...going.map(objectKey), ...companions])];
+  const objects = [...new Set([...going.flatMap(objectKey), ...companions])];
   const before = attempted(c, rows);
   try {
     if (objects.length > 0) await deleteObjects(c, objects);
@@ -118,7 +196,7 @@ export async function executeDeletions(c: CatalogContext, keys: readonly string[
     throw error;
   }
   // Also objects that are needed again: an earlier attempt may have deleted them.
-  const served = rows.filter(({ kind }) => kind !== "delete-pin").map(objectKey);
+  const served = rows.filter(({ kind }) => kind !== "delete-pin").flatMap(objectKey);
   const dropped = [...new Set([...served, ...companions])].map((key) => `/${key}`);
   if (dropped.length > 0) await c.purge(dropped);
   c.transaction(() => {
@@ -128,7 +206,21 @@ export async function executeDeletions(c: CatalogContext, keys: readonly string[
       postponeRelease(c, JSON.parse(row.nars));
     }
     forgetCompanions(c, [...companions]);
+    for (const row of going) deleteLeftCompanions(c, row);
   });
+}
+
+/** An owner with more companions than one deletion takes along is gone: the next of them follow by an alarm. */
+function deleteLeftCompanions(c: CatalogContext, row: IntentRow): void {
+  if (JSON.parse(row.objects).length < MAX_COMPANIONS) return;
+  const owner = row.key;
+  const objects = leftCompanions(c, owner);
+  if (objects.length === 0) return;
+  const sequence = recordIntent(c, { kind: "delete-companions", key: owner, objects });
+  // Due at once, for whichever call comes next.
+  c.unsentIntents.delete(sequence);
+  restartTimeout(c, sequence, 0);
+  c.wakeForVerification();
 }
 
 /**
@@ -146,6 +238,8 @@ function attempted(c: CatalogContext, rows: readonly IntentRow[]): Map<number, n
   return before;
 }
 
-function objectKey({ kind, key }: IntentRow): string {
-  return kind === "delete-path" ? `${key}.narinfo` : key;
+/** The object that is deleted itself; none where only companions are. */
+function objectKey({ kind, key }: IntentRow): string[] {
+  if (kind === "delete-companions") return [];
+  return [kind === "delete-path" ? `${key}.narinfo` : key];
 }

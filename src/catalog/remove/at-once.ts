@@ -8,12 +8,16 @@ import { isNarBeingPublished } from "../rows/intents.ts";
 import { isNarReferred, pathsOfNar } from "../rows/paths.ts";
 import { isNarOfUnindexed } from "../rows/unindexed.ts";
 import { isNarOfDeletion, isSentAgain } from "../rows/urgent-nars.ts";
+import { beginDeletions } from "./begin.ts";
 import { beginNarDeletion } from "./sweep.ts";
 
 export interface RemovedNars {
   readonly removed_nars: string[];
   readonly kept_nars: KeptNar[];
 }
+
+const STUCK = "its deletion could not be recorded; the Worker's log says why";
+const LATER = "it has so many companions that an alarm goes on with it, within minutes";
 
 /** Deletes these NARs, except those that something needs, and drops them from the edge. */
 export async function deleteNarsAtOnce(c: CatalogContext, nars: readonly string[]): Promise<RemovedNars> {
@@ -24,11 +28,15 @@ export async function deleteNarsAtOnce(c: CatalogContext, nars: readonly string[
       const reasons = batch.map((nar) => [nar, reasonToKeep(c, nar)] as const);
       const going = reasons.flatMap(([nar, reason]) => (reason === undefined ? [nar] : []));
       // No await since the reasons: a publication that needs one is recorded before, or finds the NAR missing.
-      c.transaction(() => {
-        for (const nar of going) beginNarDeletion(c, nar);
-      });
-      await executeDeletions(c, going);
-      result.removed_nars.push(...going);
+      const { keys, skipped } = c.transaction(() =>
+        beginDeletions(c, "deletion", going, (nar) => beginNarDeletion(c, nar)),
+      );
+      await executeDeletions(c, keys);
+      result.removed_nars.push(...keys);
+      const [begun, stuck] = [new Set(keys), new Set(skipped)];
+      for (const nar of going.filter((nar) => !begun.has(nar))) {
+        result.kept_nars.push({ nar, reason: stuck.has(nar) ? STUCK : LATER });
+      }
       for (const [nar, reason] of reasons) if (reason !== undefined) result.kept_nars.push({ nar, reason });
     });
   }

@@ -9,13 +9,15 @@ import { companionsOfPath } from "../rows/companions.ts";
 import { deletePathRow } from "../rows/index-path.ts";
 import { deletingReferrers, publishingReferrers, recordIntent } from "../rows/intents.ts";
 import { type PathRow, pathRow } from "../rows/paths.ts";
-import { pinnedOf, pinsHolding } from "../rows/pins.ts";
+import { pinnedOf, pinsNaming } from "../rows/pins.ts";
 import { referencesOf, referrersOf } from "../rows/references.ts";
 import { makeUrgent, urgentNars } from "../rows/urgent-nars.ts";
 import { deleteNarsAtOnce } from "./at-once.ts";
 
 /** Retries because of concurrent operations before a deletion is refused. */
 const MAX_ROUNDS = 10;
+/** Paths above one among which pins are looked for. */
+const MAX_LOOKED_AT = 500;
 /** Referrers that a refusal names. */
 const MAX_NAMED = 5;
 /** NARs left by an earlier call that a repeated one deletes. */
@@ -112,7 +114,7 @@ async function deleteLevel(
 ): Promise<LevelOutcome> {
   const level = new Set(hashes);
   // These referrers have no row any more, but clients may still see them.
-  for (const referrer of hashes.flatMap((hash) => deletingReferrers(c, hash))) {
+  for (const referrer of deletingReferrers(c, ...hashes)) {
     await c.locks.run(referrer, () => resolveKey(c, referrer));
   }
   return c.locks.runAll(hashes, async () => {
@@ -150,6 +152,21 @@ function refusePinned(c: CatalogContext, hash: string): void {
   if (pinsHolding(c, hash, 1).length > 0) throw pinnedRefusal(c, hash);
 }
 
+/** The path and all that refers to it, directly or not; of more than `limit` some. */
+export function pathsAbove(c: CatalogContext, hash: string, limit: number): Set<string> {
+  const found = new Set([hash]);
+  for (const path of found) {
+    if (found.size > limit) break;
+    for (const referrer of referrersOf(c, path, limit + 1)) found.add(referrer);
+  }
+  return found;
+}
+
+/** Names of pins in whose closure a path is, at most `limit`. Where too many paths refer to it, it is not deleted anyway. */
+function pinsHolding(c: CatalogContext, hash: string, limit: number): string[] {
+  return pinsNaming(c, [...pathsAbove(c, hash, MAX_LOOKED_AT)], limit);
+}
+
 function pinnedRefusal(c: CatalogContext, hash: string): Refused {
   const pins = pinsHolding(c, hash, MAX_NAMED + 1);
   return new Refused({
@@ -173,8 +190,11 @@ export async function deleteNarInfo(
   await executeDeletions(c, [hash]);
 }
 
-/** Records the intent to delete a narinfo, which is final, and removes its rows. Call it in a transaction. */
-export function beginPathDeletion(c: CatalogContext, hash: string): void {
+/**
+ * Records the intent to delete a narinfo, which is final, and removes its rows. Returns the number of objects. Call it in
+ * a transaction.
+ */
+export function beginPathDeletion(c: CatalogContext, hash: string): number {
   const nar = pathRow(c, hash)?.nar;
   const references = referencesOf(c, hash);
   const objects = companionsOfPath(c, hash);
@@ -187,6 +207,7 @@ export function beginPathDeletion(c: CatalogContext, hash: string): void {
     objects,
     ...(nar !== undefined && { nars: [nar] }),
   });
+  return 1 + objects.length;
 }
 
 function referredRefusal(c: CatalogContext, hash: string, referrers: readonly string[]): Refused {

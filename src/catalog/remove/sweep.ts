@@ -3,8 +3,10 @@ import type { CatalogContext } from "../context.ts";
 import { DELETE_BATCH } from "../objects.ts";
 import { executeDeletions, resolveExpired } from "../publish/resolve.ts";
 import { companionsOfNar } from "../rows/companions.ts";
-import { intentNars, recordIntent } from "../rows/intents.ts";
+import { recordIntent } from "../rows/intents.ts";
 import { deleteNarRow, nextGraceStart, sweepableNars } from "../rows/nars.ts";
+import { restartGrace } from "../rows/urgent-nars.ts";
+import { beginDeletions, requireFewDeletions } from "./begin.ts";
 
 export interface Swept {
   readonly deletedNars: number;
@@ -18,31 +20,40 @@ export interface Swept {
  */
 export async function sweepNars(c: CatalogContext, graceMs: number = c.config.graceMs): Promise<Swept> {
   await resolveExpired(c);
-  const needed = intentNars(c);
+  requireFewDeletions(c);
   const cutoff = c.now() - graceMs;
-  const due = sweepableNars(c, cutoff, needed, DELETE_BATCH).filter((key) => !c.locks.isHeld(key));
+  const due = sweepableNars(c, cutoff, DELETE_BATCH).filter((key) => !c.locks.isHeld(key));
   // All locks are free, so it begins synchronously.
-  if (due.length > 0) await c.locks.runAll(due, () => deleteNars(c, due));
-  if (due.length === DELETE_BATCH) return { deletedNars: due.length, next: c.now() };
+  const deletedNars = due.length === 0 ? 0 : await c.locks.runAll(due, () => deleteNars(c, due));
+  if (deletedNars > 0 && due.length === DELETE_BATCH) return { deletedNars, next: c.now() };
   const next = nextGraceStart(c, cutoff);
-  if (next === undefined) return { deletedNars: due.length };
-  // NARs that are due and were not deleted are needed by an operation in flight.
-  const earliest = due.length > 0 ? c.now() : c.now() + BUSY_MS;
-  return { deletedNars: due.length, next: Math.max(next + graceMs, earliest) };
+  if (next === undefined) return { deletedNars };
+  // NARs that are due and were not deleted are needed by an operation in flight, unless one alarm did not get to them.
+  const earliest = deletedNars > 0 ? c.now() : c.now() + BUSY_MS;
+  return { deletedNars, next: Math.max(next + graceMs, earliest) };
 }
 
-export async function deleteNars(c: CatalogContext, keys: readonly string[]): Promise<void> {
-  c.transaction(() => {
-    for (const key of keys) beginNarDeletion(c, key);
+/** As many as one step gets to. One that cannot be deleted is passed by for another grace period. Returns how many. */
+async function deleteNars(c: CatalogContext, due: readonly string[]): Promise<number> {
+  const { keys } = c.transaction(() => {
+    const begun = beginDeletions(c, "gc", due, (key) => beginNarDeletion(c, key));
+    restartGrace(c, begun.skipped);
+    return begun;
   });
   await executeDeletions(c, keys);
+  return keys.length;
 }
 
 /** Milliseconds after which a sweep retries NARs that an operation in flight needed. */
 const BUSY_MS = 60_000;
 
-/** Records the intent to delete a NAR, which is final, and removes its row. Call it in a transaction. */
-export function beginNarDeletion(c: CatalogContext, key: string): void {
+/**
+ * Records the intent to delete a NAR, which is final, and removes its row. Returns the number of objects. Call it in a
+ * transaction.
+ */
+export function beginNarDeletion(c: CatalogContext, key: string): number {
+  const objects = companionsOfNar(c, key);
   deleteNarRow(c, key);
-  recordIntent(c, { kind: "delete-nar", key, objects: companionsOfNar(c, key) });
+  recordIntent(c, { kind: "delete-nar", key, objects });
+  return 1 + objects.length;
 }

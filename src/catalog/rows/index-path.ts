@@ -5,6 +5,7 @@ import type { CatalogContext } from "../context.ts";
 import { forgetDifferingBuilds } from "./differing-builds.ts";
 import { forgetDifferingRealisations } from "./differing-realisations.ts";
 import { releaseNar, savePublishedNar } from "./nars.ts";
+import { adoptNars, adoptPaths } from "./old-layout.ts";
 import { type IndexedPath, pathRow, removePath, savePath } from "./paths.ts";
 import { forgetReferences, referenceHashes, saveReferences } from "./references.ts";
 
@@ -12,8 +13,10 @@ import { forgetReferences, referenceHashes, saveReferences } from "./references.
 export function indexPath(c: CatalogContext, path: IndexedPath): void {
   const { info, narSha256: sha256 = null, uploaded } = path;
   const { hash } = info.storePath;
-  const previous = pathRow(c, hash)?.nar;
   const nar = narKeyOfUrl(info.url);
+  adoptPaths(c, [hash]);
+  adoptNars(c, [nar]);
+  const previous = pathRow(c, hash)?.nar;
   savePath(c, path);
   saveReferences(c, hash, referenceHashes(info));
   const { known, isQueued = false } = path;
@@ -27,6 +30,7 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
 
 /** Removes a path; its NAR may be swept once no path has it. Call it in a transaction. */
 export function deletePathRow(c: CatalogContext, hash: string): void {
+  adoptPaths(c, [hash]);
   const row = pathRow(c, hash);
   if (row === undefined) return;
   removePath(c, hash);

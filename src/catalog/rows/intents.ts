@@ -4,7 +4,8 @@ import { isAnswered } from "../../bucket/operation.ts";
 import type { CatalogContext } from "../context.ts";
 import { insert } from "./insert.ts";
 
-export type IntentKind = "publish" | "delete-path" | "delete-nar" | "delete-pin";
+/** `delete-companions`: of an owner that is gone, and had more than one deletion takes along. */
+export type IntentKind = "publish" | "delete-path" | "delete-nar" | "delete-pin" | "delete-companions";
 
 export interface IntentRow extends Record<string, SqlStorageValue> {
   /** Grows with every intent; the primary key. */
@@ -99,12 +100,14 @@ export function deletionIntentWith(c: CatalogContext, object: string): string | 
     .toArray()[0]?.key;
 }
 
-/** Hash parts of the paths that any intent protects or changes. */
-export function intentPaths(c: CatalogContext): Set<string> {
+/** Those of these paths that any intent protects or changes. */
+export function intentPathsAmong(c: CatalogContext, hashes: readonly string[]): Set<string> {
   return new Set(
     c.sql
       .exec<{ hash: string }>(
-        "SELECT key AS hash FROM pending UNION SELECT value FROM pending, json_each(pending.refs)",
+        `SELECT key AS hash FROM pending WHERE key IN (SELECT value FROM json_each(?1))
+         UNION SELECT value FROM pending, json_each(pending.refs) WHERE value IN (SELECT value FROM json_each(?1))`,
+        JSON.stringify(hashes),
       )
       .toArray()
       .map((row) => row.hash),
@@ -113,21 +116,23 @@ export function intentPaths(c: CatalogContext): Set<string> {
 
 /** Hash parts of paths that refer to one and whose publication is in flight or not resolved. */
 export function publishingReferrers(c: CatalogContext, hash: string): string[] {
-  return intentsReferringTo(c, "publish", hash);
+  return intentsReferringTo(c, "publish", [hash]);
 }
 
-/** Hash parts of paths that refer to one and whose deletion has not ended: clients may still read their narinfos. */
-export function deletingReferrers(c: CatalogContext, hash: string): string[] {
-  return intentsReferringTo(c, "delete-path", hash);
+/**
+ * Hash parts of paths that refer to one of these and whose deletion has not ended: clients may still read their narinfos.
+ */
+export function deletingReferrers(c: CatalogContext, ...hashes: readonly string[]): string[] {
+  return intentsReferringTo(c, "delete-path", hashes);
 }
 
-function intentsReferringTo(c: CatalogContext, kind: IntentKind, hash: string): string[] {
+function intentsReferringTo(c: CatalogContext, kind: IntentKind, hashes: readonly string[]): string[] {
   return c.sql
     .exec<{ key: string }>(
-      "SELECT DISTINCT key FROM pending WHERE kind = ? AND key <> ? AND EXISTS (SELECT 1 FROM json_each(refs) WHERE value = ?)",
+      `SELECT DISTINCT pending.key FROM pending, json_each(pending.refs)
+       WHERE kind = ? AND value <> pending.key AND value IN (SELECT value FROM json_each(?))`,
       kind,
-      hash,
-      hash,
+      JSON.stringify(hashes),
     )
     .toArray()
     .map((row) => row.key);
@@ -145,28 +150,34 @@ export function isNarBeingPublished(c: CatalogContext, nar: string): boolean {
   );
 }
 
-/** Keys of NARs of publications, and of deletions that have not ended: clients may still read those narinfos. */
-export function intentNars(c: CatalogContext): Set<string> {
-  return narsOfIntents(c, "publish", "delete-path");
-}
+/**
+ * SQL for the keys of NARs of publications, and of deletions that have not ended: clients may still read those narinfos.
+ */
+export const INTENT_NARS =
+  "SELECT value FROM pending, json_each(pending.nars) WHERE kind IN ('publish', 'delete-path')";
 
-/** Keys of NARs that intents of these kinds protect. */
-export function narsOfIntents(c: CatalogContext, ...kinds: readonly IntentKind[]): Set<string> {
+/** Those of these NARs on which a publication, in flight or not resolved, relies. */
+export function narsBeingPublished(c: CatalogContext, nars: readonly string[]): Set<string> {
   return new Set(
     c.sql
       .exec<{ nar: string }>(
         `SELECT DISTINCT value AS nar FROM pending, json_each(pending.nars)
-         WHERE kind IN (SELECT value FROM json_each(?))`,
-        JSON.stringify(kinds),
+         WHERE kind = 'publish' AND value IN (SELECT value FROM json_each(?))`,
+        JSON.stringify(nars),
       )
       .toArray()
       .map((row) => row.nar),
   );
 }
 
-/** Whether any deletion is in flight, or was left by a crash. */
-export function hasDeletion(c: CatalogContext): boolean {
-  return c.sql.exec("SELECT 1 FROM pending WHERE kind <> 'publish' LIMIT 1").toArray().length > 0;
+/** How many deletions are in flight or were left by a crash, if not more than `limit`. */
+export function countDeletions(c: CatalogContext, limit: number): number {
+  return c.sql
+    .exec<{ count: number }>(
+      "SELECT count(*) AS count FROM (SELECT 1 FROM pending WHERE kind <> 'publish' LIMIT ?)",
+      limit,
+    )
+    .one().count;
 }
 
 /** Whether a deletion of any NAR is in flight, or was left by a crash. */
@@ -219,18 +230,23 @@ export function intentsOf(c: CatalogContext, keys: readonly string[]): IntentRow
     .toArray();
 }
 
-/** Intents begun before these times (milliseconds since the epoch), the oldest first. At most `limit`. */
-export function expiredIntents(
-  c: CatalogContext,
-  before: { readonly publication: number; readonly deletion: number },
-  limit: number,
-): IntentRow[] {
+/** An intent without its lists. */
+export interface IntentHead extends Record<string, SqlStorageValue> {
+  sequence: number;
+  key: string;
+  kind: IntentKind;
+  begun: number;
+  /** Characters of the list of objects. */
+  size: number;
+}
+
+/** The intents after this sequence number, the oldest first. At most `limit`. */
+export function nextIntents(c: CatalogContext, after: number, limit: number): IntentHead[] {
   return c.sql
-    .exec<IntentRow>(
-      `SELECT sequence, key, kind, nars, objects, begun FROM pending
-       WHERE begun <= CASE kind WHEN 'publish' THEN ? ELSE ? END ORDER BY sequence LIMIT ?`,
-      before.publication,
-      before.deletion,
+    .exec<IntentHead>(
+      `SELECT sequence, key, kind, begun, length(objects) AS size FROM pending
+       WHERE sequence > ? ORDER BY sequence LIMIT ?`,
+      after,
       limit,
     )
     .toArray();

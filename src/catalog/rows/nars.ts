@@ -4,11 +4,14 @@ import type { AnnouncedNar } from "../../contract/uploads.ts";
 import { contentState, type Facts, type KnownFacts, mergeFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { insert } from "./insert.ts";
+import { INTENT_NARS } from "./intents.ts";
 import { keptFacts } from "./kept-facts.ts";
+import { adoptNars, removeOldNar } from "./old-layout.ts";
 import { URGENT } from "./urgent-nars.ts";
 
 /** A NAR is about to be uploaded. The row stays if the upload fails: an object may have arrived. */
 export function saveAnnouncedNar(c: CatalogContext, { key, size, sha256 }: AnnouncedNar): void {
+  adoptNars(c, [key]);
   const now = c.now();
   insert(
     c,
@@ -78,6 +81,7 @@ export function importNars(c: CatalogContext, objects: readonly R2Object[]): voi
  * last; unless it is queued, because it may turn out false and go with that path.
  */
 export function saveNarSeen(c: CatalogContext, key: string): void {
+  adoptNars(c, [key]);
   c.sql.exec(
     `UPDATE nars SET seen = ? WHERE key = ?
      AND (released IS NOT NULL OR queued IS NOT NULL OR NOT EXISTS (SELECT 1 FROM paths WHERE nar = nars.key))`,
@@ -107,6 +111,7 @@ export function releaseNar(c: CatalogContext, nar: string): void {
 
 /** Begins the grace period of those of these NARs again that have no path and are not to go at once. */
 export function postponeRelease(c: CatalogContext, nars: readonly string[]): void {
+  adoptNars(c, nars);
   c.sql.exec(
     "UPDATE nars SET released = ? WHERE released > ? AND key IN (SELECT value FROM json_each(?))",
     c.now(),
@@ -116,23 +121,17 @@ export function postponeRelease(c: CatalogContext, nars: readonly string[]): voi
 }
 
 /**
- * Keys of NARs without a path that were last used before `cutoff` (milliseconds since the epoch) and are not among
- * `needed`. At most `limit`.
+ * Keys of NARs without a path that were last used before `cutoff` (milliseconds since the epoch) and that no intent needs.
+ * At most `limit`.
  */
-export function sweepableNars(
-  c: CatalogContext,
-  cutoff: number,
-  needed: ReadonlySet<string>,
-  limit: number,
-): string[] {
+export function sweepableNars(c: CatalogContext, cutoff: number, limit: number): string[] {
   return c.sql
     .exec<{ key: string }>(
       // `released <= ?1` is redundant; it lets SQLite use the index.
       `SELECT key FROM nars WHERE released <= ?1 AND max(released, uploaded, seen) <= ?1
        AND NOT EXISTS (SELECT 1 FROM paths WHERE nar = key)
-       AND key NOT IN (SELECT value FROM json_each(?2)) LIMIT ?3`,
+       AND key NOT IN (${INTENT_NARS}) LIMIT ?2`,
       cutoff,
-      JSON.stringify([...needed]),
       limit,
     )
     .toArray()
@@ -285,6 +284,7 @@ export function keepFactsOnly(c: CatalogContext, key: string): void {
 
 export function deleteNarRow(c: CatalogContext, key: string): void {
   c.sql.exec("DELETE FROM nars WHERE key = ?", key);
+  removeOldNar(c, key);
 }
 
 /**

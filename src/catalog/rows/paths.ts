@@ -5,6 +5,7 @@ import type { NarInfo } from "../../nix/narinfo.ts";
 import type { KnownFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { insert } from "./insert.ts";
+import { adoptPaths, amongOldPaths, removeOldPath, saveOldLastUse, withoutOldPaths } from "./old-layout.ts";
 import { referenceHashes } from "./references.ts";
 
 export interface PathRow extends Record<string, SqlStorageValue> {
@@ -117,6 +118,7 @@ export function savePath(c: CatalogContext, path: IndexedPath): void {
 
 export function removePath(c: CatalogContext, hash: string): void {
   c.sql.exec("DELETE FROM paths WHERE hash = ?", hash);
+  removeOldPath(c, hash);
 }
 
 /** Names of the keys that have signed a path, separated by spaces. */
@@ -128,13 +130,14 @@ export function signersOf(info: NarInfo): string {
 
 /** The hash parts that are not in the catalog, in order and without duplicates. Any number of them. */
 export function missingPaths(c: CatalogContext, hashes: readonly string[]): string[] {
-  return c.sql
+  const unknown = c.sql
     .exec<{ value: string }>(
       "SELECT DISTINCT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM paths WHERE hash = value)",
       JSON.stringify(hashes),
     )
     .toArray()
     .map((row) => row.value);
+  return withoutOldPaths(c, unknown);
 }
 
 /** Whether a narinfo refers to paths that are not in the catalog. */
@@ -144,6 +147,7 @@ export function isIncomplete(c: CatalogContext, info: NarInfo): boolean {
 
 /** Base names of a narinfo's references that are not in the catalog: a hash under another name is another path. */
 export function missingNames(c: CatalogContext, info: NarInfo): string[] {
+  adoptPaths(c, referenceHashes(info));
   return c.sql
     .exec<{ value: string }>(
       `SELECT value FROM json_each(?)
@@ -182,7 +186,8 @@ export function isNewlyQueued(c: CatalogContext, hash: string, ms: number): bool
 
 /** Whether a path of the catalog has this NAR. */
 export function isNarReferred(c: CatalogContext, nar: string): boolean {
-  return c.sql.exec("SELECT 1 FROM paths WHERE nar = ? LIMIT 1", nar).toArray().length > 0;
+  const isNew = c.sql.exec("SELECT 1 FROM paths WHERE nar = ? LIMIT 1", nar).toArray().length > 0;
+  return isNew || amongOldPaths(c, "nar", [nar]).length > 0;
 }
 
 /** The base name of a path's deriver if no other path has it. */
@@ -198,15 +203,14 @@ export function ownDeriver(c: CatalogContext, hash: string): string | undefined 
 
 /** Those of these base names that are the deriver of a path. */
 export function knownDerivers(c: CatalogContext, derivers: readonly string[]): Set<string> {
-  return new Set(
-    c.sql
-      .exec<{ deriver: string }>(
-        "SELECT value AS deriver FROM json_each(?) WHERE EXISTS (SELECT 1 FROM paths WHERE deriver = value)",
-        JSON.stringify(derivers),
-      )
-      .toArray()
-      .map(({ deriver }) => deriver),
-  );
+  const known = c.sql
+    .exec<{ deriver: string }>(
+      "SELECT value AS deriver FROM json_each(?) WHERE EXISTS (SELECT 1 FROM paths WHERE deriver = value)",
+      JSON.stringify(derivers),
+    )
+    .toArray()
+    .map(({ deriver }) => deriver);
+  return new Set([...known, ...amongOldPaths(c, "deriver", derivers)]);
 }
 
 /** The column that names an owner of companions. */
@@ -225,4 +229,5 @@ export function saveLastUse(
     JSON.stringify(values),
     before,
   );
+  saveOldLastUse(c, column, values, before);
 }

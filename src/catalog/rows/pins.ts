@@ -130,14 +130,13 @@ export function pinnedOf(c: CatalogContext, hashes: readonly string[]): Set<stri
   );
 }
 
-/** Names of the pins in whose closure a path is; the path itself included. At most `limit`. */
-export function pinsHolding(c: CatalogContext, hash: string, limit: number): string[] {
+/** Names of the pins that name one of these paths. At most `limit`. */
+export function pinsNaming(c: CatalogContext, hashes: readonly string[], limit: number): string[] {
   return c.sql
     .exec<{ pin: string }>(
-      `WITH RECURSIVE above (hash) AS (VALUES (?) UNION SELECT referrer FROM above JOIN refs ON reference = hash)
-       SELECT DISTINCT pin FROM pin_revisions
-       WHERE hash IN (SELECT hash FROM above) AND (until IS NULL OR until > ?) ORDER BY pin LIMIT ?`,
-      hash,
+      `SELECT DISTINCT pin FROM pin_revisions
+       WHERE hash IN (SELECT value FROM json_each(?)) AND (until IS NULL OR until > ?) ORDER BY pin LIMIT ?`,
+      JSON.stringify(hashes),
       c.now(),
       limit,
     )

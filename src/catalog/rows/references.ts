@@ -37,12 +37,13 @@ export function referencesOf(c: CatalogContext, hash: string): string[] {
     .map((row) => row.reference);
 }
 
-/** Hash parts of the paths that refer to one. At most `limit`. */
-export function referrersOf(c: CatalogContext, hash: string, limit = -1): string[] {
+/** Hash parts of the paths that refer to one, in their order, after `after`. At most `limit`. */
+export function referrersOf(c: CatalogContext, hash: string, limit = -1, after = ""): string[] {
   return c.sql
     .exec<{ referrer: string }>(
-      "SELECT referrer FROM refs WHERE reference = ? ORDER BY referrer LIMIT ?",
+      "SELECT referrer FROM refs WHERE reference = ? AND referrer > ? ORDER BY referrer LIMIT ?",
       hash,
+      after,
       limit,
     )
     .toArray()

@@ -18,6 +18,15 @@ export function makeUrgent(c: CatalogContext, nars: readonly string[]): void {
   if (marked.length > 0) c.wakeForSweep("soon");
 }
 
+/** Begins the grace period of these NARs, also of those that were to go at once. */
+export function restartGrace(c: CatalogContext, nars: readonly string[]): void {
+  c.sql.exec(
+    "UPDATE nars SET released = ? WHERE released IS NOT NULL AND key IN (SELECT value FROM json_each(?))",
+    c.now(),
+    JSON.stringify(nars),
+  );
+}
+
 /** Whether a NAR has been announced again since it was marked. False if it is gone. */
 export function isSentAgain(c: CatalogContext, nar: string): boolean {
   return (

@@ -1,6 +1,6 @@
 // The queue of NARs that are to be read, newest push first, worked off by the catalog's alarms.
 import type { CatalogContext } from "../context.ts";
-import { nextExpiry, resolveExpired } from "../publish/resolve.ts";
+import { nextExpiry, resolveNext } from "../publish/resolve.ts";
 import { purgingOnce } from "../purging-once.ts";
 import { deferNar, newestQueued, oldestQueued, type QueuedNar } from "../rows/nars.ts";
 import { type Progress, verifyNar } from "./verify.ts";
@@ -27,8 +27,8 @@ const MAX_FAILURES = 3;
  */
 export function verifyQueued(context: CatalogContext): Promise<number | undefined> {
   return purgingOnce(context, async (c) => {
-    await resolveExpired(c);
-    const times = [await readQueued(c), nextExpiry(c)].filter((time) => time !== undefined);
+    const more = (await resolveNext(c)) ? c.now() : undefined;
+    const times = [more, await readQueued(c), nextExpiry(c)].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.max(Math.min(...times), c.now());
   });
 }

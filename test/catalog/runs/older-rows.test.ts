@@ -32,7 +32,7 @@ const COLLECTION = {
 };
 
 /** The column `state` as it was written. */
-const STATES: Record<RunKind, object> = {
+const STATES: Record<Exclude<RunKind, "deletion" | "migrate">, object> = {
   reindex: {
     ...{ repair: false, counts: COUNTS, phase: "pins", after: "", steps: 5, failures: 0 },
     ...{ completed: 1_000, obscure: "1".repeat(32) },

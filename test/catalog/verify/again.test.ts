@@ -62,8 +62,7 @@ describe("the NAR of a false path, on which an honest pusher relies for another 
     expect(await env.BUCKET.head(lie.key)).toBeNull();
     expect(await env.BUCKET.head(honest.narKey)).not.toBeNull();
 
-    const swept = (ms: number) =>
-      inCatalog((c) => sweepableNars(c, c.now() - NAR_GRACE_MS, new Set(), 10), later(ms));
+    const swept = (ms: number) => inCatalog((c) => sweepableNars(c, c.now() - NAR_GRACE_MS, 10), later(ms));
     expect(await swept(NAR_GRACE_MS)).toEqual([]);
     expect(await swept(2 * NAR_GRACE_MS)).toEqual([honest.narKey]);
     expect(await inCatalog((c) => pushAgain(c, honest))).toBe("created");
