@@ -42,6 +42,8 @@ const LAYERS = [
     resign: "catalog/resign/",
     deletion: "catalog/deletion/",
   },
+  // What an operator must know of all of them.
+  { "catalog-health": "catalog/health/" },
   // The Durable Object, which only hands over.
   { catalog: "catalog/catalog\\.ts" },
   // How the Worker calls it, refusals as HTTP, and what a handler gets.

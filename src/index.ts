@@ -16,7 +16,9 @@ import { collects } from "./config/retention.ts";
 import type { Context, Route } from "./context.ts";
 import type { EdgePurger } from "./contract/catalog.ts";
 import type { Env } from "./env.ts";
-import { errorResponse, HttpError, logFailure } from "./http/errors.ts";
+import { refuseCrossSite } from "./http/cross-site.ts";
+import { checkedRequest, declaresChecksum } from "./http/declared-checksums.ts";
+import { errorResponse, logFailure } from "./http/errors.ts";
 import { parsePath } from "./http/path.ts";
 import { problemResponse } from "./http/problem.ts";
 import { matchRoute } from "./http/router.ts";
@@ -75,6 +77,7 @@ export async function handle(request: Request, env: Env, ctx: ExecutionContext):
     // parsePath may refuse the path: then the URL parser's reading decides the form of the refusal.
     response = refusal(request, located?.path.path ?? new URL(request.url).pathname, error);
   }
+  response.headers.set("X-Content-Type-Options", "nosniff");
   const { isPrivate } = located?.config ?? deployment;
   // Refusals, too: the edge's cache checks no token.
   if (isPrivate) response.headers.set("Cache-Control", PRIVATE);
@@ -87,8 +90,8 @@ async function answer(
   ctx: ExecutionContext,
   { config, path }: Located,
 ): Promise<Response> {
-  const { route, groups } = matchRoute(ROUTES, request.method, path);
   refuseCrossSite(request);
+  const { route, groups } = matchRoute(ROUTES, request.method, path);
   const tokens = catalogClient(env, config.defaultName);
   const authority: Authority = {
     config,
@@ -112,27 +115,34 @@ async function answer(
     path: groups[0].slice(1),
     query: path.query,
   };
-  return payload === undefined ? route.handler(context) : answerSigned(route, context, payload);
+  return answerChecked(route, context, payload);
 }
 
-/** Answers a signed request: its body must match the signature. */
-async function answerSigned(route: Route, context: Context, payload: Payload): Promise<Response> {
+/** Answers a request whose body must match its signature, if it is signed, and the checksums that its headers declare. */
+async function answerChecked(
+  route: Route,
+  context: Context,
+  payload: Payload | undefined,
+): Promise<Response> {
   const { request, path } = context;
-  const verified = verifiedRequest(request, payload, route.bodySha256?.(path));
+  const bucketSha256 = route.bodySha256?.(path);
+  const signed = payload && verifiedRequest(request, payload, bucketSha256);
+  const checked = checkedRequest(signed?.request ?? request, bucketSha256);
+  const failure = () => signed?.failure() ?? checked.failure();
   try {
-    return withoutText(request, await route.handler({ ...context, request: verified.request }));
+    const response = await route.handler({ ...context, request: checked.request });
+    if (declaresChecksum(request)) await drain(checked.request);
+    const failed = failure();
+    if (failed !== undefined) throw failed;
+    return signed === undefined ? response : withoutText(request, response);
   } catch (error) {
-    throw verified.failure() ?? error;
+    throw failure() ?? error;
   }
 }
 
-/** CSRF: browsers attach remembered Basic credentials to cross-site requests, so refuse cross-site writes. */
-function refuseCrossSite({ method, headers }: Request): void {
-  if (method === "GET" || method === "HEAD" || headers.get("Sec-Fetch-Site") !== "cross-site") return;
-  throw new HttpError(
-    403,
-    "this request comes from the page of another site, which may change nothing (CSRF)",
-  );
+/** Reads a body that the handler did not need, such as that of a NAR that is here: its checksum is compared, too. */
+async function drain({ body, bodyUsed }: Request): Promise<void> {
+  if (body !== null && !bodyUsed) await body.pipeTo(new WritableStream());
 }
 
 /** A refusal in the form that the client reads: a problem, S3's document, or a line of text. */

@@ -2,7 +2,8 @@
 import { OPERATIONS } from "./api/operations.ts";
 import { KINDS, type Kind, NAR, NARINFO, type Upload } from "./bucket/kinds.ts";
 import { narKeySha256 } from "./bucket/nar-object.ts";
-import { getCacheInfo, getFrontPage, getHealth, putCacheInfo } from "./cache/info.ts";
+import { getHealth } from "./cache/health.ts";
+import { getCacheInfo, getFrontPage, putCacheInfo } from "./cache/info.ts";
 import { putMetadata } from "./cache/put-metadata.ts";
 import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";

@@ -91,6 +91,12 @@ export const PATH_OPERATIONS = [
       closure: v.exactOptional(
         described("`referrers`: delete all that refers to it, directly or not, too.", oneOf(["referrers"])),
       ),
+      now: v.exactOptional(
+        described(
+          "`true`: its NAR goes at once as well, also from Cloudflare's cache, unless another path has it; for a secret that has leaked.",
+          oneOf(["true"]),
+        ),
+      ),
     },
     answer: DELETED,
     begun: DELETION_REPORT,
@@ -98,8 +104,8 @@ export const PATH_OPERATIONS = [
       ...NO_PATH,
       409: "Other paths refer to it, or pins keep it; the detail names them. Or another large deletion goes on.",
     },
-    handle: async ({ catalog }, { parameters: { hash, closure } }) => {
-      const outcome = await catalog((c) => c.deletePath(hash, closure === "referrers"));
+    handle: async ({ catalog }, { parameters: { hash, closure, now } }) => {
+      const outcome = await catalog((c) => c.deletePath(hash, closure === "referrers", now === "true"));
       return "kind" in outcome ? new Begun(outcome) : outcome;
     },
   }),

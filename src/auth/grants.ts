@@ -43,7 +43,7 @@ export function isPermission(value: unknown): value is Permission {
 }
 
 /** Whether any of the identity's grants allows `permission` on a cache. */
-export function may(identity: Identity, permission: Permission, cacheName: string): boolean {
+export function may(identity: Pick<Identity, "grants">, permission: Permission, cacheName: string): boolean {
   return identity.grants.some(
     ({ permissions, caches }) =>
       includes(permissions, permission) && caches.some((pattern) => matches(pattern, cacheName)),

@@ -1,6 +1,6 @@
-// A cache's description of itself: /nix-cache-info, the front page and /health.
+// A cache's description of itself: /nix-cache-info and the front page.
 import { cacheControl } from "../bucket/kinds.ts";
-import { allProblems, type Config } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import type { Handler } from "../context.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { HttpError, textLine } from "../http/errors.ts";
@@ -56,34 +56,6 @@ export const putCacheInfo: Handler = async ({ request, config }) => {
     );
   }
   return textLine(200, "nix-cache-info agrees with the configuration");
-};
-
-/** Answers GET of `/health`: 200, or 503 when the bucket does not answer. One bucket operation; never cached. */
-export const getHealth: Handler = async ({ request, bucket, config }) => {
-  const problems = await allProblems(config);
-  let isAvailable = true;
-  try {
-    await bucket.head("nix-cache-info");
-  } catch (error) {
-    console.error("bucket head failed", error);
-    isAvailable = false;
-  }
-  const status = isAvailable ? (problems.length === 0 ? "ok" : "misconfigured") : "unavailable";
-  const body = new TextEncoder().encode(
-    JSON.stringify({
-      status,
-      cache: config.cacheName,
-      bucket: isAvailable ? "ok" : "unavailable",
-      problems,
-    }),
-  );
-  const headers = {
-    "Content-Type": "application/json",
-    "Cache-Control": "no-store",
-    "Accept-Ranges": "none",
-    "Content-Length": `${body.byteLength}`,
-  };
-  return new Response(request.method === "HEAD" ? null : body, { status: isAvailable ? 200 : 503, headers });
 };
 
 function cacheInfo(config: Config): CacheInfo {

@@ -44,6 +44,7 @@ import { CHECK } from "./check/check.ts";
 import { COLLECT } from "./collect/collect.ts";
 import type { CatalogContext } from "./context.ts";
 import { DELETION, deleteOrBegin } from "./deletion/deletion.ts";
+import { RecentNotices } from "./health/notices.ts";
 import { Locks } from "./locks.ts";
 import { MIGRATE, refuseWhileMoving, requireMigrated, resumeMigration } from "./migrate/migrate.ts";
 import { deletePin, getPin, listPins, putPin } from "./pins/pins.ts";
@@ -81,9 +82,13 @@ export const RUNS: readonly RunDefinition[] = [MIGRATE, REINDEX, DELETION, COLLE
 /** Milliseconds until an alarm for which figures can wait: less than the object stays in memory without requests. */
 const SOON_MS = 20_000;
 
+/** Milliseconds until an alarm deletes NARs that are to go at once: the request that asked for it is done by then. */
+const SWEEP_DELAY_MS = 60_000;
+
 export class Catalog extends DurableObject<Env> implements CatalogApi {
   readonly context: CatalogContext;
   readonly #revocations = new RevocationMemory();
+  readonly #notices = new RecentNotices();
   readonly #alarm: Alarm;
   readonly #activity = new Activity(() => Date.now());
   readonly #questions = new Questions(
@@ -122,7 +127,8 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       isBusy: () => this.#activity.isBusy(),
       wakeForVerification: () => this.#alarm.wake(this.context.now() + VERIFY_DELAY_MS),
       saveFiguresLater: () => void this.#saveFigures(),
-      wakeForSweep: () => this.#alarm.wake(this.context.now() + config.graceMs),
+      wakeForSweep: (when) =>
+        this.#alarm.wake(this.context.now() + (when === "soon" ? SWEEP_DELAY_MS : config.graceMs)),
     };
     const isMigrating = resumeMigration(this.context);
     // Before the first change: whether there are rows tells whether any are uncounted.
@@ -233,12 +239,20 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     });
   }
 
-  deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted | DeletionReport>> {
+  notices(): Promise<Result<readonly string[]>> {
+    return toResult(() => this.#notices.get(this.context));
+  }
+
+  deletePath(
+    hash: string,
+    withReferrers: boolean,
+    withNars = false,
+  ): Promise<Result<Deleted | DeletionReport>> {
     return toResult(async () => {
       await this.#moveAll();
       await this.#index();
       try {
-        return await deleteOrBegin(this.context, hash, withReferrers);
+        return await deleteOrBegin(this.context, hash, withReferrers, withNars);
       } finally {
         this.#wakeForRuns();
       }

@@ -51,6 +51,6 @@ export interface CatalogContext {
   readonly wakeForVerification: () => void;
   /** Saves the figures some seconds later. */
   readonly saveFiguresLater: () => void;
-  /** Call it in the turn that releases a NAR: an alarm sweeps when the grace period that begins now has ended. */
-  readonly wakeForSweep: () => void;
+  /** Call it in the turn that releases a NAR: an alarm sweeps `soon`, or when the grace period that begins now has ended. */
+  readonly wakeForSweep: (when?: "soon") => void;
 }

@@ -1,5 +1,6 @@
 // The table CACHES: the named caches, and further settings of the default one.
 import { FOLDERS, PIN_FOLDER, STAGING_FOLDER } from "../bucket/kinds.ts";
+import { meantBy, typingErrors } from "./resembles.ts";
 import { type Retention, retentionOf } from "./retention.ts";
 import { isSet, isTable, jsonOrValue, priority, words } from "./values.ts";
 
@@ -47,7 +48,7 @@ const RESERVED: ReadonlySet<string> = new Set([
   ...[...FOLDERS, PIN_FOLDER, STAGING_FOLDER].map((folder) => folder.slice(0, -1)),
 ]);
 
-const SETTINGS = [
+export const SETTINGS = [
   "visibility",
   "priority",
   "signing_keys",
@@ -84,7 +85,12 @@ export interface Caches {
   readonly isUnclear: boolean;
 }
 
-export function parseCaches(value: unknown, defaults: EntryDefaults, problems: string[]): Caches {
+export function parseCaches(
+  value: unknown,
+  defaultName: string,
+  defaults: EntryDefaults,
+  problems: string[],
+): Caches {
   const entries = new Map<string, CacheEntry>();
   const table = jsonOrValue(value);
   if (!isSet(table)) return { entries, isUnclear: false };
@@ -94,7 +100,7 @@ export function parseCaches(value: unknown, defaults: EntryDefaults, problems: s
   }
   let isUnclear = false;
   for (const [name, entry] of Object.entries(table)) {
-    const problem = nameProblem(name);
+    const problem = nameProblem(name) ?? misplaced(name, entry) ?? misspeltDefault(name, defaultName, table);
     if (problem === undefined) {
       entries.set(name, parseEntry(`CACHES.${name}`, entry, defaults, problems));
     } else {
@@ -105,12 +111,45 @@ export function parseCaches(value: unknown, defaults: EntryDefaults, problems: s
   return { entries, isUnclear };
 }
 
+/** A setting that stands beside the caches instead of in one. */
+function misplaced(name: string, entry: unknown): string | undefined {
+  const [setting] = isTable(entry) ? [] : meantBy(name, SETTINGS);
+  return setting && `looks like the setting ${setting}, which belongs into a cache: { ${setting} = ... }`;
+}
+
+/** The default cache under a wrong name would be another cache, and itself without these settings. */
+function misspeltDefault(
+  name: string,
+  defaultName: string,
+  table: Readonly<Record<string, unknown>>,
+): string | undefined {
+  if (name === defaultName || Object.hasOwn(table, defaultName)) return undefined;
+  return name === "default" || isTypingError(name, defaultName)
+    ? `looks like the default cache, which is called ${defaultName}`
+    : undefined;
+}
+
+/** `team-b` is another cache than `team-a`, and `team2` than `team`. */
+function isTypingError(name: string, other: string): boolean {
+  const letters = (text: string) => text.replace(/[^a-z]/g, "");
+  const digits = (text: string) => text.replace(/[^0-9]/g, "");
+  const isOneWrong = letters(name).length === letters(other).length && !isReordered(name, other);
+  return digits(name) === digits(other) && !isOneWrong && typingErrors(letters(name), letters(other)) <= 1;
+}
+
+function isReordered(a: string, b: string): boolean {
+  const sorted = (text: string) => text.replace(/-/g, "").split("").sort().join("");
+  return sorted(a) === sorted(b);
+}
+
 function parseEntry(label: string, value: unknown, defaults: EntryDefaults, problems: string[]): CacheEntry {
   const entry = isTable(value) ? value : {};
   if (!isTable(value)) problems.push(`${label}: must be a table; the cache is private until this is fixed`);
   const unknown = Object.keys(entry).filter((key) => !SETTINGS.includes(key));
   for (const name of unknown) {
-    problems.push(`${label}.${name.slice(0, 40)}: unknown setting; allowed: ${SETTINGS.join(", ")}`);
+    const [likely] = meantBy(name, SETTINGS);
+    const hint = likely === undefined ? "" : `; ${likely} is probably meant`;
+    problems.push(`${label}.${name.slice(0, 40)}: unknown setting; allowed: ${SETTINGS.join(", ")}${hint}`);
   }
   // An unknown setting may be a misspelt `visibility = "private"`.
   const mayBePrivate = !isTable(value) || unknown.length > 0;

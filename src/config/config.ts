@@ -11,6 +11,7 @@ import {
   listing,
   nameProblem,
   parseCaches,
+  SETTINGS,
   type Verify,
 } from "./caches.ts";
 import { type ImportedKeys, importKeys, importSigningKeys, type Keys } from "./keys.ts";
@@ -19,6 +20,7 @@ import type { OidcRule } from "./oidc-rule.ts";
 import { graceMsOf, type Retention } from "./retention.ts";
 import { deriveTokenKeys, parseTokenSecret } from "./token-secret.ts";
 import { isSet, priority, storeDir, token } from "./values.ts";
+import { misspeltVariables } from "./variables.ts";
 
 export type { Keys } from "./keys.ts";
 
@@ -139,17 +141,21 @@ export function parseConfig(env: Env): Deployment {
     priority: priority("PRIORITY", env.PRIORITY, DEFAULT_PRIORITY, problems),
     listing: listing("LISTING", env.LISTING, DEFAULT_LISTING, problems),
   };
-  const caches = parseCaches(env.CACHES, defaults, problems);
+  const caches = parseCaches(env.CACHES, defaultName, defaults, problems);
+  const misspelt = misspeltVariables(env, SETTINGS);
+  problems.push(...misspelt.problems);
   // With a wrong CACHE_NAME the default cache loses its entry, which may make it private.
-  const isUnclear = caches.isUnclear || (isSet(env.CACHE_NAME) && env.CACHE_NAME !== defaultName);
+  const isUnclear =
+    caches.isUnclear || misspelt.mayHide || (isSet(env.CACHE_NAME) && env.CACHE_NAME !== defaultName);
   const { [defaultName]: own, ...others } = Object.fromEntries(caches.entries);
   const tokenSecrets = parseTokenSecret(env.TOKEN_SECRET, problems);
   const oidc = parseOidc(env.OIDC, problems);
   const signingKeys = once(() => importSigningKeys(env.SIGNING_KEY));
-  const ownCache = cacheOf(env, defaultName, own, defaults, signingKeys);
-  const otherCaches = Object.entries(others).map(([name, entry]) =>
-    cacheOf(env, name, entry, defaults, signingKeys),
-  );
+  const ownCache = cacheOf(env, defaultName, own, defaults, signingKeys, false);
+  const otherCaches = Object.entries(others).map(([name, entry]) => ({
+    ...cacheOf(env, name, entry, defaults, signingKeys, true),
+    isPrivate: entry.isPrivate ?? misspelt.mayHide,
+  }));
   const shared: Shared = {
     storeDir: dir,
     graceMs: graceMsOf(env.GC_GRACE_SECONDS, problems),
@@ -169,7 +175,7 @@ export function parseConfig(env: Env): Deployment {
     ...shared,
     ...ownCache,
     folder: "",
-    // Private until fixed, if PULL_TOKEN is set but unusable, or if CACHES, which may make it private, is invalid.
+    // Private until fixed, if PULL_TOKEN is set but unusable, or if what may make it private is invalid or misspelt.
     isPrivate: ownCache.isPrivate || isSet(env.PULL_TOKEN) || isUnclear,
     named: new Map(
       otherCaches.map((cache) => [cache.cacheName, { ...shared, ...cache, folder: `${cache.cacheName}/` }]),
@@ -183,8 +189,10 @@ function cacheOf(
   entry: CacheEntry | undefined,
   defaults: EntryDefaults,
   signingKeys: () => Promise<ImportedKeys<SecretKey>>,
+  isNamed: boolean,
 ): Omit<Config, keyof Shared | "folder"> {
   const choice = {
+    mustNameSigning: isNamed,
     ...(entry?.signingKeys !== undefined && { signing: entry.signingKeys }),
     ...(entry?.trustedPublicKeys !== undefined && { trusted: entry.trustedPublicKeys }),
   };

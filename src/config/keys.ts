@@ -13,6 +13,8 @@ export interface Keys {
 export interface KeyChoice {
   /** Names of keys in SIGNING_KEY. */
   readonly signing?: readonly string[];
+  /** Whether it has to name its keys where SIGNING_KEY has several: one of them may be for another cache only. */
+  readonly mustNameSigning: boolean;
   /** Public keys, in the forms of TRUSTED_PUBLIC_KEYS. */
   readonly trusted?: unknown;
 }
@@ -26,6 +28,11 @@ export async function importKeys(
 ): Promise<Keys> {
   const all = await signingKey();
   const problems: string[] = [];
+  if (choice.signing === undefined && choice.mustNameSigning && all.keys.length > 1) {
+    problems.push(
+      `${label}.signing_keys: SIGNING_KEY has ${all.keys.length} keys; name those that sign for this cache, such as ["${all.keys[0]?.name}"]`,
+    );
+  }
   const signing =
     choice.signing === undefined
       ? all.keys

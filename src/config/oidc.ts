@@ -3,6 +3,7 @@ import { isCachePattern, isPermission, PERMISSIONS, type Permission } from "../a
 import { quote } from "../nix/format-error.ts";
 import { tooBroad } from "./oidc-breadth.ts";
 import type { ClaimRule, OidcRule } from "./oidc-rule.ts";
+import { meantBy } from "./resembles.ts";
 
 const FIELDS = ["issuer", "audience", "claims", "permissions", "caches", "everybody"];
 
@@ -50,8 +51,11 @@ function parseRule(rule: unknown, number: number): OidcRule {
   if (!isTable(rule)) throw new Mistake("must be a table");
   const unknown = Object.keys(rule).find((key) => !FIELDS.includes(key));
   // A misspelt `claims` must not become a rule without claims.
-  if (unknown !== undefined)
-    throw new Mistake(`${quote(unknown)}: unknown field; allowed: ${FIELDS.join(", ")}`);
+  if (unknown !== undefined) {
+    const [likely] = meantBy(unknown, FIELDS);
+    const hint = likely === undefined ? "" : `; ${likely} is probably meant`;
+    throw new Mistake(`${quote(unknown)}: unknown field; allowed: ${FIELDS.join(", ")}${hint}`);
+  }
   const { everybody = false } = rule;
   if (typeof everybody !== "boolean") throw new Mistake("everybody: must be true or false");
   const issuer = parseIssuer(rule.issuer);

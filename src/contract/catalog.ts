@@ -43,12 +43,21 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
 
   /** The hash parts that are not in the cache. The others count as used, because a pusher relies on them. */
   missing(hashes: readonly string[], isPusher?: boolean): Promise<Result<string[]>>;
+  /** What an operator must know, one line each, without names of paths. */
+  notices(): Promise<Result<readonly string[]>>;
   listPaths(query: ListQuery): Promise<Result<PathPage>>;
   searchPaths(query: SearchQuery): Promise<Result<PathPage>>;
   pathDetail(hash: string): Promise<Result<PathDetail>>;
   stats(): Promise<Result<Stats>>;
-  /** Many paths are deleted in steps: then the answer is the report of the run that has begun. */
-  deletePath(hash: string, withReferrers: boolean): Promise<Result<Deleted | DeletionReport>>;
+  /**
+   * With `withNars` the NARs go at once, too. Many paths are deleted in steps: then the answer is the report of the run that
+   * has begun.
+   */
+  deletePath(
+    hash: string,
+    withReferrers: boolean,
+    withNars?: boolean,
+  ): Promise<Result<Deleted | DeletionReport>>;
   deletionStatus(): Promise<Result<DeletionReport | undefined>>;
 
   putPin(name: string, pin: PinRequest, pinnedBy: string): Promise<Result<Pin>>;

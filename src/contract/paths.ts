@@ -164,9 +164,18 @@ export const PATH_DETAIL = named(
 );
 export type PathDetail = v.InferOutput<typeof PATH_DETAIL>;
 
+const KEPT_NAR = v.object({ nar: TEXT, reason: described("Why it stays, and until when.", TEXT) });
+export type KeptNar = v.InferOutput<typeof KEPT_NAR>;
+
 export const DELETED = named(
   "Deleted",
-  v.object({ deleted: described("Referrers before what they refer to.", listOf(BASE_NAME)) }),
+  v.object({
+    deleted: described("Referrers before what they refer to.", listOf(BASE_NAME)),
+    removed_nars: v.exactOptional(
+      described("With `now`: NARs that are gone, with their debug info.", listOf(TEXT)),
+    ),
+    kept_nars: v.exactOptional(described("With `now`: NARs that stay.", listOf(KEPT_NAR))),
+  }),
 );
 export type Deleted = v.InferOutput<typeof DELETED>;
 

@@ -194,6 +194,7 @@ export const DELETION_REPORT = named(
   v.object({
     ...progress("deletion"),
     path: described("The path that goes, with all that refers to it.", BASE_NAME),
+    now: described("Whether their NARs go at once, too.", FLAG),
     found: described("Paths found so far that go.", COUNT),
     deleted: described("Of them, deleted so far.", COUNT),
     stopped: v.exactOptional(

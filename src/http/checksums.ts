@@ -1,8 +1,10 @@
-// The checksums that S3 clients send with a body (`x-amz-checksum-*`), computed while it streams.
+// The checksums that clients send with a body (`Content-MD5`, `x-amz-checksum-*`), computed while it streams.
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 
 export interface Checksum {
+  /** Its length. */
+  readonly bytes: number;
   update(bytes: Uint8Array): void;
   /** Base64, as in the header; a CRC big-endian. */
   result(): string;
@@ -10,11 +12,12 @@ export interface Checksum {
 
 /** By header name. */
 const CHECKSUMS: Readonly<Record<string, () => Checksum>> = {
+  "content-md5": () => hashChecksum("md5", 16),
   "x-amz-checksum-crc32": crc32Checksum,
   "x-amz-checksum-crc32c": () => slicedCrc(CRC32C_POLYNOMIAL),
   "x-amz-checksum-crc64nvme": () => slicedCrc(CRC64NVME_POLYNOMIAL),
-  "x-amz-checksum-sha1": () => hashChecksum("sha1"),
-  "x-amz-checksum-sha256": () => hashChecksum("sha256"),
+  "x-amz-checksum-sha1": () => hashChecksum("sha1", 20),
+  "x-amz-checksum-sha256": () => hashChecksum("sha256", 32),
 };
 
 /** Starts the checksum of a header; `undefined` for an unknown one. */
@@ -22,14 +25,15 @@ export function checksumOf(header: string): Checksum | undefined {
   return Object.hasOwn(CHECKSUMS, header) ? CHECKSUMS[header]?.() : undefined;
 }
 
-function hashChecksum(algorithm: "sha1" | "sha256"): Checksum {
+function hashChecksum(algorithm: "md5" | "sha1" | "sha256", bytes: number): Checksum {
   const hash = createHash(algorithm);
-  return { update: (bytes) => void hash.update(bytes), result: () => hash.digest("base64") };
+  return { bytes, update: (piece) => void hash.update(piece), result: () => hash.digest("base64") };
 }
 
 function crc32Checksum(): Checksum {
   let crc = 0;
   return {
+    bytes: 4,
     update: (bytes) => {
       crc = crc32(bytes, crc);
     },
@@ -57,6 +61,7 @@ function slicedCrc(polynomial: Polynomial): Checksum {
   const isWide = polynomial.length === 2;
   let crc: readonly [low: number, high: number] = [-1, isWide ? -1 : 0];
   return {
+    bytes: isWide ? 8 : 4,
     update: (bytes) => {
       crc = update(crc, bytes, tables(polynomial));
     },

@@ -11,7 +11,7 @@ export interface BodyFilter {
 }
 
 export interface FilteredBody {
-  /** Of known length, as R2 requires. Fails if the filter refuses, before its last byte is passed on. */
+  /** Of known length, as R2 requires, if one was given. Fails if the filter refuses, before its last byte is passed on. */
   readonly body: ReadableStream<Uint8Array>;
   /** Why the filter refused; the bucket's own error says only that the body failed. */
   readonly failure: () => S3Error | undefined;
@@ -23,14 +23,15 @@ export interface FilteredBody {
  */
 const PIECE_BYTES = 256 * 1024;
 
-/** Sends a body through a filter; `length` is the content's, in bytes. */
+/** Sends a body through a filter; `length` is the content's, in bytes, where it is known. */
 export function filteredBody(
   body: ReadableStream<Uint8Array>,
-  length: number,
+  length: number | undefined,
   filter: BodyFilter,
 ): FilteredBody {
   let failure: S3Error | undefined;
-  const { readable, writable } = new FixedLengthStream(length);
+  const { readable, writable } =
+    length === undefined ? new IdentityTransformStream() : new FixedLengthStream(length);
   const reader = byteReader(body);
   const writer = writable.getWriter();
   pump(reader, filter, writer).catch(async (error) => {

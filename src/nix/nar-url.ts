@@ -34,6 +34,15 @@ export function narKeyOfUrl(url: string): string {
   return segments.join("/");
 }
 
+/**
+ * Throws FormatError on a URL with `?` or `#`, percent-encoded or not: Nix versions differ in what they ask for then, and
+ * a copy of the cache on disk has no file of that name.
+ */
+export function requirePlainUrl(url: string): void {
+  if (!/[?#]|%3f|%23/i.test(url)) return;
+  throw new FormatError(`URL: ${quote(url)} has a "?" or "#"; expected "nar/<name>" without`);
+}
+
 const EXTENSIONS: [extension: string, compression: Compression][] = [
   [".nar.xz", "xz"],
   [".nar.bz2", "bzip2"],

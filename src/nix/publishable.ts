@@ -2,7 +2,7 @@
 
 import { FormatError } from "./format-error.ts";
 import { equalHash } from "./hash.ts";
-import { compressionOfExtension, narKeyOfUrl } from "./nar-url.ts";
+import { compressionOfExtension, narKeyOfUrl, requirePlainUrl } from "./nar-url.ts";
 import { type NarInfo, parseNarInfo } from "./narinfo.ts";
 
 /** Reads the narinfo that is to have the key `<hash>.narinfo`. Throws FormatError, naming the field. */
@@ -26,6 +26,7 @@ function checkConsistency(info: NarInfo, key: string): void {
       "FileHash is a blake3 hash, which most Nix versions cannot read; leave it out or use sha256",
     );
   }
+  requirePlainUrl(info.url);
   const narKey = narKeyOfUrl(info.url);
   const compression = compressionOfExtension(narKey);
   if (compression !== undefined && compression !== info.compression) {

@@ -58,6 +58,24 @@ describe("DELETE /api/v1/paths/{hash}", () => {
     expect(left).toEqual([`${TREE}.narinfo`]);
   });
 
+  it("takes the NARs along with now=true, and says what stays", async () => {
+    const cache = apiCache();
+    await pushRealClosure(cache);
+    const before = await keys();
+    const answer = await ask<{ removed_nars: string[] }>(
+      cache,
+      "DELETE",
+      `/paths/${APP}?closure=referrers&now=true`,
+      ADMIN,
+    );
+    expect(answer).toMatchObject({ deleted: [NAMES.demo, NAMES.app], kept_nars: [] });
+    const gone = [`${APP}.narinfo`, `${DEMO}.narinfo`, ...answer.removed_nars];
+    expect(answer.removed_nars).toHaveLength(2);
+    expect(await keys()).toEqual(before.filter((key) => !gone.includes(key)));
+    for (const nar of answer.removed_nars) expect((await cache.get(`/${nar}`)).status).toBe(404);
+    expect(cache.catalog.purged).toEqual(expect.arrayContaining(gone.map((key) => `/${key}`)));
+  });
+
   it("deletes what only the bucket knows, as a path that another tool brought", async () => {
     const cache = apiCache();
     await pushRealClosure(cache);
@@ -70,7 +88,8 @@ describe("DELETE /api/v1/paths/{hash}", () => {
   it.each([
     ["closure=references", "parameter 'closure' must be referrers"],
     ["closure=", "parameter 'closure' must be referrers"],
-    ["force=true", "unknown parameter 'force': this takes closure"],
+    ["force=true", "unknown parameter 'force': this takes closure, now"],
+    ["now=1", "parameter 'now' must be true"],
   ])("refuses ?%s and deletes nothing", async (query, detail) => {
     const cache = apiCache();
     await pushRealClosure(cache);

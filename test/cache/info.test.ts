@@ -1,10 +1,8 @@
-/** What a cache says of itself: /nix-cache-info, the front page and /health. */
+/** What a cache says of itself: /nix-cache-info and the front page. */
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { generateSecretKey } from "../../src/nix/keys.ts";
-import { failing, watch } from "../support/bucket.ts";
+import { watch } from "../support/bucket.ts";
 import { basic, cacheWith, keys, PULL_TOKEN } from "../support/cache.ts";
-import { captureLog } from "../support/log.ts";
 import { expectRefusal } from "../support/refusal.ts";
 
 const cache = cacheWith();
@@ -98,49 +96,5 @@ describe("PUT /nix-cache-info, which every Nix sends to a store that has none", 
     const other = cacheWith({ STORE_DIR: "/gnu/store", PRIORITY: "30" });
     expect((await other.put("/nix-cache-info", "StoreDir: /gnu/store\nPriority: 30\n")).status).toBe(200);
     expectRefusal(await other.put("/nix-cache-info", "StoreDir: /nix/store\n"), 409);
-  });
-});
-
-describe("GET /health", () => {
-  const log = captureLog();
-
-  test("is 200 and never kept", async () => {
-    const [get, head] = [await cache.get("/health"), await cache.head("/health")];
-    for (const { status, headers } of [get, head]) {
-      expect(status).toBe(200);
-      expect(headers.get("Content-Type")).toBe("application/json");
-      expect(headers.get("Cache-Control")).toBe("no-store");
-      expect(headers.get("Content-Length")).toBe(`${get.bytes.length}`);
-    }
-    expect(JSON.parse(get.text)).toEqual({ status: "ok", cache: "nix-cache", bucket: "ok", problems: [] });
-    expect(head.text).toBe("");
-  });
-
-  test("is 503 when the bucket does not answer, and says so in the log only", async () => {
-    const { bucket } = watch(
-      env.BUCKET,
-      failing(() => true),
-    );
-    const ill = cacheWith({ BUCKET: bucket, CACHE_NAME: "other" });
-    const [get, head] = [await ill.get("/health"), await ill.head("/health")];
-    expect([get.status, head.status, get.headers.get("Cache-Control")]).toEqual([503, 503, "no-store"]);
-    expect(JSON.parse(get.text)).toEqual({
-      status: "unavailable",
-      cache: "other",
-      bucket: "unavailable",
-      problems: [],
-    });
-    expect(log).toHaveBeenCalledWith("bucket head failed", expect.any(Error));
-  });
-
-  test("has the right length in bytes", async () => {
-    // A key whose halves do not belong together is named in the problem; a long name is cut by an ellipsis.
-    const halves = await Promise.all(["a-1", "b-1"].map((name) => generateSecretKey(name)));
-    const [first, second] = halves.map(({ secret }) => Uint8Array.fromBase64(secret.slice(4)));
-    if (first === undefined || second === undefined) throw new Error("no keys");
-    const mixed = new Uint8Array([...first.subarray(0, 32), ...second.subarray(32)]).toBase64();
-    const answer = await cacheWith({ SIGNING_KEY: `${"k".repeat(300)}:${mixed}` }).get("/health");
-    expect(answer.headers.get("Content-Length")).toBe(`${answer.bytes.length}`);
-    expect(JSON.parse(answer.text)).toMatchObject({ problems: [expect.stringMatching(/^SIGNING_KEY: .*…/)] });
   });
 });

@@ -31,8 +31,8 @@ const VARIABLES = {
   CACHES: {
     team: { priority: 30, signing_keys: ["b-1"] },
     strict: { trusted_public_keys: [BUILDER.public], signing_keys: [] },
-    loose: { open: true },
-    secret: { visibility: "private" },
+    loose: { open: true, signing_keys: ["a-1", "b-1"] },
+    secret: { visibility: "private", signing_keys: ["a-1"] },
     "nix-cache": { visibility: "public" },
   },
 };

@@ -20,7 +20,7 @@ const NO_OBJECTS: Cost[] = [
   { name: "GET /nix-cache-info", status: 200, A: 0, B: 0, request: (on) => on.get("/nix-cache-info") },
   { name: "PUT /nix-cache-info", status: 200, A: 0, B: 0, request: (on) => on.put("/nix-cache-info", "") },
   { name: "GET /", status: 200, A: 0, B: 0, request: (on) => on.get("/") },
-  { name: "GET /health", status: 200, A: 0, B: 1, request: (on) => on.get("/health") },
+  { name: "GET /health", status: 200, A: 0, B: 1, calls: 1, request: (on) => on.get("/health") },
   {
     name: "POST /api/v1/missing",
     status: 200,

@@ -7,7 +7,7 @@ import { cacheWith, keys, PULL_TOKEN, PUSH_TOKEN, store } from "../support/cache
 import { captureLog } from "../support/log.ts";
 import { expectRefusal } from "../support/refusal.ts";
 import { bytesOf, narKeyOf } from "../support/store-paths.ts";
-import { MATERIAL, PUBLIC, PUBLICS, SECRET, variables } from "../support/variables.ts";
+import { MATERIAL, PUBLIC, PUBLICS, SECRET, SECRETS, variables } from "../support/variables.ts";
 
 afterEach(reset);
 const log = captureLog();
@@ -63,7 +63,7 @@ const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
   [
     "an unknown setting",
     { CACHES: { "nix-cache": { opne: true } } },
-    /^CACHES\.nix-cache\.opne: unknown setting/,
+    /^CACHES\.nix-cache\.opne: unknown setting; .*; open is probably meant$/,
   ],
   [
     "an unknown visibility",
@@ -84,6 +84,11 @@ const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
     "a signing key that there is not",
     { SIGNING_KEY: SECRET, CACHES: { team: { signing_keys: ["other-1"] } } },
     /^CACHES\.team\.signing_keys: SIGNING_KEY has no usable key other-1/,
+  ],
+  [
+    "a named cache that does not say which of several keys are its own",
+    { SIGNING_KEY: SECRETS.join(" "), CACHES: { team: { open: true } } },
+    /^CACHES\.team\.signing_keys: SIGNING_KEY has 3 keys; name those/,
   ],
   ["a name in upper case", { CACHES: { Team: {} } }, /^CACHES: has a mistake; the log/],
   ["a name that shadows a route", { CACHES: { nar: {} } }, /^CACHES: has a mistake; the log/],
@@ -110,6 +115,29 @@ const MISTAKES: [string, Record<string, unknown>, RegExp][] = [
     "a grace period that never ends",
     { GC_GRACE_SECONDS: 1e300 },
     /^GC_GRACE_SECONDS: must be a whole number from 10 to 999999999/,
+  ],
+  [
+    "a variable with a letter missing",
+    { PUSH_TOKN: "hidden-secret" },
+    /^PUSH_TOKN: .* looks like PUSH_TOKEN;/,
+  ],
+  [
+    "a setting as a variable",
+    { RETENTION_DAYS: 30 },
+    /^RETENTION_DAYS: .* setting retention_days of a cache/,
+  ],
+  ["a misspelt PULL_TOKEN", { PULL_TOKE: "hidden-secret" }, /^PULL_TOKE: .*PULL_TOKEN.*private until/],
+  ["a misspelt CACHES", { CACHE: { "nix-cache": {} } }, /^CACHE: .*CACHES.*private until/],
+  ["a setting beside the caches", { CACHES: { visibility: "private" } }, /^CACHES: has a mistake; the log/],
+  [
+    "a misspelt default cache",
+    { CACHES: { "nix-cahce": { visibility: "private" } } },
+    /^CACHES: has a mistake; the log/,
+  ],
+  [
+    "a misspelt field of a rule",
+    { OIDC: [{ isuer: "https://ci.example.org" }] },
+    /^OIDC: rule 1: "isuer": unknown field; .*; issuer is probably meant$/,
   ],
   ["SIGNING_KEY without a name", { SIGNING_KEY: MATERIAL }, /^SIGNING_KEY: key 1: /],
   ["SIGNING_KEY with name and key exchanged", { SIGNING_KEY: `${MATERIAL}:a-1` }, /^SIGNING_KEY: key 1: /],
@@ -173,6 +201,15 @@ describe("a mistake in what may have said that a cache is private makes it priva
   });
 });
 
+test.each<[string, Record<string, unknown>]>([
+  ["one key", { SIGNING_KEY: SECRET, CACHES: { team: {} } }],
+  ["several keys of the default cache", { SIGNING_KEY: SECRETS, CACHES: { "nix-cache": { open: true } } }],
+  ["keys that are named", { SIGNING_KEY: SECRETS, CACHES: { team: { signing_keys: ["b-1"] } } }],
+  ["no key on purpose", { SIGNING_KEY: SECRETS, CACHES: { team: { signing_keys: [] } } }],
+])("no mistake: %s", async (_, values) => {
+  expect(await allProblems(parseConfig(variables(values)))).toEqual([]);
+});
+
 describe.each(MISTAKES)("a mistake: %s", (_, values, message) => {
   const bad = variables({ PUSH_TOKEN, ...values });
   const cache = cacheWith(bad);
@@ -181,7 +218,13 @@ describe.each(MISTAKES)("a mistake: %s", (_, values, message) => {
     const problems = await allProblems(parseConfig(bad));
     expect(problems).toEqual([expect.stringMatching(message)]);
     expect(problems[0]).toMatch(/^[^\n]{10,400}$/);
-    for (const secret of [PUSH_TOKEN, MATERIAL, MATERIAL.slice(0, 20), MATERIAL.slice(20, 40)]) {
+    for (const secret of [
+      PUSH_TOKEN,
+      MATERIAL,
+      MATERIAL.slice(0, 20),
+      MATERIAL.slice(20, 40),
+      "hidden-secret",
+    ]) {
       expect(problems[0]).not.toContain(secret);
     }
   });

@@ -169,6 +169,12 @@ const OF_THE_API: readonly Scene[] = [
     prepare: pushed,
     again: [404],
   },
+  {
+    method: "DELETE",
+    path: `/paths/${library.info.storePath.hash}?closure=referrers&now=true`,
+    prepare: pushed,
+    again: [404],
+  },
   // None has been asked for.
   { method: "GET", path: "/deletion", isRefused: true },
   { method: "GET", path: "/reindex", prepare: ran("reindex") },

@@ -11,6 +11,7 @@ import { pathRow } from "../rows/paths.ts";
 import { pinnedOf } from "../rows/pins.ts";
 import { publishingReferrers } from "../rows/publications.ts";
 import { referencesOf, referrersOf } from "../rows/references.ts";
+import { makeUrgent } from "../rows/urgent-nars.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
 import { STEP_COST, stopForPin } from "./find.ts";
 import type { DeletionRun } from "./state.ts";
@@ -101,7 +102,7 @@ function isFree(c: CatalogContext, run: DeletionRun, hash: string, isCircle: boo
 function begin(c: CatalogContext, run: DeletionRun, going: readonly string[]): readonly string[] {
   const references = new Map(going.map((hash) => [hash, referencesOf(c, hash)]));
   // Others have been deleted meanwhile.
-  const rows = new Set(going.filter((hash) => pathRow(c, hash) !== undefined));
+  const rows = new Map(going.flatMap((hash) => pathRow(c, hash) ?? []).map((row) => [row.hash, row.nar]));
   const { keys, skipped } = beginDeletions(c, "deletion", going, (hash) =>
     rows.has(hash) ? beginPathDeletion(c, hash) : 0,
   );
@@ -109,6 +110,12 @@ function begin(c: CatalogContext, run: DeletionRun, going: readonly string[]): r
   const lost = keys.flatMap((hash) => references.get(hash) ?? []);
   dropDoomed(c, [...keys, ...skipped], lost);
   const begun = keys.filter((hash) => rows.has(hash));
+  // The sweep of the same alarm deletes them.
+  if (run.state.withNars)
+    makeUrgent(
+      c,
+      begun.flatMap((hash) => rows.get(hash) ?? []),
+    );
   run.state.deleted += begun.length;
   return begun;
 }

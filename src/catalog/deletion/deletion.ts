@@ -39,24 +39,33 @@ export async function deleteOrBegin(
   c: CatalogContext,
   hash: string,
   withReferrers: boolean,
+  withNars = false,
 ): Promise<Deleted | DeletionReport> {
-  if (!withReferrers) return deletePath(c, hash, false);
+  if (!withReferrers) return deletePath(c, hash, false, withNars);
   await c.locks.run(hash, () => resolveKey(c, hash));
   if (pathRow(c, hash) === undefined) await importPathFromBucket(c, hash);
-  if (pathsAbove(c, hash, MAX_AT_ONCE).size <= MAX_AT_ONCE) return deletePath(c, hash, true);
-  return requestRun(c, DELETION, { hash });
+  if (pathsAbove(c, hash, MAX_AT_ONCE).size <= MAX_AT_ONCE) return deletePath(c, hash, true, withNars);
+  return requestRun(c, DELETION, { hash, withNars });
 }
 
-function requestDeletion(c: CatalogContext, { hash }: { readonly hash: string }): DeletionRun {
+function requestDeletion(
+  c: CatalogContext,
+  { hash, withNars = false }: { readonly hash: string; readonly withNars?: boolean },
+): DeletionRun {
   const current = DELETION_RECORD.load(c);
   if (current !== undefined && current.finished === undefined) {
-    if (current.state.hash === hash) return current;
+    if (current.state.hash === hash) {
+      // Those of the paths that are gone already keep their grace period.
+      if (withNars) current.state.withNars = true;
+      saveRun(c, current);
+      return current;
+    }
     throw new Refused({ kind: "deletion-under-way", path: current.state.path });
   }
   const row = pathRow(c, hash);
   if (row === undefined) throw new Refused({ kind: "no-such-path", hash });
   return DELETION_RECORD.start(c, {
-    ...{ hash, path: `${hash}-${row.name}` },
+    ...{ hash, path: `${hash}-${row.name}`, withNars },
     ...{ found: 0, deleted: 0, isClear: false, reading: null, again: null },
     spent: { ...NOTHING_SPENT },
   });
@@ -79,11 +88,11 @@ function counted(work: Step<"deletion", DeletionState>): Step<"deletion", Deleti
 }
 
 function deletionReport(c: CatalogContext, run: DeletionRun): DeletionReport {
-  const { path, found, deleted, stopped, spent } = run.state;
+  const { path, found, deleted, stopped, spent, withNars: now = false } = run.state;
   const { cacheName, defaultName } = c.config;
   return {
     ...progress(run),
-    ...{ path, found, deleted },
+    ...{ path, now, found, deleted },
     ...(stopped !== undefined && { stopped }),
     skipped: findingsOf(c, "deletion", "stuck-deletion", MAX_NAMED),
     spent,

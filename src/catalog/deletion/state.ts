@@ -7,6 +7,8 @@ export interface DeletionState {
   readonly hash: string;
   /** Its base name. */
   readonly path: string;
+  /** Whether their NARs go at once, too. */
+  withNars?: boolean;
   found: number;
   deleted: number;
   /** Set once the scratch of the deletion before is empty. */

@@ -14,6 +14,7 @@ import { note } from "../rows/findings.ts";
 import { deletePathRow } from "../rows/index-path.ts";
 import {
   clearIntent,
+  countDeletions,
   deletionIntents,
   type IntentRow,
   nextIntents,
@@ -42,6 +43,8 @@ import { readPublished } from "./published.ts";
  */
 const PUBLICATION_TIMEOUT_MS = 300_000;
 const DELETION_TIMEOUT_MS = 30_000;
+/** Milliseconds between the attempts of alarms to finish deletions, such as one of a leaked secret in an outage. */
+const DELETION_RETRY_MS = 120_000;
 /** Intents that one call of {@link resolveExpired} looks at: all deletions are one operation, publications one each. */
 const MAX_EXPIRED = 200;
 const MAX_PUBLICATIONS = 20;
@@ -50,10 +53,13 @@ const MAX_SIZE = 256 * 1024;
 /** Operations of one call if the bucket refuses some of the deletions. */
 const MAX_ATTEMPTS = 16;
 
-/** When the oldest publication without a response expires, in milliseconds since the epoch. */
+/** When an alarm should resolve what has no response, in milliseconds since the epoch: publications when they expire. */
 export function nextExpiry(c: CatalogContext): number | undefined {
   const begun = oldestPublication(c);
-  return begun === undefined ? undefined : begun + PUBLICATION_TIMEOUT_MS;
+  const expiry = begun === undefined ? Number.POSITIVE_INFINITY : begun + PUBLICATION_TIMEOUT_MS;
+  const retry = countDeletions(c, 1) > 0 ? c.now() + DELETION_RETRY_MS : Number.POSITIVE_INFINITY;
+  const next = Math.min(expiry, retry);
+  return next === Number.POSITIVE_INFINITY ? undefined : next;
 }
 
 /**

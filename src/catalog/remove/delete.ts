@@ -8,10 +8,12 @@ import { Refused } from "../refuse.ts";
 import { companionsOfPath } from "../rows/companions.ts";
 import { deletePathRow } from "../rows/index-path.ts";
 import { deletingReferrers, recordIntent } from "../rows/intents.ts";
-import { pathRow } from "../rows/paths.ts";
+import { type PathRow, pathRow } from "../rows/paths.ts";
 import { pinnedOf, pinsNaming } from "../rows/pins.ts";
 import { publishingReferrers, settlePublications } from "../rows/publications.ts";
 import { referencesOf, referrersOf } from "../rows/references.ts";
+import { makeUrgent, urgentNars } from "../rows/urgent-nars.ts";
+import { deleteNarsAtOnce } from "./at-once.ts";
 
 /** Retries because of concurrent operations before a deletion is refused. */
 const MAX_ROUNDS = 10;
@@ -19,24 +21,35 @@ const MAX_ROUNDS = 10;
 const MAX_LOOKED_AT = 500;
 /** Referrers that a refusal names. */
 const MAX_NAMED = 5;
+/** NARs left by an earlier call that a repeated one deletes. */
+const MAX_LEFT = 1000;
 
 /**
  * Deletes a path; with `withReferrers` also everything that refers to it, directly or not. Throws {@link Refused}:
  * no-such-path, referred or pinned. After a crash, a prefix of the list is deleted and every remaining closure is
- * complete.
+ * complete. `withNars` also deletes their NARs at once; repeated, also those that an earlier call has left.
  */
-export async function deletePath(c: CatalogContext, hash: string, withReferrers: boolean): Promise<Deleted> {
+export async function deletePath(
+  c: CatalogContext,
+  hash: string,
+  withReferrers: boolean,
+  withNars = false,
+): Promise<Deleted> {
   settlePublications(c);
   await resolveExpired(c);
   await c.locks.run(hash, () => resolveKey(c, hash));
   if (pathRow(c, hash) === undefined) await importPathFromBucket(c, hash);
   const deleted: string[] = [];
+  const nars = new Set<string>();
   for (let round = 1; pathRow(c, hash) !== undefined; round++) {
     refusePinned(c, hash);
     for (const level of withReferrers ? referrersFirst(c, hash) : [[hash]]) {
-      const outcome = await deleteLevel(c, level);
-      if ("names" in outcome) {
-        deleted.push(...outcome.names);
+      const outcome = await deleteLevel(c, level, withNars);
+      if ("rows" in outcome) {
+        for (const row of outcome.rows) {
+          deleted.push(`${row.hash}-${row.name}`);
+          nars.add(row.nar);
+        }
         continue;
       }
       // New referrers must be deleted, too: begin again.
@@ -44,8 +57,9 @@ export async function deletePath(c: CatalogContext, hash: string, withReferrers:
       break;
     }
   }
-  if (deleted.length === 0) throw new Refused({ kind: "no-such-path", hash });
-  return { deleted };
+  for (const nar of withNars ? urgentNars(c, MAX_LEFT) : []) nars.add(nar);
+  if (nars.size === 0) throw new Refused({ kind: "no-such-path", hash });
+  return { deleted, ...(withNars && (await deleteNarsAtOnce(c, [...nars]))) };
 }
 
 /**
@@ -89,13 +103,17 @@ function referrersFirst(c: CatalogContext, hash: string): string[][] {
 }
 
 type LevelOutcome =
-  /** Base names of the deleted paths. */
-  | { readonly names: readonly string[] }
+  /** The deleted paths. */
+  | { readonly rows: readonly PathRow[] }
   /** None was deleted: other paths refer to one of them, or the deletion of a referrer has just begun. */
   | { readonly isReferred: boolean; readonly refusal: Refused };
 
 /** Deletes paths, unless other paths refer to them. */
-async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promise<LevelOutcome> {
+async function deleteLevel(
+  c: CatalogContext,
+  hashes: readonly string[],
+  withNars: boolean,
+): Promise<LevelOutcome> {
   const level = new Set(hashes);
   // These referrers have no row any more, but clients may still see them.
   for (const referrer of deletingReferrers(c, ...hashes)) {
@@ -120,9 +138,14 @@ async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promis
     const rows = hashes.flatMap((hash) => pathRow(c, hash) ?? []);
     c.transaction(() => {
       for (const { hash } of rows) beginPathDeletion(c, hash);
+      if (withNars)
+        makeUrgent(
+          c,
+          rows.map(({ nar }) => nar),
+        );
     });
     await executeDeletions(c, hashes);
-    return { names: rows.map(({ hash, name }) => `${hash}-${name}`) };
+    return { rows };
   });
 }
 

@@ -6,7 +6,8 @@ import { companionsOfNar } from "../rows/companions.ts";
 import { recordIntent } from "../rows/intents.ts";
 import { deleteNarRow } from "../rows/nars.ts";
 import { settlePublications } from "../rows/publications.ts";
-import { nextGraceStart, postponeRelease, sweepableNars } from "../rows/released.ts";
+import { nextGraceStart, sweepableNars } from "../rows/released.ts";
+import { restartGrace } from "../rows/urgent-nars.ts";
 import { beginDeletions, requireFewDeletions } from "./begin.ts";
 
 export interface Swept {
@@ -39,7 +40,7 @@ export async function sweepNars(c: CatalogContext, graceMs: number = c.config.gr
 async function deleteNars(c: CatalogContext, due: readonly string[]): Promise<number> {
   const { keys } = c.transaction(() => {
     const begun = beginDeletions(c, "gc", due, (key) => beginNarDeletion(c, key));
-    postponeRelease(c, begun.skipped);
+    restartGrace(c, begun.skipped);
     return begun;
   });
   await executeDeletions(c, keys);

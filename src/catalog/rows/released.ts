@@ -3,13 +3,15 @@ import type { CatalogContext } from "../context.ts";
 import { NARS_OF_DELETIONS } from "./intents.ts";
 import { adoptNars } from "./old-layout.ts";
 import { narsBeingPublished } from "./publications.ts";
+import { URGENT } from "./urgent-nars.ts";
 
-/** Begins the grace period of those of these NARs again that have no path. */
+/** Begins the grace period of those of these NARs again that have no path and are not to go at once. */
 export function postponeRelease(c: CatalogContext, nars: readonly string[]): void {
   adoptNars(c, nars);
   c.sql.exec(
-    "UPDATE nars SET released = ? WHERE released IS NOT NULL AND key IN (SELECT value FROM json_each(?))",
+    "UPDATE nars SET released = ? WHERE released > ? AND key IN (SELECT value FROM json_each(?))",
     c.now(),
+    URGENT,
     JSON.stringify(nars),
   );
 }

@@ -35,6 +35,13 @@ describe("strictly parsed, and of the path that the key says", () => {
     ["a URL of the host", (text) => text.replace("URL: ", "URL: /"), /^narinfo: URL/],
     ["a URL that leaves the cache", (text) => text.replace("URL: ", "URL: ../"), /^narinfo: URL/],
     ["a URL outside nar/", (text) => text.replace("URL: nar/", "URL: log/"), /^narinfo: URL/],
+    ...["?", "#", "?x=1", "#x", "%3F", "%3fx", "%23"].map(
+      (end): [string, (text: string) => string, RegExp] => [
+        `a URL with ${end}`,
+        (text) => text.replace(/^URL: .*$/m, `$&${end}`),
+        /^narinfo: URL: .* has a "\?" or "#"/,
+      ],
+    ),
     [
       "a compression of no name",
       (text) => text.replace("Compression: none", "Compression: rar"),

@@ -66,6 +66,22 @@ describe("a deletion", () => {
     expect(await rowsOf("SELECT * FROM refs")).toEqual([]);
   });
 
+  it("with the NARs leaves none of them, without a grace period", async () => {
+    await withReferrers(350);
+    const nars = await rowsOf("SELECT key FROM nars");
+    expect(nars.length).toBeGreaterThan(300);
+    expect(await value(catalog().deletePath(ROOT, true, true))).toMatchObject({
+      kind: "deletion",
+      now: true,
+    });
+    await toEnd();
+    await runDurableObjectAlarm(catalog());
+    expect(await hashes()).toEqual([OTHER]);
+    expect(await rowsOf("SELECT key FROM nars WHERE released IS NOT NULL")).toEqual([]);
+    expect(await rowsOf("SELECT key FROM nars")).toHaveLength(1);
+    expect(await rowsOf("SELECT * FROM pending")).toEqual([]);
+  });
+
   it("costs no step more where more paths refer to it", async () => {
     const most: number[] = [];
     for (const count of [1200, 2400]) {
