@@ -229,11 +229,15 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   pathDetail(hash: string): Promise<Result<PathDetail>> {
-    return this.#askAll(() => pathDetail(this.context, hash));
+    return this.#askAll(() => {
+      settlePublications(this.context, hash);
+      return pathDetail(this.context, hash);
+    });
   }
 
   stats(): Promise<Result<Stats>> {
     return this.#askAll(() => {
+      settlePublications(this.context);
       if (!countInRequest(this.context)) this.#alarm.wake(this.context.now());
       return statsOf(this.context);
     });
@@ -373,10 +377,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   #askAll<T>(ask: () => T | Promise<T>): Promise<Result<T>> {
     return toResult(() => {
       refuseWhileMoving(this.context);
-      return this.#questions.ask(() => {
-        settlePublications(this.context);
-        return ask();
-      });
+      return this.#questions.ask(ask);
     });
   }
 

@@ -223,6 +223,18 @@ CREATE TABLE doomed (
 CREATE INDEX doomed_fresh ON doomed (hash) WHERE state = 'fresh';
 CREATE INDEX doomed_ready ON doomed (hash) WHERE state = 'known' AND referrers <= 0;
 
+-- How many findings there are. Of an earlier version the first are counted: the first request reads a bounded number.
+CREATE TABLE finding_counts (
+  run TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  repaired INTEGER NOT NULL,
+  PRIMARY KEY (run, kind)
+) WITHOUT ROWID;
+INSERT INTO finding_counts (run, kind, count, repaired)
+  SELECT run, kind, count(*), sum(repaired) FROM (SELECT run, kind, repaired FROM findings LIMIT 10000)
+  GROUP BY run, kind;
+
 -- One row: the running totals behind the statistics, as JSON. Without it a recount makes it.
 CREATE TABLE figures (
   id INTEGER PRIMARY KEY,

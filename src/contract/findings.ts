@@ -37,7 +37,7 @@ export type FindingKind =
 export const FINDINGS = named(
   "Findings",
   v.object({
-    count: described("All of them, up to 10,000.", COUNT),
+    count: described("All of them.", COUNT),
     repaired: described("How many of them have been repaired.", COUNT),
     first: described(
       "The first of them by name.",

@@ -6,6 +6,7 @@ import { GC_RECORD } from "../collect/collection.ts";
 import type { CatalogContext } from "../context.ts";
 import { isIndexed } from "../reindex/indexed.ts";
 import { REINDEX_RECORD } from "../reindex/state.ts";
+import { countUnrepaired } from "../rows/findings.ts";
 import { oldestQueued } from "../rows/nar-queue.ts";
 import { lastCompleted, type Run } from "../runs/run.ts";
 
@@ -15,8 +16,6 @@ const AGE_MS = 30_000;
 const COLLECTION_MS = 2 * 24 * 3600_000;
 /** Milliseconds after which verification counts as behind. */
 const VERIFICATION_MS = 30 * 60_000;
-/** Findings that are looked at. */
-const MAX_FINDINGS = 1000;
 
 /** Keeps the lines in memory for {@link AGE_MS}. */
 export class RecentNotices {
@@ -72,17 +71,10 @@ function collectionNotices(c: CatalogContext): string[] {
 function checkNotices(c: CatalogContext): string[] {
   const run = CHECK_RECORD.load(c);
   if (run === undefined) return [];
-  const { count } = c.sql
-    .exec<{ count: number }>(
-      `SELECT count(*) FILTER (WHERE repaired = 0) AS count
-       FROM (SELECT repaired FROM findings WHERE run = 'check' LIMIT ?)`,
-      MAX_FINDINGS,
-    )
-    .one();
+  const count = countUnrepaired(c, "check");
   if (count === 0) return [];
-  const number = count === MAX_FINDINGS ? `${count} or more` : count;
   return [
-    `check: the last one has found ${number} problems that are not repaired; GET /api/v1/check names them`,
+    `check: the last one has found ${count} problems that are not repaired; GET /api/v1/check names them`,
   ];
 }
 

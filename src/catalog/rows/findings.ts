@@ -13,37 +13,64 @@ export function note(
   kind: FindingKind,
   name: string,
   detail: string,
-  repaired = false,
+  isRepaired = false,
 ): void {
+  const repaired = isRepaired ? 1 : 0;
+  const before = c.sql
+    .exec<{ repaired: number }>(
+      "SELECT repaired FROM findings WHERE run = ? AND kind = ? AND name = ?",
+      ...[run, kind, name],
+    )
+    .toArray()[0];
   c.sql.exec(
     "INSERT OR REPLACE INTO findings (run, kind, name, detail, repaired) VALUES (?, ?, ?, ?, ?)",
-    run,
-    kind,
-    name,
-    detail,
-    repaired ? 1 : 0,
+    ...[run, kind, name, detail, repaired],
+  );
+  if (before?.repaired === repaired) return;
+  c.sql.exec(
+    `INSERT INTO finding_counts (run, kind, count, repaired) VALUES (?, ?, ?, ?)
+     ON CONFLICT (run, kind) DO UPDATE SET count = count + excluded.count, repaired = repaired + excluded.repaired`,
+    ...[run, kind, before === undefined ? 1 : 0, repaired - (before?.repaired ?? 0)],
   );
 }
 
-/** Findings at which counting them ends. */
-const MAX_COUNTED = 10_000;
+/** Findings of an earlier run that one step deletes. */
+const MAX_FORGOTTEN = 5_000;
 
-/** The findings of one kind of a run, the first `named` of them by name. Counts {@link MAX_COUNTED} at most. */
+/** Takes the findings of a run out of its reports. Returns whether rows are left for {@link forgetFindings}. */
+export function hideFindings(c: CatalogContext, run: RunKind): boolean {
+  c.sql.exec("DELETE FROM finding_counts WHERE run = ?", run);
+  return c.sql.exec("SELECT 1 FROM findings WHERE run = ? LIMIT 1", run).toArray().length > 0;
+}
+
+/** Deletes some findings of a run. Returns whether there may be more. */
+export function forgetFindings(c: CatalogContext, run: RunKind): boolean {
+  const deleted = c.sql
+    .exec(
+      `DELETE FROM findings WHERE run = ?1
+       AND (kind, name) IN (SELECT kind, name FROM findings WHERE run = ?1 LIMIT ?2) RETURNING 1`,
+      run,
+      MAX_FORGOTTEN,
+    )
+    .toArray();
+  return deleted.length === MAX_FORGOTTEN;
+}
+
+/** The findings of one kind of a run, the first `named` of them by name. */
 export function findingsOf(
   c: CatalogContext,
   run: FindingSource,
   kind: FindingKind,
   named: number,
 ): Findings {
-  const { count, repaired } = c.sql
+  const counted = c.sql
     .exec<{ count: number; repaired: number }>(
-      `SELECT count(*) AS count, total(repaired) AS repaired
-       FROM (SELECT repaired FROM findings WHERE run = ? AND kind = ? LIMIT ?)`,
+      "SELECT count, repaired FROM finding_counts WHERE run = ? AND kind = ?",
       run,
       kind,
-      MAX_COUNTED,
     )
-    .one();
+    .toArray()[0];
+  if (counted === undefined) return { count: 0, repaired: 0, first: [] };
   const first = c.sql
     .exec<{ name: string; detail: string; repaired: number }>(
       "SELECT name, detail, repaired FROM findings WHERE run = ? AND kind = ? ORDER BY name LIMIT ?",
@@ -53,7 +80,14 @@ export function findingsOf(
     )
     .toArray()
     .map((row) => ({ ...row, repaired: row.repaired === 1 }));
-  return { count, repaired, first };
+  return { ...counted, first };
+}
+
+/** How many findings of a run are not repaired. */
+export function countUnrepaired(c: CatalogContext, run: RunKind): number {
+  return c.sql
+    .exec<{ count: number }>("SELECT total(count - repaired) AS count FROM finding_counts WHERE run = ?", run)
+    .one().count;
 }
 
 /** A finding about the path with this hash part. Names begin with it, and are the end of the primary key. */

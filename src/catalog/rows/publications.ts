@@ -113,9 +113,14 @@ export function clearPublications(c: CatalogContext, publications: readonly Publ
   for (const { sequence } of publications) publicationsOf(c).delete(sequence);
 }
 
-/** Brings the rows of NARs up to date whose paths have been published. Before it these NARs seem to have no path. */
-export function settlePublications(c: CatalogContext): void {
-  const ended = [...publicationsOf(c).values()].filter(({ state }) => state === "ended");
+/**
+ * Brings the rows of NARs up to date whose paths have been published, or only that of the path with this hash part. Before
+ * it these NARs seem to have no path.
+ */
+export function settlePublications(c: CatalogContext, hash?: string): void {
+  const ended = [...publicationsOf(c).values()].filter(
+    (own) => own.state === "ended" && (hash === undefined || own.hash === hash),
+  );
   if (ended.length === 0) return;
   c.transaction(() => {
     // From here on no row says that what they have changed is not in the saved figures.

@@ -2,6 +2,7 @@
 // loses at most the step under way.
 import { PHASES, type PhaseOf, type RunKind } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
+import { forgetFindings, hideFindings } from "../rows/findings.ts";
 
 /** A run of kind K; S is its kind's own state between steps. Times are milliseconds since the epoch. */
 export interface Run<K extends RunKind = RunKind, S = unknown> {
@@ -13,6 +14,8 @@ export interface Run<K extends RunKind = RunKind, S = unknown> {
   /** When a run of this kind, this one or an earlier one, last reached its end. */
   completed: number | undefined;
   phase: PhaseOf<K>;
+  /** While findings of the last run are being deleted, before the first phase. */
+  clearing: true | undefined;
   /** The checkpoint of the phase: a key of the bucket, or a value of the column that orders the phase. */
   checkpoint: string;
   steps: number;
@@ -36,9 +39,12 @@ export interface RunRecord<K extends RunKind, S> {
    * next run do or keep more, never delete more. {@link lastCompleted} is read from any shape.
    */
   readonly load: (c: CatalogContext) => Run<K, S> | undefined;
-  /** Starts a run from the beginning, instead of one under way. The findings of the last run are deleted. */
+  /** Starts a run from the beginning, instead of one under way. Its first steps delete the findings of the last run. */
   readonly start: (c: CatalogContext, state: S) => Run<K, S>;
 }
+
+/** A step takes no operation of the bucket, and rows like one that takes as many. */
+const CLEARING_COST = 10;
 
 /** The JSON of the row; undefined properties are absent. */
 type Stored<K extends RunKind, S> = Omit<Run<K, S>, "kind" | "started" | "finished">;
@@ -71,6 +77,7 @@ export function runRecord<K extends RunKind, S>(
       finished: undefined,
       completed: lastCompleted(c, kind),
       phase: PHASES_OF[kind][0],
+      clearing: undefined,
       checkpoint: "",
       steps: 0,
       failures: 0,
@@ -79,7 +86,7 @@ export function runRecord<K extends RunKind, S>(
       state,
     };
     c.transaction(() => {
-      c.sql.exec("DELETE FROM findings WHERE run = ?", kind);
+      if (hideFindings(c, kind)) run.clearing = true;
       clear(c);
       saveRun(c, run);
     });
@@ -124,6 +131,15 @@ export function moveTo<K extends RunKind, S>(
   const next = phases[phases.indexOf(run.phase) + 1];
   if (next === undefined) endRun(c, run);
   else run.phase = next;
+}
+
+/** A step before the first: deletes findings of the last run. Resolves with its cost, of the operations that it may take. */
+export async function clearFindings(c: CatalogContext, run: Run): Promise<number> {
+  c.transaction(() => {
+    if (!forgetFindings(c, run.kind)) run.clearing = undefined;
+    saveRun(c, run);
+  });
+  return CLEARING_COST;
 }
 
 /** Saves nothing. */
