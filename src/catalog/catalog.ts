@@ -126,7 +126,8 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       unfinished: new Map(),
       isBusy: () => this.#activity.isBusy(),
       wakeForVerification: () => this.#alarm.wake(this.context.now() + VERIFY_DELAY_MS),
-      saveFiguresLater: () => void this.#saveFigures(),
+      saveFiguresLater: () =>
+        void this.#saveFigures().catch((error) => console.error("the figures could not be saved", error)),
       wakeForSweep: (when) =>
         this.#alarm.wake(this.context.now() + (when === "soon" ? SWEEP_DELAY_MS : config.graceMs)),
     };

@@ -15,6 +15,7 @@ captureLog();
 
 const cache = cacheWith({
   ADMIN_TOKEN,
+  LISTING: "public",
   TOKEN_SECRET: "x".repeat(32),
   SIGNING_KEY: (await generateSecretKey("sites-1")).secret,
 });

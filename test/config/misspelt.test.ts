@@ -82,7 +82,7 @@ const MISSPELT: readonly (readonly [name: string, meant: string, hides?: "hides"
   ["MAX_SIZE", "max_size_gb"],
   ["OPEN", "open"],
   ["VERIFY", "verify"],
-  ["LISTINGS", "listings"],
+  ["LISTINGS", "LISTING"],
 ];
 
 /** Of something else that is deployed with the Worker. */

@@ -5,6 +5,7 @@ import { publish } from "../../../src/catalog/publish/publish.ts";
 import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";
 import { deletePath } from "../../../src/catalog/remove/delete.ts";
 import { sweepNars } from "../../../src/catalog/remove/sweep.ts";
+import { settlePublications } from "../../../src/catalog/rows/publications.ts";
 import { failing, inSmallPages, isDelete, type Operation, watch } from "../../support/bucket.ts";
 import { withSignature } from "../../support/catalog.ts";
 import { type Closure, hashOf } from "../../support/closure.ts";
@@ -93,5 +94,6 @@ export async function during<T>(
   const result = await run({ ...c, bucket });
   await happening;
   await resolveExpired(c);
+  settlePublications(c);
   return { happened: happening !== undefined, result, found: rows(c) };
 }

@@ -5,6 +5,7 @@ import { readContent } from "../../../src/catalog/facts/read.ts";
 import { claimOf } from "../../../src/catalog/facts/verdict.ts";
 import { verdictNow } from "../../../src/catalog/facts/verdict-now.ts";
 import { attemptsOf, beginAttempt, newestQueued } from "../../../src/catalog/rows/nar-queue.ts";
+import { settlePublications } from "../../../src/catalog/rows/publications.ts";
 import { cacheWith } from "../../support/cache.ts";
 import { largePath } from "../../support/lies.ts";
 import { captureLog } from "../../support/log.ts";
@@ -47,6 +48,7 @@ it("a small file is not unpacked beside a NAR that is being read: it is queued",
     let end = () => {};
     const reading = c.locks.run("reading", () => new Promise<void>((resolve) => (end = resolve)));
     await push(cache, path);
+    settlePublications(c);
     expect([verdictNow(c, path.info).kind, newestQueued(c)?.key]).toEqual(["waiting", path.narKey]);
     end();
     await reading;

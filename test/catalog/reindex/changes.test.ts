@@ -40,11 +40,13 @@ describe("what has changed past the catalog", () => {
     expect(await value(catalog().missing([hashOf(app), hashOf(packed)]))).toEqual([hashOf(packed)]);
   });
 
-  it("is forgotten: a NAR that is gone, but not before an upload of it must have come to its end", async () => {
+  it("is forgotten: a NAR that is gone, but not before its path and an upload of it must have come to their end", async () => {
     const path = await testPath();
     await publishPath(path);
     await env.BUCKET.delete(path.narKey);
-    expect(await inCatalog(reindex)).toMatchObject({ removed: 0 });
+    expect(await inCatalog(reindex, later(NAR_GRACE_MS))).toMatchObject({ removed: 0 });
+    await env.BUCKET.delete(path.key);
+    expect(await inCatalog(reindex)).toMatchObject({ removed: 1 });
     expect((await inCatalog(rows)).nars).toMatchObject([{ key: path.narKey, is_stored: 0 }]);
     expect(await inCatalog(reindex, later(NAR_GRACE_MS))).toMatchObject({ removed: 1 });
     expect((await inCatalog(rows)).nars).toEqual([]);

@@ -155,11 +155,16 @@ describe("a bucket that other tools have filled", () => {
     await inCatalog(async (c) => {
       const hashes = JSON.stringify(Array.from({ length: 4500 }, (_, n) => encodeNix32(hashBytes(n))));
       c.sql.exec(
-        `INSERT INTO paths SELECT value, 'n', 'nar/n', '', 1, '', 1, 'none', NULL, NULL, '', '', '', 1, 0, 0, '', 0
+        `INSERT INTO paths SELECT value, 'n', 'nar/n', '', 1, '', 1, 'none', NULL, NULL, '',
+           CASE key % 2 WHEN 1 THEN 'References: ' || ? || '-nowhere' ELSE '' END, '', 1, 0, 0, '', 0
          FROM json_each(?)`,
+        "z".repeat(32),
         hashes,
       );
-      c.sql.exec("INSERT INTO refs SELECT hash, 'nowhere' FROM paths WHERE rowid % 2 = 0");
+      c.sql.exec(
+        "INSERT INTO refs (referrer, reference) SELECT hash, ? FROM paths WHERE narinfo <> ''",
+        "z".repeat(32),
+      );
       const run = startReindex(c);
       run.phase = "references";
       for (let step = 0; run.phase === "references" && step < 10; step++) await markIncomplete(c, run);

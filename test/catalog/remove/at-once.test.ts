@@ -120,10 +120,10 @@ describe("a deletion with its NAR", () => {
 
   it("keeps a log that belongs to another path, too", async () => {
     const { packed, app } = await closure();
-    const deriver = `${hashOf(app)}-shared.drv`;
+    const deriver = `${hashOf(app)}-shared-1.0.drv`;
     const [one, two] = [
-      withInfo(await testPath("one-1.0", "one"), { deriver }),
-      withInfo(await testPath("two-1.0", "two"), { deriver }),
+      withInfo(await testPath("shared-1.0", "one"), { deriver }),
+      withInfo(await testPath("shared-1.0-dev", "two"), { deriver }),
     ];
     for (const path of [one, two]) await publishPath(path);
     await store(`log/${deriver}`, "the log");

@@ -201,7 +201,9 @@ describe("whatever happens meanwhile", () => {
       expect(deaths).toBeGreaterThanOrEqual(3);
       for (const path of all) expect(await signers(path)).toEqual(["new-1", "old-1"]);
       // Settled when its time has come.
-      await inCatalog((c) => resign({ ...c, config, now: () => c.now() + 3600_000 }, { restart: true }));
+      await inCatalog((c) =>
+        resign({ ...c, config, publications: {}, now: () => c.now() + 3600_000 }, { restart: true }),
+      );
       expect(await pushes()).toEqual(before);
       await expectSound();
     },

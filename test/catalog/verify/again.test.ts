@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { announceNar, touchNar } from "../../../src/catalog/publish/announce-nar.ts";
 import { factsOf } from "../../../src/catalog/rows/nar-facts.ts";
 import { newestQueued, unqueueNar } from "../../../src/catalog/rows/nar-queue.ts";
+import { settlePublications } from "../../../src/catalog/rows/publications.ts";
 import { sweepableNars } from "../../../src/catalog/rows/released.ts";
 import { verifyQueued } from "../../../src/catalog/verify/queue.ts";
 import { largePath, withNarOf } from "../../support/lies.ts";
@@ -40,6 +41,7 @@ describe("the path of a queued NAR, pushed again", () => {
     const path = await largePath("a");
     await inCatalog(async (c) => {
       await pushTo(c, path);
+      settlePublications(c);
       const before = newestQueued(c);
       await pushAgain(c, path);
       unqueueNar(c, path.narKey, before?.queued ?? 0);
