@@ -1,4 +1,5 @@
 // Content encodings: the codings that a client accepts, and decoding.
+import type { Duplex } from "node:stream";
 import { HttpError } from "./errors.ts";
 
 /** The codings that this server can decode. Clients may call gzip `x-gzip` (RFC 9110, section 8.4.1.3). */
@@ -86,8 +87,13 @@ function tooLarge(limit: number): HttpError {
 /** Decodes a stored object as it streams, for a client that does not accept its coding. */
 export async function decodeStream(body: ReadableStream, coding: Coding): Promise<ReadableStream> {
   if (coding === "gzip") return body.pipeThrough(new DecompressionStream("gzip"));
-  const [zlib, { Duplex }] = await Promise.all([import("node:zlib"), import("node:stream")]);
-  const undo = coding === "br" ? zlib.createBrotliDecompress() : zlib.createZstdDecompress();
+  const { Duplex } = await import("node:stream");
+  const undo = await createDecoder(coding);
   // The types of Node's web streams and of the runtime's differ; the objects are the same.
   return body.pipeThrough(Duplex.toWeb(undo) as unknown as ReadableWritablePair<Uint8Array, Uint8Array>);
+}
+
+async function createDecoder(coding: "br" | "zstd"): Promise<Duplex> {
+  if (coding === "br") return (await import("./brotli.ts")).createBrotliDecoder(BUFFER_BYTES);
+  return (await import("node:zlib")).createZstdDecompress();
 }

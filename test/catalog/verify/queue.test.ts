@@ -13,18 +13,10 @@ import { largePath, withNarOf } from "../../support/lies.ts";
 import { captureLog } from "../../support/log.ts";
 import { inCatalog, later } from "../../support/runs.ts";
 import { compressedPath, push, type TestPath } from "../../support/store-paths.ts";
+import { QUIET, verifyAll } from "../../support/verifying.ts";
 
 captureLog();
 afterEach(reset);
-
-const MINUTE_MS = 60_000;
-const QUIET = { ...later(MINUTE_MS), isBusy: () => false };
-
-async function verify(): Promise<void> {
-  await inCatalog(async (c) => {
-    while (newestQueued(c) !== undefined) await verifyQueued(c);
-  }, QUIET);
-}
 
 async function detail(cache: TestCache, path: TestPath): Promise<PathDetail> {
   return JSON.parse((await cache.get(`/api/v1/paths/${path.key.slice(0, 32)}`)).text) as PathDetail;
@@ -41,7 +33,7 @@ describe("a large NAR", () => {
     const path = await largePath("a");
     expect((await push(cache, path)).status).toBe(201);
     expect((await detail(cache, path)).verification).toEqual({ state: "waiting" });
-    await verify();
+    await verifyAll();
     expect((await detail(cache, path)).verification).toEqual({ state: "verified" });
   });
 
@@ -50,7 +42,7 @@ describe("a large NAR", () => {
     const path = await largePath("a");
     const lie = withNarOf(path, await largePath("b"));
     expect((await push(cache, lie)).status).toBe(201);
-    await verify();
+    await verifyAll();
     expect((await cache.get(`/${path.key}`)).status).toBe(404);
     expect(await env.BUCKET.head(lie.narKey)).toBeNull();
     expect(cache.catalog.purged).toContain(`/${path.key}`);
@@ -66,7 +58,7 @@ describe("a large NAR", () => {
     expect(again).toMatchObject({ status: 400, text: expect.stringContaining(lie.narKey) });
     expect(again.text).toMatch(/contains a NAR with sha256:\w{52} and \d+ bytes, not with sha256:\w{52}/);
     expect((await push(cache, path)).status).toBe(201);
-    await verify();
+    await verifyAll();
     expect((await detail(cache, path)).verification).toEqual({ state: "verified" });
   });
 
@@ -75,7 +67,7 @@ describe("a large NAR", () => {
     const [path, honest] = [await largePath("a"), await largePath("b")];
     await push(cache, honest);
     await push(cache, withNarOf(path, honest));
-    await verify();
+    await verifyAll();
     expect((await cache.get(`/${path.key}`)).status).toBe(404);
     expect((await cache.get(`/${honest.key}`)).status).toBe(200);
     expect((await cache.get(`/${honest.narKey}`)).status).toBe(200);
@@ -88,7 +80,7 @@ describe("a large NAR", () => {
     await reindex();
     const cache = cacheWith();
     expect(await push(cache, lie)).toMatchObject({ status: 400 });
-    await verify();
+    await verifyAll();
     expect((await cache.get(`/${lie.key}`)).status).toBe(404);
   });
 
@@ -96,7 +88,7 @@ describe("a large NAR", () => {
     const cache = cacheWith();
     const path = await largePath("a");
     await push(cache, path);
-    await verify();
+    await verifyAll();
     await push(cache, path);
     expect(await inCatalog(newestQueued)).toBeUndefined();
   });
@@ -120,7 +112,7 @@ describe("two pushes of one path that contradict each other", () => {
     expect((await push(cache, lie)).status).toBe(201);
     const answer = await push(cache, path);
     expect(answer).toMatchObject({ status: 200 });
-    await verify();
+    await verifyAll();
     const { text } = await cache.get(`/${path.key}`);
     expect(text).toContain(`NarHash: ${path.text.match(/^NarHash: (.*)$/m)?.[1]}\n`);
     expect(text).toContain(`URL: ${path.narKey}\n`);
@@ -176,7 +168,7 @@ describe("a reading that does not end", () => {
     await inCatalog((c) => {
       for (let attempt = 0; attempt < 2; attempt++) beginAttempt(c, killed.narKey);
     });
-    await verify();
+    await verifyAll();
     expect((await detail(cache, killed)).verification).toEqual({
       state: "unverifiable",
       reason: expect.stringContaining("failed to end twice"),
@@ -192,7 +184,7 @@ describe("a reading that does not end", () => {
     for (let attempt = 0; attempt < 3; attempt++) {
       await expect(inCatalog((c) => verifyQueued(withoutBucket(c)), QUIET)).rejects.toThrow(/did not answer/);
     }
-    await verify();
+    await verifyAll();
     expect((await detail(cache, path)).verification).toEqual({ state: "verified" });
   });
 });
