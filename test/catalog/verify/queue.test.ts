@@ -2,11 +2,14 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
+import { publish } from "../../../src/catalog/publish/publish.ts";
 import { factsOf } from "../../../src/catalog/rows/nar-facts.ts";
 import { beginAttempt, newestQueued } from "../../../src/catalog/rows/nar-queue.ts";
 import { verifyQueued } from "../../../src/catalog/verify/queue.ts";
+import { parseConfig } from "../../../src/config/config.ts";
 import type { PathDetail } from "../../../src/contract/paths.ts";
 import type { Stats } from "../../../src/contract/stats.ts";
+import { watch } from "../../support/bucket.ts";
 import { ADMIN_TOKEN, cacheWith, reindex, type TestCache } from "../../support/cache.ts";
 import { dyingAtEveryOperation, withoutBucket } from "../../support/dying.ts";
 import { largePath, withNarOf } from "../../support/lies.ts";
@@ -227,6 +230,26 @@ describe('verify = "before"', () => {
     const path = await largePath("a");
     expect((await push(cache, withNarOf(path, await largePath("b")))).status).toBe(400);
     expect((await cache.get(`/${path.key}`)).status).toBe(404);
+  });
+
+  it("refuses a NAR that is deleted between the look at it and its reading, until it is pushed again", async () => {
+    const path = await largePath("a");
+    await env.BUCKET.put(path.narKey, path.nar, { sha256: path.info.fileHash?.bytes });
+    let looks = 0;
+    const { bucket } = watch(env.BUCKET, {
+      before: async ({ name, key }) => {
+        if (key === path.narKey && name === "get" && looks++ > 0) await env.BUCKET.delete(key);
+      },
+    });
+    const refusal = await inCatalog((c) => publish(c, path.text, "tester").catch((error) => error), {
+      bucket,
+      config: parseConfig(strict as never),
+    });
+    expect(looks).toBe(2);
+    expect(refusal).toMatchObject({ refusal: { kind: "being-verified", nar: path.narKey } });
+    const cache = cacheWith(strict);
+    expect((await cache.get(`/${path.key}`)).status).toBe(404);
+    expect((await push(cache, path)).status).toBe(201);
   });
 
   it("refuses what cannot be verified", async () => {
