@@ -1,7 +1,8 @@
 /** Content codings: which a client accepts, and which are undone for it. */
-import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { Readable } from "node:stream";
+import { brotliCompressSync, constants, gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   acceptEncoding,
   accepts,
@@ -19,6 +20,7 @@ const CODERS: [Coding, (plain: Uint8Array) => Uint8Array][] = [
   ["gzip", gzipSync],
   ["zstd", zstdCompressSync],
 ];
+const FAST = { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } };
 const PLAIN = new TextEncoder().encode("StorePath: ...\n".repeat(5000));
 
 describe("Accept-Encoding (RFC 9110, 12.5.3)", () => {
@@ -193,4 +195,21 @@ describe.each(CODERS)("%s", (coding, encode) => {
       { numRuns: 300 },
     );
   });
+});
+
+test("brotli is unpacked as it is read: the decoder is never far ahead of a slow reader", async () => {
+  const size = 64 * 1024 * 1024;
+  const { body } = new Response(brotliCompressSync(new Uint8Array(size), FAST));
+  if (body === null) throw new Error("no body");
+  const pushed = vi.spyOn(Readable.prototype, "push");
+  let [unpacked, read, ahead] = [0, 0, 0];
+  for await (const piece of decodeStream(body, "br", size)) {
+    read += piece.length;
+    // The decoder could go on meanwhile.
+    await scheduler.wait(0);
+    for (const [chunk] of pushed.mock.calls.splice(0)) unpacked += chunk?.length ?? 0;
+    ahead = Math.max(ahead, unpacked - read);
+  }
+  expect([unpacked, read]).toEqual([size, size]);
+  expect(ahead).toBeLessThan(1024 * 1024);
 });

@@ -12,7 +12,7 @@ import { type Claim, claimOf, type Verdict, verdictOf } from "./verdict.ts";
 
 /**
  * Files that are unpacked during the publication, and the NARs that they may claim to be. Bytes. It fits into the ten
- * milliseconds of CPU time that the free plan gives a request, but makes a push 10 % slower: so only for the smallest.
+ * milliseconds of CPU time that the free plan gives a request, but the push waits for it: so only for the smallest.
  */
 export const INLINE_FILE_BYTES = 1024;
 const INLINE_NAR_BYTES = 128 * 1024;

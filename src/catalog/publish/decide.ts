@@ -104,7 +104,8 @@ async function keepExisting(
 
 /**
  * Whether the new NAR is verified, where the stored one cannot be: with the same claim it is the one to serve, and
- * content that has the path's own address can be no other.
+ * content that has the path's own address can be no other. It then takes the place of the stored one, and is looked at
+ * a second time as every narinfo is that comes in.
  */
 async function isBetter(c: CatalogContext, incoming: NarInfo, merge: Merge): Promise<boolean> {
   if (merge.kind === "differs" && incoming.ca === undefined) return false;

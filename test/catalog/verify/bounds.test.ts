@@ -12,13 +12,12 @@ import { recorded } from "../../support/catalog.ts";
 import { largePath, withNarOf } from "../../support/lies.ts";
 import { captureLog } from "../../support/log.ts";
 import { pushAgain, pushTo, withAddress } from "../../support/pushing.ts";
-import { check, inCatalog, later } from "../../support/runs.ts";
+import { check, inCatalog } from "../../support/runs.ts";
 import type { TestPath } from "../../support/store-paths.ts";
+import { QUIET } from "../../support/verifying.ts";
 
 captureLog();
 afterEach(reset);
-
-const QUIET = { ...later(60_000), isBusy: () => false };
 
 const falseAddress = (n: number) => `fixed:r:sha1:${n.toString(16).padStart(40, "0")}`;
 const narAddress = ({ info }: TestPath) => `fixed:r:${formatHash(info.narHash)}`;

@@ -8,13 +8,12 @@ import { failing, type WatchedBucket, watch } from "../../support/bucket.ts";
 import { largePath, withNarOf } from "../../support/lies.ts";
 import { captureLog } from "../../support/log.ts";
 import { pushTo } from "../../support/pushing.ts";
-import { inCatalog, later } from "../../support/runs.ts";
+import { inCatalog } from "../../support/runs.ts";
 import type { TestPath } from "../../support/store-paths.ts";
+import { QUIET } from "../../support/verifying.ts";
 
 captureLog();
 afterEach(reset);
-
-const QUIET = { ...later(60_000), isBusy: () => false };
 
 /** One alarm, in which the bucket does not give these NARs. */
 async function alarm(broken: readonly TestPath[]): Promise<{ outcome: unknown; gets: readonly string[] }> {

@@ -2,29 +2,24 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
+import { publish } from "../../../src/catalog/publish/publish.ts";
 import { factsOf } from "../../../src/catalog/rows/nar-facts.ts";
 import { beginAttempt, newestQueued } from "../../../src/catalog/rows/nar-queue.ts";
 import { verifyQueued } from "../../../src/catalog/verify/queue.ts";
+import { parseConfig } from "../../../src/config/config.ts";
 import type { PathDetail } from "../../../src/contract/paths.ts";
 import type { Stats } from "../../../src/contract/stats.ts";
+import { watch } from "../../support/bucket.ts";
 import { ADMIN_TOKEN, cacheWith, reindex, type TestCache } from "../../support/cache.ts";
 import { dyingAtEveryOperation, withoutBucket } from "../../support/dying.ts";
 import { largePath, withNarOf } from "../../support/lies.ts";
 import { captureLog } from "../../support/log.ts";
 import { inCatalog, later } from "../../support/runs.ts";
 import { compressedPath, push, type TestPath } from "../../support/store-paths.ts";
+import { QUIET, verifyAll } from "../../support/verifying.ts";
 
 captureLog();
 afterEach(reset);
-
-const MINUTE_MS = 60_000;
-const QUIET = { ...later(MINUTE_MS), isBusy: () => false };
-
-async function verify(): Promise<void> {
-  await inCatalog(async (c) => {
-    while (newestQueued(c) !== undefined) await verifyQueued(c);
-  }, QUIET);
-}
 
 async function detail(cache: TestCache, path: TestPath): Promise<PathDetail> {
   return JSON.parse((await cache.get(`/api/v1/paths/${path.key.slice(0, 32)}`)).text) as PathDetail;
@@ -41,7 +36,7 @@ describe("a large NAR", () => {
     const path = await largePath("a");
     expect((await push(cache, path)).status).toBe(201);
     expect((await detail(cache, path)).verification).toEqual({ state: "waiting" });
-    await verify();
+    await verifyAll();
     expect((await detail(cache, path)).verification).toEqual({ state: "verified" });
   });
 
@@ -50,7 +45,7 @@ describe("a large NAR", () => {
     const path = await largePath("a");
     const lie = withNarOf(path, await largePath("b"));
     expect((await push(cache, lie)).status).toBe(201);
-    await verify();
+    await verifyAll();
     expect((await cache.get(`/${path.key}`)).status).toBe(404);
     expect(await env.BUCKET.head(lie.narKey)).toBeNull();
     expect(cache.catalog.purged).toContain(`/${path.key}`);
@@ -66,7 +61,7 @@ describe("a large NAR", () => {
     expect(again).toMatchObject({ status: 400, text: expect.stringContaining(lie.narKey) });
     expect(again.text).toMatch(/contains a NAR with sha256:\w{52} and \d+ bytes, not with sha256:\w{52}/);
     expect((await push(cache, path)).status).toBe(201);
-    await verify();
+    await verifyAll();
     expect((await detail(cache, path)).verification).toEqual({ state: "verified" });
   });
 
@@ -75,7 +70,7 @@ describe("a large NAR", () => {
     const [path, honest] = [await largePath("a"), await largePath("b")];
     await push(cache, honest);
     await push(cache, withNarOf(path, honest));
-    await verify();
+    await verifyAll();
     expect((await cache.get(`/${path.key}`)).status).toBe(404);
     expect((await cache.get(`/${honest.key}`)).status).toBe(200);
     expect((await cache.get(`/${honest.narKey}`)).status).toBe(200);
@@ -88,7 +83,7 @@ describe("a large NAR", () => {
     await reindex();
     const cache = cacheWith();
     expect(await push(cache, lie)).toMatchObject({ status: 400 });
-    await verify();
+    await verifyAll();
     expect((await cache.get(`/${lie.key}`)).status).toBe(404);
   });
 
@@ -96,7 +91,7 @@ describe("a large NAR", () => {
     const cache = cacheWith();
     const path = await largePath("a");
     await push(cache, path);
-    await verify();
+    await verifyAll();
     await push(cache, path);
     expect(await inCatalog(newestQueued)).toBeUndefined();
   });
@@ -120,7 +115,7 @@ describe("two pushes of one path that contradict each other", () => {
     expect((await push(cache, lie)).status).toBe(201);
     const answer = await push(cache, path);
     expect(answer).toMatchObject({ status: 200 });
-    await verify();
+    await verifyAll();
     const { text } = await cache.get(`/${path.key}`);
     expect(text).toContain(`NarHash: ${path.text.match(/^NarHash: (.*)$/m)?.[1]}\n`);
     expect(text).toContain(`URL: ${path.narKey}\n`);
@@ -176,7 +171,7 @@ describe("a reading that does not end", () => {
     await inCatalog((c) => {
       for (let attempt = 0; attempt < 2; attempt++) beginAttempt(c, killed.narKey);
     });
-    await verify();
+    await verifyAll();
     expect((await detail(cache, killed)).verification).toEqual({
       state: "unverifiable",
       reason: expect.stringContaining("failed to end twice"),
@@ -192,7 +187,7 @@ describe("a reading that does not end", () => {
     for (let attempt = 0; attempt < 3; attempt++) {
       await expect(inCatalog((c) => verifyQueued(withoutBucket(c)), QUIET)).rejects.toThrow(/did not answer/);
     }
-    await verify();
+    await verifyAll();
     expect((await detail(cache, path)).verification).toEqual({ state: "verified" });
   });
 });
@@ -235,6 +230,26 @@ describe('verify = "before"', () => {
     const path = await largePath("a");
     expect((await push(cache, withNarOf(path, await largePath("b")))).status).toBe(400);
     expect((await cache.get(`/${path.key}`)).status).toBe(404);
+  });
+
+  it("refuses a NAR that is deleted between the look at it and its reading, until it is pushed again", async () => {
+    const path = await largePath("a");
+    await env.BUCKET.put(path.narKey, path.nar, { sha256: await crypto.subtle.digest("SHA-256", path.nar) });
+    let looks = 0;
+    const { bucket } = watch(env.BUCKET, {
+      before: async ({ name, key }) => {
+        if (key === path.narKey && name === "get" && looks++ > 0) await env.BUCKET.delete(key);
+      },
+    });
+    const refusal = await inCatalog((c) => publish(c, path.text, "tester").catch((error) => error), {
+      bucket,
+      config: parseConfig(strict as never),
+    });
+    expect(looks).toBe(2);
+    expect(refusal).toMatchObject({ refusal: { kind: "being-verified", nar: path.narKey } });
+    const cache = cacheWith(strict);
+    expect((await cache.get(`/${path.key}`)).status).toBe(404);
+    expect((await push(cache, path)).status).toBe(201);
   });
 
   it("refuses what cannot be verified", async () => {

@@ -2,8 +2,6 @@
 import { reset } from "cloudflare:test";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
-import { newestQueued } from "../../../src/catalog/rows/nar-queue.ts";
-import { verifyQueued } from "../../../src/catalog/verify/queue.ts";
 import { storePathOfContentAddress } from "../../../src/nix/content-address.ts";
 import { fingerprint } from "../../../src/nix/fingerprint.ts";
 import { generateSecretKey, parseSecretKey, sign } from "../../../src/nix/keys.ts";
@@ -12,22 +10,15 @@ import { cacheWith, type TestCache } from "../../support/cache.ts";
 import { largePath } from "../../support/lies.ts";
 import { captureLog } from "../../support/log.ts";
 import { narOfFile } from "../../support/nar.ts";
-import { inCatalog, later } from "../../support/runs.ts";
 import { bytesOf, narKeyOf, pathOfNar, push, sha256, type TestPath } from "../../support/store-paths.ts";
+import { verifyAll } from "../../support/verifying.ts";
 
 captureLog();
 afterEach(reset);
 
-const QUIET = { ...later(60_000), isBusy: () => false };
 const OWN = await generateSecretKey("own-1");
 const TRUSTED = await generateSecretKey("trusted-1");
 const KEYS = { SIGNING_KEY: OWN.secret, TRUSTED_PUBLIC_KEYS: TRUSTED.public };
-
-async function verify(): Promise<void> {
-  await inCatalog(async (c) => {
-    while (newestQueued(c) !== undefined) await verifyQueued(c);
-  }, QUIET);
-}
 
 /** The path with another file, as if that were its NAR in this compression. */
 async function withFile(
@@ -91,9 +82,9 @@ describe("a NAR that cannot be verified", () => {
     const honest = await signed(await largePath("a", { references: [] }));
     const junk = await withFile(honest, "lzma", bytesOf("no NAR at all"));
     expect((await push(cache, junk)).status).toBe(201);
-    await verify();
+    await verifyAll();
     expect((await push(cache, honest)).status).toBe(200);
-    await verify();
+    await verifyAll();
     expect(await field(cache, honest, "URL")).toBe(honest.narKey);
   });
 
@@ -105,7 +96,7 @@ describe("a NAR that cannot be verified", () => {
     const honest = await pathOfNar(narOfFile(file), baseName, { references: [], ca });
     const other = await pathOfNar(narOfFile(bytesOf("evil")), baseName, { references: [], ca });
     expect((await push(cache, await withFile(other, "lzma", bytesOf("junk")))).status).toBe(201);
-    await verify();
+    await verifyAll();
     expect((await push(cache, honest)).status).toBe(200);
     expect(await field(cache, honest, "URL")).toBe(honest.narKey);
   });
@@ -128,7 +119,7 @@ describe("one file, declared in two compressions", () => {
     await push(cache, await withFile(path, lie, file));
     const honest = await withFile(path, "gzip", file);
     expect((await push(cache, honest)).status).toBeLessThan(300);
-    await verify();
+    await verifyAll();
     expect(await field(cache, path, "Compression")).toBe("gzip");
     expect((await cache.put(`/${honest.key}`, honest.text)).status).toBe(200);
   });
