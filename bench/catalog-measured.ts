@@ -13,8 +13,8 @@ const POLL_MS = 200;
 const LATER_MS = 120_000;
 /** After so long without work, a job may be over. */
 const IDLE_S = 5;
-/** An alarm that finds nothing to do reads a few rows. */
-const IDLE_ROWS = 100;
+/** The alarm after some pushes, which settles them and reads their NARs, stays below these; a step of a job does not. */
+const IDLE = { rowsRead: 1000, rowsWritten: 100, operations: 20 };
 
 export interface Request {
   readonly name: string;
@@ -61,7 +61,7 @@ export async function measure(server: Server, request: Request): Promise<Measure
     status = await send(round);
     times.push(performance.now() - start);
     megabytes.push(Math.max(0, memory(pids, "peak") - before) / MB);
-    cost = most(cost, costOf((await report(server)).spent));
+    cost = most(cost, ownCost(await report(server)));
   }
   const measured = { name, status, ms: median(times), cost, megabytes: Math.min(...megabytes) };
   const wrongStatus = [request.status].flat().includes(status) ? [] : [`status ${status}`];
@@ -142,13 +142,24 @@ export async function follow(
 }
 
 function hasWorked({ spent: { rowsRead, rowsWritten, classA, classB } }: AlarmReport): boolean {
-  return rowsRead > IDLE_ROWS || rowsWritten > 2 || classA + classB > 0;
+  return rowsRead > IDLE.rowsRead || rowsWritten > IDLE.rowsWritten || classA + classB > IDLE.operations;
 }
 
 async function report({ url, output }: Server): Promise<Report> {
   const answer = await fetch(`${url}/bench/spent`);
   if (!answer.ok) throw new Error(`/bench/spent: ${answer.status} ${await answer.text()}\n${output()}`);
   return (await answer.json()) as Report;
+}
+
+/** Without an alarm that went off meanwhile, such as that after a push. */
+function ownCost({ spent, alarms }: Report): Cost {
+  const own = costOf(spent);
+  const rows = (of: "rowsRead" | "rowsWritten" | "classA" | "classB") =>
+    alarms.reduce((left, alarm) => left - alarm.spent[of], own[of]);
+  return {
+    ...{ rowsRead: rows("rowsRead"), rowsWritten: rows("rowsWritten") },
+    ...{ classA: rows("classA"), classB: rows("classB"), calls: own.calls },
+  };
 }
 
 function costOf({ rowsRead, rowsWritten, classA, classB, calls }: Spent): Cost {
