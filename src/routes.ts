@@ -2,6 +2,7 @@
 import { OPERATIONS } from "./api/operations.ts";
 import { KINDS, type Kind, NAR, NARINFO, type Upload } from "./bucket/kinds.ts";
 import { narKeySha256 } from "./bucket/nar-object.ts";
+import { orFromUpstream } from "./cache/from-upstream.ts";
 import { getCacheInfo, getFrontPage, getHealth, putCacheInfo } from "./cache/info.ts";
 import { putMetadata } from "./cache/put-metadata.ts";
 import { putNar } from "./cache/put-nar.ts";
@@ -64,6 +65,6 @@ function under(kind: Kind): RegExp {
 }
 
 function reader(kind: Kind): Handler {
-  if (kind === NARINFO) return touchPathOnPush(readObject(kind));
+  if (kind === NARINFO) return orFromUpstream(touchPathOnPush(readObject(kind)));
   return kind === NAR ? touchNarOnPush(readObject(kind)) : readObject(kind);
 }

@@ -21,6 +21,8 @@ export interface CacheEntry {
   readonly signingKeys: readonly string[] | undefined;
   /** Not parsed yet; `undefined` if the entry does not have it. */
   readonly trustedPublicKeys: unknown;
+  /** Not parsed yet; `undefined` if the entry does not have it. */
+  readonly upstreams: unknown;
   readonly retention: Omit<Retention, "graceMs">;
 }
 
@@ -40,6 +42,7 @@ const SETTINGS = [
   "open",
   "verify",
   "listings",
+  "upstreams",
   "retention_days",
   "max_size_gb",
 ];
@@ -108,6 +111,7 @@ function parseEntry(label: string, value: unknown, defaultPriority: number, prob
       ? words(`${label}.signing_keys`, entry.signing_keys, problems)
       : undefined,
     trustedPublicKeys: isSet(entry.trusted_public_keys) ? entry.trusted_public_keys : undefined,
+    upstreams: isSet(entry.upstreams) ? entry.upstreams : undefined,
     retention: retentionOf(label, entry, problems),
   };
 }

@@ -8,7 +8,9 @@ import { parseOidc } from "./oidc.ts";
 import type { OidcRule } from "./oidc-rule.ts";
 import { graceMsOf, type Retention } from "./retention.ts";
 import { deriveTokenKeys, parseTokenSecret } from "./token-secret.ts";
-import { isSet, priority, storeDir, token } from "./values.ts";
+import type { OwnCache, Upstream } from "./upstream.ts";
+import { type ParsedUpstreams, parseUpstreams } from "./upstreams.ts";
+import { isSet, once, priority, storeDir, token } from "./values.ts";
 
 export type { Keys } from "./keys.ts";
 
@@ -54,6 +56,8 @@ export interface Config extends Shared, Retention {
   readonly verify: Verify;
   /** Whether verifying a NAR writes its listing, if none was pushed. */
   readonly listings: boolean;
+  /** The caches that are asked for paths that are not here, in order. */
+  readonly upstreams: readonly Upstream[];
   /** The keys, imported on first use, because reads need none. Never rejects. */
   readonly keys: () => Promise<Keys>;
 }
@@ -95,6 +99,7 @@ export function undeclared(deployment: Deployment, name: string): Config {
     isDeclared: false,
     isPrivate: true,
     isOpen: false,
+    upstreams: [],
   };
 }
 
@@ -133,6 +138,17 @@ export function parseConfig(env: Env): Deployment {
   const signingKeys = once(() => importSigningKeys(env.SIGNING_KEY));
   const ownCache = cacheOf(env, defaultName, own, signingKeys);
   const otherCaches = Object.entries(others).map(([name, entry]) => cacheOf(env, name, entry, signingKeys));
+  // Private until fixed, if PULL_TOKEN is set but unusable, or if CACHES, which may make it private, is invalid.
+  const isPrivate = ownCache.isPrivate || isSet(env.PULL_TOKEN) || isUnclear;
+  const known: readonly OwnCache[] = [
+    { name: defaultName, folder: "", isPrivate },
+    ...otherCaches.map((cache) => ({
+      name: cache.cacheName,
+      folder: `${cache.cacheName}/`,
+      isPrivate: cache.isPrivate,
+    })),
+  ];
+  const upstreams = upstreamsOf(env, known, caches.entries, problems);
   const shared: Shared = {
     storeDir: dir,
     graceMs: graceMsOf(env.GC_GRACE_SECONDS, problems),
@@ -144,7 +160,8 @@ export function parseConfig(env: Env): Deployment {
     problems,
     keyProblems: once(async () => {
       const keys = await Promise.all([ownCache, ...otherCaches].map((cache) => cache.keys()));
-      return [...new Set(keys.flatMap((each) => each.problems))];
+      const ofUpstreams = await Promise.all([...upstreams.values()].map((each) => each.keyProblems()));
+      return [...new Set([...keys.flatMap((each) => each.problems), ...ofUpstreams.flat()])];
     }),
     hidesNames: isUnclear || otherCaches.some(({ isPrivate }) => isPrivate),
   };
@@ -153,10 +170,18 @@ export function parseConfig(env: Env): Deployment {
     ...ownCache,
     priority: own?.priority ?? defaultPriority,
     folder: "",
-    // Private until fixed, if PULL_TOKEN is set but unusable, or if CACHES, which may make it private, is invalid.
-    isPrivate: ownCache.isPrivate || isSet(env.PULL_TOKEN) || isUnclear,
+    isPrivate,
+    upstreams: upstreams.get(defaultName)?.upstreams ?? [],
     named: new Map(
-      otherCaches.map((cache) => [cache.cacheName, { ...shared, ...cache, folder: `${cache.cacheName}/` }]),
+      otherCaches.map((cache) => [
+        cache.cacheName,
+        {
+          ...shared,
+          ...cache,
+          folder: `${cache.cacheName}/`,
+          upstreams: upstreams.get(cache.cacheName)?.upstreams ?? [],
+        },
+      ]),
     ),
   };
 }
@@ -166,7 +191,7 @@ function cacheOf(
   name: string,
   entry: CacheEntry | undefined,
   signingKeys: () => Promise<ImportedKeys<SecretKey>>,
-): Omit<Config, keyof Shared | "folder"> {
+): Omit<Config, keyof Shared | "folder" | "upstreams"> {
   const choice = {
     ...(entry?.signingKeys !== undefined && { signing: entry.signingKeys }),
     ...(entry?.trustedPublicKeys !== undefined && { trusted: entry.trustedPublicKeys }),
@@ -182,6 +207,28 @@ function cacheOf(
     ...entry?.retention,
     keys: once(() => importKeys(signingKeys, env.TRUSTED_PUBLIC_KEYS, `CACHES.${name}`, choice)),
   };
+}
+
+/** By the name of the cache. A mistake in UPSTREAMS is reported once. */
+function upstreamsOf(
+  env: Env,
+  known: readonly OwnCache[],
+  entries: ReadonlyMap<string, CacheEntry>,
+  problems: string[],
+): ReadonlyMap<string, ParsedUpstreams> {
+  const caches = new Map(known.map((cache) => [cache.name, cache]));
+  const all = new Set<string>();
+  const parsed = new Map<string, ParsedUpstreams>();
+  for (const { name, isPrivate } of known) {
+    const own = entries.get(name)?.upstreams;
+    const [label, value] =
+      own === undefined ? ["UPSTREAMS", env.UPSTREAMS] : [`CACHES.${name}.upstreams`, own];
+    const found: string[] = [];
+    parsed.set(name, parseUpstreams(label, value, { name, isPrivate, caches }, found));
+    for (const problem of found) all.add(problem);
+  }
+  problems.push(...all);
+  return parsed;
 }
 
 /** An ADMIN_TOKEN that equals another token is ignored. */
@@ -212,12 +259,4 @@ function cacheName(value: unknown, problems: string[]): string {
   if (problem === undefined) return value as string;
   problems.push(`CACHE_NAME: ${problem}; using ${DEFAULT_CACHE_NAME}`);
   return DEFAULT_CACHE_NAME;
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }

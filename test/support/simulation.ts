@@ -241,7 +241,7 @@ export class Simulation {
 }
 
 function configOf({ bucket, variables }: WorldOptions, others: Partial<Env> = {}): Config {
-  return parseConfig({ BUCKET: bucket, ...variables, ...others } as Env);
+  return parseConfig({ BUCKET: bucket, UPSTREAMS: [], ...variables, ...others } as Env);
 }
 
 export interface Client {
