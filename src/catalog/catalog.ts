@@ -5,7 +5,14 @@ import { bucketFolder } from "../bucket/folder.ts";
 import { cacheNamed, configOf, undeclared } from "../config/config.ts";
 import { edgePaths } from "../config/locate.ts";
 import type { CatalogApi, EdgePurger } from "../contract/catalog.ts";
-import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "../contract/paths.ts";
+import type {
+  Deleted,
+  PathDetail,
+  PathPage,
+  PathQuery,
+  PublishOutcome,
+  UpstreamPath,
+} from "../contract/paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest } from "../contract/pins.ts";
 import type { Result } from "../contract/result.ts";
 import type {
@@ -22,6 +29,7 @@ import type { Stats } from "../contract/stats.ts";
 import type { NewToken, TokenPage, TokenQuery, TokenReport } from "../contract/tokens.ts";
 import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "../contract/uploads.ts";
 import type { Env } from "../env.ts";
+import { upstreamsOf } from "../upstream/upstreams.ts";
 import { Activity } from "./activity.ts";
 import { Alarm } from "./alarm.ts";
 import { pathDetail } from "./ask/detail.ts";
@@ -45,7 +53,7 @@ import { sweepNars } from "./remove/sweep.ts";
 import { MAX_UPLOAD_AGE_MS, sweepUploads } from "./remove/uploads.ts";
 import { RESIGN } from "./resign/resign.ts";
 import { nextGraceStart } from "./rows/nars.ts";
-import { missingPaths } from "./rows/paths.ts";
+import { missingPaths, missingReferences } from "./rows/paths.ts";
 import { getToken, insertToken, listTokens, revokedIds, revokeToken } from "./rows/tokens.ts";
 import { beginUpload, endUpload, recordPart, uploadParts } from "./rows/uploads.ts";
 import type { RunDefinition } from "./runs/definition.ts";
@@ -80,6 +88,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       transaction: (run) => this.#alarm.transaction(run),
       bucket: bucketFolder(env.BUCKET, config.folder),
       config,
+      upstreams: upstreamsOf(env, config, (work) => ctx.waitUntil(work)),
       now: () => Date.now(),
       wait: (ms) => scheduler.wait(ms),
       purge: (paths) => edge.purgeEdge(edgePaths(config, paths)),
@@ -96,8 +105,12 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     void ctx.blockConcurrencyWhile(() => this.#alarm.read());
   }
 
-  publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>> {
-    return this.#push(() => publish(this.context, narinfo, pushedBy));
+  publish(
+    narinfo: string,
+    pushedBy: string,
+    found?: readonly UpstreamPath[],
+  ): Promise<Result<PublishOutcome>> {
+    return this.#push(() => publish(this.context, narinfo, pushedBy, found));
   }
 
   publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>> {
@@ -151,10 +164,11 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return toResult(() => revokedIds(this.context));
   }
 
-  missing(hashes: readonly string[], isPusher = false): Promise<Result<string[]>> {
+  missing(hashes: readonly string[], isPusher = false, withoutUpstream = false): Promise<Result<string[]>> {
     return this.#push(() => {
       if (isPusher) touchPaths(this.context, hashes);
-      return missingPaths(this.context, hashes);
+      const missing = withoutUpstream ? missingReferences : missingPaths;
+      return missing(this.context, hashes);
     });
   }
 

@@ -1,6 +1,7 @@
 // The context of every operation of the catalog. A plain value, so that tests can run the same operations over a failing
 // bucket, a jumping clock and a crashing process.
 import type { Config } from "../config/config.ts";
+import type { Upstreams } from "../upstream/upstreams.ts";
 import type { Locks } from "./locks.ts";
 
 /** How far the verification of a NAR has got. */
@@ -19,6 +20,8 @@ export interface CatalogContext {
   readonly transaction: <T>(run: () => T) => T;
   readonly bucket: R2Bucket;
   readonly config: Config;
+  /** The caches that are asked for paths that are not here. */
+  readonly upstreams: Upstreams;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Resolves after so many milliseconds. */

@@ -183,6 +183,15 @@ CREATE TABLE differing_realisations (
   PRIMARY KEY (hash, id, out_path)
 ) STRICT, WITHOUT ROWID;
 `,
+  // Upstreams.
+  `
+CREATE TABLE upstream_paths (
+  hash TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  upstream TEXT NOT NULL,
+  found INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`,
 ];
 
 /** Brings the tables to the newest version. Synchronous and atomic. */

@@ -1,5 +1,5 @@
 // The interface of a catalog: the calls that the Worker makes and the Durable Object implements.
-import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome } from "./paths.ts";
+import type { Deleted, PathDetail, PathPage, PathQuery, PublishOutcome, UpstreamPath } from "./paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest } from "./pins.ts";
 import type { Result } from "./result.ts";
 import type {
@@ -18,7 +18,12 @@ import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "./uploads.t
 
 /** One per cache, with the cache's name. Every method is one call of the Durable Object. */
 export interface CatalogApi extends Rpc.DurableObjectBranded {
-  publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>>;
+  /** Refused with unknown-references where the Worker is to ask the upstreams first; `found` is what they have. */
+  publish(
+    narinfo: string,
+    pushedBy: string,
+    found?: readonly UpstreamPath[],
+  ): Promise<Result<PublishOutcome>>;
   /** A realisation or build trace under its key. */
   publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>>;
   announceNar(nar: AnnouncedNar): Promise<Result<void>>;
@@ -33,8 +38,15 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   uploadParts(upload: string, narKey: string): Promise<Result<UploadedPart[] | undefined>>;
   endUpload(upload: string): Promise<Result<void>>;
 
-  /** The hash parts that are not in the cache. The others count as used, because a pusher relies on them. */
-  missing(hashes: readonly string[], isPusher?: boolean): Promise<Result<string[]>>;
+  /**
+   * The hash parts that are not in the cache; `withoutUpstream` leaves out references that are known to be upstream. The
+   * others count as used where `isPusher`, because a pusher relies on them.
+   */
+  missing(
+    hashes: readonly string[],
+    isPusher?: boolean,
+    withoutUpstream?: boolean,
+  ): Promise<Result<string[]>>;
   listPaths(query: PathQuery): Promise<Result<PathPage>>;
   pathDetail(hash: string): Promise<Result<PathDetail>>;
   stats(): Promise<Result<Stats>>;

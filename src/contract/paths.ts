@@ -65,12 +65,20 @@ export interface PathPage {
   readonly next?: Position;
 }
 
+const UPSTREAM_PATH = v.object({
+  path: BASE_NAME,
+  upstream: described("Its URL; `/<name>` for a cache of this Worker.", TEXT),
+});
+/** A path that is in an upstream. */
+export type UpstreamPath = v.InferOutput<typeof UPSTREAM_PATH>;
+
 /** A path and all that it refers to, directly or not. */
 const CLOSURE = v.object({
   paths: described("Paths of the closure that are here.", COUNT),
   nar_size: BYTES,
   file_size: described("Bytes that a client downloads that has nothing of it.", COUNT),
-  missing: described("Paths of the closure that are referred to and not here.", COUNT),
+  upstream: described("Paths that are referred to, are not here, and are in an upstream.", COUNT),
+  missing: described("Paths that are referred to and are neither here nor in an upstream.", COUNT),
 });
 export type Closure = v.InferOutput<typeof CLOSURE>;
 
@@ -106,7 +114,14 @@ export const PATH_DETAIL = named(
     nar_hash: NAR_HASH,
     file_hash: described("null where the narinfo does not say.", v.nullable(TEXT)),
     references: described("As in the narinfo: perhaps with the path itself.", listOf(BASE_NAME)),
-    missing_references: described("Those of the references that are not here now.", listOf(BASE_NAME)),
+    upstream_references: described(
+      "Those of the references that are not here, and are in an upstream.",
+      listOf(UPSTREAM_PATH),
+    ),
+    missing_references: described(
+      "Those of the references that are neither here nor in an upstream now.",
+      listOf(BASE_NAME),
+    ),
     referrers: described(
       "The first of them by hash, without the path itself.",
       v.pipe(listOf(BASE_NAME), v.maxLength(MAX_REFERRERS)),
@@ -147,14 +162,21 @@ export const MISSING_REQUEST = v.pipe(
         v.maxLength(MAX_PATHS, `must have at most ${MAX_PATHS} items; ask in several requests`),
       ),
     ),
+    upstreams: v.exactOptional(
+      described("false: paths that an upstream has are missing for a pusher, too.", FLAG),
+      true,
+    ),
   }),
-  v.examples([{ paths: ["/nix/store/3m5fd0cx9d74whnzm8ryrjgglb2gs4b2-hello-2.12"] }]),
+  v.examples([{ paths: ["/nix/store/3m5fd0cx9d74whnzm8ryrjgglb2gs4b2-hello-2.12"], upstreams: true }]),
 );
 
 export const MISSING = named(
   "Missing",
   v.object({
-    missing: described("Those of the paths that are not here, as they were sent.", listOf(TEXT)),
+    missing: described(
+      "Those of the paths that are not here, as they were sent; for a pusher without those that an upstream has.",
+      listOf(TEXT),
+    ),
   }),
 );
 

@@ -6,7 +6,7 @@ import { BYTES, COUNT, described, FLAG, listOf, matching, named, STORE_PATH, TEX
 
 /** The phases of each kind of run, in order. */
 export const PHASES = {
-  reindex: ["narinfos", "nars", "references", "companions", "pins"],
+  reindex: ["narinfos", "nars", "upstreams", "references", "companions", "pins"],
   check: ["narinfos", "nars", "contents", "references", "pins"],
   gc: ["mark", "sweep", "uploads"],
   resign: ["narinfos", "realisations"],

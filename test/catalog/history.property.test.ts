@@ -8,7 +8,15 @@ import { resolveExpired } from "../../src/catalog/publish/resolve.ts";
 import { RESIGN_RECORD } from "../../src/catalog/resign/state.ts";
 import { expectAgreement, wronglyFound } from "../support/agreement.ts";
 import { clientsOf, tolerant } from "../support/clients.ts";
-import { type Build, buildAt, closureOf, graphOf, graphShape, type NodeShape } from "../support/graph.ts";
+import {
+  type Build,
+  buildAt,
+  closureOf,
+  graphOf,
+  graphShape,
+  MAX_PATHS,
+  type NodeShape,
+} from "../support/graph.ts";
 import { clear, playAll, RUNS, rows, TEST_TIMEOUT_MS, telling, weighted } from "../support/histories.ts";
 import { captureLog } from "../support/log.ts";
 import { memoryBucket } from "../support/memory-bucket.ts";
@@ -43,6 +51,12 @@ interface Action {
   readonly narsFirst: boolean;
 }
 
+/** A key that nothing is verified with: the world's own upstream says what it has. */
+const UPSTREAM = {
+  url: "https://upstream.example.org",
+  public_keys: [`up-1:${new Uint8Array(32).fill(9).toBase64()}`],
+};
+
 const DAMAGES = ["nar-gone", "nar-cut", "narinfo-gone", "narinfo-garbage", "catalog-lost"] as const;
 
 /** What happens past the Worker. */
@@ -61,6 +75,8 @@ interface Round {
   readonly pause: number;
   readonly restart: boolean;
   readonly damages: readonly Damage[];
+  /** The upstream does not answer. */
+  readonly isUpstreamDown: boolean;
 }
 
 interface Script {
@@ -71,6 +87,8 @@ interface Script {
   readonly pushed: number;
   readonly rounds: readonly Round[];
   readonly graceMs: number;
+  /** Which of the paths an upstream has: one bit for each. */
+  readonly upstream: number;
 }
 
 const action: fc.Arbitrary<Action> = fc.record({
@@ -91,6 +109,7 @@ const round: fc.Arbitrary<Round> = fc.record({
   pause: fc.constantFrom(0, 30_000, HOUR / 4, HOUR, 26 * HOUR),
   restart: fc.boolean(),
   damages: fc.array(damage, { minLength: 1, maxLength: 3 }),
+  isUpstreamDown: fc.boolean(),
 });
 
 const script: fc.Arbitrary<Script> = fc.record({
@@ -99,6 +118,7 @@ const script: fc.Arbitrary<Script> = fc.record({
   pushed: fc.nat(8),
   rounds: fc.array(round, { minLength: 1, maxLength: 4 }),
   graceMs: fc.constantFrom(0, HOUR / 2),
+  upstream: fc.nat(2 ** MAX_PATHS - 1),
 });
 
 // Every injected failure would be logged for the operator.
@@ -110,6 +130,7 @@ interface Kind {
   readonly isDamaged: boolean;
   /** Over the local R2 and not in memory: a hundred times slower. */
   readonly isReal?: boolean;
+  readonly hasUpstream?: boolean;
 }
 
 describe("any history", () => {
@@ -117,6 +138,11 @@ describe("any history", () => {
     ["of a cache that checks references", { isOpen: false, isDamaged: false }],
     ["of an open cache", { isOpen: true, isDamaged: false }],
     ["of a cache that other tools damage", { isOpen: false, isDamaged: true }],
+    ["of a cache with an upstream", { isOpen: false, isDamaged: false, hasUpstream: true }],
+    [
+      "of a cache with an upstream that other tools damage",
+      { isOpen: false, isDamaged: true, hasUpstream: true },
+    ],
     ["over the local R2", { isOpen: false, isDamaged: false, isReal: true }],
   ])(
     "%s",
@@ -133,9 +159,16 @@ describe("any history", () => {
 async function play(storage: DurableObjectStorage, script: Script, kind: Kind): Promise<void> {
   const { isOpen, isDamaged } = kind;
   const graph = graphOf(script.shapes);
+  let isUpstreamDown = false;
+  const upstreamPaths = new Map(
+    graph
+      .filter((_, path) => kind.hasUpstream && (script.upstream >> path) & 1)
+      .map(([{ hash, info }]) => [hash, info.storePath.baseName]),
+  );
   const bucket = kind.isReal ? await emptyBucket() : memoryBucket(() => world.now);
   const oracle = new Oracle({
     ...kind,
+    isUpstream: (hash) => upstreamPaths.has(hash),
     graceMs: script.graceMs,
     step: () => world.steps,
     now: () => world.now,
@@ -144,6 +177,8 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     sql: storage.sql,
     transaction: (run) => storage.transactionSync(run),
     bucket,
+    upstream: (hash) => (isUpstreamDown ? undefined : upstreamPaths.get(hash)),
+    ...(kind.hasUpstream && { variables: { UPSTREAMS: [UPSTREAM] } }),
     ...(isOpen && { variables: { CACHES: { "nix-cache": { open: true } } } }),
     onChange: (key, object) => oracle.change(key, object),
     onPurge: (paths) => oracle.purged(paths),
@@ -202,6 +237,7 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     for (const { actions, choices, pause, restart, damages: done, ...round } of script.rounds) {
       if (signingKey(round.keys) !== signingKey(keys)) world.deploy({ SIGNING_KEY: signingKey(round.keys) });
       keys = round.keys;
+      isUpstreamDown = round.isUpstreamDown;
       await world.run(
         actions.map((action) => tolerant(operationOf(action))),
         choices,
@@ -214,6 +250,7 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
 
     // All faults are over: intents are resolved, and every push succeeds.
     world.history.push("--- recovery");
+    isUpstreamDown = false;
     await world.advance(HOUR);
     world.restart();
     await world.run([{ label: "recover", run: () => resolveExpired(world.context) }]);

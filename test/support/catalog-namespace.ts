@@ -6,6 +6,7 @@ import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { cacheNamed, configOf, undeclared } from "../../src/config/config.ts";
 import type { Env } from "../../src/env.ts";
+import { upstreamsOf } from "../../src/upstream/upstreams.ts";
 
 type Call = (...parameters: unknown[]) => Promise<unknown>;
 
@@ -37,6 +38,7 @@ export function catalogWith(environment: () => Env, log: CatalogLog): DurableObj
       ...original,
       bucket: bucketFolder(environment().BUCKET, config.folder),
       config,
+      upstreams: upstreamsOf(environment(), config, (work) => void work),
       wait: async (ms: number) => void log.waits.push(ms),
       purge: (paths: readonly string[]) => {
         log.purged.push(...paths);

@@ -12,9 +12,12 @@ import { publish } from "../../src/catalog/publish/publish.ts";
 import { publishRealisation } from "../../src/catalog/publish/realisation.ts";
 import { toResult } from "../../src/catalog/refuse.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
+import type { UpstreamPath } from "../../src/contract/paths.ts";
 import type { Result } from "../../src/contract/result.ts";
 import type { AnnouncedNar } from "../../src/contract/uploads.ts";
 import type { Env } from "../../src/env.ts";
+import type { NarInfo } from "../../src/nix/narinfo.ts";
+import type { Upstreams } from "../../src/upstream/upstreams.ts";
 import { type Fault, NO_CHOICES, type Schedule } from "./schedule.ts";
 import { Process, Scheduler, type Waiting } from "./scheduler.ts";
 import { type Snapshot, snapshotOf } from "./snapshot.ts";
@@ -30,6 +33,8 @@ export interface WorldOptions {
   readonly transaction: <T>(run: () => T) => T;
   readonly bucket: R2Bucket;
   readonly variables?: Partial<Env>;
+  /** The base name of a path that an upstream has, by its hash part; `undefined` where none has it, or answers. */
+  readonly upstream?: (hash: string) => string | undefined;
   /** Called when an object has been written or deleted; `undefined` for a deleted one. */
   readonly onChange?: (key: string, object: Snapshot | undefined) => void;
   readonly onPurge?: (paths: readonly string[]) => void;
@@ -177,6 +182,7 @@ export class Simulation {
       },
       bucket: this.#bucketOf(process),
       config: this.#config,
+      upstreams: this.#upstreams(),
       now: () => this.now,
       wait: (ms) => this.#turns.sleep(process, ms),
       purge: async (paths) => {
@@ -195,6 +201,18 @@ export class Simulation {
     };
   }
 
+  #upstreams(): Upstreams {
+    const [upstream] = this.#config.upstreams;
+    return {
+      all: this.#config.upstreams,
+      find: async (hash) => {
+        const baseName = this.#options.upstream?.(hash);
+        if (baseName === undefined || upstream === undefined) return "absent";
+        return { upstream, info: { storePath: { baseName } } as NarInfo };
+      },
+    };
+  }
+
   /** What a client's Worker has: its own connection to the bucket, and a stub of whatever catalog lives then. */
   #client(worker: Process): Client {
     const call = <T>(operation: (c: CatalogContext) => Promise<Result<T>>): Promise<Result<T>> =>
@@ -209,7 +227,8 @@ export class Simulation {
         );
       });
     const stub = {
-      publish: (text: string, by: string) => call((c) => toResult(() => publish(c, text, by))),
+      publish: (text: string, by: string, found?: readonly UpstreamPath[]) =>
+        call((c) => toResult(() => publish(c, text, by, found))),
       publishRealisation: (key: string, text: string, by: string) =>
         call((c) => toResult(() => publishRealisation(c, key, text, by))),
       announceNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),
@@ -221,6 +240,7 @@ export class Simulation {
     return {
       bucket: this.#bucketOf(worker),
       catalog: stub as unknown as DurableObjectStub<Catalog>,
+      upstreams: this.#upstreams(),
       call,
     };
   }
@@ -247,6 +267,7 @@ function configOf({ bucket, variables }: WorldOptions, others: Partial<Env> = {}
 export interface Client {
   readonly bucket: R2Bucket;
   readonly catalog: DurableObjectStub<Catalog>;
+  readonly upstreams: Upstreams;
   /** Calls the catalog as a Worker does; it rejects when the catalog dies. */
   readonly call: <T>(operation: (c: CatalogContext) => Promise<Result<T>>) => Promise<Result<T>>;
 }

@@ -12,6 +12,7 @@ import { findingOfPath } from "../rows/findings.ts";
 import { isNarQueued } from "../rows/nars.ts";
 import { missingPaths } from "../rows/paths.ts";
 import { closureOf, countReferrers, referenceHashes, referrerNames } from "../rows/references.ts";
+import { upstreamPathsOf } from "../rows/upstream-paths.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./search.ts";
 
 /** Throws {@link Refused} no-such-path. */
@@ -27,14 +28,17 @@ export function pathDetail(c: CatalogContext, hash: string): PathDetail {
     throw new Refused({ kind: "no-such-path", hash, ...(found && { wasFalse: found.detail }) });
   }
   const info = parseNarInfo(row.narinfo, c.config.storeDir);
-  const missing = new Set(missingPaths(c, referenceHashes(info)));
+  const missing = missingPaths(c, referenceHashes(info));
+  const upstream = upstreamPathsOf(c, missing);
+  const absent = new Set(missing.filter((hash) => !upstream.has(hash)));
   return {
     ...summary(c, row),
     nar: row.nar,
     nar_hash: formatHash(info.narHash),
     file_hash: info.fileHash === undefined ? null : formatHash(info.fileHash),
     references: info.references,
-    missing_references: info.references.filter((reference) => missing.has(reference.slice(0, 32))),
+    upstream_references: [...upstream.values()],
+    missing_references: info.references.filter((reference) => absent.has(reference.slice(0, 32))),
     referrers: referrerNames(c, hash, MAX_REFERRERS),
     referrer_count: countReferrers(c, hash),
     closure: closureOf(c, hash),

@@ -9,8 +9,7 @@ import { INLINE_FILE_BYTES, type Learnt, learnContent } from "../facts/learn.ts"
 import { Refused } from "../refuse.ts";
 import { earlierPublications } from "../rows/intents.ts";
 import { queueNar } from "../rows/nars.ts";
-import { isIncomplete, missingNames, missingPaths } from "../rows/paths.ts";
-import { referenceHashes } from "../rows/references.ts";
+import { isIncomplete, missingNames, missingReferences as unknownPaths } from "../rows/paths.ts";
 import { importPathFromBucket } from "./import.ts";
 import { type Merge, mergeNarInfo } from "./merge.ts";
 import { readable } from "./published.ts";
@@ -130,6 +129,7 @@ async function takeIncoming(c: CatalogContext, incoming: NarInfo, sequence: numb
       path,
       missing: missing.slice(0, MAX_NAMED),
       more: Math.max(missing.length - MAX_NAMED, 0),
+      ...(c.config.upstreams.length > 0 && { askedUpstreams: true }),
     });
   }
   const info = await withSignatures(c, complete(incoming, nar), () => learnt.verdict);
@@ -179,19 +179,25 @@ function narSha256({ fileHash }: WholeNar): Pick<Decision, "narSha256"> {
 }
 
 /**
- * Base names of the references that are not in this cache. One that the catalog does not know may be there all the same
+ * Base names of the references that are neither in this cache nor in an upstream. One that the catalog does not know may be there all the same
  * (a bucket filled by another tool, a catalog being rebuilt), or an earlier publication may be writing it now.
  */
 async function missingReferences(c: CatalogContext, info: NarInfo, sequence: number): Promise<string[]> {
-  const unknown = missingPaths(c, referenceHashes(info));
-  if (unknown.length === 0) return missingNames(c, info);
+  const names = missingNames(c, info);
+  const unknown = unknownPaths(c, names.map(hashPart));
+  // What is known under another name is not awaited.
+  if (unknown.length === 0) return names;
   await earlierPublications(c, sequence, unknown);
-  const lookups = missingPaths(c, unknown);
+  const lookups = unknownPaths(c, unknown);
   const first = lookups.slice(0, MAX_LOOKUPS);
   for (const hash of first) await importPathFromBucket(c, hash);
   // All of the first are in the bucket, so the others may be, too.
-  if (lookups.length > MAX_LOOKUPS && missingPaths(c, first).length === 0) {
+  if (lookups.length > MAX_LOOKUPS && unknownPaths(c, first).length === 0) {
     throw new Refused({ kind: "not-indexed" });
   }
   return missingNames(c, info);
+}
+
+function hashPart(baseName: string): string {
+  return baseName.slice(0, 32);
 }

@@ -1,7 +1,7 @@
 // Publishes a narinfo. A crash after any line is harmless: the intent is durable before the bucket is written, the
 // narinfo is written only once its NAR and references are present and protected, and the index is updated last.
 
-import type { PublishOutcome } from "../../contract/paths.ts";
+import type { PublishOutcome, UpstreamPath } from "../../contract/paths.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
@@ -9,8 +9,9 @@ import { Refused } from "../refuse.ts";
 import { recordDifferingBuild } from "../rows/differing-builds.ts";
 import { indexPath } from "../rows/index-path.ts";
 import { type Needs, setNeeds } from "../rows/intents.ts";
-import { pathRow } from "../rows/paths.ts";
+import { missingNames, pathRow } from "../rows/paths.ts";
 import { referenceHashes } from "../rows/references.ts";
+import { saveUpstreamPaths } from "../rows/upstream-paths.ts";
 import { type Decision, decide } from "./decide.ts";
 import { touchPaths } from "./last-use.ts";
 import { inspectPublished, readable } from "./published.ts";
@@ -21,11 +22,23 @@ import { type Confirmed, publishing, type StoredNarInfo, writeNarInfo } from "./
 const MAX_ATTEMPTS = 4;
 
 /**
- * Publishes a narinfo that has been parsed and found trustworthy. Throws {@link Refused}: modified-concurrently, and
+ * Publishes a narinfo that has been parsed and found trustworthy. `found` is what upstreams
+ * have of its references, once they have been asked. Throws {@link Refused}: unknown-references, modified-concurrently, and
  * what {@link decide} throws.
  */
-export async function publish(c: CatalogContext, text: string, pushedBy: string): Promise<PublishOutcome> {
+export async function publish(
+  c: CatalogContext,
+  text: string,
+  pushedBy: string,
+  found?: readonly UpstreamPath[],
+): Promise<PublishOutcome> {
   const incoming = parseNarInfo(text, c.config.storeDir);
+  if (found !== undefined) saveUpstreamPaths(c, found);
+  else if (c.config.upstreams.length > 0) {
+    // Before anything else, so that asking costs no operation of the bucket.
+    const unknown = missingNames(c, incoming);
+    if (unknown.length > 0) throw new Refused({ kind: "unknown-references", unknown });
+  }
   const { hash } = incoming.storePath;
   await resolveExpired(c);
   return c.locks.run(hash, async () => {

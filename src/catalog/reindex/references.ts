@@ -1,5 +1,6 @@
 // The third phase of a reindex: finds paths with missing references. It needs the rows of all paths.
 import type { CatalogContext } from "../context.ts";
+import { IS_UPSTREAM, upstreamList } from "../rows/upstream-paths.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
 import type { ReindexRun } from "./state.ts";
 
@@ -19,11 +20,13 @@ export async function markIncomplete(c: CatalogContext, run: ReindexRun): Promis
       .one().hash;
     if (end !== null) {
       c.sql.exec(
-        `UPDATE paths SET incomplete = 1 - incomplete WHERE hash > ? AND hash <= ? AND incomplete <> EXISTS (
+        `UPDATE paths SET incomplete = 1 - incomplete WHERE hash > ?1 AND hash <= ?2 AND incomplete <> EXISTS (
            SELECT 1 FROM refs WHERE referrer = paths.hash
-           AND NOT EXISTS (SELECT 1 FROM paths AS referred WHERE referred.hash = refs.reference))`,
+           AND NOT EXISTS (SELECT 1 FROM paths AS referred WHERE referred.hash = refs.reference)
+           AND NOT ${IS_UPSTREAM("refs.reference", "?3")})`,
         run.checkpoint,
         end,
+        upstreamList(c),
       );
     }
     moveTo(c, run, end ?? undefined);

@@ -11,6 +11,7 @@ import { deletingReferrers, publishingReferrers, recordIntent } from "../rows/in
 import { pathRow } from "../rows/paths.ts";
 import { pinnedOf, pinsHolding } from "../rows/pins.ts";
 import { referencesOf, referrersOf } from "../rows/references.ts";
+import { isUpstream } from "../rows/upstream-paths.ts";
 
 /** Retries because of concurrent operations before a deletion is refused. */
 const MAX_ROUNDS = 10;
@@ -101,6 +102,8 @@ async function deleteLevel(c: CatalogContext, hashes: readonly string[]): Promis
     // No await between this and the intents: a publication that refers to one of these paths is recorded before, or
     // finds the path missing.
     for (const hash of hashes) {
+      // Its referrers have it there.
+      if (isUpstream(c, baseName(c, hash))) continue;
       const referrers = [
         ...referrersOf(c, hash, level.size + MAX_NAMED + 1).filter((referrer) => !level.has(referrer)),
         ...publishingReferrers(c, hash),

@@ -6,6 +6,7 @@ import type { KnownFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
 import { insert } from "./insert.ts";
 import { referenceHashes } from "./references.ts";
+import { IS_UPSTREAM, upstreamList } from "./upstream-paths.ts";
 
 export interface PathRow extends Record<string, SqlStorageValue> {
   hash: string;
@@ -137,18 +138,37 @@ export function missingPaths(c: CatalogContext, hashes: readonly string[]): stri
     .map((row) => row.value);
 }
 
-/** Whether a narinfo refers to paths that are not in the catalog. */
-export function isIncomplete(c: CatalogContext, info: NarInfo): boolean {
-  return missingPaths(c, referenceHashes(info)).length > 0;
+/** As {@link missingPaths}, without those that an upstream has. */
+export function missingReferences(c: CatalogContext, hashes: readonly string[]): string[] {
+  return c.sql
+    .exec<{ value: string }>(
+      `SELECT DISTINCT value FROM json_each(?1) WHERE NOT EXISTS (SELECT 1 FROM paths WHERE hash = value)
+       AND NOT ${IS_UPSTREAM("value", "?2")}`,
+      JSON.stringify(hashes),
+      upstreamList(c),
+    )
+    .toArray()
+    .map((row) => row.value);
 }
 
-/** Base names of a narinfo's references that are not in the catalog: a hash under another name is another path. */
+/** Whether a narinfo refers to paths that are neither in the catalog nor in an upstream. */
+export function isIncomplete(c: CatalogContext, info: NarInfo): boolean {
+  return missingReferences(c, referenceHashes(info)).length > 0;
+}
+
+/**
+ * Base names of a narinfo's references that are neither in the catalog nor in an upstream: a hash under another name is
+ * another path.
+ */
 export function missingNames(c: CatalogContext, info: NarInfo): string[] {
   return c.sql
     .exec<{ value: string }>(
-      `SELECT value FROM json_each(?)
-       WHERE NOT EXISTS (SELECT 1 FROM paths WHERE hash = substr(value, 1, 32) AND name = substr(value, 34))`,
+      `SELECT value FROM json_each(?1)
+       WHERE NOT EXISTS (SELECT 1 FROM paths WHERE hash = substr(value, 1, 32) AND name = substr(value, 34))
+       AND NOT EXISTS (SELECT 1 FROM upstream_paths WHERE hash = substr(value, 1, 32) AND name = substr(value, 34)
+         AND upstream IN (SELECT value FROM json_each(?2)))`,
       JSON.stringify(info.references.filter((reference) => reference !== info.storePath.baseName)),
+      upstreamList(c),
     )
     .toArray()
     .map((row) => row.value);

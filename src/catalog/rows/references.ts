@@ -2,6 +2,7 @@
 import type { Closure } from "../../contract/paths.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
+import { IS_UPSTREAM, upstreamList } from "./upstream-paths.ts";
 
 /** Hash parts of a narinfo's references without the path itself. */
 export function referenceHashes(info: NarInfo): string[] {
@@ -71,12 +72,14 @@ export function closureOf(c: CatalogContext, hash: string): Closure {
   return c.sql
     .exec<Closure & Record<string, SqlStorageValue>>(
       `WITH RECURSIVE closure (member) AS (
-         VALUES (?) UNION SELECT reference FROM closure JOIN refs ON referrer = member
+         VALUES (?1) UNION SELECT reference FROM closure JOIN refs ON referrer = member
        )
        SELECT count(hash) AS paths, sum(nar_size) AS nar_size, sum(file_size) AS file_size,
-         count(*) - count(hash) AS missing
+         count(*) FILTER (WHERE hash IS NULL AND ${IS_UPSTREAM("member", "?2")}) AS upstream,
+         count(*) FILTER (WHERE hash IS NULL AND NOT ${IS_UPSTREAM("member", "?2")}) AS missing
        FROM closure LEFT JOIN paths ON hash = member`,
       hash,
+      upstreamList(c),
     )
     .one();
 }
