@@ -8,7 +8,7 @@ import { BYTES, COUNT, described, FLAG, listOf, matching, named, STORE_PATH, TEX
 export const PHASES = {
   reindex: ["narinfos", "nars", "upstreams", "references", "companions", "pins"],
   check: ["narinfos", "nars", "contents", "references", "pins"],
-  gc: ["mark", "sweep", "uploads"],
+  gc: ["upstreams", "mark", "sweep", "uploads"],
   resign: ["narinfos", "realisations"],
 } as const;
 
@@ -95,6 +95,9 @@ export const GC_OPTIONS = v.pipe(
   v.object({
     dry_run: v.exactOptional(described("Only say what would go.", FLAG)),
     force: v.exactOptional(described("Go on although more than half of the cache would go.", FLAG)),
+    upstreams: v.exactOptional(
+      described("Also remove the paths that an upstream has, unless a pin names them.", FLAG),
+    ),
   }),
   v.examples([{ dry_run: true }]),
 );
@@ -118,6 +121,7 @@ export const GC_REPORT = named(
     ...progress("gc"),
     dry_run: described("Nothing was to be deleted.", FLAG),
     force: described("More than half of the cache may go.", FLAG),
+    upstreams: described("Paths that an upstream has go, too.", FLAG),
     retention_days: described("null: paths do not go by age.", v.nullable(v.number())),
     max_size_gb: described("null: paths do not go by size.", v.nullable(v.number())),
     stopped: v.exactOptional(
@@ -136,6 +140,7 @@ export const GC_REPORT = named(
       "The first hundred of the dead, the oldest first.",
       listOf(v.object({ store_path: STORE_PATH, last_used: TIME })),
     ),
+    upstream: described("What goes, or went, because an upstream has it; not among the dead.", AMOUNT),
     removed: described("Deleted so far; the bytes leave the bucket a grace period later.", AMOUNT),
     spared: described("Dead when it looked, and used again before they could go.", COUNT),
     unpublished_nars: described("NARs that were uploaded and never published, and go now.", COUNT),

@@ -8,9 +8,9 @@ import { forgetAll, nameFromUnindexed, unindexedReferrers } from "../rows/uninde
 import { IS_UPSTREAM, upstreamList } from "../rows/upstream-paths.ts";
 import { saveRun } from "../runs/run.ts";
 import { comparePath } from "../scan/compare.ts";
-import { doItems, type Item, MAX_OPERATIONS } from "../scan/items.ts";
+import { doItems, type Item } from "../scan/items.ts";
 import { LAST } from "../scan/pages.ts";
-import { askForReferences, maxQuestions } from "../scan/upstream-references.ts";
+import { askForReferences, costOfQuestions, maxQuestions } from "../scan/upstream-references.ts";
 import type { CheckRun } from "./state.ts";
 
 /** Rows of references that one step looks up. */
@@ -35,8 +35,7 @@ export async function checkReferences(c: CatalogContext, run: CheckRun): Promise
     if (run.phase !== "references") forgetAll(c);
     saveRun(c, run);
   });
-  // No further step in an invocation that has asked: its requests are limited.
-  return asks ? MAX_OPERATIONS : cost + BATCH_COST;
+  return cost + BATCH_COST + (asks ? costOfQuestions(some.length) : 0);
 }
 
 function endOfBatch(c: CatalogContext, after: string): string {

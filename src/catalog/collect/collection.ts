@@ -16,6 +16,10 @@ export interface Place {
 export interface Collection {
   readonly dryRun: boolean;
   force: boolean;
+  /** Whether paths that an upstream has go, too. */
+  readonly upstreams?: boolean;
+  /** Those that go or went; absent before the first is counted. */
+  upstream?: Amount;
   /** As configured when the collection began. */
   readonly rules: Rules;
   /** Since when the catalog has recorded the last use of all paths; null if it does not. */

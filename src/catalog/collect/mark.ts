@@ -131,7 +131,7 @@ function loseReferrers(c: CatalogContext, hashes: string): void {
 }
 
 /** Counts down the paths of their NARs. Returns the bytes of the NARs that have no path left. */
-function loseNars(c: CatalogContext, hashes: string): number {
+export function loseNars(c: CatalogContext, hashes: string): number {
   // Read once, because the rows of paths are large and scattered.
   const rows = c.sql
     .exec<{ nar: string; count: number }>(

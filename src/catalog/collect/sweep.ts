@@ -75,7 +75,7 @@ function stillDead(c: CatalogContext, hashes: readonly string[], { cursor }: Col
 }
 
 /** Returns the bytes of the NARs that have no path any more. Call it in a transaction. */
-function beginDeletions(c: CatalogContext, hashes: readonly string[]): number {
+export function beginDeletions(c: CatalogContext, hashes: readonly string[]): number {
   const nars = c.sql
     .exec<{ nar: string }>(
       "SELECT DISTINCT nar FROM paths WHERE hash IN (SELECT value FROM json_each(?))",

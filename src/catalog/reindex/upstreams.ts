@@ -2,8 +2,7 @@
 import type { CatalogContext } from "../context.ts";
 import { forgetUnusedUpstreamPaths, IS_UPSTREAM, upstreamList } from "../rows/upstream-paths.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
-import { MAX_OPERATIONS } from "../scan/items.ts";
-import { askForReferences, maxQuestions } from "../scan/upstream-references.ts";
+import { askForReferences, costOfQuestions, maxQuestions } from "../scan/upstream-references.ts";
 import type { ReindexRun } from "./state.ts";
 
 /** A checkpoint is the hash part of the last reference that was asked for. */
@@ -27,6 +26,5 @@ export async function reindexUpstreams(c: CatalogContext, run: ReindexRun): Prom
     moveTo(c, run, isLast ? undefined : unknown.at(-1));
     saveRun(c, run);
   });
-  // No further step in this invocation, whose requests are limited.
-  return unknown.length === 0 ? 1 : MAX_OPERATIONS;
+  return 1 + costOfQuestions(unknown.length);
 }
