@@ -23,6 +23,7 @@ import { matchRoute } from "./http/router.ts";
 import { ROUTES } from "./routes.ts";
 import { withoutText } from "./s3/answer.ts";
 import { isS3Client, s3ErrorResponse } from "./s3/errors.ts";
+import { dailyOf } from "./upstream/daily.ts";
 import { upstreamsOf } from "./upstream/upstreams.ts";
 
 export { Catalog } from "./catalog/catalog.ts";
@@ -114,6 +115,7 @@ async function answer(
         : may(identity, "push", config.cacheName),
     mayRead: (cacheName) => senderMay(request, authority, "pull", cacheName),
     upstreams: upstreamsOf(env, config, afterwards),
+    daily: dailyOf(env),
     afterwards,
     purge: (paths) => ctx.waitUntil(purge(ctx, edgePaths(config, paths))),
     path: groups[0].slice(1),

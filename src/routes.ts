@@ -9,7 +9,7 @@ import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";
 import { putRealisation } from "./cache/put-realisation.ts";
 import { readObject } from "./cache/read.ts";
-import { touchNarOnPush, touchPathOnPush } from "./cache/touch.ts";
+import { noteMirroredRead, touchNarOnPush, touchPathOnPush } from "./cache/touch.ts";
 import type { Handler, Route } from "./context.ts";
 import { getLocation, LIST_PARAMETERS, listBucketsOr, listObjects } from "./s3/bucket.ts";
 import { completeUpload } from "./s3/complete.ts";
@@ -65,6 +65,6 @@ function under(kind: Kind): RegExp {
 }
 
 function reader(kind: Kind): Handler {
-  if (kind === NARINFO) return orFromUpstream(touchPathOnPush(readObject(kind)));
+  if (kind === NARINFO) return orFromUpstream(touchPathOnPush(readObject(kind, noteMirroredRead)));
   return kind === NAR ? touchNarOnPush(readObject(kind)) : readObject(kind);
 }

@@ -37,6 +37,7 @@ async function fromUpstream(context: Context): Promise<Response | undefined> {
   const found = await upstreams.find(hash, { isPusher, mayRead }, asked);
   if (typeof found === "string") return undefined;
   const { upstream, info } = found;
+  if (upstream.serve === "mirror" && !isPusher) requestCopy(context, hash, upstream);
   const url = upstream.own === undefined ? info.url : new URL(info.url, request.url).href;
   const bytes = new TextEncoder().encode(formatNarInfo({ ...info, url }));
   return new Response(request.method === "HEAD" ? null : bytes, {
@@ -48,6 +49,11 @@ async function fromUpstream(context: Context): Promise<Response | undefined> {
       [UPSTREAM_HEADER]: upstream.url,
     },
   });
+}
+
+/** The catalog copies it later. Each isolate says so once a day. */
+function requestCopy({ catalog, afterwards, daily, config }: Context, hash: string, { url }: Upstream): void {
+  if (daily.isFirst(`mirror ${config.cacheName} ${hash}`)) afterwards(catalog((c) => c.mirror(hash, url)));
 }
 
 /** A private cache has let only readers come here. */

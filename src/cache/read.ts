@@ -1,7 +1,7 @@
 // Reading an object: one bucket operation; the body streams from the bucket to the client.
 import { cacheControl, type Kind, keyOf, NAR } from "../bucket/kinds.ts";
 import { bucketFailure, bucketOperation } from "../bucket/operation.ts";
-import type { Handler } from "../context.ts";
+import type { Context, Handler } from "../context.ts";
 import { acceptEncoding, accepts, type Coding, decodeStream, knownCoding } from "../http/encodings.ts";
 import { HttpError } from "../http/errors.ts";
 import { evaluatePreconditions, hasPreconditions, ifRangeHolds } from "../http/preconditions.ts";
@@ -22,11 +22,13 @@ interface Found {
   readonly range?: RangeRequest;
 }
 
-/** Answers GET or HEAD of an object. Throws {@link HttpError} 404, 412, 416 or 503. */
-export function readObject(kind: Kind): Handler {
-  return async ({ request, bucket, path, config }) => {
+/** Answers GET or HEAD of an object; `onFound` is told of it. Throws {@link HttpError} 404, 412, 416 or 503. */
+export function readObject(kind: Kind, onFound?: (context: Context, object: R2Object) => void): Handler {
+  return async (context) => {
+    const { request, bucket, path, config } = context;
     const found = await find(request, bucket, kind, keyOf(kind, path));
     if (found === null) throw new HttpError(404, `no such ${kind.name} in this cache`);
+    onFound?.(context, found.object);
     return respond(request, kind, found, config.isPrivate);
   };
 }

@@ -40,9 +40,10 @@ import { CHECK } from "./check/check.ts";
 import { COLLECT } from "./collect/collect.ts";
 import type { CatalogContext } from "./context.ts";
 import { Locks } from "./locks.ts";
+import { mirrorNext, requestMirror } from "./mirror/mirror.ts";
 import { deletePin, getPin, listPins, putPin } from "./pins/pins.ts";
 import { announceNar, touchNar } from "./publish/announce-nar.ts";
-import { announceCompanion, touchPath, touchPaths } from "./publish/last-use.ts";
+import { announceCompanion, touchMirrored, touchPath, touchPaths } from "./publish/last-use.ts";
 import { publish } from "./publish/publish.ts";
 import { publishRealisation } from "./publish/realisation.ts";
 import { toResult } from "./refuse.ts";
@@ -100,6 +101,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       unfinished: new Map(),
       isBusy: () => this.#activity.isBusy(),
       wakeForVerification: () => this.#alarm.wake(this.context.now() + VERIFY_DELAY_MS),
+      wakeForMirror: () => this.#alarm.wake(this.context.now()),
       wakeForSweep: () => this.#alarm.wake(this.context.now() + config.graceMs),
     };
     void ctx.blockConcurrencyWhile(() => this.#alarm.read());
@@ -174,6 +176,14 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
 
   touchPath(hash: string): Promise<Result<void>> {
     return this.#push(() => touchPath(this.context, hash));
+  }
+
+  touchMirrored(hash: string): Promise<Result<void>> {
+    return toResult(() => touchMirrored(this.context, hash));
+  }
+
+  mirror(hash: string, upstream: string): Promise<Result<void>> {
+    return toResult(() => requestMirror(this.context, hash, upstream));
   }
 
   announceCompanion(key: string, owner: string | undefined): Promise<Result<void>> {
@@ -274,8 +284,9 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     await this.#alarm.repeat(() => continueRuns(this.context, RUNS));
     await this.#alarm.repeat(() => this.#sweep());
     await this.#alarm.repeat(() => sweepUploads(this.context));
-    // Last, because it takes longest.
+    // Last, because they take longest.
     await this.#alarm.repeat(() => verifyQueued(this.context));
+    await this.#alarm.repeat(() => mirrorNext(this.context));
   }
 
   /** Sweeps when a NAR is due, which takes a catalog that knows its bucket. Returns when to sweep next. */

@@ -44,6 +44,8 @@ export interface CatalogContext {
   readonly isBusy: () => boolean;
   /** Call it in the turn that queues a NAR: an alarm reads it soon. */
   readonly wakeForVerification: () => void;
+  /** Call it in the turn that queues a path of an upstream: an alarm copies it soon. */
+  readonly wakeForMirror: () => void;
   /** Call it in the turn that releases a NAR: an alarm sweeps when the grace period that begins now has ended. */
   readonly wakeForSweep: () => void;
 }

@@ -191,6 +191,23 @@ CREATE TABLE upstream_paths (
   upstream TEXT NOT NULL,
   found INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE mirror_queue (
+  hash TEXT PRIMARY KEY,
+  upstream TEXT NOT NULL,
+  queued INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  due INTEGER NOT NULL,
+  upload TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mirror_queue_by_due ON mirror_queue (due, hash);
+
+CREATE TABLE mirrored (
+  upstream TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY (upstream, day)
+) STRICT, WITHOUT ROWID;
 `,
 ];
 

@@ -99,6 +99,9 @@ function parseUpstream(at: string, entry: unknown, surroundings: Surroundings): 
   }
   const serve = SERVE.find((word) => word === (table.serve ?? "pushers"));
   if (serve === undefined) throw new Mistake(`serve: must be one of ${SERVE.join(", ")}`);
+  if (serve === "mirror" && own !== undefined) {
+    throw new Mistake("serve: a cache of this Worker is not mirrored; redirect is enough");
+  }
   const { anonymous = true } = table;
   if (typeof anonymous !== "boolean") throw new Mistake("anonymous: must be true or false");
   const keys = keysOf(url, own, table.public_keys);

@@ -29,6 +29,10 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   announceNar(nar: AnnouncedNar): Promise<Result<void>>;
   touchNar(key: string): Promise<Result<void>>;
   touchPath(hash: string): Promise<Result<void>>;
+  /** A mirrored path was read: noted at most once a day. */
+  touchMirrored(hash: string): Promise<Result<void>>;
+  /** A reader was sent to this upstream for a path that is to be copied. */
+  mirror(hash: string, upstream: string): Promise<Result<void>>;
   announceCompanion(key: string, owner: string | undefined): Promise<Result<void>>;
 
   beginUpload(upload: NewUpload): Promise<Result<void>>;

@@ -197,6 +197,7 @@ export class Simulation {
       isBusy: () => false,
       // The histories verify and sweep by themselves.
       wakeForVerification: () => undefined,
+      wakeForMirror: () => undefined,
       wakeForSweep: () => undefined,
     };
   }

@@ -8,6 +8,8 @@ import { deletionIntentWith, hasIntent } from "../rows/intents.ts";
 import { saveLastUse } from "../rows/paths.ts";
 import { resolveKey } from "./resolve.ts";
 
+const DAY_MS = 24 * 3600 * 1000;
+
 /** The column of a path by which an owner of each type is found. */
 const COLUMNS: Record<OwnerType, Parameters<typeof saveLastUse>[1]> = {
   path: "hash",
@@ -36,6 +38,11 @@ export function touchPaths(c: CatalogContext, hashes: readonly string[]): void {
 export async function touchPath(c: CatalogContext, hash: string): Promise<void> {
   if (hasIntent(c, hash)) await c.locks.run(hash, () => resolveKey(c, hash));
   touchPaths(c, [hash]);
+}
+
+/** Somebody has read a path that came from an upstream. Written at most once a day. */
+export function touchMirrored(c: CatalogContext, hash: string): void {
+  if (collects(c.config)) saveLastUse(c, "hash", [hash], c.now() - DAY_MS);
 }
 
 /**
