@@ -18,7 +18,7 @@ export interface TlsUpstream {
   readonly variable: (more?: object) => string;
   /** Paths that were asked for, in order. */
   readonly seen: string[];
-  /** Whether any request had a credential. */
+  /** Whether any request of our cache had a credential. */
   readonly sawCredential: () => boolean;
   readonly stop: () => Promise<void>;
 }
@@ -42,7 +42,9 @@ export async function startTlsUpstream(writeKey: (text: string) => string): Prom
     { key: readFileSync(keyFile), cert: readFileSync(certificate) },
     ({ method, url = "/", headers }, response) => {
       seen.push(url);
-      hasCredential ||= headers.authorization !== undefined || headers.cookie !== undefined;
+      // Nix itself sends its netrc to every port of the machine.
+      const isOurs = headers["user-agent"] === "nix-cache";
+      hasCredential ||= isOurs && (headers.authorization !== undefined || headers.cookie !== undefined);
       const file = join(dir, decodeURIComponent(url.replace(/\?.*/, "")));
       const stat = file.startsWith(`${dir}/`) ? statSync(file, { throwIfNoEntry: false }) : undefined;
       if (!stat?.isFile()) return void response.writeHead(404).end();

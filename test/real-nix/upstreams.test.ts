@@ -17,10 +17,20 @@ describeNix("a closure whose lower part is in an upstream", () => {
   let pusher: Client;
   let own: string;
 
-  const keysAndCertificate = () => [
-    `trusted-public-keys = ${key.public} ${upstream.key.public}`,
-    `ssl-cert-file = ${upstream.certificate}`,
-  ];
+  /** A client that trusts the certificate of the upstream and the keys of both. */
+  const client = (options: { token?: string; substituters?: string[] } = {}): Client => {
+    const { token, substituters = [] } = options;
+    const made = newClient({
+      ...(token !== undefined && { token }),
+      conf: [
+        `trusted-public-keys = ${key.public} ${upstream.key.public}`,
+        `substituters = ${substituters.join(" ")}`,
+      ],
+    });
+    // The setting ssl-cert-file is newer than some of the versions.
+    made.env.NIX_SSL_CERT_FILE = upstream.certificate;
+    return made;
+  };
 
   const start = (serve: string) =>
     startServer(
@@ -35,11 +45,11 @@ describeNix("a closure whose lower part is in an upstream", () => {
     const lower = await generateClosure(builder, SIZE);
     await builder.nix("copy", "--to", upstream.storeUrl, lower);
     server = await start("pushers");
-    pusher = newClient({ token: "push", conf: keysAndCertificate() });
+    pusher = client({ token: "push" });
     await pusher.nix("copy", "--from", upstream.url, lower);
     const expression = `
-      let first = builtins.toFile "own-1" "after \${builtins.storePath ${lower}}";
-      in builtins.toFile "own-2" "after \${first} and \${builtins.storePath ${lower}}"`;
+      let first = builtins.toFile "own-1" "after \${builtins.storePath "${lower}"}";
+      in builtins.toFile "own-2" "after \${first} and \${builtins.storePath "${lower}"}"`;
     own = await pusher.nix("eval", "--impure", "--raw", "--expr", expression);
     upstream.seen.length = 0;
     await pusher.nix("copy", "--to", server.url, own);
@@ -61,9 +71,7 @@ describeNix("a closure whose lower part is in an upstream", () => {
   });
 
   test("a client with both substituters gets it identical, signatures required", async () => {
-    const puller = newClient({
-      conf: [...keysAndCertificate(), `substituters = ${server.url} ${upstream.url}`],
-    });
+    const puller = client({ substituters: [server.url, upstream.url] });
     await puller.nix("build", "--no-link", own);
     await expectSameClosure(pusher, puller, own, SIZE + OWN);
     await puller.nix("store", "verify", "-r", own);
@@ -88,13 +96,13 @@ describeNix("a closure whose lower part is in an upstream", () => {
     const other = await start(serve);
     try {
       // Another user pushes, who has not asked before.
-      const second = newClient({ token: "push", conf: keysAndCertificate() });
+      const second = client({ token: "push" });
       await second.nix("copy", "--no-check-sigs", "--from", pusher.storeUrl, own);
       await second.nix("copy", "--to", other.url, own);
-      const puller = newClient({ conf: [...keysAndCertificate(), `substituters = ${other.url}`] });
+      const puller = client({ substituters: [other.url] });
       await puller.nix("build", "--no-link", own);
       await expectSameClosure(pusher, puller, own, SIZE + OWN);
-      const copier = newClient({ conf: keysAndCertificate() });
+      const copier = client();
       await copier.nix("copy", "--from", other.url, own);
       await expectSameClosure(pusher, copier, own, SIZE + OWN);
     } finally {
@@ -109,7 +117,7 @@ describeNix("a closure whose lower part is in an upstream", () => {
     const alone = await startServer({ PUSH_TOKEN: "push", UPSTREAMS: gone.variable() });
     try {
       const begun = Date.now();
-      const again = newClient({ token: "push", conf: keysAndCertificate() });
+      const again = client({ token: "push" });
       await again.nix("copy", "--no-check-sigs", "--from", pusher.storeUrl, own);
       await again.nix("copy", "--to", alone.url, own);
       expect(Date.now() - begun).toBeLessThan(60_000);
