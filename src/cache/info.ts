@@ -75,6 +75,7 @@ export const getHealth: Handler = async ({ request, bucket, config }) => {
       cache: config.cacheName,
       bucket: isAvailable ? "ok" : "unavailable",
       problems,
+      upstreams: shownUpstreams(config),
     }),
   );
   const headers = {
@@ -85,6 +86,11 @@ export const getHealth: Handler = async ({ request, bucket, config }) => {
   };
   return new Response(request.method === "HEAD" ? null : body, { status: isAvailable ? 200 : 503, headers });
 };
+
+/** The configuration; none is asked. The names of private caches are secret. */
+function shownUpstreams({ upstreams }: Config): { url: string; serve: string }[] {
+  return upstreams.filter(({ own }) => !own?.isPrivate).map(({ url, serve }) => ({ url, serve }));
+}
 
 function cacheInfo(config: Config): CacheInfo {
   return { storeDir: config.storeDir, wantMassQuery: true, priority: config.priority };

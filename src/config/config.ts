@@ -148,7 +148,7 @@ export function parseConfig(env: Env): Deployment {
       isPrivate: cache.isPrivate,
     })),
   ];
-  const upstreams = upstreamsOf(env, known, caches.entries, problems);
+  const upstreams = upstreamsOf(env, dir, known, caches.entries, problems);
   const shared: Shared = {
     storeDir: dir,
     graceMs: graceMsOf(env.GC_GRACE_SECONDS, problems),
@@ -212,6 +212,7 @@ function cacheOf(
 /** By the name of the cache. A mistake in UPSTREAMS is reported once. */
 function upstreamsOf(
   env: Env,
+  storeDir: string,
   known: readonly OwnCache[],
   entries: ReadonlyMap<string, CacheEntry>,
   problems: string[],
@@ -224,7 +225,7 @@ function upstreamsOf(
     const [label, value] =
       own === undefined ? ["UPSTREAMS", env.UPSTREAMS] : [`CACHES.${name}.upstreams`, own];
     const found: string[] = [];
-    parsed.set(name, parseUpstreams(label, value, { name, isPrivate, caches }, found));
+    parsed.set(name, parseUpstreams(label, value, { name, isPrivate, storeDir, caches }, found));
     for (const problem of found) all.add(problem);
   }
   problems.push(...all);

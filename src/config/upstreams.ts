@@ -23,6 +23,7 @@ class Mistake extends Error {}
 export interface Surroundings {
   readonly name: string;
   readonly isPrivate: boolean;
+  readonly storeDir: string;
   /** All caches, by name. */
   readonly caches: ReadonlyMap<string, OwnCache>;
 }
@@ -35,7 +36,7 @@ export interface ParsedUpstreams {
 
 /**
  * Parses a list for one cache. `label` is the variable, which begins every line of `problems`; an upstream with a mistake
- * is left out. Unset means cache.nixos.org, an empty list none.
+ * is left out. Unset means cache.nixos.org, but none for another store; an empty list means none.
  */
 export function parseUpstreams(
   label: string,
@@ -45,7 +46,7 @@ export function parseUpstreams(
 ): ParsedUpstreams {
   const upstreams = new Map<string, Upstream>();
   const imports: (() => Promise<ImportedKeys<PublicKey>>)[] = [];
-  for (const [index, entry] of entriesOf(label, value, problems).entries()) {
+  for (const [index, entry] of entriesOf(label, value, surroundings.storeDir, problems).entries()) {
     const at = `${label}: upstream ${index + 1}`;
     try {
       const parsed = parseUpstream(at, entry, surroundings);
@@ -67,8 +68,9 @@ export function parseUpstreams(
   };
 }
 
-function entriesOf(label: string, value: unknown, problems: string[]): readonly unknown[] {
-  if (!isSet(value)) return [NIXOS];
+function entriesOf(label: string, value: unknown, storeDir: string, problems: string[]): readonly unknown[] {
+  // It has paths of this store only.
+  if (!isSet(value)) return storeDir === "/nix/store" ? [NIXOS] : [];
   const list = jsonOrValue(value);
   if (Array.isArray(list)) return list;
   const words = typeof list === "string" ? list.split(/\s+/).filter((word) => word !== "") : [];

@@ -1,6 +1,7 @@
 /** What a cache says of itself: /nix-cache-info, the front page and /health. */
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
+import type { Env } from "../../src/env.ts";
 import { generateSecretKey } from "../../src/nix/keys.ts";
 import { failing, watch } from "../support/bucket.ts";
 import { basic, cacheWith, keys, PULL_TOKEN } from "../support/cache.ts";
@@ -112,7 +113,13 @@ describe("GET /health", () => {
       expect(headers.get("Cache-Control")).toBe("no-store");
       expect(headers.get("Content-Length")).toBe(`${get.bytes.length}`);
     }
-    expect(JSON.parse(get.text)).toEqual({ status: "ok", cache: "nix-cache", bucket: "ok", problems: [] });
+    expect(JSON.parse(get.text)).toEqual({
+      status: "ok",
+      cache: "nix-cache",
+      bucket: "ok",
+      problems: [],
+      upstreams: [],
+    });
     expect(head.text).toBe("");
   });
 
@@ -129,8 +136,19 @@ describe("GET /health", () => {
       cache: "other",
       bucket: "unavailable",
       problems: [],
+      upstreams: [],
     });
     expect(log).toHaveBeenCalledWith("bucket head failed", expect.any(Error));
+  });
+
+  test("names the upstreams, but no private cache", async () => {
+    const upstreams = async (variables: Partial<Env>) =>
+      JSON.parse((await cacheWith(variables).get("/health")).text).upstreams;
+    expect(await upstreams({ UPSTREAMS: "" })).toEqual([
+      { url: "https://cache.nixos.org", serve: "pushers" },
+    ]);
+    const CACHES = { base: { visibility: "private" } };
+    expect(await upstreams({ UPSTREAMS: ["/base"], CACHES, PULL_TOKEN: "pull" })).toEqual([]);
   });
 
   test("has the right length in bytes", async () => {

@@ -18,6 +18,7 @@ describe("upstreams", () => {
   it.each<[string, Record<string, unknown>, string[]]>([
     ["are cache.nixos.org where nothing is said", {}, ["https://cache.nixos.org pushers"]],
     ["are those where the variable is blank", { UPSTREAMS: "" }, ["https://cache.nixos.org pushers"]],
+    ["are none for another store where nothing is said", { STORE_DIR: "/other/store" }, []],
     ["are none for an empty list", { UPSTREAMS: [] }, []],
     ["are none for an empty list as text", { UPSTREAMS: "[]" }, []],
     ["may be one URL", { UPSTREAMS: "https://cache.nixos.org/" }, ["https://cache.nixos.org pushers"]],
