@@ -74,6 +74,7 @@ async function mirror(c: CatalogContext, { hash, upstream: url, upload }: Queued
       return continueMirror(c, hash, tomorrow(c));
     countMirrored(c, url, nar.size);
   }
+  const announced = c.now();
   await announceNar(c, { key: nar.key, size: nar.size, sha256: nar.sha256 });
   const copied = await copyNar(c, hash, nar, upload);
   if (copied === "partly") return continueMirror(c, hash, c.now());
@@ -81,7 +82,7 @@ async function mirror(c: CatalogContext, { hash, upstream: url, upload }: Queued
     console.warn(`upstream ${url}: the NAR of ${info.storePath.baseName} is not what its narinfo says`);
     return forgetMirror(c, hash);
   }
-  if (!(await publishMirrored(c, hash, { ...info, url: nar.key }, upstream))) return;
+  if (!(await publishMirrored(c, hash, { ...info, url: nar.key }, url, announced))) return;
   forgetMirror(c, hash);
 }
 
@@ -90,7 +91,8 @@ async function publishMirrored(
   c: CatalogContext,
   hash: string,
   info: NarInfo,
-  { url }: Upstream,
+  url: string,
+  announced: number,
 ): Promise<boolean> {
   const unknown = missingNames(c, info).map((name) => name.slice(0, 32));
   const asked = unknown.slice(0, maxQuestions(c));
@@ -112,7 +114,8 @@ async function publishMirrored(
     }
     if (kind !== "false-nar" && kind !== "unverifiable-nar" && kind !== "hash-taken") throw error;
     console.warn(`upstream ${url}: ${info.storePath.baseName} is not mirrored: ${kind}`);
-    await deleteUnusedNar(c, info.url);
+    // Unless a pusher has announced or asked for it since.
+    await deleteUnusedNar(c, info.url, announced);
     return true;
   }
 }
