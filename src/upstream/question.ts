@@ -1,12 +1,16 @@
 // One question to an upstream over HTTP: its narinfo of a path, within limits of time and size. No credential is sent and
 // no redirect followed.
 import { NARINFO } from "../bucket/kinds.ts";
+import { DAY_S } from "./remembered.ts";
 
 /** Milliseconds for connecting, head and body together. */
 export const QUESTION_TIMEOUT_MS = 2000;
 
 /** Says that a cache of this kind asks: it must not ask its own upstreams, which could be the asker. */
 export const ASKED_BY_CACHE = "Nix-Cache-Question";
+
+/** The platform keeps a narinfo, and nothing else, for all isolates of a place. */
+const KEPT = { cacheEverything: true, cacheTtlByStatus: { "200-299": DAY_S, "300-599": 0 } };
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -28,6 +32,7 @@ export async function askForNarInfo(fetcher: Fetch, upstream: string, hash: stri
     const response = await fetcher(`${upstream}/${hash}.narinfo`, {
       headers: { Accept: "text/x-nix-narinfo", "User-Agent": "nix-cache", [ASKED_BY_CACHE]: "1" },
       redirect: "manual",
+      cf: KEPT,
       signal: abort.signal,
     });
     if (response.status === 200) return await readReply(response, abort.signal);

@@ -1,14 +1,11 @@
-// Answers of upstreams that are kept: for a day what was found, for an hour what was not. The platform's cache keeps them
-// for all isolates of a place, the memory of this isolate the last ones, where the platform's cache does nothing
-// (workers.dev). Answers are kept as they came and are checked again.
+// Answers of upstreams that are kept: for a day what was found, for an hour what was not. The platform keeps what was found
+// for all isolates of a place (`cf` of the question), and this isolate the last narinfos. What was not found is kept for
+// readers only, in the platform's cache. Answers are kept as they came and are checked again.
 
-const DAY_S = 24 * 3600;
+export const DAY_S = 24 * 3600;
 const HOUR_S = 3600;
 /** Characters of the narinfos in memory. A narinfo has one to two thousand. */
 const MAX_MEMORY = 8 * 1024 * 1024;
-
-/** The text of a narinfo, or that there is none. */
-export type Kept = { readonly text: string } | "absent";
 
 interface Entry {
   readonly text: string;
@@ -49,32 +46,20 @@ export class Memory {
 /** The part of the platform's cache that is used here. */
 export type PlatformCache = Pick<Cache, "match" | "put">;
 
-const ABSENT = "absent";
-
-/** A failing cache has kept nothing. */
-export async function kept(cache: PlatformCache, upstream: string, hash: string): Promise<Kept | undefined> {
+/** Whether an upstream did not have a path within the last hour. A failing cache has kept nothing. */
+export async function wasAbsent(cache: PlatformCache, upstream: string, hash: string): Promise<boolean> {
   try {
     const response = await cache.match(keyOf(upstream, hash));
-    if (response === undefined) return undefined;
-    const text = await response.text();
-    return text === ABSENT ? "absent" : { text };
+    await response?.body?.cancel();
+    return response !== undefined;
   } catch {
-    return undefined;
+    return false;
   }
 }
 
-export async function keep(
-  cache: PlatformCache,
-  upstream: string,
-  hash: string,
-  answer: Kept,
-): Promise<void> {
-  const seconds = answer === "absent" ? HOUR_S : DAY_S;
-  const body = answer === "absent" ? ABSENT : answer.text;
-  await cache.put(
-    keyOf(upstream, hash),
-    new Response(body, { headers: { "Cache-Control": `public, max-age=${seconds}` } }),
-  );
+export async function keepAbsence(cache: PlatformCache, upstream: string, hash: string): Promise<void> {
+  const headers = { "Cache-Control": `public, max-age=${HOUR_S}` };
+  await cache.put(keyOf(upstream, hash), new Response("absent", { headers }));
 }
 
 /** No request goes there: `.invalid` names no host (RFC 2606). */

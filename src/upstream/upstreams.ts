@@ -10,7 +10,7 @@ import type { NarInfo } from "../nix/narinfo.ts";
 import { believe } from "./believe.ts";
 import { Breaker } from "./breaker.ts";
 import { askForNarInfo, type Fetch } from "./question.ts";
-import { keep, kept, Memory, type PlatformCache } from "./remembered.ts";
+import { keepAbsence, Memory, type PlatformCache, wasAbsent } from "./remembered.ts";
 
 /** Questions under way at once: the platform lets an invocation hold six connections. */
 const CONCURRENCY = 6;
@@ -135,15 +135,7 @@ async function askRemote(
     const believed = await believe(upstream, hash, remembered, storeDir);
     if ("info" in believed) return { upstream, info: believed.info };
   }
-  const earlier = await kept(cache, url, hash);
-  if (earlier === "absent" && !isPusher) return "absent";
-  if (earlier !== undefined && earlier !== "absent") {
-    const believed = await believe(upstream, hash, earlier.text, storeDir);
-    if ("info" in believed) {
-      memory.narinfos.put(key, earlier.text, now());
-      return { upstream, info: believed.info };
-    }
-  }
+  if (!isPusher && (await wasAbsent(cache, url, hash))) return "absent";
   const breaker = memory.breaker(url);
   const begun = now();
   if (!breaker.admits(begun)) return "absent";
@@ -155,10 +147,10 @@ async function askRemote(
     return "absent";
   }
   breaker.answered(now(), now() - begun);
-  const keepAnswer = (answer: Parameters<typeof keep>[3]) =>
-    afterwards(logFailure("an upstream's answer was not kept", keep(cache, url, hash, answer)));
   if (reply.kind === "absent") {
-    if (!isPusher) keepAnswer("absent");
+    if (!isPusher) {
+      afterwards(logFailure("an upstream's answer was not kept", keepAbsence(cache, url, hash)));
+    }
     return "absent";
   }
   const believed = reply.kind === "garbage" ? reply : await believe(upstream, hash, reply.text, storeDir);
@@ -167,7 +159,6 @@ async function askRemote(
     return "absent";
   }
   memory.narinfos.put(key, reply.text, now());
-  keepAnswer({ text: reply.text });
   return { upstream, info: believed.info };
 }
 
