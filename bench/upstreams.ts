@@ -16,7 +16,7 @@ import { formatTable } from "./table.ts";
 
 const UPSTREAM_PATHS = 950;
 const OWN_PATHS = 50;
-const ROUNDS = 1;
+const ROUNDS = 3;
 
 interface Figures {
   readonly seconds: number;
