@@ -41,6 +41,7 @@ const KINDS = {
   check: 1,
   repair: 1,
   resign: 2,
+  "remove-upstream": 2,
 } as const;
 
 interface Action {
@@ -210,6 +211,8 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
         return clients.run("check", false);
       case "repair":
         return clients.run("check", true);
+      case "remove-upstream":
+        return clients.removeUpstream([...upstreamPaths.keys()]);
       case "resign":
         return clients.resign(OWN_KEYS[action.signer]?.name);
     }
@@ -255,6 +258,8 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     world.restart();
     await world.run([{ label: "recover", run: () => resolveExpired(world.context) }]);
     expect(rows(storage, "SELECT * FROM pending")).toEqual([]);
+    // One that is under way would go on deleting.
+    if (kind.hasUpstream) await world.run([clients.removeUpstream([...upstreamPaths.keys()])]);
     if (isDamaged) {
       for (const build of finalBuilds) await world.run([clients.force(build)]);
       oracle.checkServed();

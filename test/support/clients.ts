@@ -1,5 +1,6 @@
 import { publishOnUpstreams } from "../../src/cache/publish-on-upstreams.ts";
 import { CHECK } from "../../src/catalog/check/check.ts";
+import { COLLECT } from "../../src/catalog/collect/collect.ts";
 import { REINDEX } from "../../src/catalog/reindex/reindex.ts";
 import { RESIGN } from "../../src/catalog/resign/resign.ts";
 import { requestRun } from "../../src/catalog/runs/engine.ts";
@@ -28,6 +29,8 @@ export interface Clients {
   readonly remove: (build: Build, withReferrers: boolean) => Operation;
   /** Signs all narinfos with the keys that are configured; the signatures of the key `drop` go. */
   readonly resign: (drop: string | undefined) => Operation;
+  /** A collection of what the upstream has: these. */
+  readonly removeUpstream: (hashes: readonly string[]) => Operation;
   /** All that is under way, by alarms. */
   readonly finishRuns: () => Operation;
   readonly sweep: (graceMs: number) => Operation;
@@ -115,6 +118,15 @@ export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clie
       operation(`resign${drop === undefined ? "" : ` without ${drop}`}`, (client) =>
         runToEnd(client, RESIGN, { restart: true, ...(drop !== undefined && { drop }) }),
       ),
+    removeUpstream: (hashes) =>
+      operation("remove what the upstream has", async (client) => {
+        const ended = oracle.deletionBegins(hashes);
+        try {
+          await runToEnd(client, COLLECT, { upstreams: true });
+        } finally {
+          ended();
+        }
+      }),
     finishRuns: () => operation("finish runs", finishRuns),
     sweep: (graceMs) => operation("sweep", (client) => sweep(client, graceMs)),
   };
