@@ -10,7 +10,7 @@ import { findAll } from "../upstream/upstreams.ts";
 export async function publishOnUpstreams(context: Context, text: string): Promise<PublishOutcome> {
   const { catalog, identity } = context;
   try {
-    return await catalog((c) => c.publish(text, identity.name));
+    return await catalog((c) => c.publish(text, identity.name, "ask"));
   } catch (error) {
     if (!(error instanceof UnknownReferences)) throw error;
     return publishAgain(context, text, error.unknown);

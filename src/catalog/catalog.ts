@@ -110,9 +110,9 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   publish(
     narinfo: string,
     pushedBy: string,
-    found?: readonly UpstreamPath[],
+    upstream?: "ask" | readonly UpstreamPath[],
   ): Promise<Result<PublishOutcome>> {
-    return this.#push(() => publish(this.context, narinfo, pushedBy, found));
+    return this.#push(() => publish(this.context, narinfo, pushedBy, upstream));
   }
 
   publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>> {

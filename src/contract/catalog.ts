@@ -18,11 +18,14 @@ import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "./uploads.t
 
 /** One per cache, with the cache's name. Every method is one call of the Durable Object. */
 export interface CatalogApi extends Rpc.DurableObjectBranded {
-  /** Refused with unknown-references where the Worker is to ask the upstreams first; `found` is what they have. */
+  /**
+   * `ask`: refused with unknown-references where upstreams are to be asked for references first; then `upstream` is what
+   * they have. Absent: none is to be asked.
+   */
   publish(
     narinfo: string,
     pushedBy: string,
-    found?: readonly UpstreamPath[],
+    upstream?: "ask" | readonly UpstreamPath[],
   ): Promise<Result<PublishOutcome>>;
   /** A realisation or build trace under its key. */
   publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>>;

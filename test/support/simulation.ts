@@ -228,8 +228,8 @@ export class Simulation {
         );
       });
     const stub = {
-      publish: (text: string, by: string, found?: readonly UpstreamPath[]) =>
-        call((c) => toResult(() => publish(c, text, by, found))),
+      publish: (text: string, by: string, upstream?: "ask" | readonly UpstreamPath[]) =>
+        call((c) => toResult(() => publish(c, text, by, upstream))),
       publishRealisation: (key: string, text: string, by: string) =>
         call((c) => toResult(() => publishRealisation(c, key, text, by))),
       announceNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),

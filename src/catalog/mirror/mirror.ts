@@ -104,7 +104,7 @@ async function publishMirrored(
   // Its own signature is added only to what it has verified.
   const verifying: CatalogContext = { ...c, config: { ...c.config, verify: "before" } };
   try {
-    await publish(verifying, formatNarInfo(info), `${PUSHED_BY}${url}`, []);
+    await publish(verifying, formatNarInfo(info), `${PUSHED_BY}${url}`);
     return true;
   } catch (error) {
     const kind = error instanceof Refused ? error.refusal.kind : undefined;

@@ -22,18 +22,18 @@ import { type Confirmed, publishing, type StoredNarInfo, writeNarInfo } from "./
 const MAX_ATTEMPTS = 4;
 
 /**
- * Publishes a narinfo that has been parsed and found trustworthy. `found` is what upstreams
- * have of its references, once they have been asked. Throws {@link Refused}: unknown-references, modified-concurrently, and
- * what {@link decide} throws.
+ * Publishes a narinfo that has been parsed and found trustworthy. `upstream` is what upstreams have of its
+ * references, or that they are to be asked. Throws {@link Refused}: unknown-references, modified-concurrently, and what
+ * {@link decide} throws.
  */
 export async function publish(
   c: CatalogContext,
   text: string,
   pushedBy: string,
-  found?: readonly UpstreamPath[],
+  upstream: "ask" | readonly UpstreamPath[] = [],
 ): Promise<PublishOutcome> {
   const incoming = parseNarInfo(text, c.config.storeDir);
-  if (found !== undefined) saveUpstreamPaths(c, found);
+  if (upstream !== "ask") saveUpstreamPaths(c, upstream);
   else if (c.config.upstreams.length > 0) {
     // Before anything else, so that asking costs no operation of the bucket.
     const unknown = missingNames(c, incoming);
