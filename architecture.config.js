@@ -37,7 +37,12 @@ const LAYERS = [
   { runs: "catalog/runs/" },
   { scan: "catalog/scan/" },
   { reindex: "catalog/reindex/" },
-  { check: "catalog/check/", collect: "catalog/collect/", resign: "catalog/resign/", mirror: "catalog/mirror/" },
+  {
+    check: "catalog/check/",
+    collect: "catalog/collect/",
+    resign: "catalog/resign/",
+    mirror: "catalog/mirror/",
+  },
   // The Durable Object, which only hands over.
   { catalog: "catalog/catalog\\.ts" },
   // How the Worker calls it, refusals as HTTP, and what a handler gets.
