@@ -15,6 +15,8 @@ const LAYERS = [
   { bucket: "bucket/", verify: "verify/" },
   // The variables, parsed.
   { config: "config/" },
+  // Asking other caches for paths that are not here.
+  { upstream: "upstream/" },
   // The three kinds of credential that are more than a secret.
   { oidc: "auth/oidc/", sigv4: "auth/sigv4/", tokens: "auth/tokens/" },
   // Who sends a request, and whether it may go on.
@@ -41,6 +43,7 @@ const LAYERS = [
     collect: "catalog/collect/",
     resign: "catalog/resign/",
     deletion: "catalog/deletion/",
+    mirror: "catalog/mirror/",
   },
   // What an operator must know of all of them.
   { "catalog-health": "catalog/health/" },

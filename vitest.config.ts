@@ -8,6 +8,7 @@ const DEV_VARS = existsSync(".dev.vars") ? parseEnv(readFileSync(".dev.vars", "u
 /** Every test says what its cache is configured with. The Worker takes an empty variable for an absent one. */
 const WITHOUT_DEV_VARS = Object.fromEntries(Object.keys(DEV_VARS).map((name) => [name, ""]));
 
+// Tests that are not about upstreams ask none.
 export default defineConfig({
   test: {
     projects: [
@@ -16,12 +17,12 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: "./wrangler.toml" },
-            miniflare: { bindings: WITHOUT_DEV_VARS },
+            miniflare: { bindings: { ...WITHOUT_DEV_VARS, UPSTREAMS: "[]" } },
           }),
         ],
         test: {
           name: "worker",
-          globalSetup: ["test/support/oidc-setup.ts"],
+          globalSetup: ["test/support/servers.ts"],
           setupFiles: ["test/support/clock.ts"],
           testTimeout: 30_000,
           include: ["test/**/*.test.ts"],

@@ -33,7 +33,8 @@ export interface Contest {
 
 export const PUSH_TOKEN = "bench";
 /** As a deployed cache has: it signs what is published. */
-export const VARIABLES = { PUSH_TOKEN, SIGNING_KEY: newKey("bench-1").secret };
+/** Nothing leaves the machine: there are no upstreams. */
+export const VARIABLES = { PUSH_TOKEN, UPSTREAMS: "[]", SIGNING_KEY: newKey("bench-1").secret };
 
 /** Substitutes for this Worker: the yardstick itself, or the yardstick with this Worker's answers. */
 export const SUBJECTS = {

@@ -9,6 +9,17 @@ function retryAfter(seconds: number): Record<string, string> {
   return { "Retry-After": String(seconds) };
 }
 
+/** The catalog has not published a path because these references are to be asked of the upstreams first. */
+export class UnknownReferences extends HttpError {
+  /** Base names. */
+  readonly unknown: readonly string[];
+
+  constructor(unknown: readonly string[]) {
+    super(503, "the upstreams have not been asked for all references; try again", retryAfter(1));
+    this.unknown = unknown;
+  }
+}
+
 /** The error for the client. A missing kind does not compile. */
 export function httpErrorOf(refusal: Refusal): HttpError {
   switch (refusal.kind) {
@@ -71,10 +82,12 @@ export function httpErrorOf(refusal: Refusal): HttpError {
         `${refusal.path}: the NAR ${refusal.nar} is still being verified; nothing is lost, try again`,
         retryAfter(20),
       );
+    case "unknown-references":
+      return new UnknownReferences(refusal.unknown);
     case "missing-references":
       return new HttpError(
         409,
-        `${refusal.path} refers to paths that are not in this cache: ${refusal.missing.join(", ")}${refusal.more > 0 ? ` and ${refusal.more} more` : ""}; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here`,
+        `${refusal.path} refers to paths that are ${refusal.askedUpstreams ? "neither in this cache nor in an upstream" : "not in this cache"}: ${refusal.missing.join(", ")}${refusal.more > 0 ? ` and ${refusal.more} more` : ""}; push its whole closure: nix copy, with --narinfo-cache-positive-ttl 0 if these were deleted here`,
       );
     case "narinfo-too-large":
       return new HttpError(

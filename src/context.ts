@@ -5,6 +5,8 @@ import type { Identity } from "./auth/grants.ts";
 import type { AskCatalog } from "./catalog-client.ts";
 import type { Config } from "./config/config.ts";
 import type { Route as RouteOf } from "./http/router.ts";
+import type { Daily } from "./upstream/daily.ts";
+import type { Upstreams } from "./upstream/upstreams.ts";
 
 export interface Context {
   readonly request: Request;
@@ -20,6 +22,12 @@ export interface Context {
   readonly identify: () => Promise<Identified>;
   /** Whether the request is by a pusher of this cache. Never rejects: false if that cannot be checked now. */
   readonly isPusher: () => Promise<boolean>;
+  /** Whether the sender may read another cache of this Worker. Never rejects. */
+  readonly mayRead: (cacheName: string) => Promise<boolean>;
+  /** The caches that are asked for paths that are not here. */
+  readonly upstreams: Upstreams;
+  /** What this isolate does once a day. */
+  readonly daily: Daily;
   /** Keeps the isolate alive for work after the response; a failure is logged. */
   readonly afterwards: (work: Promise<unknown>) => void;
   /** Drops paths (`/<hash>.narinfo`) from the edge's cache, after the response. */

@@ -16,6 +16,7 @@ export interface Env {
   STORE_DIR?: string;
   CACHE_NAME?: string;
   CACHES?: string | Record<string, unknown>;
+  UPSTREAMS?: string | readonly unknown[];
   OIDC?: string | readonly unknown[];
   GC_GRACE_SECONDS?: string | number;
 }

@@ -3,7 +3,7 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 import { isApi } from "./api/operations.ts";
 import { type Authority, memoryOf } from "./auth/gate/authority.ts";
 import { authorize } from "./auth/gate/authorize.ts";
-import { identify, mayPush } from "./auth/gate/identify.ts";
+import { identify, senderMay } from "./auth/gate/identify.ts";
 import { may } from "./auth/grants.ts";
 import { verifiedRequest } from "./auth/sigv4/body.ts";
 import type { Payload } from "./auth/sigv4/payload.ts";
@@ -25,6 +25,8 @@ import { matchRoute } from "./http/router.ts";
 import { ROUTES } from "./routes.ts";
 import { withoutText } from "./s3/answer.ts";
 import { isS3Client, s3ErrorResponse } from "./s3/errors.ts";
+import { dailyOf } from "./upstream/daily.ts";
+import { upstreamsOf } from "./upstream/upstreams.ts";
 
 export { Catalog } from "./catalog/catalog.ts";
 
@@ -99,6 +101,8 @@ async function answer(
     askRevoked: (credential, known) => tokens((c) => c.revokedTokens(credential, known)),
   };
   const { identity, payload } = await authorize(request, route.permission, authority);
+  const afterwards: Context["afterwards"] = (work) =>
+    ctx.waitUntil(logFailure("work after a response failed", work));
   const context: Context = {
     request,
     bucket: bucketFolder(env.BUCKET, config.folder),
@@ -109,8 +113,13 @@ async function answer(
     identify: () => identify(request, authority),
     // A public read passes the gate unidentified.
     isPusher: async () =>
-      identity.credential === "none" ? mayPush(request, authority) : may(identity, "push", config.cacheName),
-    afterwards: (work) => ctx.waitUntil(logFailure("work after a response failed", work)),
+      identity.credential === "none"
+        ? senderMay(request, authority, "push")
+        : may(identity, "push", config.cacheName),
+    mayRead: (cacheName) => senderMay(request, authority, "pull", cacheName),
+    upstreams: upstreamsOf(env, config, afterwards),
+    daily: dailyOf(env),
+    afterwards,
     purge: (paths) => ctx.waitUntil(purge(ctx, edgePaths(config, paths))),
     path: groups[0].slice(1),
     query: path.query,

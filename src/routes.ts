@@ -2,6 +2,7 @@
 import { OPERATIONS } from "./api/operations.ts";
 import { KINDS, type Kind, NAR, NARINFO, type Upload } from "./bucket/kinds.ts";
 import { narKeySha256 } from "./bucket/nar-object.ts";
+import { orFromUpstream } from "./cache/from-upstream.ts";
 import { getHealth } from "./cache/health.ts";
 import { getCacheInfo, getFrontPage, putCacheInfo } from "./cache/info.ts";
 import { putMetadata } from "./cache/put-metadata.ts";
@@ -9,7 +10,7 @@ import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";
 import { putRealisation } from "./cache/put-realisation.ts";
 import { readObject } from "./cache/read.ts";
-import { touchNar, touchPath } from "./cache/touch.ts";
+import { touchNar, touchNarInfo } from "./cache/touch.ts";
 import type { Handler, Route } from "./context.ts";
 import { getLocation, LIST_PARAMETERS, listBucketsOr, listObjects } from "./s3/bucket.ts";
 import { completeUpload } from "./s3/complete.ts";
@@ -65,6 +66,6 @@ function under(kind: Kind): RegExp {
 }
 
 function reader(kind: Kind): Handler {
-  if (kind === NARINFO) return readObject(kind, touchPath);
+  if (kind === NARINFO) return orFromUpstream(readObject(kind, touchNarInfo));
   return readObject(kind, kind === NAR ? touchNar : undefined);
 }

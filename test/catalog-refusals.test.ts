@@ -49,6 +49,7 @@ const EXAMPLES: { readonly [K in Kind]: Example<K> } = {
     /nar\/x cannot be verified \(no decoder\).*another compression$/,
   ],
   "being-verified": [{ path, nar: "nar/x" }, 503, /nar\/x is still being verified/, "20"],
+  "unknown-references": [{ unknown: ["x"] }, 503, /have not been asked/, "1"],
   "missing-references": [{ path, missing: ["a", "b"], more: 3 }, 409, /: a, b and 3 more; push its whole/],
   "narinfo-too-large": [{ path, maxBytes: 7 }, 413, /larger than 7 bytes/],
   "realisation-too-large": [{ key: "realisations/x.doi", maxBytes: 7 }, 413, /larger than 7 bytes/],

@@ -9,8 +9,12 @@ import { HttpError } from "../http/errors.ts";
 import { FormatError, quote } from "../nix/format-error.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import { checkBaseName, parseStorePath } from "../nix/store-path.ts";
+import { findAll } from "../upstream/upstreams.ts";
 import { inBody } from "./input.ts";
 import { operation } from "./operation.ts";
+
+/** Paths that are asked of upstreams in one request; the platform allows no more requests. */
+const MAX_QUESTIONS = 1000;
 
 const HASH_PART = new RegExp(`^${NIX32_CLASS}{32}$`);
 
@@ -32,15 +36,19 @@ export const MISSING_OPERATIONS = [
       401: `More than ${MAX_PATHS_OF_ANONYMOUS} paths, or a private cache, and no credential or a wrong one.`,
       403: "The credential may not read this cache.",
     },
-    handle: async (context, { body: { paths } }) => {
+    handle: async (context, { body: { paths, upstreams: leavesOut } }) => {
       if (paths.length > MAX_PATHS_OF_ANONYMOUS) await requireMember(context);
       const { config, catalog, isPusher } = context;
       const hashes = paths.map((path, index) =>
         inBody(`paths[${index}]`, () => hashOf(path, config.storeDir)),
       );
+      const collecting = collects(config);
+      const mayAsk = leavesOut && config.upstreams.length > 0;
+      const isForPush = (mayAsk || collecting) && (await isPusher());
+      const asks = mayAsk && isForPush;
       // A pusher is about to rely on the paths that are here.
-      const isForPush = collects(config) && (await isPusher());
-      const missing = new Set(await catalog((c) => c.missing(hashes, isForPush)));
+      const unknown = await catalog((c) => c.missing(hashes, isForPush && collecting, asks));
+      const missing = new Set(asks ? await notUpstream(context, unknown) : unknown);
       return { missing: [...new Set(paths.filter((_, index) => missing.has(hashes[index] ?? "")))] };
     },
   }),
@@ -54,6 +62,12 @@ async function requireMember({ config: { cacheName }, identity, identify }: Cont
   if (caller.kind !== "known") throw unauthorized(limit, caller);
   if (may(caller.identity, "pull", cacheName)) return;
   throw new HttpError(403, `${limit}, and ${caller.identity.name} may do nothing with it; ask in several`);
+}
+
+/** Those of these paths that no upstream has, as far as that many are asked for. */
+async function notUpstream({ upstreams, mayRead }: Context, hashes: readonly string[]): Promise<string[]> {
+  const findings = await findAll(upstreams, hashes.slice(0, MAX_QUESTIONS), { isPusher: true, mayRead });
+  return hashes.filter((hash) => typeof (findings.get(hash) ?? "absent") === "string");
 }
 
 /** Reads a store path, base name or hash part, in the order of how common they are. Throws {@link FormatError}. */

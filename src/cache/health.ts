@@ -43,6 +43,7 @@ export const getHealth: Handler = async (context) => {
       bucket: isAvailable ? "ok" : "unavailable",
       problems,
       notices,
+      upstreams: shownUpstreams(config),
     }),
   );
   const headers = {
@@ -56,6 +57,11 @@ export const getHealth: Handler = async (context) => {
     headers,
   });
 };
+
+/** The configuration; none is asked. The names of private caches are secret. */
+function shownUpstreams({ upstreams }: Config): { url: string; serve: string }[] {
+  return upstreams.filter(({ own }) => !own?.isPrivate).map(({ url, serve }) => ({ url, serve }));
+}
 
 function statusOf(isAvailable: boolean, problems: readonly string[], notices: readonly string[]): Status {
   if (!isAvailable) return "unavailable";

@@ -13,9 +13,11 @@ import { equalHash, parseHash } from "../nix/hash.ts";
 import { verify } from "../nix/keys.ts";
 import { formatNarInfo, type NarInfo } from "../nix/narinfo.ts";
 import { parsePublishable } from "../nix/publishable.ts";
+import { publishOnUpstreams } from "./publish-on-upstreams.ts";
 
 /** Answers PUT of `<hash>.narinfo`: parsed, trusted, and published by the catalog. */
-export const putNarInfo: Handler = async ({ request, path, config, catalog, identity }) => {
+export const putNarInfo: Handler = async (context) => {
+  const { request, path, config } = context;
   const info = parseUpload(await readUpload(request), path, config.storeDir);
   const isProven = await provesItself(info, config.storeDir);
   if (info.ca !== undefined && !isProven) {
@@ -23,7 +25,7 @@ export const putNarInfo: Handler = async ({ request, path, config, catalog, iden
     throw new HttpError(400, `narinfo: CA: ${info.storePath.baseName} does not follow from it`);
   }
   if (!isProven) await requireSignature(info, await config.keys());
-  const outcome = await catalog((c) => c.publish(formatNarInfo(info), identity.name));
+  const outcome = await publishOnUpstreams(context, formatNarInfo(info));
   return textLine(outcome === "created" ? 201 : 200, `${info.storePath.baseName} ${MESSAGES[outcome]}`);
 };
 

@@ -9,15 +9,22 @@ import { logFailure } from "../http/errors.ts";
  * be looked for again. From here on it stays.
  */
 export type Touch = (
-  context: Pick<Context, "catalog" | "config" | "isPusher" | "path">,
-  object: Pick<R2Object, "uploaded">,
+  context: Pick<Context, "afterwards" | "catalog" | "config" | "daily" | "isPusher" | "path">,
+  object: Pick<R2Object, "customMetadata" | "uploaded">,
 ) => Promise<boolean>;
 
 /** For a narinfo, in a cache that collects. */
-export const touchPath: Touch = async ({ catalog, config, isPusher, path }) => {
-  if (!collects(config) || !(await isPusher())) return true;
+export const touchNarInfo: Touch = async (context, object) => {
+  const { afterwards, catalog, config, daily, isPusher, path } = context;
+  if (!collects(config)) return true;
   const hash = path.replace(/\.narinfo$/, "");
-  return recorded(catalog((c) => c.touchPath(hash)));
+  if (await isPusher()) return recorded(catalog((c) => c.touchPath(hash)));
+  // What was copied from an upstream stays for as long as it is read: pushers never ask for it. Other reads ask nothing.
+  const isMirrored = object.customMetadata?.["pushed-by"]?.startsWith("upstream:") === true;
+  if (isMirrored && daily.isFirst(`read ${config.cacheName} ${hash}`)) {
+    afterwards(catalog((c) => c.touchMirrored(hash)));
+  }
+  return true;
 };
 
 /** For a NAR. Before an upload Nix sends a HEAD, which the edge turns into a GET. */

@@ -13,6 +13,7 @@ import type {
   PathPage,
   PublishOutcome,
   SearchQuery,
+  UpstreamPath,
 } from "../contract/paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest, RevisionQuery } from "../contract/pins.ts";
 import type { Result } from "../contract/result.ts";
@@ -32,6 +33,7 @@ import type { Stats } from "../contract/stats.ts";
 import type { NewToken, TokenPage, TokenQuery, TokenReport } from "../contract/tokens.ts";
 import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "../contract/uploads.ts";
 import type { Env } from "../env.ts";
+import { upstreamsOf } from "../upstream/upstreams.ts";
 import { Activity } from "./activity.ts";
 import { Alarm } from "./alarm.ts";
 import { countInRequest, keepFigures, SAVE_DELAY_MS, saveChanges } from "./ask/count.ts";
@@ -47,9 +49,10 @@ import { DELETION, deleteOrBegin } from "./deletion/deletion.ts";
 import { RecentNotices } from "./health/notices.ts";
 import { Locks } from "./locks.ts";
 import { MIGRATE, refuseWhileMoving, requireMigrated, resumeMigration } from "./migrate/migrate.ts";
+import { mirrorNext, requestMirror } from "./mirror/mirror.ts";
 import { deletePin, getPin, listPins, putPin } from "./pins/pins.ts";
 import { announceNar, touchNar } from "./publish/announce-nar.ts";
-import { announceCompanion, touchPath, touchPaths } from "./publish/last-use.ts";
+import { announceCompanion, touchMirrored, touchPath, touchPaths } from "./publish/last-use.ts";
 import { publish } from "./publish/publish.ts";
 import { publishRealisation } from "./publish/realisation.ts";
 import { Questions } from "./questions.ts";
@@ -60,7 +63,7 @@ import { sweepNars } from "./remove/sweep.ts";
 import { MAX_UPLOAD_AGE_MS, sweepUploads } from "./remove/uploads.ts";
 import { RESIGN } from "./resign/resign.ts";
 import { keptFigures } from "./rows/figures.ts";
-import { missingPaths } from "./rows/paths.ts";
+import { missingPaths, missingReferences } from "./rows/paths.ts";
 import { reloadPublications, settlePublications } from "./rows/publications.ts";
 import { nextGraceStart } from "./rows/released.ts";
 import { isRevoked, RevocationMemory, revokeSubject } from "./rows/revocations.ts";
@@ -112,6 +115,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       transaction: (run) => tally.transaction(() => this.#alarm.transaction(run)),
       bucket: bucketFolder(env.BUCKET, config.folder),
       config,
+      upstreams: upstreamsOf(env, config, (work) => ctx.waitUntil(work)),
       now: () => Date.now(),
       wait: (ms) => scheduler.wait(ms),
       purge: (paths) => edge.purgeEdge(edgePaths(config, paths)),
@@ -126,6 +130,8 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       unfinished: new Map(),
       isBusy: () => this.#activity.isBusy(),
       wakeForVerification: () => this.#alarm.wake(this.context.now() + VERIFY_DELAY_MS),
+      mirrorQueue: {},
+      wakeForMirror: () => this.#alarm.wake(this.context.now()),
       saveFiguresLater: () =>
         void this.#saveFigures().catch((error) => console.error("the figures could not be saved", error)),
       wakeForSweep: (when) =>
@@ -140,8 +146,12 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     });
   }
 
-  publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>> {
-    return this.#push(() => publish(this.context, narinfo, pushedBy));
+  publish(
+    narinfo: string,
+    pushedBy: string,
+    upstream?: "ask" | readonly UpstreamPath[],
+  ): Promise<Result<PublishOutcome>> {
+    return this.#push(() => publish(this.context, narinfo, pushedBy, upstream));
   }
 
   publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>> {
@@ -206,15 +216,24 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return toResult(() => issueTime(this.context, subject));
   }
 
-  missing(hashes: readonly string[], isPusher = false): Promise<Result<string[]>> {
+  missing(hashes: readonly string[], isPusher = false, withoutUpstream = false): Promise<Result<string[]>> {
     return this.#push(() => {
       if (isPusher) touchPaths(this.context, hashes);
-      return missingPaths(this.context, hashes);
+      const missing = withoutUpstream ? missingReferences : missingPaths;
+      return missing(this.context, hashes);
     });
   }
 
   touchPath(hash: string): Promise<Result<boolean>> {
     return this.#push(() => touchPath(this.context, hash));
+  }
+
+  touchMirrored(hash: string): Promise<Result<void>> {
+    return toResult(() => touchMirrored(this.context, hash));
+  }
+
+  mirror(hash: string, upstream: string): Promise<Result<void>> {
+    return toResult(() => requestMirror(this.context, hash, upstream));
   }
 
   announceCompanion(key: string, owner: string | undefined): Promise<Result<void>> {
@@ -358,8 +377,9 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     if (this.context.migration.isMoving) return;
     await this.#alarm.repeat(() => this.#sweep());
     await this.#alarm.repeat(() => sweepUploads(this.context));
-    // Late, because it takes longest.
+    // Late, because they take longest.
     await this.#alarm.repeat(() => verifyQueued(this.context));
+    await this.#alarm.repeat(() => mirrorNext(this.context));
     // With what all of it has changed.
     await this.#alarm.repeat(() => keepFigures(this.context));
   }

@@ -1,6 +1,7 @@
 // The context of every operation of the catalog. A plain value, so that tests can run the same operations over a failing
 // bucket, a jumping clock and a crashing process.
 import type { Config } from "../config/config.ts";
+import type { Upstreams } from "../upstream/upstreams.ts";
 import type { Locks } from "./locks.ts";
 import type { Publications } from "./publication.ts";
 import type { Tally } from "./tally.ts";
@@ -21,6 +22,8 @@ export interface CatalogContext {
   readonly transaction: <T>(run: () => T) => T;
   readonly bucket: R2Bucket;
   readonly config: Config;
+  /** The caches that are asked for paths that are not here. */
+  readonly upstreams: Upstreams;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Resolves after so many milliseconds. */
@@ -49,6 +52,10 @@ export interface CatalogContext {
   readonly isBusy: () => boolean;
   /** Call it in the turn that queues a NAR: an alarm reads it soon. */
   readonly wakeForVerification: () => void;
+  /** How many paths wait to be copied from upstreams, once that has been counted. */
+  readonly mirrorQueue: { length?: number };
+  /** Call it in the turn that queues a path of an upstream: an alarm copies it soon. */
+  readonly wakeForMirror: () => void;
   /** Saves the figures some seconds later. */
   readonly saveFiguresLater: () => void;
   /** Call it in the turn that releases a NAR: an alarm sweeps `soon`, or when the grace period that begins now has ended. */

@@ -256,6 +256,30 @@ ALTER TABLE tokens ADD COLUMN issuer TEXT;
 CREATE INDEX tokens_by_subject ON tokens (subject) WHERE subject IS NOT NULL;
 CREATE INDEX tokens_by_name ON tokens (name) WHERE parent IS NULL;
 CREATE INDEX tokens_by_revocation ON tokens (revoked) WHERE revoked IS NOT NULL;
+
+CREATE TABLE upstream_paths (
+  hash TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  upstream TEXT NOT NULL,
+  found INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE mirror_queue (
+  hash TEXT PRIMARY KEY,
+  upstream TEXT NOT NULL,
+  queued INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  due INTEGER NOT NULL,
+  upload TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mirror_queue_by_due ON mirror_queue (due, hash);
+
+CREATE TABLE mirrored (
+  upstream TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY (upstream, day)
+) STRICT, WITHOUT ROWID;
 `,
 ];
 

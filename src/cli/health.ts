@@ -6,10 +6,22 @@ const TIMEOUT_MS = 30_000;
 const INTERVAL_MS = 100;
 const MAX_SHOWN_CHARACTERS = 200;
 
-/** The mistakes in the configuration that /health reports. Throws if it does not answer in 30 seconds. */
+/** The mistakes in the configuration that /health reports; see {@link healthOf}. */
 export async function problemsOf(address: Address): Promise<string[]> {
+  return (await healthOf(address)).problems;
+}
+
+export interface Health {
+  /** Mistakes in the configuration. */
+  readonly problems: string[];
+  /** URLs of the upstreams. */
+  readonly upstreams: string[];
+}
+
+/** What /health reports. Throws if it does not answer in 30 seconds. */
+export async function healthOf(address: Address): Promise<Health> {
   // The certificate is self-signed, so `fetch` would refuse it. Check only that the server listens.
-  if (address.protocol === "https") return [];
+  if (address.protocol === "https") return { problems: [], upstreams: [] };
   const response = await firstAnswer(`${urlOf(address)}/health`);
   const text = await response.text();
   let body: unknown;
@@ -17,10 +29,20 @@ export async function problemsOf(address: Address): Promise<string[]> {
     body = JSON.parse(text);
   } catch {
     // wrangler's answer for a Worker that does not load; wrangler has shown the reason.
-    return [`/health answered ${response.status}: ${text.slice(0, MAX_SHOWN_CHARACTERS)}`];
+    return {
+      problems: [`/health answered ${response.status}: ${text.slice(0, MAX_SHOWN_CHARACTERS)}`],
+      upstreams: [],
+    };
   }
-  const problems = typeof body === "object" && body !== null && "problems" in body ? body.problems : [];
-  return Array.isArray(problems) ? problems.map(String) : [];
+  const { problems = [], upstreams = [] } = {
+    ...(body as { problems?: unknown; upstreams?: unknown } | null),
+  };
+  return {
+    problems: Array.isArray(problems) ? problems.map(String) : [],
+    upstreams: Array.isArray(upstreams)
+      ? upstreams.map((upstream: { url?: unknown } | null) => String(upstream?.url))
+      : [],
+  };
 }
 
 async function firstAnswer(url: string): Promise<Response> {

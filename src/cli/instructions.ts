@@ -17,6 +17,8 @@ export interface RunningCache {
   readonly netrcPath: string;
   /** Mistakes in the configuration, one line each. */
   readonly problems: readonly string[];
+  /** URLs of the upstreams. */
+  readonly upstreams?: readonly string[];
 }
 
 /** Seen with Nix 2.8 and 2.34: a client caches the narinfo that it uploads as it was sent. */
@@ -37,6 +39,7 @@ export function instructions(cache: RunningCache): string {
     `The cache runs at ${url}`,
     ...publicKeyLines(cache.publicKeys),
     ...cache.problems.map((problem) => `Problem: ${problem}`),
+    ...upstreamLines(cache.upstreams ?? []),
     "",
     ...pushLines(cache, url),
     ...pullLines(cache, url),
@@ -51,6 +54,11 @@ function publicKeyLines(publicKeys: readonly string[]): string[] {
     return ["It does not sign: .dev.vars has no usable SIGNING_KEY (`npm run keygen -- NAME` makes one)"];
   }
   return publicKeys.map((key) => `Its public key is ${key}`);
+}
+
+function upstreamLines(upstreams: readonly string[]): string[] {
+  if (upstreams.length === 0) return [];
+  return [`What ${upstreams.join(" or ")} has is not pushed: docs/upstreams.md`];
 }
 
 function pushLines({ address, pushToken, netrcPath }: RunningCache, url: string): string[] {

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { parseSecretKey } from "../nix/keys.ts";
 import { readArguments, type StartArguments } from "./arguments.ts";
 import { makeDevVars, readVars } from "./dev-vars.ts";
-import { problemsOf } from "./health.ts";
+import { healthOf } from "./health.ts";
 import { type Address, instructions } from "./instructions.ts";
 import { runWranglerDev } from "./wrangler-dev.ts";
 
@@ -25,10 +25,12 @@ async function main(): Promise<number> {
 
 async function greet(given: StartArguments, address: Address): Promise<void> {
   const vars = await readVars(ROOT, given);
+  const { problems, upstreams } = await healthOf(address);
   console.log(
     instructions({
       address,
-      problems: await problemsOf(address),
+      problems,
+      upstreams,
       publicKeys: await publicKeysOf(vars.SIGNING_KEY ?? ""),
       pushToken: vars.PUSH_TOKEN || undefined,
       pullToken: vars.PULL_TOKEN || undefined,

@@ -37,6 +37,8 @@ export interface CacheEntry {
   readonly signingKeys: readonly string[] | undefined;
   /** Not parsed yet; `undefined` if the entry does not have it. */
   readonly trustedPublicKeys: unknown;
+  /** Not parsed yet; `undefined` if the entry does not have it. */
+  readonly upstreams: unknown;
   readonly retention: Omit<Retention, "graceMs">;
 }
 
@@ -57,6 +59,7 @@ export const SETTINGS = [
   "verify",
   "listings",
   "listing",
+  "upstreams",
   "retention_days",
   "max_size_gb",
 ];
@@ -164,6 +167,7 @@ function parseEntry(label: string, value: unknown, defaults: EntryDefaults, prob
       ? words(`${label}.signing_keys`, entry.signing_keys, problems)
       : undefined,
     trustedPublicKeys: isSet(entry.trusted_public_keys) ? entry.trusted_public_keys : undefined,
+    upstreams: isSet(entry.upstreams) ? entry.upstreams : undefined,
     retention: retentionOf(label, entry, problems),
   };
 }

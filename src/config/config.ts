@@ -19,7 +19,9 @@ import { parseOidc } from "./oidc.ts";
 import type { OidcRule } from "./oidc-rule.ts";
 import { graceMsOf, type Retention } from "./retention.ts";
 import { deriveTokenKeys, parseTokenSecret } from "./token-secret.ts";
-import { isSet, priority, storeDir, token } from "./values.ts";
+import type { OwnCache, Upstream } from "./upstream.ts";
+import { type ParsedUpstreams, parseUpstreams } from "./upstreams.ts";
+import { isSet, once, priority, storeDir, token } from "./values.ts";
 import { misspeltVariables } from "./variables.ts";
 
 export type { Keys } from "./keys.ts";
@@ -68,6 +70,8 @@ export interface Config extends Shared, Retention {
   readonly listings: boolean;
   /** For whom it can be searched and listed; where it is private, for members in any case. */
   readonly listing: Listing;
+  /** The caches that are asked for paths that are not here, in order. */
+  readonly upstreams: readonly Upstream[];
   /** The keys, imported on first use, because reads need none. Never rejects. */
   readonly keys: () => Promise<Keys>;
 }
@@ -109,6 +113,7 @@ export function undeclared(deployment: Deployment, name: string): Config {
     isDeclared: false,
     isPrivate: true,
     isOpen: false,
+    upstreams: [],
   };
 }
 
@@ -156,6 +161,17 @@ export function parseConfig(env: Env): Deployment {
     ...cacheOf(env, name, entry, defaults, signingKeys, true),
     isPrivate: entry.isPrivate ?? misspelt.mayHide,
   }));
+  // Private until fixed, if PULL_TOKEN is set but unusable, or if what may make it private is invalid or misspelt.
+  const isPrivate = ownCache.isPrivate || isSet(env.PULL_TOKEN) || isUnclear;
+  const known: readonly OwnCache[] = [
+    { name: defaultName, folder: "", isPrivate },
+    ...otherCaches.map((cache) => ({
+      name: cache.cacheName,
+      folder: `${cache.cacheName}/`,
+      isPrivate: cache.isPrivate,
+    })),
+  ];
+  const upstreams = upstreamsOf(env, dir, known, caches.entries, problems);
   const shared: Shared = {
     storeDir: dir,
     graceMs: graceMsOf(env.GC_GRACE_SECONDS, problems),
@@ -167,7 +183,8 @@ export function parseConfig(env: Env): Deployment {
     problems,
     keyProblems: once(async () => {
       const keys = await Promise.all([ownCache, ...otherCaches].map((cache) => cache.keys()));
-      return [...new Set(keys.flatMap((each) => each.problems))];
+      const ofUpstreams = await Promise.all([...upstreams.values()].map((each) => each.keyProblems()));
+      return [...new Set([...keys.flatMap((each) => each.problems), ...ofUpstreams.flat()])];
     }),
     hidesNames: isUnclear || otherCaches.some(({ isPrivate }) => isPrivate),
   };
@@ -175,10 +192,18 @@ export function parseConfig(env: Env): Deployment {
     ...shared,
     ...ownCache,
     folder: "",
-    // Private until fixed, if PULL_TOKEN is set but unusable, or if what may make it private is invalid or misspelt.
-    isPrivate: ownCache.isPrivate || isSet(env.PULL_TOKEN) || isUnclear,
+    isPrivate,
+    upstreams: upstreams.get(defaultName)?.upstreams ?? [],
     named: new Map(
-      otherCaches.map((cache) => [cache.cacheName, { ...shared, ...cache, folder: `${cache.cacheName}/` }]),
+      otherCaches.map((cache) => [
+        cache.cacheName,
+        {
+          ...shared,
+          ...cache,
+          folder: `${cache.cacheName}/`,
+          upstreams: upstreams.get(cache.cacheName)?.upstreams ?? [],
+        },
+      ]),
     ),
   };
 }
@@ -190,7 +215,7 @@ function cacheOf(
   defaults: EntryDefaults,
   signingKeys: () => Promise<ImportedKeys<SecretKey>>,
   isNamed: boolean,
-): Omit<Config, keyof Shared | "folder"> {
+): Omit<Config, keyof Shared | "folder" | "upstreams"> {
   const choice = {
     mustNameSigning: isNamed,
     ...(entry?.signingKeys !== undefined && { signing: entry.signingKeys }),
@@ -208,6 +233,29 @@ function cacheOf(
     ...entry?.retention,
     keys: once(() => importKeys(signingKeys, env.TRUSTED_PUBLIC_KEYS, `CACHES.${name}`, choice)),
   };
+}
+
+/** By the name of the cache. A mistake in UPSTREAMS is reported once. */
+function upstreamsOf(
+  env: Env,
+  storeDir: string,
+  known: readonly OwnCache[],
+  entries: ReadonlyMap<string, CacheEntry>,
+  problems: string[],
+): ReadonlyMap<string, ParsedUpstreams> {
+  const caches = new Map(known.map((cache) => [cache.name, cache]));
+  const all = new Set<string>();
+  const parsed = new Map<string, ParsedUpstreams>();
+  for (const { name, isPrivate } of known) {
+    const own = entries.get(name)?.upstreams;
+    const [label, value] =
+      own === undefined ? ["UPSTREAMS", env.UPSTREAMS] : [`CACHES.${name}.upstreams`, own];
+    const found: string[] = [];
+    parsed.set(name, parseUpstreams(label, value, { name, isPrivate, storeDir, caches }, found));
+    for (const problem of found) all.add(problem);
+  }
+  problems.push(...all);
+  return parsed;
 }
 
 /** An ADMIN_TOKEN that equals another token is ignored. */
@@ -238,12 +286,4 @@ function cacheName(value: unknown, problems: string[]): string {
   if (problem === undefined) return value as string;
   problems.push(`CACHE_NAME: ${problem}; using ${DEFAULT_CACHE_NAME}`);
   return DEFAULT_CACHE_NAME;
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }

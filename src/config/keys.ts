@@ -62,7 +62,7 @@ export async function importSigningKeys(value: unknown): Promise<ImportedKeys<Se
   return imported;
 }
 
-async function eachKey<K>(
+export async function eachKey<K>(
   name: string,
   value: unknown,
   parse: (text: string) => Promise<K>,

@@ -20,6 +20,7 @@ const VARIABLES: Readonly<Record<keyof Env, { readonly hides?: true }>> = {
   CACHE_NAME: {},
   CACHES: { hides: true },
   OIDC: { hides: true },
+  UPSTREAMS: {},
   GC_GRACE_SECONDS: {},
 };
 

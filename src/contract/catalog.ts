@@ -1,7 +1,15 @@
 // The interface of a catalog: the calls that the Worker makes and the Durable Object implements.
 
 import type { Subject } from "../auth/subject.ts";
-import type { Deleted, ListQuery, PathDetail, PathPage, PublishOutcome, SearchQuery } from "./paths.ts";
+import type {
+  Deleted,
+  ListQuery,
+  PathDetail,
+  PathPage,
+  PublishOutcome,
+  SearchQuery,
+  UpstreamPath,
+} from "./paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest, RevisionQuery } from "./pins.ts";
 import type { Result } from "./result.ts";
 import type { Credential, RevocationAnswer, RevokedSubject } from "./revocations.ts";
@@ -22,7 +30,15 @@ import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "./uploads.t
 
 /** One per cache, with the cache's name. Every method is one call of the Durable Object. */
 export interface CatalogApi extends Rpc.DurableObjectBranded {
-  publish(narinfo: string, pushedBy: string): Promise<Result<PublishOutcome>>;
+  /**
+   * `ask`: refused with unknown-references where upstreams are to be asked for references first; then `upstream` is what
+   * they have. Absent: none is to be asked.
+   */
+  publish(
+    narinfo: string,
+    pushedBy: string,
+    upstream?: "ask" | readonly UpstreamPath[],
+  ): Promise<Result<PublishOutcome>>;
   /** A realisation or build trace under its key. */
   publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>>;
   announceNar(nar: AnnouncedNar): Promise<Result<void>>;
@@ -32,6 +48,10 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
    */
   touchNar(key: string, uploaded?: number): Promise<Result<boolean>>;
   touchPath(hash: string): Promise<Result<boolean>>;
+  /** A mirrored path was read: noted at most once a day. */
+  touchMirrored(hash: string): Promise<Result<void>>;
+  /** A reader was sent to this upstream for a path that is to be copied. */
+  mirror(hash: string, upstream: string): Promise<Result<void>>;
   announceCompanion(key: string, owner: string | undefined): Promise<Result<void>>;
 
   beginUpload(upload: NewUpload): Promise<Result<void>>;
@@ -41,8 +61,15 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   uploadParts(upload: string, narKey: string): Promise<Result<UploadedPart[] | undefined>>;
   endUpload(upload: string): Promise<Result<void>>;
 
-  /** The hash parts that are not in the cache. The others count as used, because a pusher relies on them. */
-  missing(hashes: readonly string[], isPusher?: boolean): Promise<Result<string[]>>;
+  /**
+   * The hash parts that are not in the cache; `withoutUpstream` leaves out references that are known to be upstream. The
+   * others count as used where `isPusher`, because a pusher relies on them.
+   */
+  missing(
+    hashes: readonly string[],
+    isPusher?: boolean,
+    withoutUpstream?: boolean,
+  ): Promise<Result<string[]>>;
   /** What an operator must know, one line each, without names of paths. */
   notices(): Promise<Result<readonly string[]>>;
   listPaths(query: ListQuery): Promise<Result<PathPage>>;

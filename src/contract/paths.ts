@@ -81,13 +81,20 @@ export interface PathPage {
 
 /** Paths at which the counting of a closure ends. */
 export const MAX_CLOSURE = 10_000;
+const UPSTREAM_PATH = v.object({
+  path: BASE_NAME,
+  upstream: described("Its URL; `/<name>` for a cache of this Worker.", TEXT),
+});
+/** A path that is in an upstream. */
+export type UpstreamPath = v.InferOutput<typeof UPSTREAM_PATH>;
 
 /** A path and all that it refers to, directly or not. */
 const CLOSURE = v.object({
   paths: described("Paths of the closure that are here.", COUNT),
   nar_size: BYTES,
   file_size: described("Bytes that a client downloads that has nothing of it.", COUNT),
-  missing: described("Paths of the closure that are referred to and not here.", COUNT),
+  upstream: described("Paths that are referred to, are not here, and are in an upstream.", COUNT),
+  missing: described("Paths that are referred to and are neither here nor in an upstream.", COUNT),
   more: described(
     `The closure is larger: counting it ended after ${MAX_CLOSURE} paths, or before where their references are many.`,
     FLAG,
@@ -137,8 +144,12 @@ export const PATH_DETAIL = named(
       v.pipe(listOf(BASE_NAME), v.maxLength(MAX_REFERENCES)),
     ),
     reference_count: described("All of them.", COUNT),
+    upstream_references: described(
+      "Those of these references that are not here, and are in an upstream.",
+      v.pipe(listOf(UPSTREAM_PATH), v.maxLength(MAX_REFERENCES)),
+    ),
     missing_references: described(
-      "Those of these references that are not here now.",
+      "Those of these references that are neither here nor in an upstream now.",
       v.pipe(listOf(BASE_NAME), v.maxLength(MAX_REFERENCES)),
     ),
     referrers: described(
@@ -197,14 +208,21 @@ export const MISSING_REQUEST = v.pipe(
         v.maxLength(MAX_PATHS, `must have at most ${MAX_PATHS} items; ask in several requests`),
       ),
     ),
+    upstreams: v.exactOptional(
+      described("false: paths that an upstream has are missing for a pusher, too.", FLAG),
+      true,
+    ),
   }),
-  v.examples([{ paths: ["/nix/store/3m5fd0cx9d74whnzm8ryrjgglb2gs4b2-hello-2.12"] }]),
+  v.examples([{ paths: ["/nix/store/3m5fd0cx9d74whnzm8ryrjgglb2gs4b2-hello-2.12"], upstreams: true }]),
 );
 
 export const MISSING = named(
   "Missing",
   v.object({
-    missing: described("Those of the paths that are not here, as they were sent.", listOf(TEXT)),
+    missing: described(
+      "Those of the paths that are not here, as they were sent; for a pusher without those that an upstream has.",
+      listOf(TEXT),
+    ),
   }),
 );
 

@@ -44,12 +44,16 @@ export type Refusal =
     }
   /** The NAR is still being read. */
   | { readonly kind: "being-verified"; readonly path: string; readonly nar: string }
+  /** References, by base name, that are neither here nor known to be upstream: the upstreams are to be asked. */
+  | { readonly kind: "unknown-references"; readonly unknown: readonly string[] }
   /** Base names; `more` says how many are left out. */
   | {
       readonly kind: "missing-references";
       readonly path: string;
       readonly missing: readonly string[];
       readonly more: number;
+      /** Whether upstreams were asked for them, too. */
+      readonly askedUpstreams?: boolean;
     }
   /** `owner` is the hash part of a path, or the key of a NAR. */
   | {

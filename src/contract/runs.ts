@@ -18,9 +18,9 @@ import {
 
 /** The phases of each kind of run, in order. */
 export const PHASES = {
-  reindex: ["narinfos", "nars", "references", "companions", "pins"],
+  reindex: ["narinfos", "nars", "upstreams", "upstream-paths", "references", "companions", "pins"],
   check: ["narinfos", "nars", "contents", "references", "pins"],
-  gc: ["mark", "sweep", "uploads"],
+  gc: ["upstreams", "mark", "sweep", "uploads"],
   resign: ["narinfos", "realisations"],
   deletion: ["find", "delete"],
   migrate: ["nars", "paths", "drop"],
@@ -109,6 +109,9 @@ export const GC_OPTIONS = v.pipe(
   v.object({
     dry_run: v.exactOptional(described("Only say what would go.", FLAG)),
     force: v.exactOptional(described("Go on although more than half of the cache would go.", FLAG)),
+    upstreams: v.exactOptional(
+      described("Also remove the paths that an upstream has, unless a pin names them.", FLAG),
+    ),
   }),
   v.examples([{ dry_run: true }]),
 );
@@ -132,6 +135,7 @@ export const GC_REPORT = named(
     ...progress("gc"),
     dry_run: described("Nothing was to be deleted.", FLAG),
     force: described("More than half of the cache may go.", FLAG),
+    upstreams: described("Paths that an upstream has go, too.", FLAG),
     retention_days: described("null: paths do not go by age.", v.nullable(v.number())),
     max_size_gb: described("null: paths do not go by size.", v.nullable(v.number())),
     stopped: v.exactOptional(
@@ -150,6 +154,7 @@ export const GC_REPORT = named(
       "The first hundred of the dead, the oldest first.",
       listOf(v.object({ store_path: STORE_PATH, last_used: TIME })),
     ),
+    upstream: described("What goes, or went, because an upstream has it; not among the dead.", AMOUNT),
     removed: described("Deleted so far; the bytes leave the bucket a grace period later.", AMOUNT),
     spared: described("Dead when it looked, and used again before they could go.", COUNT),
     skipped: described("Paths and objects that it passed by, and why.", FINDINGS),

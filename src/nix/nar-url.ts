@@ -1,7 +1,9 @@
 /** From a narinfo's URL to the bucket's key of the archive. */
 
 import { FormatError, quote } from "./format-error.ts";
+import type { Hash } from "./hash.ts";
 import type { Compression } from "./narinfo.ts";
+import { encodeNix32 } from "./nix32.ts";
 
 /**
  * The key that a URL, relative to the cache, names: `nar/...`, percent-decoded, without query and fragment. Throws
@@ -59,4 +61,11 @@ const EXTENSIONS: [extension: string, compression: Compression][] = [
  */
 export function compressionOfExtension(key: string): Compression | undefined {
   return EXTENSIONS.find(([extension]) => key.endsWith(extension))?.[1];
+}
+
+/** The name that Nix gives an archive of this hash (SHA-256) and compression. */
+export function narKeyOfHash(fileHash: Hash, compression: Compression): string {
+  const extension = EXTENSIONS.find(([, each]) => each === compression)?.[0];
+  const isNamed = extension !== undefined && compression !== "gzip";
+  return `nar/${encodeNix32(fileHash.bytes)}${isNamed ? extension : ".nar"}`;
 }

@@ -1,6 +1,7 @@
 // Completes a multipart upload: the parts become an object, and the object a NAR if its hash is the one in its name.
 import { sha256Of, sha256OfNarKey } from "../bucket/nar-object.ts";
 import { bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../bucket/operation.ts";
+import { promote } from "../bucket/promote.ts";
 import { abortInBucket, stagingKey } from "../bucket/staging.ts";
 import type { Context, Handler } from "../context.ts";
 import type { UploadedPart } from "../contract/uploads.ts";
@@ -9,7 +10,6 @@ import { S3Error } from "../http/s3-error.ts";
 import { completeDocument, type RequestedPart, readCompleteRequest } from "../http/xml.ts";
 import { xmlResponse } from "./answer.ts";
 import { uploading } from "./multipart.ts";
-import { promote } from "./promote.ts";
 import { noSuchUpload, parseUploadId, type UploadId } from "./upload-id.ts";
 
 /** Enough for 10,000 parts with the checksums that some clients repeat. */

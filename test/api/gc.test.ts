@@ -66,7 +66,7 @@ describe("/gc", () => {
 
   it.each([
     ["nonsense", /^the body is not JSON; it must be like \{"dry_run":true\}$/],
-    [{ dryRun: true }, /^unknown property 'dryRun': the body takes dry_run, force$/],
+    [{ dryRun: true }, /^unknown property 'dryRun': the body takes dry_run, force, upstreams$/],
     [{ force: 1 }, /^force: must be true or false$/],
     [{ force: null }, /^force: must be true or false$/],
   ])("is refused for the body %j", async (body, detail) => {

@@ -96,7 +96,7 @@ describe("POST /api/v1/missing", () => {
     [
       "something else beside it",
       '{"paths": [], "path": []}',
-      /^unknown property 'path': the body takes paths$/,
+      /^unknown property 'path': the body takes paths, upstreams$/,
     ],
     ["a number", '{"paths": [1]}', /^paths\[0\]: must be a text$/],
     ["an empty text", `{"paths": ["${"0".repeat(32)}", ""]}`, /^paths\[1\]: must not be empty$/],

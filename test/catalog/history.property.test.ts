@@ -10,7 +10,15 @@ import { settlePublications } from "../../src/catalog/rows/publications.ts";
 import { expectAgreement, wronglyFound } from "../support/agreement.ts";
 import { clientsOf, tolerant } from "../support/clients.ts";
 import { expectFigures } from "../support/figures.ts";
-import { type Build, buildAt, closureOf, graphOf, graphShape, type NodeShape } from "../support/graph.ts";
+import {
+  type Build,
+  buildAt,
+  closureOf,
+  graphOf,
+  graphShape,
+  MAX_PATHS,
+  type NodeShape,
+} from "../support/graph.ts";
 import { clear, playAll, RUNS, rows, TEST_TIMEOUT_MS, telling, weighted } from "../support/histories.ts";
 import { captureLog } from "../support/log.ts";
 import { memoryBucket } from "../support/memory-bucket.ts";
@@ -35,6 +43,7 @@ const KINDS = {
   check: 1,
   repair: 1,
   resign: 2,
+  "remove-upstream": 2,
 } as const;
 
 interface Action {
@@ -44,6 +53,12 @@ interface Action {
   readonly signer: number;
   readonly narsFirst: boolean;
 }
+
+/** A key that nothing is verified with: the world's own upstream says what it has. */
+const UPSTREAM = {
+  url: "https://upstream.example.org",
+  public_keys: [`up-1:${new Uint8Array(32).fill(9).toBase64()}`],
+};
 
 const DAMAGES = ["nar-gone", "nar-cut", "narinfo-gone", "narinfo-garbage", "catalog-lost"] as const;
 
@@ -63,6 +78,8 @@ interface Round {
   readonly pause: number;
   readonly restart: boolean;
   readonly damages: readonly Damage[];
+  /** The upstream does not answer. */
+  readonly isUpstreamDown: boolean;
 }
 
 interface Script {
@@ -73,6 +90,8 @@ interface Script {
   readonly pushed: number;
   readonly rounds: readonly Round[];
   readonly graceMs: number;
+  /** Which of the paths an upstream has: one bit for each. */
+  readonly upstream: number;
 }
 
 const action: fc.Arbitrary<Action> = fc.record({
@@ -93,6 +112,7 @@ const round: fc.Arbitrary<Round> = fc.record({
   pause: fc.constantFrom(0, 30_000, HOUR / 4, HOUR, 26 * HOUR),
   restart: fc.boolean(),
   damages: fc.array(damage, { minLength: 1, maxLength: 3 }),
+  isUpstreamDown: fc.boolean(),
 });
 
 const script: fc.Arbitrary<Script> = fc.record({
@@ -101,6 +121,7 @@ const script: fc.Arbitrary<Script> = fc.record({
   pushed: fc.nat(8),
   rounds: fc.array(round, { minLength: 1, maxLength: 4 }),
   graceMs: fc.constantFrom(0, HOUR / 2),
+  upstream: fc.nat(2 ** MAX_PATHS - 1),
 });
 
 // Every injected failure would be logged for the operator.
@@ -112,6 +133,7 @@ interface Kind {
   readonly isDamaged: boolean;
   /** Over the local R2 and not in memory: a hundred times slower. */
   readonly isReal?: boolean;
+  readonly hasUpstream?: boolean;
 }
 
 describe("any history", () => {
@@ -119,6 +141,11 @@ describe("any history", () => {
     ["of a cache that checks references", { isOpen: false, isDamaged: false }],
     ["of an open cache", { isOpen: true, isDamaged: false }],
     ["of a cache that other tools damage", { isOpen: false, isDamaged: true }],
+    ["of a cache with an upstream", { isOpen: false, isDamaged: false, hasUpstream: true }],
+    [
+      "of a cache with an upstream that other tools damage",
+      { isOpen: false, isDamaged: true, hasUpstream: true },
+    ],
     ["over the local R2", { isOpen: false, isDamaged: false, isReal: true }],
   ])(
     "%s",
@@ -135,9 +162,16 @@ describe("any history", () => {
 async function play(storage: DurableObjectStorage, script: Script, kind: Kind): Promise<void> {
   const { isOpen, isDamaged } = kind;
   const graph = graphOf(script.shapes);
+  let isUpstreamDown = false;
+  const upstreamPaths = new Map(
+    graph
+      .filter((_, path) => kind.hasUpstream && (script.upstream >> path) & 1)
+      .map(([{ hash, info }]) => [hash, info.storePath.baseName]),
+  );
   const bucket = kind.isReal ? await emptyBucket() : memoryBucket(() => world.now);
   const oracle = new Oracle({
     ...kind,
+    isUpstream: (hash) => upstreamPaths.has(hash),
     graceMs: script.graceMs,
     step: () => world.steps,
     now: () => world.now,
@@ -146,6 +180,8 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     sql: storage.sql,
     transaction: (run) => storage.transactionSync(run),
     bucket,
+    upstream: (hash) => (isUpstreamDown ? undefined : upstreamPaths.get(hash)),
+    ...(kind.hasUpstream && { variables: { UPSTREAMS: [UPSTREAM] } }),
     ...(isOpen && { variables: { CACHES: { "nix-cache": { open: true } } } }),
     onChange: (key, object) => oracle.change(key, object),
     onPurge: (paths) => oracle.purged(paths),
@@ -177,6 +213,8 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
         return clients.run("check", false);
       case "repair":
         return clients.run("check", true);
+      case "remove-upstream":
+        return clients.removeUpstream([...upstreamPaths.keys()]);
       case "resign":
         return clients.resign(OWN_KEYS[action.signer]?.name);
     }
@@ -204,6 +242,7 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     for (const { actions, choices, pause, restart, damages: done, ...round } of script.rounds) {
       if (signingKey(round.keys) !== signingKey(keys)) world.deploy({ SIGNING_KEY: signingKey(round.keys) });
       keys = round.keys;
+      isUpstreamDown = round.isUpstreamDown;
       await world.run(
         actions.map((action) => tolerant(operationOf(action))),
         choices,
@@ -216,6 +255,7 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
 
     // All faults are over: intents are resolved, and every push succeeds.
     world.history.push("--- recovery");
+    isUpstreamDown = false;
     await world.advance(HOUR);
     world.restart();
     await world.run([{ label: "recover", run: () => resolveExpired(world.context) }]);
@@ -223,6 +263,8 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     for (const table of ["pending", "publications"]) {
       expect(rows(storage, `SELECT * FROM ${table}`)).toEqual([]);
     }
+    // One that is under way would go on deleting.
+    if (kind.hasUpstream) await world.run([clients.removeUpstream([...upstreamPaths.keys()])]);
     if (isDamaged) {
       for (const build of finalBuilds) await world.run([clients.force(build)]);
       oracle.checkServed();

@@ -41,6 +41,11 @@ test("everything to paste, with the real address", () => {
 });
 
 describe("what the configuration changes", () => {
+  test("upstreams: what is not pushed", () => {
+    const text = instructions({ ...CACHE, upstreams: ["https://cache.nixos.org"] });
+    expect(text).toContain("\nWhat https://cache.nixos.org has is not pushed: docs/upstreams.md\n");
+  });
+
   test("several keys are several words", () => {
     const text = instructions({ ...CACHE, publicKeys: ["a-1:x", "a-2:y"] });
     expect(text).toContain("\n    extra-trusted-public-keys = a-1:x a-2:y\n");

@@ -20,15 +20,17 @@ export type Server = { url: string; port: number; stop: () => Promise<void> };
 
 /**
  * Starts a server with these variables (PUSH_TOKEN, SIGNING_KEY...) and nothing from `.dev.vars`. In `dir` it keeps its
- * bucket and catalog: another server may go on with them when this one has stopped, which is by SIGKILL.
+ * bucket and catalog: another server may go on with them when this one has stopped, which is by SIGKILL. `environment` is
+ * that of wrangler itself.
  */
 export async function startServer(
   variables: Record<string, string> = {},
   dir = scratchDir(),
+  environment: Record<string, string> = {},
 ): Promise<Server> {
   for (;;) {
     try {
-      return await tryToStart(variables, dir);
+      return await tryToStart(variables, dir, environment);
     } catch (error) {
       // Between the question for a free port and its use another program has taken it.
       if (!/address already in use/i.test(String(error))) throw error;
@@ -36,12 +38,17 @@ export async function startServer(
   }
 }
 
-async function tryToStart(variables: Record<string, string>, dir: string): Promise<Server> {
+async function tryToStart(
+  variables: Record<string, string>,
+  dir: string,
+  environment: Record<string, string>,
+): Promise<Server> {
   // A named env file takes the place of the developer's own `.dev.vars`.
   const envFile = join(dir, "env");
   writeFileSync(
     envFile,
-    Object.entries(variables)
+    // Tests that are not about upstreams ask none.
+    Object.entries({ UPSTREAMS: "[]", ...variables })
       .map(([name, value]) => `${name}='${value}'\n`)
       .join(""),
   );
@@ -56,7 +63,7 @@ async function tryToStart(variables: Record<string, string>, dir: string): Promi
     cwd: PROJECT,
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "1", NO_COLOR: "1" },
+    env: { ...process.env, ...environment, WRANGLER_SEND_METRICS: "false", CI: "1", NO_COLOR: "1" },
   });
   let output = "";
   const keep = (chunk: Buffer) => {

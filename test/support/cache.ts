@@ -47,6 +47,8 @@ export function cacheWith(variables: Partial<Env> = {}): TestCache {
     BUCKET: env.BUCKET,
     CATALOG: catalogWith(() => environment, catalog),
     PUSH_TOKEN,
+    // Tests that are not about upstreams ask none.
+    UPSTREAMS: [],
     ...variables,
   };
   const send = async (path: string, init: RequestInit = {}): Promise<Answer> => {

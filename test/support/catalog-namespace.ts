@@ -8,6 +8,7 @@ import { addSpent, metered } from "../../src/catalog/meter.ts";
 import { cacheNamed, configOf, undeclared } from "../../src/config/config.ts";
 import type { Spent } from "../../src/contract/runs.ts";
 import type { Env } from "../../src/env.ts";
+import { upstreamsOf } from "../../src/upstream/upstreams.ts";
 
 type Call = (...parameters: unknown[]) => Promise<unknown>;
 
@@ -42,6 +43,7 @@ export function catalogWith(environment: () => Env, log: CatalogLog): DurableObj
       ...original,
       bucket: bucketFolder(environment().BUCKET, config.folder),
       config,
+      upstreams: upstreamsOf(environment(), config, (work) => void work),
       wait: async (ms: number) => void log.waits.push(ms),
       purge: (paths: readonly string[]) => {
         log.purged.push(...paths);

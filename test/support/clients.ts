@@ -1,8 +1,11 @@
+import { publishOnUpstreams } from "../../src/cache/publish-on-upstreams.ts";
 import { CHECK } from "../../src/catalog/check/check.ts";
+import { COLLECT } from "../../src/catalog/collect/collect.ts";
 import { REINDEX } from "../../src/catalog/reindex/reindex.ts";
 import { RESIGN } from "../../src/catalog/resign/resign.ts";
 import { requestRun } from "../../src/catalog/runs/engine.ts";
 import { unwrap } from "../../src/catalog-client.ts";
+import type { Context } from "../../src/context.ts";
 import type { PublishOutcome } from "../../src/contract/paths.ts";
 import { HttpError } from "../../src/http/errors.ts";
 import { affectedBy, type Build, type Graph, signed } from "./graph.ts";
@@ -26,6 +29,8 @@ export interface Clients {
   readonly remove: (build: Build, withReferrers: boolean) => Operation;
   /** Signs all narinfos with the keys that are configured; the signatures of the key `drop` go. */
   readonly resign: (drop: string | undefined) => Operation;
+  /** A collection of what the upstream has: these. */
+  readonly removeUpstream: (hashes: readonly string[]) => Operation;
   /** All that is under way, by alarms. */
   readonly finishRuns: () => Operation;
   readonly sweep: (graceMs: number) => Operation;
@@ -36,9 +41,9 @@ export interface Clients {
 export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clients {
   const builds = graph.flat();
 
-  async function publish({ catalog }: Client, build: Build, text: string): Promise<PublishOutcome> {
+  async function publish(client: Client, build: Build, text: string): Promise<PublishOutcome> {
     const began = world.steps;
-    const outcome = await unwrap(() => catalog.publish(text, "tester"));
+    const outcome = await publishOnUpstreams(workerOf(client), text);
     if (outcome !== "kept-existing") {
       // Those of the cache's own keys come and go with its configuration.
       const signatures = [...text.matchAll(/^Sig: (signer-.*)$/gm)].map(([, value = ""]) => value);
@@ -113,9 +118,28 @@ export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clie
       operation(`resign${drop === undefined ? "" : ` without ${drop}`}`, (client) =>
         runToEnd(client, RESIGN, { restart: true, ...(drop !== undefined && { drop }) }),
       ),
+    removeUpstream: (hashes) =>
+      operation("remove what the upstream has", async (client) => {
+        const ended = oracle.deletionBegins(hashes);
+        try {
+          await runToEnd(client, COLLECT, { upstreams: true });
+        } finally {
+          ended();
+        }
+      }),
     finishRuns: () => operation("finish runs", finishRuns),
     sweep: (graceMs) => operation("sweep", (client) => sweep(client, graceMs)),
   };
+}
+
+/** The parts of a handler's context with which it publishes. */
+function workerOf({ catalog, upstreams }: Client): Context {
+  const context: Pick<Context, "catalog" | "upstreams" | "mayRead"> = {
+    catalog: (ask) => unwrap(() => ask(catalog)),
+    upstreams,
+    mayRead: async () => true,
+  };
+  return { ...context, identity: { name: "tester" } } as Context;
 }
 
 export function operation(label: string, run: (client: Client) => Promise<void>): Operation {

@@ -3,7 +3,7 @@ import { ownerTypeOf } from "../../src/bucket/companions.ts";
 import { KINDS } from "../../src/bucket/kinds.ts";
 import { putMetadata } from "../../src/cache/put-metadata.ts";
 import { putRealisation } from "../../src/cache/put-realisation.ts";
-import { touchPath } from "../../src/cache/touch.ts";
+import { touchNarInfo } from "../../src/cache/touch.ts";
 import { COLLECT } from "../../src/catalog/collect/collect.ts";
 import { deletePin, putPin } from "../../src/catalog/pins/pins.ts";
 import { touchPaths } from "../../src/catalog/publish/last-use.ts";
@@ -41,7 +41,7 @@ export function collectorsOf(world: Simulation, oracle: Oracle, ledger: Ledger):
   /** As the Worker reads a narinfo for a pusher. */
   async function isHere(client: Client, build: Build): Promise<boolean> {
     const began = now();
-    if (!(await isFound(client, build.key, () => client.bucket.head(build.key), touchPath))) return false;
+    if (!(await isFound(client, build.key, () => client.bucket.head(build.key), touchNarInfo))) return false;
     ledger.told(build.hash, began);
     return true;
   }

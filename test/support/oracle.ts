@@ -21,6 +21,8 @@ interface Deletion {
 export interface Rules {
   /** References are not checked. */
   readonly isOpen: boolean;
+  /** Whether an upstream has the path with this hash part. */
+  readonly isUpstream?: (hash: string) => boolean;
   /** Milliseconds for which a NAR must outlive its last narinfo and its last upload. */
   readonly graceMs: number;
   /** Other tools damage the bucket: meanwhile no invariant holds. */
@@ -153,7 +155,9 @@ export class Oracle {
       else if (nar.sha256 !== info.fileHash?.bytes.toHex()) fail(`${hash}: ${key} has another hash`);
       if (this.#rules.isOpen) continue;
       for (const reference of info.references) {
-        if (!this.served.has(reference.slice(0, 32))) fail(`${hash} is served, ${reference} is not`);
+        const part = reference.slice(0, 32);
+        if (!this.served.has(part) && !this.#rules.isUpstream?.(part))
+          fail(`${hash} is served, ${reference} is not`);
       }
     }
   }

@@ -12,6 +12,7 @@ import { continueRuns, requestRun } from "../../src/catalog/runs/engine.ts";
 import { type AskCatalog, unwrap } from "../../src/catalog-client.ts";
 import type { Config } from "../../src/config/config.ts";
 import type { Context } from "../../src/context.ts";
+import { Daily } from "../../src/upstream/daily.ts";
 import type { Build } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
 import type { Client } from "./simulation.ts";
@@ -56,9 +57,15 @@ export async function isFound(
   const catalog: AskCatalog = (ask) => unwrap(() => ask(client.catalog));
   const object = await look();
   if (object === null) return false;
-  return (
-    (await touch({ catalog, config, isPusher: async () => true, path }, object)) || (await look()) !== null
-  );
+  const context = {
+    afterwards: () => {},
+    catalog,
+    config,
+    daily: new Daily(),
+    isPusher: async () => true,
+    path,
+  };
+  return (await touch(context, object)) || (await look()) !== null;
 }
 
 /** Has the catalog do something; its refusals are thrown. */

@@ -14,9 +14,12 @@ import { toResult } from "../../src/catalog/refuse.ts";
 import { keptFigures } from "../../src/catalog/rows/figures.ts";
 import { Tally } from "../../src/catalog/tally.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
+import type { UpstreamPath } from "../../src/contract/paths.ts";
 import type { Result } from "../../src/contract/result.ts";
 import type { AnnouncedNar } from "../../src/contract/uploads.ts";
 import type { Env } from "../../src/env.ts";
+import type { NarInfo } from "../../src/nix/narinfo.ts";
+import type { Upstreams } from "../../src/upstream/upstreams.ts";
 import { type Fault, NO_CHOICES, type Schedule } from "./schedule.ts";
 import { Process, Scheduler, type Waiting } from "./scheduler.ts";
 import { type Snapshot, snapshotOf } from "./snapshot.ts";
@@ -34,6 +37,8 @@ export interface WorldOptions {
   readonly transaction: <T>(run: () => T) => T;
   readonly bucket: R2Bucket;
   readonly variables?: Partial<Env>;
+  /** The base name of a path that an upstream has, by its hash part; `undefined` where none has it, or answers. */
+  readonly upstream?: (hash: string) => string | undefined;
   /** Called when an object has been written or deleted; `undefined` for a deleted one. */
   readonly onChange?: (key: string, object: Snapshot | undefined) => void;
   readonly onPurge?: (paths: readonly string[]) => void;
@@ -186,6 +191,7 @@ export class Simulation {
       },
       bucket: this.#bucketOf(process),
       config: this.#config,
+      upstreams: this.#upstreams(),
       now: () => this.now,
       wait: (ms) => this.#turns.sleep(process, ms),
       purge: async (paths) => {
@@ -203,11 +209,25 @@ export class Simulation {
       isBusy: () => false,
       // The histories verify and sweep by themselves.
       wakeForVerification: () => undefined,
+      mirrorQueue: {},
+      wakeForMirror: () => undefined,
       saveFiguresLater: () => undefined,
       wakeForSweep: () => undefined,
     };
     keptFigures(context);
     return context;
+  }
+
+  #upstreams(): Upstreams {
+    const [upstream] = this.#config.upstreams;
+    return {
+      all: this.#config.upstreams,
+      find: async (hash) => {
+        const baseName = this.#options.upstream?.(hash);
+        if (baseName === undefined || upstream === undefined) return "absent";
+        return { upstream, info: { storePath: { baseName } } as NarInfo };
+      },
+    };
   }
 
   /** What a client's Worker has: its own connection to the bucket, and a stub of whatever catalog lives then. */
@@ -224,7 +244,8 @@ export class Simulation {
         );
       });
     const stub = {
-      publish: (text: string, by: string) => call((c) => toResult(() => publish(c, text, by))),
+      publish: (text: string, by: string, upstream?: "ask" | readonly UpstreamPath[]) =>
+        call((c) => toResult(() => publish(c, text, by, upstream))),
       publishRealisation: (key: string, text: string, by: string) =>
         call((c) => toResult(() => publishRealisation(c, key, text, by))),
       announceNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),
@@ -236,6 +257,7 @@ export class Simulation {
     return {
       bucket: this.#bucketOf(worker),
       catalog: stub as unknown as DurableObjectStub<Catalog>,
+      upstreams: this.#upstreams(),
       call,
     };
   }
@@ -256,12 +278,13 @@ export class Simulation {
 }
 
 function configOf({ bucket, variables }: WorldOptions, others: Partial<Env> = {}): Config {
-  return parseConfig({ BUCKET: bucket, ...variables, ...others } as Env);
+  return parseConfig({ BUCKET: bucket, UPSTREAMS: [], ...variables, ...others } as Env);
 }
 
 export interface Client {
   readonly bucket: R2Bucket;
   readonly catalog: DurableObjectStub<Catalog>;
+  readonly upstreams: Upstreams;
   /** Calls the catalog as a Worker does; it rejects when the catalog dies. */
   readonly call: <T>(operation: (c: CatalogContext) => Promise<Result<T>>) => Promise<Result<T>>;
 }

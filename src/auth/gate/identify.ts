@@ -1,6 +1,6 @@
 // Identifies a request by its credential: a token, sent as Bearer or as the password of Basic, or a signature.
 import { HttpError } from "../../http/errors.ts";
-import { may } from "../grants.ts";
+import { may, type Permission } from "../grants.ts";
 import { carriesSigV4 } from "../sigv4/detect.ts";
 import type { Authority } from "./authority.ts";
 import { tokenOf } from "./credentials.ts";
@@ -18,13 +18,18 @@ export async function identify(request: Request, authority: Authority): Promise<
     : { kind: "none" };
 }
 
-/** Whether the sender of a request may push to this cache. Never rejects. */
-export async function mayPush(request: Request, authority: Authority): Promise<boolean> {
+/** Whether the sender of a request may do this with a cache, by default that of the request. Never rejects. */
+export async function senderMay(
+  request: Request,
+  authority: Authority,
+  permission: Permission,
+  cacheName = authority.config.cacheName,
+): Promise<boolean> {
   // Every read calls this: without a credential it must cost nothing.
   if (!request.headers.has("Authorization") && !carriesSigV4(request)) return false;
   try {
     const identified = await identify(request, authority);
-    return identified.kind === "known" && may(identified.identity, "push", authority.config.cacheName);
+    return identified.kind === "known" && may(identified.identity, permission, cacheName);
   } catch (error) {
     // A read must not fail because an issuer or the catalog is down.
     console.warn("the credential of a read cannot be checked now", error);

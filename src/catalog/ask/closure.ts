@@ -2,6 +2,7 @@
 import { type Closure, MAX_CLOSURE } from "../../contract/paths.ts";
 import type { CatalogContext } from "../context.ts";
 import { closureMembers } from "../rows/closure.ts";
+import { upstreamPathsOf } from "../rows/upstream-paths.ts";
 
 /** Paths that are read in one turn. Between turns pushes have theirs. */
 const BATCH = 500;
@@ -10,7 +11,7 @@ const MAX_TEXT = 32 * 1024 * 1024;
 
 /** Reads at most {@link MAX_CLOSURE} paths, whatever number of references each has. */
 export async function closureOf(c: CatalogContext, hash: string): Promise<Closure> {
-  const closure = { paths: 0, nar_size: 0, file_size: 0, missing: 0, more: false };
+  const closure = { paths: 0, nar_size: 0, file_size: 0, upstream: 0, missing: 0, more: false };
   const known = new Set([hash]);
   const todo = [hash];
   for (let read = 0, text = 0, pause = BATCH; read < todo.length; ) {
@@ -22,7 +23,11 @@ export async function closureOf(c: CatalogContext, hash: string): Promise<Closur
     const batch = todo.slice(read, read + BATCH);
     read += batch.length;
     const found = closureMembers(c, batch);
-    closure.missing += batch.length - found.length;
+    const isHere = new Set(found.map(({ hash }) => hash));
+    const absent = batch.filter((hash) => !isHere.has(hash));
+    const upstream = upstreamPathsOf(c, absent).size;
+    closure.upstream += upstream;
+    closure.missing += absent.length - upstream;
     for (const { nar_size, file_size, narinfo } of found) {
       closure.paths++;
       closure.nar_size += nar_size;

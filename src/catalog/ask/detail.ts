@@ -18,6 +18,7 @@ import { findingOfPath } from "../rows/findings.ts";
 import { isNarQueued } from "../rows/nar-queue.ts";
 import { missingPaths } from "../rows/paths.ts";
 import { countReferrers, referrerNames } from "../rows/references.ts";
+import { upstreamPathsOf } from "../rows/upstream-paths.ts";
 import { closureOf } from "./closure.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./summary.ts";
 
@@ -37,7 +38,9 @@ export async function pathDetail(c: CatalogContext, hash: string): Promise<PathD
   }
   const info = parseNarInfo(row.narinfo, c.config.storeDir);
   const references = info.references.slice(0, MAX_REFERENCES);
-  const missing = new Set(missingPaths(c, references.map(hashOf)));
+  const missing = missingPaths(c, references.map(hashOf));
+  const upstream = upstreamPathsOf(c, missing);
+  const absent = new Set(missing.filter((hash) => !upstream.has(hash)));
   const referrers = countReferrers(c, hash, MAX_COUNTED_REFERRERS + 1);
   return {
     ...summary(c, row),
@@ -46,7 +49,8 @@ export async function pathDetail(c: CatalogContext, hash: string): Promise<PathD
     file_hash: info.fileHash === undefined ? null : formatHash(info.fileHash),
     references,
     reference_count: info.references.length,
-    missing_references: references.filter((reference) => missing.has(hashOf(reference))),
+    upstream_references: [...upstream.values()],
+    missing_references: references.filter((reference) => absent.has(hashOf(reference))),
     referrers: referrerNames(c, hash, MAX_REFERRERS),
     referrer_count: Math.min(referrers, MAX_COUNTED_REFERRERS),
     more_referrers: referrers > MAX_COUNTED_REFERRERS,

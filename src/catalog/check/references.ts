@@ -5,10 +5,12 @@ import { note } from "../rows/findings.ts";
 import { pathRow } from "../rows/paths.ts";
 import { referrersOf } from "../rows/references.ts";
 import { forgetAll, nameFromUnindexed, unindexedReferrers } from "../rows/unindexed.ts";
+import { IS_UPSTREAM, upstreamList } from "../rows/upstream-paths.ts";
 import { saveRun } from "../runs/run.ts";
 import { comparePath } from "../scan/compare.ts";
 import { doItems, type Item } from "../scan/items.ts";
 import { LAST } from "../scan/pages.ts";
+import { askForReferences, costOfQuestions, maxQuestions } from "../scan/upstream-references.ts";
 import type { CheckRun } from "./state.ts";
 
 /** Rows of references that one step looks up. */
@@ -20,15 +22,20 @@ const MAX_REFERRERS = 5;
 
 export async function checkReferences(c: CatalogContext, run: CheckRun): Promise<number> {
   const end = endOfBatch(c, run.checkpoint);
-  const items = missing(c, run.checkpoint, end).map(
+  const all = missing(c, run.checkpoint, end);
+  const asks = c.config.upstreams.length > 0 && all.length > 0;
+  // In the order of their hashes, so that the next step goes on after the last.
+  const some = asks ? all.sort().slice(0, maxQuestions(c)) : all;
+  const absent = await askForReferences(c, some);
+  const items = absent.map(
     (hash): Item => ({ key: hash, cost: 1, work: () => checkReference(c, run, hash) }),
   );
-  const { cost } = await doItems(c, run, items, end);
+  const { cost } = await doItems(c, run, items, some.length < all.length ? (some.at(-1) ?? end) : end);
   c.transaction(() => {
     if (run.phase !== "references") forgetAll(c);
     saveRun(c, run);
   });
-  return cost + BATCH_COST;
+  return cost + BATCH_COST + (asks ? costOfQuestions(some.length) : 0);
 }
 
 function endOfBatch(c: CatalogContext, after: string): string {
@@ -43,7 +50,7 @@ function endOfBatch(c: CatalogContext, after: string): string {
   return end === null || count < REFERENCES_BATCH ? LAST : end;
 }
 
-/** Hash parts that are referred to and that neither the catalog nor this check knows. */
+/** Hash parts that are referred to and that neither the catalog nor this check knows, nor an upstream has. */
 function missing(c: CatalogContext, after: string, end: string): string[] {
   return c.sql
     .exec<{ reference: string }>(
@@ -52,9 +59,11 @@ function missing(c: CatalogContext, after: string, end: string): string[] {
          UNION SELECT substr(value, 1, 32) FROM unindexed, json_each(unindexed.refs)
          WHERE substr(value, 1, 32) > ?1 AND substr(value, 1, 32) <= ?2)
        WHERE NOT EXISTS (SELECT 1 FROM paths WHERE hash = reference)
-       AND NOT EXISTS (SELECT 1 FROM unindexed WHERE hash = reference)`,
+       AND NOT EXISTS (SELECT 1 FROM unindexed WHERE hash = reference)
+       AND NOT ${IS_UPSTREAM("reference", "?3")}`,
       after,
       end,
+      upstreamList(c),
     )
     .toArray()
     .map((row) => row.reference);
@@ -72,9 +81,10 @@ function checkReference(c: CatalogContext, run: CheckRun, hash: string): Promise
     if (names.length === 0) return;
     const named = names.slice(0, MAX_REFERRERS).join(", ");
     const more = names.length > MAX_REFERRERS ? " and more" : "";
+    const where = c.config.upstreams.length > 0 ? "is neither here nor in an upstream" : "is not here";
     const name = nameOf(c, hash, referrers[0]);
     c.transaction(() =>
-      note(c, run.kind, "missing-reference", name, `is not here; ${named}${more} refer to it`),
+      note(c, run.kind, "missing-reference", name, `${where}; ${named}${more} refer to it`),
     );
   });
 }

@@ -9,10 +9,16 @@ import { gcReport } from "./report.ts";
 import { requestCollection } from "./request.ts";
 import { sweep } from "./sweep.ts";
 import { releaseUploads } from "./uploads.ts";
+import { removeUpstream } from "./upstreams.ts";
 
 export const COLLECT = defineRun({
   record: GC_RECORD,
-  steps: { mark: guarded(mark), sweep: guarded(sweep), uploads: guarded(releaseUploads) },
+  steps: {
+    upstreams: guarded(removeUpstream),
+    mark: guarded(mark),
+    sweep: guarded(sweep),
+    uploads: guarded(releaseUploads),
+  },
   request: requestCollection,
   report: gcReport,
   continuesFirst: [REINDEX],

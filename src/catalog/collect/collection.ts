@@ -30,6 +30,10 @@ export interface Surveyed {
 export interface Collection {
   readonly dryRun: boolean;
   force: boolean;
+  /** Whether paths that an upstream has go, too. */
+  readonly upstreams?: boolean;
+  /** Those that go or went; absent before the first is counted. */
+  upstream?: Amount;
   /** As configured when the collection began. */
   readonly rules: Rules;
   /** Since when the catalog has recorded the last use of all paths; null if it does not. */
@@ -39,10 +43,12 @@ export interface Collection {
   /** While the cache is too large, the oldest paths, if last used before this, cease to be roots. */
   readonly droppableBefore: number;
   /** Totals, as far as they have been counted; the bytes of each NAR in the bucket count once. */
-  readonly before: { paths: number; bytes: number };
+  before: { paths: number; bytes: number };
+  /** The same, before the paths went that an upstream has. */
+  began?: Amount;
   /** The last use of all, as far as has been looked. */
   newest: number | null;
-  readonly surveyed: Surveyed;
+  surveyed: Surveyed;
   /** Paths up to here are roots only if they are pinned. */
   cursor: Place;
   /** All expired paths have been passed; from here on the cursor moves because of `max_size_gb`. */
@@ -76,6 +82,14 @@ export interface Rules {
 export function rulesOf({ config }: CatalogContext): Rules {
   const { retentionDays = null, maxSizeBytes = null, graceMs } = config;
   return { retentionDays, maxSizeBytes, graceMs };
+}
+
+/** Nothing has been looked at. */
+export function unsurveyed(): Pick<Collection, "before" | "surveyed"> {
+  return {
+    before: { paths: 0, bytes: 0 },
+    surveyed: { paths: 0, nars: "", oldest: null, found: [], isAllFound: false },
+  };
 }
 
 export function clearMarks(c: CatalogContext): void {

@@ -203,7 +203,7 @@ function loseReferrers(c: CatalogContext, lost: string): void {
 }
 
 /** Counts down the paths of their NARs. Returns the bytes of the NARs that have no path left. */
-function loseNars(c: CatalogContext, paths: readonly Fresh[]): number {
+export function loseNars(c: CatalogContext, paths: readonly Pick<Fresh, "nar">[]): number {
   const counts = new Map<string, number>();
   for (const { nar } of paths) if (nar !== null) counts.set(nar, (counts.get(nar) ?? 0) + 1);
   const lost = JSON.stringify([...counts].map(([nar, count]) => ({ nar, count })));

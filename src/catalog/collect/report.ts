@@ -11,21 +11,28 @@ const MAX_NAMED = 20;
 
 export function gcReport(c: CatalogContext, run: GcRun): GcReport {
   const { dryRun, force, rules, dead, roots, oldest, removed, spared, uploads, spent, stopped } = run.state;
-  const { before } = run.state;
+  const { before, began, upstream = { paths: 0, bytes: 0 } } = run.state;
+  // Those that have gone are not in `before`, once it has been counted again.
+  const upstreamHere = dryRun || began === undefined ? upstream : { paths: 0, bytes: 0 };
   const { pins } = c.sql.exec<{ pins: number }>("SELECT count(*) AS pins FROM pins").one();
   return {
     ...progress(run),
     dry_run: dryRun,
     force,
+    upstreams: run.state.upstreams ?? false,
     retention_days: rules.retentionDays,
     max_size_gb: rules.maxSizeBytes === null ? null : rules.maxSizeBytes / GB,
     ...(stopped !== undefined && { stopped }),
-    ...before,
+    ...(began ?? before),
     pins,
     roots,
-    alive: { paths: before.paths - dead.paths, bytes: before.bytes - dead.bytes },
+    alive: {
+      paths: Math.max(before.paths - dead.paths - upstreamHere.paths, 0),
+      bytes: Math.max(before.bytes - dead.bytes - upstreamHere.bytes, 0),
+    },
     dead,
     oldest,
+    upstream,
     removed,
     spared,
     skipped: findingsOf(c, "gc", "stuck-deletion", MAX_NAMED),

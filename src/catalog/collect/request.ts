@@ -10,7 +10,7 @@ import { Refused } from "../refuse.ts";
 import { isIndexed } from "../reindex/indexed.ts";
 import { saveRun } from "../runs/run.ts";
 import { requireValidConfig } from "../runs/valid-config.ts";
-import { GC_RECORD, type GcRun, rulesOf } from "./collection.ts";
+import { type Collection, GC_RECORD, type GcRun, rulesOf, unsurveyed } from "./collection.ts";
 import { stop } from "./end.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -25,16 +25,17 @@ const SINCE_HOLDS_MS = 3 * DAY_MS;
 
 /** Throws {@link Refused}: misconfigured, or collection-under-way for a dry run during a real collection. */
 export async function requestCollection(c: CatalogContext, options: GcOptions): Promise<GcRun> {
-  const { dry_run = false, force = false } = options;
+  const { dry_run = false, force = false, upstreams = false } = options;
+  const begin = () => start(c, { dryRun: dry_run, force, upstreams });
   await requireValidConfig(c, "collected");
   await writePinsIfPossible(c);
   const current = GC_RECORD.load(c);
-  if (current === undefined || current.finished !== undefined) return start(c, dry_run, force);
+  if (current === undefined || current.finished !== undefined) return begin();
   const collection = current.state;
   if (dry_run && !collection.dryRun) {
     throw new Refused({ kind: "collection-under-way" });
   }
-  if (dry_run !== collection.dryRun) return start(c, dry_run, force);
+  if (dry_run !== collection.dryRun || (upstreams && !collection.upstreams)) return begin();
   if (force && !collection.force) {
     collection.force = true;
     saveRun(c, current);
@@ -52,7 +53,10 @@ async function writePinsIfPossible(c: CatalogContext): Promise<void> {
   }
 }
 
-function start(c: CatalogContext, dryRun: boolean, force: boolean): GcRun {
+function start(
+  c: CatalogContext,
+  { dryRun, force, upstreams }: Pick<Required<Collection>, "dryRun" | "force" | "upstreams">,
+): GcRun {
   const isConfigured = collects(c.config);
   // The catalog does not record the last use of paths without a row.
   const since = isConfigured && isIndexed(c) ? (earlierSince(c) ?? c.now()) : null;
@@ -65,13 +69,13 @@ function start(c: CatalogContext, dryRun: boolean, force: boolean): GcRun {
   const run = GC_RECORD.start(c, {
     dryRun,
     force,
+    ...(upstreams && { upstreams }),
     rules: rulesOf(c),
     since,
     expiredBefore,
     droppableBefore: maxSizeBytes === undefined ? 0 : before(graceMs),
-    before: { paths: 0, bytes: 0 },
+    ...unsurveyed(),
     newest: null,
-    surveyed: { paths: 0, nars: "", oldest: null, found: [], isAllFound: false },
     // All that have expired are behind it.
     cursor: { lastUsed: expiredBefore - 1, hash: LAST },
     isBySize: false,
@@ -83,13 +87,15 @@ function start(c: CatalogContext, dryRun: boolean, force: boolean): GcRun {
     uploads: 0,
     spent: { ...NOTHING_SPENT },
   });
-  if (!isConfigured) {
+  if (!upstreams) run.phase = "mark";
+  if (!isConfigured && !upstreams) {
     stop(
       c,
       run,
       "neither retention_days nor max_size_gb is set, so nothing is ever collected; see docs/retention.md",
     );
   }
+  saveRun(c, run);
   return run;
 }
 

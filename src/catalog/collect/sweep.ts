@@ -83,7 +83,7 @@ function stillDead(c: CatalogContext, hashes: readonly string[], { cursor }: Col
     .filter((hash) => !intended.has(hash) && !pinned.has(hash));
 }
 
-function narsOf(c: CatalogContext, hashes: readonly string[]): string[] {
+export function narsOf(c: CatalogContext, hashes: readonly string[]): string[] {
   return c.sql
     .exec<{ nar: string }>(
       "SELECT DISTINCT nar FROM paths WHERE hash IN (SELECT value FROM json_each(?))",
@@ -94,7 +94,7 @@ function narsOf(c: CatalogContext, hashes: readonly string[]): string[] {
 }
 
 /** Bytes of those of these NARs that have no path any more. */
-function freedBytes(c: CatalogContext, nars: readonly string[]): number {
+export function freedBytes(c: CatalogContext, nars: readonly string[]): number {
   return c.sql
     .exec<{ bytes: number }>(
       `SELECT coalesce(sum(size), 0) AS bytes FROM nars WHERE key IN (SELECT value FROM json_each(?))

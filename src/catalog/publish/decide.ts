@@ -9,9 +9,8 @@ import { INLINE_FILE_BYTES, type Learnt, learnContent } from "../facts/learn.ts"
 import type { Publication } from "../publication.ts";
 import { Refused } from "../refuse.ts";
 import { queueNar } from "../rows/nar-queue.ts";
-import { isIncomplete, missingNames, missingPaths } from "../rows/paths.ts";
+import { isIncomplete, missingNames, missingReferences as unknownPaths } from "../rows/paths.ts";
 import { earlierPublications } from "../rows/publications.ts";
-import { referenceHashes } from "../rows/references.ts";
 import { importPathFromBucket } from "./import.ts";
 import { type Merge, mergeNarInfo } from "./merge.ts";
 import { readable } from "./published.ts";
@@ -22,6 +21,12 @@ import type { StoredNarInfo } from "./write-narinfo.ts";
 const MAX_LOOKUPS = 200;
 /** Missing references that a refusal names. */
 const MAX_NAMED = 5;
+
+export interface Push {
+  readonly publication: Publication;
+  /** Whether all references were here or in an upstream when the publication began, after so many deletions. */
+  readonly wereHere: { readonly is: boolean; readonly deletions: number };
+}
 
 export interface Decision {
   readonly info: NarInfo;
@@ -45,18 +50,18 @@ export interface Decision {
  */
 export async function decide(
   c: CatalogContext,
+  push: Push,
   incoming: NarInfo,
-  publication: Publication,
   stored: StoredNarInfo | undefined,
 ): Promise<Decision> {
   const existing = stored && readable(stored.text, c.config.storeDir);
-  if (stored === undefined || existing === undefined) return takeIncoming(c, incoming, publication);
+  if (stored === undefined || existing === undefined) return takeIncoming(c, push, incoming);
   const merge = mergeNarInfo(existing, incoming);
   const kept = await keepExisting(c, incoming, stored.text, existing, merge);
   if (kept !== undefined) return kept;
   // The NAR of the existing narinfo is gone, damaged or false: only its signatures survive.
   const { signatures } = merge.kind === "same" ? merge.info : incoming;
-  return takeIncoming(c, { ...incoming, signatures }, publication);
+  return takeIncoming(c, push, { ...incoming, signatures });
 }
 
 /** The narinfo that is there, with what the new one adds; `undefined` where its NAR is gone, damaged or false. */
@@ -116,11 +121,7 @@ async function isBetter(c: CatalogContext, incoming: NarInfo, merge: Merge): Pro
   return learnt.verdict.kind === "verified";
 }
 
-async function takeIncoming(
-  c: CatalogContext,
-  incoming: NarInfo,
-  publication: Publication,
-): Promise<Decision> {
+async function takeIncoming(c: CatalogContext, push: Push, incoming: NarInfo): Promise<Decision> {
   const path = incoming.storePath.baseName;
   const nar = await inspectNar(c.bucket, incoming, { hashUnknown: true, firstBytes: INLINE_FILE_BYTES });
   if (nar.kind === "broken") {
@@ -129,13 +130,14 @@ async function takeIncoming(
     throw new Refused({ kind: "broken-nar", path, nar: nar.key, reason: nar.reason });
   }
   const learnt = await contentToPublish(c, incoming, nar);
-  const missing = await missingReferences(c, incoming, publication);
+  const missing = await missingReferences(c, push, incoming);
   if (missing.length > 0 && !c.config.isOpen) {
     throw new Refused({
       kind: "missing-references",
       path,
       missing: missing.slice(0, MAX_NAMED),
       more: Math.max(missing.length - MAX_NAMED, 0),
+      ...(c.config.upstreams.length > 0 && { askedUpstreams: true }),
     });
   }
   const info = await withSignatures(c, complete(incoming, nar), () => learnt.verdict);
@@ -185,25 +187,32 @@ function narSha256({ fileHash }: WholeNar): Pick<Decision, "narSha256"> {
 }
 
 /**
- * Base names of the references that are not in this cache. One that the catalog does not know may be there all the same
- * (a bucket filled by another tool, a catalog being rebuilt), or an earlier publication may be writing it now.
+ * Base names of the references that are neither in this cache nor in an upstream. One that the catalog does not know may
+ * be there all the same (a bucket filled by another tool, a catalog being rebuilt), or an earlier publication may be writing
+ * it now.
  */
 async function missingReferences(
   c: CatalogContext,
+  { publication, wereHere }: Push,
   info: NarInfo,
-  publication: Publication,
 ): Promise<string[]> {
   // One look at each reference, where all are here: rows read are billed and limited, too.
-  if (missingNames(c, info).length === 0) return [];
-  const unknown = missingPaths(c, referenceHashes(info));
-  if (unknown.length === 0) return missingNames(c, info);
+  if (wereHere.is && wereHere.deletions === c.deletions.count) return [];
+  const names = missingNames(c, info);
+  const unknown = unknownPaths(c, names.map(hashPart));
+  // What is known under another name is not awaited.
+  if (unknown.length === 0) return names;
   await earlierPublications(c, publication, unknown);
-  const lookups = missingPaths(c, unknown);
+  const lookups = unknownPaths(c, unknown);
   const first = lookups.slice(0, MAX_LOOKUPS);
   for (const hash of first) await importPathFromBucket(c, hash);
   // All of the first are in the bucket, so the others may be, too.
-  if (lookups.length > MAX_LOOKUPS && missingPaths(c, first).length === 0) {
+  if (lookups.length > MAX_LOOKUPS && unknownPaths(c, first).length === 0) {
     throw new Refused({ kind: "not-indexed" });
   }
   return missingNames(c, info);
+}
+
+function hashPart(baseName: string): string {
+  return baseName.slice(0, 32);
 }

@@ -9,6 +9,8 @@ import { missingPaths, saveLastUse } from "../rows/paths.ts";
 import { isBeingPublished } from "../rows/publications.ts";
 import { resolveKey } from "./resolve.ts";
 
+const DAY_MS = 24 * 3600 * 1000;
+
 /** The column of a path by which an owner of each type is found. */
 const COLUMNS: Record<OwnerType, Parameters<typeof saveLastUse>[1]> = {
   path: "hash",
@@ -39,6 +41,11 @@ export async function touchPath(c: CatalogContext, hash: string): Promise<boolea
     await c.locks.run(hash, () => resolveKey(c, hash));
   touchPaths(c, [hash]);
   return missingPaths(c, [hash]).length === 0;
+}
+
+/** Somebody has read a path that came from an upstream. Written at most once a day. */
+export function touchMirrored(c: CatalogContext, hash: string): void {
+  if (collects(c.config)) saveLastUse(c, "hash", [hash], c.now() - DAY_MS);
 }
 
 /**

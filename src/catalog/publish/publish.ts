@@ -1,7 +1,7 @@
 // Publishes a narinfo. A crash after any line is harmless: the intent is durable before the bucket is written, the
 // narinfo is written only once its NAR and references are present and protected, and the index is updated last.
 
-import type { PublishOutcome } from "../../contract/paths.ts";
+import type { PublishOutcome, UpstreamPath } from "../../contract/paths.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
@@ -9,10 +9,11 @@ import type { Publication } from "../publication.ts";
 import { Refused } from "../refuse.ts";
 import { recordDifferingBuild } from "../rows/differing-builds.ts";
 import { indexPublication } from "../rows/index-path.ts";
-import { pathRow } from "../rows/paths.ts";
+import { missingNames, pathRow } from "../rows/paths.ts";
 import { type Needs, setNeeds } from "../rows/publications.ts";
 import { referenceHashes } from "../rows/references.ts";
-import { type Decision, decide } from "./decide.ts";
+import { saveUpstreamPaths } from "../rows/upstream-paths.ts";
+import { type Decision, decide, type Push } from "./decide.ts";
 import { touchPaths } from "./last-use.ts";
 import { inspectPublished, readable } from "./published.ts";
 import { resolveExpired, resolveKey } from "./resolve.ts";
@@ -27,29 +28,42 @@ const MAX_REFERENCES = 20_000;
 const MAX_ATTEMPTS = 4;
 
 /**
- * Publishes a narinfo that has been parsed and found trustworthy. Throws {@link Refused}: too-many-references,
- * modified-concurrently, and what {@link decide} throws.
+ * Publishes a narinfo that has been parsed and found trustworthy. `upstream` is what upstreams have of its references, or
+ * that they are to be asked. Throws {@link Refused}: too-many-references, unknown-references, modified-concurrently, and
+ * what {@link decide} throws.
  */
-export async function publish(c: CatalogContext, text: string, pushedBy: string): Promise<PublishOutcome> {
+export async function publish(
+  c: CatalogContext,
+  text: string,
+  pushedBy: string,
+  upstream: "ask" | readonly UpstreamPath[] = [],
+): Promise<PublishOutcome> {
   const incoming = parseNarInfo(text, c.config.storeDir);
   const { hash, baseName } = incoming.storePath;
   const count = incoming.references.length;
   if (count > MAX_REFERENCES) {
     throw new Refused({ kind: "too-many-references", path: baseName, count, most: MAX_REFERENCES });
   }
+  if (upstream !== "ask") saveUpstreamPaths(c, upstream);
   await resolveExpired(c);
   return c.locks.run(hash, async () => {
     await resolveKey(c, hash);
     const row = pathRow(c, hash);
     const stored = row && { text: row.narinfo, etag: row.etag, firstPush: row.first_push };
-    return publishing(c, hash, needsOf(c, incoming, stored), (publication) =>
-      publishLocked(c, { incoming, pushedBy, publication }, stored),
-    );
+    return publishing(c, hash, needsOf(c, incoming, stored), async (publication) => {
+      const absent = missingNames(c, incoming);
+      if (upstream === "ask" && c.config.upstreams.length > 0 && absent.length > 0) {
+        throw new Refused({ kind: "unknown-references", unknown: absent });
+      }
+      const wereHere = { is: absent.length === 0, deletions: c.deletions.count };
+      return publishLocked(c, { incoming, wereHere, pushedBy, publication }, stored);
+    });
   });
 }
 
 interface Pushed {
   readonly incoming: NarInfo;
+  readonly wereHere: Push["wereHere"];
   readonly pushedBy: string;
   readonly publication: Publication;
 }
@@ -73,7 +87,7 @@ async function publishLocked(
   pushed: Pushed,
   known: Stored | undefined,
 ): Promise<PublishOutcome> {
-  const { incoming, publication } = pushed;
+  const { incoming, wereHere, publication } = pushed;
   const { hash } = incoming.storePath;
   let stored = known;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -81,7 +95,7 @@ async function publishLocked(
     if (attempt > 0) setNeeds(c, publication, needs);
     // No deletion of these begins from here on. One that began before must be over before the NAR is looked at.
     for (const nar of needs.nars) await c.locks.run(nar, () => resolveKey(c, nar));
-    const decision = await decide(c, incoming, publication, stored);
+    const decision = await decide(c, { publication, wereHere }, incoming, stored);
     const outcome = await write(c, pushed, decision, stored);
     if (outcome !== undefined) return outcome;
     stored = await storedInBucket(c, hash);

@@ -19,6 +19,8 @@ export async function reindexNars(c: CatalogContext, run: ReindexRun): Promise<n
   const items = uncertain.map((key): Item => ({ key, cost: 1, work: () => reindexNar(c, run, key) }));
   const { done, cost } = await doItems(c, run, items, page.end);
   run.state.counts.nars += page.objects.filter((object) => object.key <= done).length;
+  // Without a step of its own: a cache without upstreams has none to ask.
+  if (run.phase === "upstreams" && c.config.upstreams.length === 0) run.phase = "references";
   saveRun(c, run);
   return cost;
 }

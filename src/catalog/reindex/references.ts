@@ -1,7 +1,7 @@
 // The third phase of a reindex: finds paths with missing references. It needs the rows of all paths.
 import type { CatalogContext } from "../context.ts";
 import { linkPaths } from "../rows/nar-paths.ts";
-import { missingPaths } from "../rows/paths.ts";
+import { missingReferences } from "../rows/paths.ts";
 import { referencesIn } from "../rows/references.ts";
 import { moveTo, saveRun } from "../runs/run.ts";
 import type { ReindexRun } from "./state.ts";
@@ -15,7 +15,9 @@ const BATCH_COST = 10;
 export async function markIncomplete(c: CatalogContext, run: ReindexRun): Promise<number> {
   c.transaction(() => {
     const paths = nextPaths(c, run.checkpoint);
-    const missing = new Set(missingPaths(c, [...new Set(paths.flatMap(({ references }) => references))]));
+    const missing = new Set(
+      missingReferences(c, [...new Set(paths.flatMap(({ references }) => references))]),
+    );
     const changed = paths.filter(
       ({ isIncomplete, references }) => isIncomplete !== references.some((hash) => missing.has(hash)),
     );

@@ -18,6 +18,7 @@ import { reindexNars } from "./nars.ts";
 import { reindexPins } from "./pins.ts";
 import { markIncomplete } from "./references.ts";
 import { ensureReindex, REINDEX_RECORD, type ReindexRun, startReindex } from "./state.ts";
+import { forgetUpstreams, reindexUpstreams } from "./upstreams.ts";
 
 /** Findings of each kind that a report names. */
 const MAX_NAMED = 20;
@@ -28,6 +29,8 @@ export const REINDEX = defineRun({
   steps: {
     narinfos: reindexNarInfos,
     nars: reindexNars,
+    upstreams: reindexUpstreams,
+    "upstream-paths": forgetUpstreams,
     references: markIncomplete,
     companions: reindexCompanions,
     pins: reindexPins,

@@ -12,6 +12,7 @@ import { type PathRow, pathRow } from "../rows/paths.ts";
 import { pinnedOf, pinsNaming } from "../rows/pins.ts";
 import { publishingReferrers, settlePublications } from "../rows/publications.ts";
 import { referencesOf, referrersOf } from "../rows/references.ts";
+import { isUpstream } from "../rows/upstream-paths.ts";
 import { makeUrgent, urgentNars } from "../rows/urgent-nars.ts";
 import { deleteNarsAtOnce } from "./at-once.ts";
 
@@ -123,6 +124,8 @@ async function deleteLevel(
     // No await between this and the intents: a publication that refers to one of these paths is recorded before, or
     // finds the path missing.
     for (const hash of hashes) {
+      // Its referrers have it there.
+      if (isUpstream(c, baseName(c, hash))) continue;
       const referrers = [
         ...referrersOf(c, hash, level.size + MAX_NAMED + 1).filter((referrer) => !level.has(referrer)),
         ...publishingReferrers(c, hash),

@@ -2,6 +2,7 @@
 import type { CatalogContext } from "../context.ts";
 
 export interface ClosureMember extends Record<string, SqlStorageValue> {
+  hash: string;
   nar_size: number;
   /** Bytes; 0 where the narinfo does not say. */
   file_size: number;
@@ -12,7 +13,7 @@ export interface ClosureMember extends Record<string, SqlStorageValue> {
 export function closureMembers(c: CatalogContext, hashes: readonly string[]): ClosureMember[] {
   return c.sql
     .exec<ClosureMember>(
-      "SELECT nar_size, file_size, narinfo FROM paths WHERE hash IN (SELECT value FROM json_each(?))",
+      "SELECT hash, nar_size, file_size, narinfo FROM paths WHERE hash IN (SELECT value FROM json_each(?))",
       JSON.stringify(hashes),
     )
     .toArray();

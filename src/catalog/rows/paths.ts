@@ -11,6 +11,7 @@ import { insert } from "./insert.ts";
 import { pathOf } from "./nar-paths.ts";
 import { adoptPaths, removeOldPath, saveOldLastUse, withoutOldPaths } from "./old-layout.ts";
 import { referenceHashes } from "./references.ts";
+import { upstreamList, upstreamPathsOf } from "./upstream-paths.ts";
 
 export interface PathRow extends Record<string, SqlStorageValue> {
   hash: string;
@@ -150,19 +151,32 @@ export function missingPaths(c: CatalogContext, hashes: readonly string[]): stri
   return withoutOldPaths(c, unknown);
 }
 
-/** Whether a narinfo refers to paths that are not in the catalog. */
-export function isIncomplete(c: CatalogContext, info: NarInfo): boolean {
-  return missingPaths(c, referenceHashes(info)).length > 0;
+/** As {@link missingPaths}, without those that an upstream has. */
+export function missingReferences(c: CatalogContext, hashes: readonly string[]): string[] {
+  const missing = missingPaths(c, hashes);
+  const upstream = upstreamPathsOf(c, missing);
+  return missing.filter((hash) => !upstream.has(hash));
 }
 
-/** Base names of a narinfo's references that are not in the catalog: a hash under another name is another path. */
+/** Whether a narinfo refers to paths that are neither in the catalog nor in an upstream. */
+export function isIncomplete(c: CatalogContext, info: NarInfo): boolean {
+  return missingReferences(c, referenceHashes(info)).length > 0;
+}
+
+/**
+ * Base names of a narinfo's references that are neither in the catalog nor in an upstream: a hash under another name is
+ * another path.
+ */
 export function missingNames(c: CatalogContext, info: NarInfo): string[] {
   adoptPaths(c, referenceHashes(info));
   return c.sql
     .exec<{ value: string }>(
-      `SELECT value FROM json_each(?)
-       WHERE NOT EXISTS (SELECT 1 FROM paths WHERE hash = substr(value, 1, 32) AND name = substr(value, 34))`,
+      `SELECT value FROM json_each(?1)
+       WHERE NOT EXISTS (SELECT 1 FROM paths WHERE hash = substr(value, 1, 32) AND name = substr(value, 34))
+       AND NOT EXISTS (SELECT 1 FROM upstream_paths WHERE hash = substr(value, 1, 32) AND name = substr(value, 34)
+         AND upstream IN (SELECT value FROM json_each(?2)))`,
       JSON.stringify(info.references.filter((reference) => reference !== info.storePath.baseName)),
+      upstreamList(c),
     )
     .toArray()
     .map((row) => row.value);

@@ -69,6 +69,22 @@ export function referrersOf(c: CatalogContext, hash: string, limit = -1, after =
     .map((row) => row.referrer);
 }
 
+/** Hash parts that paths refer to, in their order, after one. At most `limit`, each read once, whatever refers to it. */
+export function distinctReferences(c: CatalogContext, after: string, limit: number): string[] {
+  return c.sql
+    .exec<{ reference: string }>(
+      `WITH RECURSIVE next (reference) AS (
+         SELECT min(reference) FROM refs WHERE reference > ?1
+         UNION ALL SELECT (SELECT min(refs.reference) FROM refs WHERE refs.reference > next.reference)
+         FROM next WHERE next.reference IS NOT NULL LIMIT ?2
+       ) SELECT reference FROM next WHERE reference IS NOT NULL`,
+      after,
+      limit,
+    )
+    .toArray()
+    .map(({ reference }) => reference);
+}
+
 /** At most `limit`. */
 export function countReferrers(c: CatalogContext, hash: string, limit: number): number {
   return c.sql

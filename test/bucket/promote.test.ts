@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import { promote } from "../../src/s3/promote.ts";
+import { promote } from "../../src/bucket/promote.ts";
 import { losingRequests, watch } from "../support/bucket.ts";
 import { cacheWith, keys, store } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";

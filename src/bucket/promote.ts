@@ -1,8 +1,9 @@
 // Turns a staged object into a NAR: verifies it against its name and copies it to its key.
-import { MAX_SINGLE_PUT_BYTES, NAR } from "../bucket/kinds.ts";
-import { verifiedMetadata } from "../bucket/nar-object.ts";
-import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "../bucket/operation.ts";
+
 import { S3Error } from "../http/s3-error.ts";
+import { MAX_SINGLE_PUT_BYTES, NAR } from "./kinds.ts";
+import { verifiedMetadata } from "./nar-object.ts";
+import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "./operation.ts";
 
 /** Bytes of a part when an object too large for one put is copied. */
 const COPY_PART_BYTES = 4 * 1024 ** 3;

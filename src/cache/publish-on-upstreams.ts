@@ -1,0 +1,44 @@
+// Publishing a path whose references may be upstream: the upstreams are asked for those that the catalog does not know, and
+// the catalog is told.
+import { UnknownReferences } from "../catalog-refusals.ts";
+import type { Context } from "../context.ts";
+import type { PublishOutcome, UpstreamPath } from "../contract/paths.ts";
+import { HttpError } from "../http/errors.ts";
+import { findAll } from "../upstream/upstreams.ts";
+
+/** Throws {@link HttpError}: what the catalog refuses, and 503 where one request could not ask for all references. */
+export async function publishOnUpstreams(context: Context, text: string): Promise<PublishOutcome> {
+  const { catalog, identity } = context;
+  try {
+    return await catalog((c) => c.publish(text, identity.name, "ask"));
+  } catch (error) {
+    if (!(error instanceof UnknownReferences)) throw error;
+    return publishAgain(context, text, error.unknown);
+  }
+}
+
+async function publishAgain(
+  { catalog, identity, upstreams, mayRead }: Context,
+  text: string,
+  unknown: readonly string[],
+): Promise<PublishOutcome> {
+  const hashes = new Map(unknown.map((baseName) => [baseName.slice(0, 32), baseName]));
+  const findings = await findAll(upstreams, [...hashes.keys()], { isPusher: true, mayRead });
+  const found = [...findings].flatMap(([hash, finding]): UpstreamPath[] => {
+    if (typeof finding === "string") return [];
+    const path = finding.info.storePath.baseName;
+    return path === hashes.get(hash) ? [{ path, upstream: finding.upstream.url }] : [];
+  });
+  try {
+    return await catalog((c) => c.publish(text, identity.name, found));
+  } catch (error) {
+    const isPartly = [...findings.values()].includes("not-asked");
+    if (!(error instanceof HttpError) || error.status !== 409 || !isPartly) throw error;
+    // What has been found is remembered, so that every try asks for less.
+    throw new HttpError(
+      503,
+      "it refers to so many upstream paths that one request could not ask for all; nothing is lost, try again",
+      { "Retry-After": "1" },
+    );
+  }
+}

@@ -1,0 +1,36 @@
+// References that are not here, asked of the upstreams by the catalog itself: a catalog that is built anew does not know
+// what upstreams have, and one of an upstream that is new does not, either.
+import type { UpstreamPath } from "../../contract/paths.ts";
+import { findAll } from "../../upstream/upstreams.ts";
+import type { CatalogContext } from "../context.ts";
+import { saveUpstreamPaths } from "../rows/upstream-paths.ts";
+
+/** Questions of one step: the free plan allows an invocation 50 requests, and each upstream is asked. */
+export function maxQuestions({ config }: Pick<CatalogContext, "config">): number {
+  return Math.max(1, Math.floor(40 / Math.max(1, config.upstreams.length)));
+}
+
+/** As bucket operations of a step: an invocation that has asked for more than a few does no further step. */
+export function costOfQuestions(count: number): number {
+  return 5 * count;
+}
+
+/** Which of these paths upstreams have; at most {@link maxQuestions}. */
+export async function askUpstreams(c: CatalogContext, hashes: readonly string[]): Promise<UpstreamPath[]> {
+  if (c.config.upstreams.length === 0 || hashes.length === 0) return [];
+  // Those who may read this cache may read its private upstreams.
+  const findings = await findAll(c.upstreams, hashes, { isPusher: false, mayRead: async () => true });
+  return [...findings.values()].flatMap((finding) =>
+    typeof finding === "string"
+      ? []
+      : { path: finding.info.storePath.baseName, upstream: finding.upstream.url },
+  );
+}
+
+/** Remembers which of these paths upstreams have; at most {@link maxQuestions}. Returns the hash parts of the others. */
+export async function askForReferences(c: CatalogContext, hashes: readonly string[]): Promise<string[]> {
+  const found = await askUpstreams(c, hashes);
+  saveUpstreamPaths(c, found);
+  const isFound = new Set(found.map(({ path }) => path.slice(0, 32)));
+  return hashes.filter((hash) => !isFound.has(hash));
+}

@@ -1,0 +1,47 @@
+// Whether a narinfo of an upstream is believed: of the asked path, in our store, signed by a key of that upstream.
+import type { Upstream } from "../config/upstream.ts";
+import { fingerprint } from "../nix/fingerprint.ts";
+import { FormatError } from "../nix/format-error.ts";
+import { verify } from "../nix/keys.ts";
+import { narKeyOfUrl } from "../nix/nar-url.ts";
+import { type NarInfo, parseNarInfo } from "../nix/narinfo.ts";
+
+/** The narinfo with an absolute URL, or what is wrong with it. */
+export type Believed = { readonly info: NarInfo } | { readonly why: string };
+
+/** For a cache of this Worker the URL is absolute on its own host: `/<name>/nar/...`. */
+export async function believe(
+  upstream: Upstream,
+  hash: string,
+  text: string,
+  storeDir: string,
+): Promise<Believed> {
+  let info: NarInfo;
+  try {
+    info = parseNarInfo(text, storeDir);
+    if (info.storePath.hash !== hash) return { why: `is of another path, ${info.storePath.baseName}` };
+    info = { ...info, url: absoluteUrl(upstream.url, info.url) };
+  } catch (error) {
+    if (error instanceof FormatError) return { why: error.message };
+    throw error;
+  }
+  const keys = await upstream.keys();
+  // What is in a cache of this Worker has come in by its own rules.
+  if (keys.length === 0 && upstream.own !== undefined) return { info };
+  if ((await verify([...keys], fingerprint(info), info.signatures)) !== undefined) return { info };
+  return { why: "has no valid signature by a key of this upstream" };
+}
+
+/** Throws {@link FormatError} on a URL that Nix versions resolve differently, or to which no client should be sent. */
+function absoluteUrl(upstream: string, url: string): string {
+  if (/^https?:\/\//i.test(url)) {
+    const isWeaker = !/^https:/i.test(url) && upstream.startsWith("https:");
+    const parsed = URL.parse(url);
+    if (parsed === null || isWeaker || parsed.username !== "" || parsed.password !== "") {
+      throw new FormatError(`URL: is no address to send a client to`);
+    }
+    return url;
+  }
+  narKeyOfUrl(url);
+  return `${upstream}/${url}`;
+}
