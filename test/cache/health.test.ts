@@ -27,6 +27,7 @@ describe("GET /health", () => {
       bucket: "ok",
       problems: [],
       notices: [],
+      upstreams: [],
     });
     expect(head.text).toBe("");
   });
@@ -45,8 +46,19 @@ describe("GET /health", () => {
       bucket: "unavailable",
       problems: [],
       notices: [],
+      upstreams: [],
     });
     expect(log).toHaveBeenCalledWith("bucket head failed", expect.any(Error));
+  });
+
+  test("names the upstreams, but no private cache", async () => {
+    const upstreams = async (variables: Partial<Env>) =>
+      JSON.parse((await cacheWith(variables).get("/health")).text).upstreams;
+    expect(await upstreams({ UPSTREAMS: "" })).toEqual([
+      { url: "https://cache.nixos.org", serve: "pushers" },
+    ]);
+    const CACHES = { base: { visibility: "private" } };
+    expect(await upstreams({ UPSTREAMS: ["/base"], CACHES, PULL_TOKEN: "pull" })).toEqual([]);
   });
 
   test("has the right length in bytes", async () => {

@@ -51,11 +51,6 @@ const ROWS: readonly string[][] = [
     `INSERT INTO nars (key, size, sha256, is_stored, uploaded, seen, released, facts, facts_etag, content, queued, attempts)
      VALUES ('nar/verified', 5, NULL, 1, 1000, 1500, NULL, '{}', 'e', 'verified', 1500, 1)`,
   ],
-  [
-    "INSERT INTO upstream_paths (hash, name, upstream, found) VALUES ('g', 'glibc', 'https://cache.nixos.org', 1000)",
-    "INSERT INTO mirror_queue (hash, upstream, queued, attempts, due, upload) VALUES ('f', 'u', 1000, 0, 1000, NULL)",
-    "INSERT INTO mirrored (upstream, day, bytes) VALUES ('u', 1, 5)",
-  ],
 ];
 
 function inEmptyDatabase<T>(run: (storage: DurableObjectStorage, c: CatalogContext) => T): Promise<T> {

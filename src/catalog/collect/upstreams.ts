@@ -23,17 +23,15 @@ interface Candidate extends Record<string, SqlStorageValue> {
   nar: string;
 }
 
+/** NARs whose bytes one step counts. */
+const COUNTED = 20_000;
+/** A step asks for few paths, so that it takes about as long as this many bucket operations and its questions. */
+const SMALL_STEP_COST = 4;
+
 /** A checkpoint is the hash part of the last path that was asked for. */
 export async function removeUpstream(c: CatalogContext, run: GcRun): Promise<number> {
   const collection = run.state;
-  if (collection.surveyed.nars !== null) {
-    c.transaction(() => {
-      countNars(c, collection);
-      run.failures = 0;
-      saveRun(c, run);
-    });
-    return STEP_COST;
-  }
+  if (!isCounted(c, run)) return STEP_COST;
   if (!collection.dryRun) requireFewDeletions(c);
   const batch = c.sql
     .exec<Candidate>(
@@ -60,7 +58,7 @@ export async function removeUpstream(c: CatalogContext, run: GcRun): Promise<num
       count(collection, going.length, loseNars(c, going));
       moveOn(c, run, hashes, undefined);
     });
-    return STEP_COST + costOfQuestions(batch.length);
+    return SMALL_STEP_COST + costOfQuestions(batch.length - pinned.size);
   }
   // No await from here to the intents, so no request can pin one of these or be publishing it in between.
   const dying = stillHere(c, going).filter((hash) => !c.locks.isHeld(hash));
@@ -84,7 +82,19 @@ export async function removeUpstream(c: CatalogContext, run: GcRun): Promise<num
     });
     await executeDeletions(c, begun);
   });
-  return STEP_COST + costOfQuestions(batch.length);
+  return SMALL_STEP_COST + costOfQuestions(batch.length - pinned.size);
+}
+
+/** Counts the bytes of NARs, as far as one step gets. Whether it is done. */
+function isCounted(c: CatalogContext, run: GcRun): boolean {
+  const { surveyed } = run.state;
+  if (surveyed.nars === null) return true;
+  c.transaction(() => {
+    for (let done = 0; done < COUNTED && surveyed.nars !== null; ) done += countNars(c, run.state);
+    run.failures = 0;
+    saveRun(c, run);
+  });
+  return surveyed.nars === null;
 }
 
 /** In their order. */

@@ -10,8 +10,8 @@ import type { ReindexRun } from "./state.ts";
 
 /** References that one step looks up, and rows of `upstream_paths`. */
 const BATCH = 2000;
-/** Such a step takes about as long as this many bucket operations. */
-const BATCH_COST = 10;
+/** As many rows take about as long as an operation of the bucket. */
+const ROWS_OF_AN_OPERATION = 200;
 
 /** A checkpoint is the hash part of the last reference that was looked up. */
 export async function reindexUpstreams(c: CatalogContext, run: ReindexRun): Promise<number> {
@@ -20,16 +20,19 @@ export async function reindexUpstreams(c: CatalogContext, run: ReindexRun): Prom
   const asked = unknown.slice(0, maxQuestions(c));
   await askForReferences(c, asked);
   c.transaction(() => {
-    moveTo(c, run, asked.length < unknown.length ? asked.at(-1) : references.at(-1));
+    const isAll = asked.length === unknown.length;
+    const last = references.length < BATCH ? undefined : references.at(-1);
+    moveTo(c, run, isAll ? last : asked.at(-1));
     saveRun(c, run);
   });
-  return BATCH_COST + costOfQuestions(asked.length);
+  return 1 + references.length / ROWS_OF_AN_OPERATION + costOfQuestions(asked.length);
 }
 
 export async function forgetUpstreams(c: CatalogContext, run: ReindexRun): Promise<number> {
-  c.transaction(() => {
-    moveTo(c, run, forgetUnusedUpstreamPaths(c, run.checkpoint, BATCH));
+  return c.transaction(() => {
+    const { count, last } = forgetUnusedUpstreamPaths(c, run.checkpoint, BATCH);
+    moveTo(c, run, count < BATCH ? undefined : last);
     saveRun(c, run);
+    return 1 + count / ROWS_OF_AN_OPERATION;
   });
-  return BATCH_COST;
 }

@@ -53,13 +53,14 @@ export function isUpstream(c: CatalogContext, baseName: string): boolean {
 
 /**
  * Forgets what no path and no publication refers to, and what upstreams had that are configured no more, among the next
- * rows after a hash part. Returns the last of these; `undefined` where none were left.
+ * rows after a hash part. Returns how many these were, and
+ * the last.
  */
 export function forgetUnusedUpstreamPaths(
   c: CatalogContext,
   after: string,
   limit: number,
-): string | undefined {
+): { readonly count: number; readonly last: string | undefined } {
   const next = c.sql
     .exec<{ hash: string }>(
       "SELECT hash FROM upstream_paths WHERE hash > ? ORDER BY hash LIMIT ?",
@@ -76,5 +77,5 @@ export function forgetUnusedUpstreamPaths(
     JSON.stringify(next.filter((hash) => !inUse.has(hash))),
     upstreamList(c),
   );
-  return next.at(-1);
+  return { count: next.length, last: next.at(-1) };
 }
