@@ -11,6 +11,9 @@ import { ASKED_BY_CACHE } from "../upstream/question.ts";
 /** Names the upstream in an answer. */
 export const UPSTREAM_HEADER = "Nix-Cache-Upstream";
 
+/** For what is being copied: once it is here, it no longer depends on the upstream. */
+const SOON_HERE = "public, max-age=60";
+
 /** The same handler for narinfos, whose 404 becomes the narinfo of an upstream that has the path. */
 export function orFromUpstream(read: Handler): Handler {
   return async (context) => {
@@ -31,7 +34,7 @@ async function fromUpstream(context: Context): Promise<Response | undefined> {
   if (upstreams.all.length === 0 || carriesSigV4(request) || request.headers.has(ASKED_BY_CACHE))
     return undefined;
   const isPusher = await context.isPusher();
-  const asked = isPusher ? upstreams.all : forReaders(context);
+  const asked = isPusher ? upstreams.all : await forReaders(context);
   if (asked.length === 0) return undefined;
   const hash = path.slice(0, -".narinfo".length);
   const found = await upstreams.find(hash, { isPusher, mayRead }, asked);
@@ -39,12 +42,13 @@ async function fromUpstream(context: Context): Promise<Response | undefined> {
   const { upstream, info } = found;
   if (upstream.serve === "mirror" && !isPusher) requestCopy(context, hash, upstream);
   const url = upstream.own === undefined ? info.url : new URL(info.url, request.url).href;
+  const kept = upstream.serve === "mirror" ? SOON_HERE : NARINFO.cacheControl;
   const bytes = new TextEncoder().encode(formatNarInfo({ ...info, url }));
   return new Response(request.method === "HEAD" ? null : bytes, {
     headers: {
       "Content-Type": NARINFO.contentType,
       "Content-Length": `${bytes.length}`,
-      "Cache-Control": isPusher ? PRIVATE : cacheControl(config.isPrivate, NARINFO.cacheControl),
+      "Cache-Control": isPusher ? PRIVATE : cacheControl(config.isPrivate, kept),
       "Accept-Ranges": "none",
       [UPSTREAM_HEADER]: upstream.url,
     },
@@ -56,8 +60,10 @@ function requestCopy({ catalog, afterwards, daily, config }: Context, hash: stri
   if (daily.isFirst(`mirror ${config.cacheName} ${hash}`)) afterwards(catalog((c) => c.mirror(hash, url)));
 }
 
-/** A private cache has let only readers come here. */
-function forReaders({ request, config, upstreams }: Context): readonly Upstream[] {
-  const isAnonymous = !config.isPrivate && !request.headers.has("Authorization");
-  return upstreams.all.filter(({ serve, anonymous }) => serve !== "pushers" && (anonymous || !isAnonymous));
+/** A private cache has let only readers come here; of a public one everybody may read, with a wrong credential, too. */
+async function forReaders({ config, mayRead, upstreams }: Context): Promise<readonly Upstream[]> {
+  const serving = upstreams.all.filter(({ serve }) => serve !== "pushers");
+  const forAll = serving.filter(({ anonymous }) => anonymous);
+  if (config.isPrivate || forAll.length === serving.length) return serving;
+  return (await mayRead(config.cacheName)) ? serving : forAll;
 }

@@ -6,13 +6,12 @@ import type { PublishOutcome } from "../contract/paths.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { contentCoding, decode } from "../http/encodings.ts";
 import { HttpError, textLine } from "../http/errors.ts";
-import { storePathOfContentAddress } from "../nix/content-address.ts";
 import { fingerprint } from "../nix/fingerprint.ts";
 import { FormatError } from "../nix/format-error.ts";
-import { equalHash, parseHash } from "../nix/hash.ts";
 import { verify } from "../nix/keys.ts";
 import { formatNarInfo, type NarInfo } from "../nix/narinfo.ts";
 import { parsePublishable } from "../nix/publishable.ts";
+import { provesItself } from "../nix/self-proof.ts";
 import { publishOnUpstreams } from "./publish-on-upstreams.ts";
 
 /** Answers PUT of `<hash>.narinfo`: parsed, trusted, and published by the catalog. */
@@ -61,21 +60,4 @@ async function requireSignature(info: NarInfo, keys: Keys): Promise<void> {
     403,
     `${info.storePath.baseName} has no valid signature by a key that this cache trusts (${names}); sign it: nix store sign --key-file FILE PATH`,
   );
-}
-
-/**
- * Whether a path is content-addressed: its name follows from its CA. If the address is the hash of the archive, it
- * must equal NarHash: otherwise the narinfo could offer another archive under this name. Other addresses cannot be
- * checked with the narinfo alone; Nix checks them on import, from 2.4 on.
- */
-async function provesItself(
-  { ca, storePath, references, narHash }: NarInfo,
-  storeDir: string,
-): Promise<boolean> {
-  if (ca === undefined) return false;
-  const { baseName, name } = storePath;
-  if ((await storePathOfContentAddress(ca, name, references, storeDir, baseName)) !== baseName) return false;
-  // A path that refers to itself is hashed without its own hash part, so the address is not NarHash.
-  const isNarHash = ca.startsWith("fixed:r:sha256:") && !references.includes(baseName);
-  return !isNarHash || equalHash(parseHash(ca.slice("fixed:r:".length)), narHash);
 }

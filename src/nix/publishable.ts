@@ -17,6 +17,17 @@ function checkConsistency(info: NarInfo, key: string): void {
   if (key !== `${info.storePath.hash}.narinfo`) {
     throw new FormatError(`StorePath ${info.storePath.baseName} does not belong to ${key}`);
   }
+  requireUsable(info);
+  requirePlainUrl(info.url);
+  const narKey = narKeyOfUrl(info.url);
+  const compression = compressionOfExtension(narKey);
+  if (compression !== undefined && compression !== info.compression) {
+    throw new FormatError(`Compression is ${info.compression}, but ${narKey} is named as ${compression}`);
+  }
+}
+
+/** The checks that do not depend on where its NAR is. Throws FormatError, naming the field. */
+export function requireUsable(info: NarInfo): void {
   const { baseName, hash } = info.storePath;
   if (info.references.some((reference) => reference.startsWith(hash) && reference !== baseName)) {
     throw new FormatError(`References: the path's own hash stands there under another name than ${baseName}`);
@@ -25,12 +36,6 @@ function checkConsistency(info: NarInfo, key: string): void {
     throw new FormatError(
       "FileHash is a blake3 hash, which most Nix versions cannot read; leave it out or use sha256",
     );
-  }
-  requirePlainUrl(info.url);
-  const narKey = narKeyOfUrl(info.url);
-  const compression = compressionOfExtension(narKey);
-  if (compression !== undefined && compression !== info.compression) {
-    throw new FormatError(`Compression is ${info.compression}, but ${narKey} is named as ${compression}`);
   }
   if (info.compression !== "none") return;
   if (info.fileHash !== undefined && !equalHash(info.fileHash, info.narHash)) {

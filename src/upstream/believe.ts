@@ -5,6 +5,8 @@ import { FormatError } from "../nix/format-error.ts";
 import { verify } from "../nix/keys.ts";
 import { narKeyOfUrl } from "../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../nix/narinfo.ts";
+import { requireUsable } from "../nix/publishable.ts";
+import { provesItself } from "../nix/self-proof.ts";
 
 /** The narinfo with an absolute URL, or what is wrong with it. */
 export type Believed = { readonly info: NarInfo } | { readonly why: string };
@@ -20,10 +22,15 @@ export async function believe(
   try {
     info = parseNarInfo(text, storeDir);
     if (info.storePath.hash !== hash) return { why: `is of another path, ${info.storePath.baseName}` };
+    requireUsable(info);
     info = { ...info, url: absoluteUrl(upstream.url, info.url) };
   } catch (error) {
     if (error instanceof FormatError) return { why: error.message };
     throw error;
+  }
+  // Signatures do not cover the CA, and clients fail on a wrong one.
+  if (info.ca !== undefined && !(await provesItself(info, storeDir))) {
+    return { why: "has a CA from which its store path does not follow" };
   }
   const keys = await upstream.keys();
   // What is in a cache of this Worker has come in by its own rules.

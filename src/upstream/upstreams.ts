@@ -142,7 +142,7 @@ async function askRemote(
   const reply = await askForNarInfo(fetch, url, hash);
   if (reply.kind === "not-asked") return "not-asked";
   if (reply.kind === "failed") {
-    const pauses = breaker.failed(now());
+    const pauses = breaker.failed(now(), now() - begun);
     if (pauses) console.warn(`upstream ${url}: ${reply.why}; it is not asked for a minute`);
     return "absent";
   }

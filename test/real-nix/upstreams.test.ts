@@ -9,6 +9,8 @@ import { startTlsUpstream, type TlsUpstream } from "./tls-upstream.ts";
 
 const SIZE = 60;
 const OWN = 2;
+/** Only members may list paths. */
+const AS_PUSHER = { headers: { Authorization: "Bearer push" } };
 
 describeNix("a closure whose lower part is in an upstream", () => {
   const key = newKey("cache.test-1");
@@ -61,7 +63,7 @@ describeNix("a closure whose lower part is in an upstream", () => {
   });
 
   test("only the own paths travel, and no credential goes to the upstream", async () => {
-    const answer = await fetch(`${server.url}/api/v1/paths?limit=1000`);
+    const answer = await fetch(`${server.url}/api/v1/paths?limit=1000`, AS_PUSHER);
     const { paths } = (await answer.json()) as { paths: { name: string }[] };
     expect(paths.map(({ name }) => name).sort()).toEqual(["own-1", "own-2"]);
     expect(upstream.seen.filter((path) => path.startsWith("/nar/"))).toEqual([]);
@@ -121,7 +123,7 @@ describeNix("a closure whose lower part is in an upstream", () => {
       await again.nix("copy", "--no-check-sigs", "--from", pusher.storeUrl, own);
       await again.nix("copy", "--to", alone.url, own);
       expect(Date.now() - begun).toBeLessThan(60_000);
-      const answer = await fetch(`${alone.url}/api/v1/paths?limit=1000`);
+      const answer = await fetch(`${alone.url}/api/v1/paths?limit=1000`, AS_PUSHER);
       const { paths } = (await answer.json()) as { paths: unknown[] };
       expect(paths).toHaveLength(SIZE + OWN);
     } finally {

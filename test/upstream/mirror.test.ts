@@ -62,6 +62,23 @@ describe("a path that a reader asks for", () => {
     expect((await upstream.requests()).some(({ headers }) => "authorization" in headers)).toBe(false);
   });
 
+  test("is kept by the edge for a minute only, because it will soon be here", async () => {
+    const upstream = await createUpstream();
+    await upstream.has([library]);
+    const { headers } = await mirroring(upstream).get(`/${library.key}`);
+    expect(headers.get("Cache-Control")).toBe("public, max-age=60");
+  });
+
+  test("is not copied where it is larger than the bytes of a day", async () => {
+    const upstream = await createUpstream();
+    await upstream.has([library]);
+    const cache = mirroring(upstream, { mirror_gb_per_day: (library.nar.length - 1) / 1e9 });
+    expect((await cache.get(`/${library.key}`)).status).toBe(200);
+    await alarms();
+    expect([await keys(), await queued()]).toEqual([[], []]);
+    expect((await upstream.requests()).map(({ path }) => path)).not.toContain(`/${library.narKey}`);
+  });
+
   test("gets the cache's own signature, too, where it signs", async () => {
     const upstream = await createUpstream();
     await upstream.has([library]);

@@ -96,6 +96,15 @@ describe("a path that an upstream has", () => {
     expect(await upstream.requests()).toEqual([]);
   });
 
+  test("is read where its answer is compressed", async () => {
+    const upstream = await createUpstream();
+    const body = new Blob([await upstream.textOf(library)]).stream();
+    const zipped = await new Response(body.pipeThrough(new CompressionStream("gzip"))).bytes();
+    const answer = { body: zipped.toBase64(), headers: { "Content-Encoding": "gzip" } };
+    await upstream.has([], { [`/${library.key}`]: answer });
+    expect((await cacheOver(upstream).get(`/${library.key}`, AS_PUSHER)).status).toBe(200);
+  });
+
   test("keeps an absolute URL that it has", async () => {
     const upstream = await createUpstream();
     const url = "https://files.example.org/some.nar.xz";
@@ -156,6 +165,17 @@ describe("an upstream that fails does not have the path", () => {
       async (up) => ({
         body: base64((await up.textOf(library)).replaceAll("/nix/store", "/other/store")),
       }),
+    ],
+    ["with half of its answer", async (up) => ({ status: 206, body: base64(await up.textOf(library)) })],
+    ["that says that nothing has changed", () => ({ status: 304 })],
+    ["that is moved for good", async (up) => ({ status: 301, headers: { Location: `${up.url}/elsewhere` } })],
+    [
+      "with a CA from which the path does not follow",
+      narinfo({ ca: "fixed:r:sha256:0000000000000000000000000000000000000000000000000000" }),
+    ],
+    [
+      "with an encoding that nothing reads",
+      async (up) => ({ body: base64(await up.textOf(library)), headers: { "Content-Encoding": "gzip" } }),
     ],
     ["whose NAR is elsewhere by dots", narinfo({ url: "nar/../../x.nar" })],
     ["whose NAR is at an address of another kind", narinfo({ url: "file:///etc/passwd" })],

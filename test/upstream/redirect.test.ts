@@ -59,7 +59,10 @@ test("a flood of random hashes costs one question each, and can be switched off"
   for (const path of [...paths, ...paths]) await cache.get(`/${path.key}`);
   expect(await upstream.requests()).toHaveLength(20);
   const members = cacheWith({ UPSTREAMS: [redirecting(upstream, { anonymous: false })] });
-  await members.get(`/${(await testPath("another")).key}`);
+  const another = `/${(await testPath("another")).key}`;
+  for (const headers of [{}, { Authorization: "Bearer wrong" }, { Authorization: "nonsense" }]) {
+    expect((await members.get(another, headers)).status).toBe(404);
+  }
   expect(await upstream.requests()).toHaveLength(20);
 });
 
@@ -72,6 +75,27 @@ test("a dead upstream delays readers for a moment only", async () => {
     expect((await cache.get(`/${(await testPath(`path-${n}`)).key}`)).status).toBe(404);
   }
   expect(Date.now() - begun).toBeLessThan(6000);
+});
+
+test("caches that are each other's upstream do not ask in circles", async () => {
+  const cache = cacheWith({
+    UPSTREAMS: [],
+    CACHES: {
+      a: { upstreams: [{ url: "/b", serve: "redirect" }] },
+      b: { upstreams: [{ url: "/a", serve: "redirect" }] },
+    },
+  });
+  for (const name of ["a", "b"]) expect((await cache.get(`/${name}/${missing.key}`)).status).toBe(404);
+});
+
+test("HEAD is answered like GET, by named caches, too", async () => {
+  const upstream = await createUpstream();
+  await upstream.has([library]);
+  const cache = cacheWith({ UPSTREAMS: [], CACHES: { a: { upstreams: [redirecting(upstream)] } } });
+  const [get, head] = [await cache.get(`/a/${library.key}`), await cache.head(`/a/${library.key}`)];
+  expect([get.status, head.status, head.text]).toEqual([200, 200, ""]);
+  expect(head.headers.get("Content-Length")).toBe(`${get.bytes.length}`);
+  expect((await cache.head(`/${library.key}`)).status).toBe(404);
 });
 
 test("only those upstreams that redirect are asked for a reader", async () => {
