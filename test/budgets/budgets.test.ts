@@ -10,12 +10,13 @@ import { configWith } from "../support/collecting.ts";
 import { captureLog } from "../support/log.ts";
 import { createIssuer } from "../support/oidc-issuer.ts";
 import { inCatalog } from "../support/runs.ts";
+import { createUpstream } from "../support/upstream.ts";
 import type { Asked } from "./asked.ts";
 import { BUDGETS, excess } from "./budgets.ts";
 import { counting } from "./counting.ts";
 import { OF_THE_API } from "./of-the-api.ts";
 import { STEPWISE } from "./of-the-platform.ts";
-import { OF_THE_PROTOCOL } from "./of-the-protocol.ts";
+import { OF_THE_PROTOCOL, upstreamLibrary } from "./of-the-protocol.ts";
 
 const SIZES = [100, 20_000];
 const SETTINGS = { retention_days: 30 };
@@ -26,6 +27,7 @@ const MAX_ALARMS = 12;
 
 captureLog();
 
+const upstream = await createUpstream();
 const issuer = await createIssuer(inject("oidcServer"));
 const rule = {
   ...{ issuer: issuer.url, audience: ORIGIN, claims: { repository: "acme/app" } },
@@ -44,8 +46,10 @@ describe.each(SIZES)("in a catalog of %d paths", (size) => {
   const graph = graphOf(size);
   const variables = { ADMIN_TOKEN, TOKEN_SECRET, OIDC: [rule], CACHES: { "nix-cache": SETTINGS } };
   const counter = counting(env.BUCKET);
-  const cache = cacheWith({ BUCKET: counter.bucket, ...variables });
+  const UPSTREAMS = [{ ...upstream.entry, serve: "mirror" }];
+  const cache = cacheWith({ BUCKET: counter.bucket, ...variables, UPSTREAMS });
   beforeAll(async () => {
+    await upstream.has([upstreamLibrary]);
     vi.spyOn(console, "log").mockImplementation(() => undefined);
     await env.BUCKET.delete(await keys());
     const changes = { config: configWith(SETTINGS) };

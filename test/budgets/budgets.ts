@@ -50,6 +50,16 @@ export const BUDGETS = {
     ...{ route: "HEAD of a narinfo or NAR that is not there", caller: "pusher" },
     ...{ ...NO_ROWS, classA: 0, classB: 1, ...SMALL },
   },
+  upstream: {
+    ...NO_ROWS,
+    ...{ route: "GET, HEAD of a narinfo that only an upstream has", caller: "pusher" },
+    ...{ classA: 0, classB: 1, megabytes: SMALL_MB, beyond: "each upstream is asked once a day" },
+  },
+  mirror: {
+    ...{ route: "GET, HEAD of a narinfo that is to be copied from an upstream, or was", caller: "anyone" },
+    ...{ rowsRead: 10, rowsWritten: 4, classA: 0, classB: 1, calls: 1, megabytes: SMALL_MB },
+    beyond: "the call is made once a day by each isolate; 10,000 paths wait to be copied",
+  },
   info: {
     ...NOTHING,
     ...{ route: "GET /, /nix-cache-info, /api/v1/openapi.json", caller: "anyone", ...SMALL },
@@ -77,9 +87,14 @@ export const BUDGETS = {
     ...{ rowsRead: [40, 2], rowsWritten: 10, classA: 1, classB: 2, calls: 2 },
     ...{ megabytes: 8, beyond: "as a push" },
   },
+  pushOnUpstream: {
+    ...{ route: "a push whose references an upstream has", caller: "pusher", each: "reference" },
+    ...{ rowsRead: [40, 10], rowsWritten: [10, 2], classA: 2, classB: 4, calls: 3 },
+    ...{ megabytes: 8, beyond: "as a push; each upstream is asked once for each reference that is new" },
+  },
   unknownReferences: {
     ...{ route: "PUT of a narinfo with references that are not there", caller: "pusher", each: "reference" },
-    ...{ rowsRead: [20, 4], rowsWritten: 2, classA: 0, classB: [1, 1], calls: 1 },
+    ...{ rowsRead: [40, 10], rowsWritten: 4, classA: 0, classB: [1, 1], calls: 2 },
     ...{ megabytes: 8, beyond: "200 are looked up in the bucket, then it is refused (409)" },
   },
   metadata: {
@@ -111,7 +126,7 @@ export const BUDGETS = {
   missing: {
     ...{ route: "POST /api/v1/missing", caller: "pusher", each: "hash, at most 20,000" },
     ...{
-      rowsRead: [5, 5],
+      rowsRead: [10, 8],
       rowsWritten: [0, 3],
       ...NO_BUCKET,
       calls: 1,

@@ -25,6 +25,10 @@ export const STEPWISE: readonly Asked[] = [
     ...{ operation: "deleteReferrers", status: [200, 202] },
     request: api("DELETE", ({ wide }) => `/paths/${hashOf(wide)}?closure=referrers`, asAdmin),
   },
+  {
+    ...{ operation: "run", what: "gc of what upstreams have", status: 200 },
+    request: api("POST", "/gc", asAdmin, { upstreams: true }),
+  },
   { operation: "run", what: "reindex", status: 200, request: api("POST", "/reindex", asAdmin) },
   { operation: "runStatus", what: "reindex", status: 200, request: api("GET", "/reindex", asAdmin) },
 ];

@@ -1,7 +1,8 @@
 /** Requests of Nix and of S3 tools. */
+import { env } from "cloudflare:workers";
 import { hashOf } from "../../bench/catalog-graph.ts";
 import { METADATA, REALISATIONS } from "../support/objects.ts";
-import { push } from "../support/store-paths.ts";
+import { push, testPath } from "../support/store-paths.ts";
 import { begin, complete, largeNar, sendAll, sendPart } from "../support/upload.ts";
 import { type Asked, asPusher, newPath, pushAsNix, REFERENCES } from "./asked.ts";
 
@@ -11,6 +12,11 @@ const [known, fresh, absent, unknown] = await Promise.all([
   newPath("absent-1"),
   newPath("unknown-1", false),
 ]);
+/** Of the upstream that the caches under test have. */
+export const upstreamLibrary = await testPath("upstream-library-1");
+const references = [upstreamLibrary.info.storePath.baseName];
+const onUpstream = await testPath("on-upstream-1", undefined, { references });
+const onUpstreamToo = await testPath("on-upstream-2", undefined, { references });
 const large = await largeNar();
 /** The upload that is completed. */
 const upload = { id: "", tags: [] as readonly (readonly [number, string])[] };
@@ -40,6 +46,34 @@ export const OF_THE_PROTOCOL: readonly Asked[] = [
   {
     ...{ operation: "missByPusher", what: "NAR", status: 404 },
     request: (on) => on.head(`/${absent.narKey}`, asPusher),
+  },
+  {
+    ...{ operation: "upstream", what: "GET", status: 200 },
+    request: (on) => on.get(`/${upstreamLibrary.key}`, asPusher),
+  },
+  {
+    ...{ operation: "upstream", what: "HEAD", status: 200 },
+    request: (on) => on.head(`/${upstreamLibrary.key}`, asPusher),
+  },
+  {
+    ...{ operation: "mirror", what: "asked for", status: 200 },
+    request: (on) => on.get(`/${upstreamLibrary.key}`),
+  },
+  {
+    ...{ operation: "mirror", what: "copied", status: 200 },
+    prepare: () =>
+      env.BUCKET.put(known.key, known.text, {
+        customMetadata: { "pushed-by": "upstream:https://upstream.example.org" },
+      }),
+    request: (on) => on.get(`/${known.key}`),
+  },
+  {
+    ...{ operation: "pushOnUpstream", what: "for the first time", status: 201, units: 1 },
+    request: (on) => pushAsNix(on, onUpstream),
+  },
+  {
+    ...{ operation: "pushOnUpstream", what: "again", status: 201, units: 1 },
+    request: (on) => pushAsNix(on, onUpstreamToo),
   },
   { operation: "info", what: "front page", status: 200, request: (on) => on.get("/") },
   { operation: "info", what: "nix-cache-info", status: 200, request: (on) => on.get("/nix-cache-info") },

@@ -3,6 +3,7 @@
 import type { UpstreamPath } from "../../contract/paths.ts";
 import { findAll } from "../../upstream/upstreams.ts";
 import type { CatalogContext } from "../context.ts";
+import { Refused } from "../refuse.ts";
 import { saveUpstreamPaths } from "../rows/upstream-paths.ts";
 
 /** Questions of one step: the free plan allows an invocation 50 requests, and each upstream is asked. */
@@ -15,11 +16,18 @@ export function costOfQuestions(count: number): number {
   return 5 * count;
 }
 
-/** Which of these paths upstreams have; at most {@link maxQuestions}. */
+/** Which of these paths upstreams have; at most {@link maxQuestions}. Throws {@link Refused} too-many-questions. */
 export async function askUpstreams(c: CatalogContext, hashes: readonly string[]): Promise<UpstreamPath[]> {
   if (c.config.upstreams.length === 0 || hashes.length === 0) return [];
   // Those who may read this cache may read its private upstreams.
   const findings = await findAll(c.upstreams, hashes, { isPusher: false, mayRead: async () => true });
+  // To count these as absent would be wrong; a later invocation asks again.
+  if ([...findings.values()].includes("not-asked")) {
+    throw new Refused(
+      { kind: "too-many-questions" },
+      "the platform lets one invocation send no more requests to upstreams; it goes on later",
+    );
+  }
   return [...findings.values()].flatMap((finding) =>
     typeof finding === "string"
       ? []
