@@ -80,7 +80,7 @@ const EACH_PUSH: readonly Deed[] = [DEEDS.push, DEEDS.afterwards];
 /** A guess above what is likely: the Worker's own code takes some 0.01 ms of a read (`npm run bench:handler`). */
 const CPU_MS_PER_REQUEST = 1;
 /** Measured (`npm run bench:catalog`). */
-const CATALOG_BYTES_PER_PATH = 2_600;
+const CATALOG_BYTES_PER_PATH = 2_150;
 
 interface User {
   readonly name: string;

@@ -4,7 +4,7 @@ import type { CatalogContext } from "../context.ts";
 import { note } from "../rows/findings.ts";
 import { pathRow } from "../rows/paths.ts";
 import { referrersOf } from "../rows/references.ts";
-import { forgetAll, nameFromUnindexed, unindexedReferrers } from "../rows/unindexed.ts";
+import { nameFromUnindexed, unindexedReferrers } from "../rows/unindexed.ts";
 import { IS_UPSTREAM, upstreamList } from "../rows/upstream-paths.ts";
 import { saveRun } from "../runs/run.ts";
 import { comparePath } from "../scan/compare.ts";
@@ -31,10 +31,7 @@ export async function checkReferences(c: CatalogContext, run: CheckRun): Promise
     (hash): Item => ({ key: hash, cost: 1, work: () => checkReference(c, run, hash) }),
   );
   const { cost } = await doItems(c, run, items, some.length < all.length ? (some.at(-1) ?? end) : end);
-  c.transaction(() => {
-    if (run.phase !== "references") forgetAll(c);
-    saveRun(c, run);
-  });
+  saveRun(c, run);
   return cost + BATCH_COST + (asks ? costOfQuestions(some.length) : 0);
 }
 

@@ -1,5 +1,5 @@
 // What a check keeps between its steps.
-import { forgetAll } from "../rows/unindexed.ts";
+import { forgetSome } from "../rows/unindexed.ts";
 import { type Run, runRecord } from "../runs/run.ts";
 import type { WalkCounts } from "../scan/counts.ts";
 
@@ -23,4 +23,4 @@ export interface CheckCounts extends WalkCounts {
 
 export type CheckRun = Run<"check", CheckState>;
 
-export const CHECK_RECORD = runRecord<"check", CheckState>("check", 2, forgetAll);
+export const CHECK_RECORD = runRecord<"check", CheckState>("check", 2, forgetSome);

@@ -92,6 +92,10 @@ export function unsurveyed(): Pick<Collection, "before" | "surveyed"> {
   };
 }
 
-export function clearMarks(c: CatalogContext): void {
-  c.sql.exec("DELETE FROM marks");
+/** Deletes as many marks. Returns whether there may be more. */
+export function clearMarks(c: CatalogContext, limit: number): boolean {
+  const deleted = c.sql
+    .exec("DELETE FROM marks WHERE key IN (SELECT key FROM marks LIMIT ?) RETURNING 1", limit)
+    .toArray();
+  return deleted.length === limit;
 }

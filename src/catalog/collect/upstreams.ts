@@ -25,6 +25,8 @@ interface Candidate extends Record<string, SqlStorageValue> {
 
 /** NARs whose bytes one step counts. */
 const COUNTED = 20_000;
+/** Marks that one step deletes. */
+const MAX_CLEARED = 5_000;
 /** A step asks for few paths, so that it takes about as long as this many bucket operations and its questions. */
 const SMALL_STEP_COST = 4;
 
@@ -44,7 +46,7 @@ export async function removeUpstream(c: CatalogContext, run: GcRun): Promise<num
   const last = hashes.at(-1);
   if (last === undefined) {
     c.transaction(() => endPhase(c, run));
-    return 1;
+    return SMALL_STEP_COST;
   }
   const pinned = pinnedOf(c, hashes);
   const found = await askUpstreams(
@@ -129,11 +131,12 @@ function moveOn(c: CatalogContext, run: GcRun, hashes: readonly string[], left: 
 
 /** A cache that collects nothing by itself has no further phase. */
 function endPhase(c: CatalogContext, run: GcRun): void {
-  clearMarks(c);
   if (!collects(c.config)) {
     finish(c, run);
     return;
   }
+  // Otherwise the next step comes here again.
+  if (clearMarks(c, MAX_CLEARED)) return;
   run.state.began = run.state.before;
   Object.assign(run.state, unsurveyed());
   moveTo(c, run, undefined);

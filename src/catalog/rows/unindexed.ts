@@ -33,8 +33,12 @@ export function forget(c: CatalogContext, hash: string): void {
   c.sql.exec("DELETE FROM unindexed WHERE hash = ?", hash);
 }
 
-export function forgetAll(c: CatalogContext): void {
-  c.sql.exec("DELETE FROM unindexed");
+/** Deletes as many. Returns whether there may be more. */
+export function forgetSome(c: CatalogContext, limit: number): boolean {
+  const deleted = c.sql
+    .exec("DELETE FROM unindexed WHERE hash IN (SELECT hash FROM unindexed LIMIT ?) RETURNING 1", limit)
+    .toArray();
+  return deleted.length === limit;
 }
 
 export function isNarOfUnindexed(c: CatalogContext, nar: string): boolean {

@@ -1,7 +1,7 @@
 // The interface of a kind of run. The engine drives every kind through it.
 import type { PhaseOf, RunKind } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
-import { clearFindings, type Run, type RunRecord } from "./run.ts";
+import type { Run, RunRecord } from "./run.ts";
 
 /**
  * Does a part of a phase. The work and the run's new position are saved in one transaction, or the work is
@@ -59,7 +59,7 @@ export function defineRun<K extends RunKind, S, O, R>(
   const jobOf = (run: Run<K, S>): Job<R> => ({
     definition,
     run,
-    step: (c) => (run.clearing ? clearFindings(c, run) : steps[run.phase](c, run)),
+    step: (c) => (run.clearing ? record.clear(c, run) : steps[run.phase](c, run)),
     report: (c) => report(c, run),
   });
   const load = (c: CatalogContext): Job<R> | undefined => {

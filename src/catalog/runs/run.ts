@@ -14,7 +14,7 @@ export interface Run<K extends RunKind = RunKind, S = unknown> {
   /** When a run of this kind, this one or an earlier one, last reached its end. */
   completed: number | undefined;
   phase: PhaseOf<K>;
-  /** While findings of the last run are being deleted, before the first phase. */
+  /** While the rows that the last run has left are being deleted, before the first phase. */
   clearing: true | undefined;
   /** The checkpoint of the phase: a key of the bucket, or a value of the column that orders the phase. */
   checkpoint: string;
@@ -39,23 +39,27 @@ export interface RunRecord<K extends RunKind, S> {
    * next run do or keep more, never delete more. {@link lastCompleted} is read from any shape.
    */
   readonly load: (c: CatalogContext) => Run<K, S> | undefined;
-  /** Starts a run from the beginning, instead of one under way. Its first steps delete the findings of the last run. */
+  /** Starts a run from the beginning, instead of one under way. Its first steps delete what the last run has left. */
   readonly start: (c: CatalogContext, state: S) => Run<K, S>;
+  /** A step of {@link Run.clearing}. Resolves with its cost. */
+  readonly clear: (c: CatalogContext, run: Run<K, S>) => Promise<number>;
 }
 
 /** A step takes no operation of the bucket, and rows like one that takes as many. */
-const CLEARING_COST = 10;
+const CLEARING_COST = 20;
+/** Rows of a table that such a step deletes. */
+const MAX_CLEARED = 5_000;
 
 /** The JSON of the row; undefined properties are absent. */
 type Stored<K extends RunKind, S> = Omit<Run<K, S>, "kind" | "started" | "finished">;
 
 const PHASES_OF: { readonly [K in RunKind]: readonly [PhaseOf<K>, ...PhaseOf<K>[]] } = PHASES;
 
-/** `clear` empties the kind's own tables, in the transaction that starts a run. */
+/** `clear` deletes rows of the kind's own tables, `limit` at most, and returns whether there may be more. */
 export function runRecord<K extends RunKind, S>(
   kind: K,
   shape: number,
-  clear: (c: CatalogContext) => void = () => {},
+  clear: (c: CatalogContext, limit: number) => boolean = () => false,
 ): RunRecord<K, S> {
   const load = (c: CatalogContext): Run<K, S> | undefined => {
     const row = c.sql
@@ -86,13 +90,20 @@ export function runRecord<K extends RunKind, S>(
       state,
     };
     c.transaction(() => {
-      if (hideFindings(c, kind)) run.clearing = true;
-      clear(c);
+      const isLeft = [hideFindings(c, kind), clear(c, MAX_CLEARED)];
+      if (isLeft.includes(true)) run.clearing = true;
       saveRun(c, run);
     });
     return run;
   };
-  return { kind, shape, load, start };
+  const clearSome = async (c: CatalogContext, run: Run<K, S>) => {
+    c.transaction(() => {
+      if (![forgetFindings(c, kind), clear(c, MAX_CLEARED)].includes(true)) run.clearing = undefined;
+      saveRun(c, run);
+    });
+    return CLEARING_COST;
+  };
+  return { kind, shape, load, start, clear: clearSome };
 }
 
 /** When a run of this kind last reached its end, in milliseconds since the epoch. */
@@ -131,15 +142,6 @@ export function moveTo<K extends RunKind, S>(
   const next = phases[phases.indexOf(run.phase) + 1];
   if (next === undefined) endRun(c, run);
   else run.phase = next;
-}
-
-/** A step before the first: deletes findings of the last run. Resolves with its cost, of the operations that it may take. */
-export async function clearFindings(c: CatalogContext, run: Run): Promise<number> {
-  c.transaction(() => {
-    if (!forgetFindings(c, run.kind)) run.clearing = undefined;
-    saveRun(c, run);
-  });
-  return CLEARING_COST;
 }
 
 /** Saves nothing. */
