@@ -9,12 +9,9 @@ import { HttpError } from "../http/errors.ts";
 import { FormatError, quote } from "../nix/format-error.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
 import { checkBaseName, parseStorePath } from "../nix/store-path.ts";
-import { findAll } from "../upstream/upstreams.ts";
+import { findAll, MAX_QUESTIONS } from "../upstream/upstreams.ts";
 import { inBody } from "./input.ts";
 import { operation } from "./operation.ts";
-
-/** Paths that are asked of upstreams in one request; the platform allows no more requests. */
-const MAX_QUESTIONS = 1000;
 
 const HASH_PART = new RegExp(`^${NIX32_CLASS}{32}$`);
 

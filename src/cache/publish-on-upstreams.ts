@@ -4,7 +4,7 @@ import { UnknownReferences } from "../catalog-refusals.ts";
 import type { Context } from "../context.ts";
 import type { PublishOutcome, UpstreamPath } from "../contract/paths.ts";
 import { HttpError } from "../http/errors.ts";
-import { findAll } from "../upstream/upstreams.ts";
+import { findAll, MAX_QUESTIONS } from "../upstream/upstreams.ts";
 
 /** Throws {@link HttpError}: what the catalog refuses, and 503 where one request could not ask for all references. */
 export async function publishOnUpstreams(context: Context, text: string): Promise<PublishOutcome> {
@@ -23,7 +23,8 @@ async function publishAgain(
   unknown: readonly string[],
 ): Promise<PublishOutcome> {
   const hashes = new Map(unknown.map((baseName) => [baseName.slice(0, 32), baseName]));
-  const findings = await findAll(upstreams, [...hashes.keys()], { isPusher: true, mayRead });
+  const asked = [...hashes.keys()].slice(0, MAX_QUESTIONS);
+  const findings = await findAll(upstreams, asked, { isPusher: true, mayRead });
   const found = [...findings].flatMap(([hash, finding]): UpstreamPath[] => {
     if (typeof finding === "string") return [];
     const path = finding.info.storePath.baseName;
@@ -32,7 +33,7 @@ async function publishAgain(
   try {
     return await catalog((c) => c.publish(text, identity.name, found));
   } catch (error) {
-    const isPartly = [...findings.values()].includes("not-asked");
+    const isPartly = asked.length < hashes.size || [...findings.values()].includes("not-asked");
     if (!(error instanceof HttpError) || error.status !== 409 || !isPartly) throw error;
     // What has been found is remembered, so that every try asks for less.
     throw new HttpError(

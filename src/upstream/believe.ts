@@ -41,14 +41,22 @@ export async function believe(
 
 /** Throws {@link FormatError} on a URL that Nix versions resolve differently, or to which no client should be sent. */
 function absoluteUrl(upstream: string, url: string): string {
-  if (/^https?:\/\//i.test(url)) {
-    const isWeaker = !/^https:/i.test(url) && upstream.startsWith("https:");
+  if (/^https?:\/\//.test(url)) {
     const parsed = URL.parse(url);
-    if (parsed === null || isWeaker || parsed.username !== "" || parsed.password !== "") {
-      throw new FormatError(`URL: is no address to send a client to`);
+    if (!/^[!-~]+$/.test(url) || parsed === null || !isPublic(parsed, upstream)) {
+      throw new FormatError("URL: is no address to send a client to");
     }
     return url;
   }
   narKeyOfUrl(url);
   return `${upstream}/${url}`;
+}
+
+/** Whether an upstream may send clients there: not into their own networks, unless it is on this machine itself. */
+function isPublic({ protocol, hostname, username, password }: URL, upstream: string): boolean {
+  if (username !== "" || password !== "") return false;
+  if (upstream.startsWith("http:")) return true;
+  const isAddress = hostname.startsWith("[") || /^[\d.]+$/.test(hostname);
+  const isLocal = /(^|\.)(localhost|local|internal|home\.arpa)\.?$/.test(hostname) || !hostname.includes(".");
+  return protocol === "https:" && !isAddress && !isLocal;
 }

@@ -15,6 +15,9 @@ import { keepAbsence, Memory, type PlatformCache, wasAbsent } from "./remembered
 /** Questions under way at once: the platform lets an invocation hold six connections. */
 const CONCURRENCY = 6;
 
+/** Paths that are asked of upstreams within one request. */
+export const MAX_QUESTIONS = 1000;
+
 export interface FoundPath {
   readonly upstream: Upstream;
   /** With an absolute URL; that of a cache of this Worker begins with a slash. */
