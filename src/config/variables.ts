@@ -27,6 +27,7 @@ const VARIABLES: Readonly<Record<keyof Env, { readonly hides?: true }>> = {
 /** A name with this word is about this variable or setting, whatever else is in it. */
 const TELLING: readonly (readonly [word: RegExp, name: string])[] = [
   [/(?:^|[^a-z])caches(?:[^a-z]|$)/i, "CACHES"],
+  [/(?:^|[^a-z])upstreams?(?:[^a-z]|$)/i, "UPSTREAMS"],
   [/(?:^|[^a-z])oidc(?:[^a-z]|$)/i, "OIDC"],
   [/(?:^|[^a-z])retention(?:[^a-z]|$)/i, "retention_days"],
 ];

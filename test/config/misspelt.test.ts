@@ -83,6 +83,9 @@ const MISSPELT: readonly (readonly [name: string, meant: string, hides?: "hides"
   ["OPEN", "open"],
   ["VERIFY", "verify"],
   ["LISTINGS", "LISTING"],
+  ["UPSTREAM", "UPSTREAMS"],
+  ["UPSTRAEMS", "UPSTREAMS"],
+  ["EXTRA_UPSTREAMS", "UPSTREAMS"],
 ];
 
 /** Of something else that is deployed with the Worker. */
