@@ -1,5 +1,6 @@
 /** POST /api/v1/gc with {"upstreams": true}: what an upstream has goes, unless a pin names it. */
-import { reset } from "cloudflare:test";
+import { reset, runDurableObjectAlarm } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { afterEach, expect, test } from "vitest";
 import { ADMIN_TOKEN, cacheWith, keys, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
@@ -23,15 +24,16 @@ interface Report {
 }
 
 async function api<T>(cache: TestCache, method: string, path: string, body: unknown): Promise<T> {
-  const text = JSON.stringify(body);
-  const headers = { Authorization: `Bearer ${ADMIN_TOKEN}`, "Content-Length": `${text.length}` };
-  return JSON.parse((await cache.fetch(`/api/v1${path}`, { method, headers, body: text })).text) as T;
+  const headers = { Authorization: `Bearer ${ADMIN_TOKEN}` };
+  const init = body === undefined ? { method, headers } : { method, headers, body: JSON.stringify(body) };
+  return JSON.parse((await cache.fetch(`/api/v1${path}`, init)).text) as T;
 }
 
 /** All three are here; the upstream has two of them, of which a pin names one. */
-async function setUp(): Promise<{ cache: TestCache; upstream: TestUpstream }> {
+async function setUp(settings = {}): Promise<{ cache: TestCache; upstream: TestUpstream }> {
   const upstream = await createUpstream();
-  const cache = cacheWith({ ADMIN_TOKEN, UPSTREAMS: [upstream.entry] });
+  const CACHES = { "nix-cache": settings };
+  const cache = cacheWith({ ADMIN_TOKEN, UPSTREAMS: [upstream.entry], CACHES });
   for (const path of [library, pinned, app]) expect((await push(cache, path)).status).toBe(201);
   await upstream.has([library, pinned]);
   await api(cache, "PUT", "/pins/kept", { store_path: `/nix/store/${baseNameOf(pinned)}` });
@@ -64,6 +66,24 @@ test("they go, without those that a pin names; what refers to them stays whole",
   expect(check.clean).toBe(true);
   const detail = await cache.get(`/api/v1/paths/${hashOf(app)}`);
   expect(JSON.parse(detail.text)).toMatchObject({ missing_references: [], incomplete: false });
+});
+
+test.each([true, false])("a cache that collects goes on with its rules (dry run: %j)", async (dry_run) => {
+  const { cache } = await setUp({ retention_days: 30 });
+  let report = await api<Report>(cache, "POST", "/gc", { upstreams: true, dry_run });
+  for (let alarm = 0; alarm < 10 && !report.done; alarm++) {
+    await runDurableObjectAlarm(env.CATALOG.getByName("nix-cache"));
+    report = await api<Report>(cache, "GET", "/gc", undefined);
+  }
+  const bytes = [library, pinned, app].reduce((sum, { nar }) => sum + nar.length, 0);
+  const size = library.nar.length;
+  expect(report).toMatchObject({
+    ...{ done: true, phase: dry_run ? "mark" : "uploads", paths: 3, bytes },
+    upstream: { paths: 1, bytes: size },
+    removed: dry_run ? { paths: 0, bytes: 0 } : { paths: 1, bytes: size },
+    alive: { paths: 2, bytes: bytes - size },
+    dead: { paths: 0 },
+  });
 });
 
 test("nothing goes where the upstream does not answer", async () => {
