@@ -59,7 +59,10 @@ async function expectRefusedOrGone(server: Server, lie: Lie, text?: string): Pro
     (narinfo) => narinfo === undefined,
   );
   expect(gone).toBeUndefined();
-  expect((await fetch(`${server.url}/${lie.info.url}`)).status).toBe(status >= 400 ? 200 : 404);
+  // The NAR goes after its narinfo.
+  const expected = status >= 400 ? 200 : 404;
+  const nar = async () => (await fetch(`${server.url}/${lie.info.url}`)).status;
+  expect(await until(nar, (answer) => answer === expected)).toBe(expected);
 }
 
 async function expectVerified(server: Server, hash: string): Promise<void> {
