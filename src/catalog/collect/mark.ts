@@ -21,8 +21,9 @@ const MAX_REFERENCES = 20_000;
 const BATCH = 500;
 /** Rows of paths of one step. */
 const STEP = 2000;
-/** Rows after which a step ends early. */
+/** Rows read, and rows written, after which a step ends early. */
 const STEP_ROWS = 40_000;
+const STEP_WRITES = 8_000;
 /**
  * Referrers that are counted. A path with more stays in this collection, even if all of them go; the next one takes it,
  * for then none is left to count.
@@ -39,7 +40,7 @@ export async function mark(own: CatalogContext, run: GcRun): Promise<number> {
   const collection = run.state;
   const { context: c, spent } = metered(own);
   c.transaction(() => {
-    const isEnough = () => spent().rows_read >= STEP_ROWS;
+    const isEnough = () => spent().rows_read >= STEP_ROWS || spent().rows_written >= STEP_WRITES;
     for (let done = 0; done < STEP && !isEnough(); ) {
       const rows =
         expand(c, collection) ||

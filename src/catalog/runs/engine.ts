@@ -38,15 +38,18 @@ export function requestRun<O, R>(c: CatalogContext, definition: RunDefinition<O,
 
 /**
  * Continues one of the runs under way. `runs` are all kinds, the most urgent first. Resolves with the time of the
- * next step in milliseconds since the epoch; `undefined` if no run is under way.
+ * next step in milliseconds since the epoch; `undefined` if no run is under way. While pushes come it does one step, and
+ * the next one waits as long as that took: pushes have half of the object's time.
  */
 export function continueRuns(c: CatalogContext, runs: readonly RunDefinition[]): Promise<number | undefined> {
   return c.locks.run(STEP_LOCK, async () => {
     const jobs = ready(c, runs);
     // An alarm that was set for another reason may come before every retry: then the first run is tried early.
     const job = jobs.find(({ run }) => dueTime(c, run) <= c.now()) ?? jobs[0];
-    if (job !== undefined) await doSteps(c, job);
-    return nextStepTime(c, runs);
+    const begun = c.now();
+    if (job !== undefined) await doSteps(c, job, c.isBusy() ? 1 : SMALL_STEPS);
+    const next = nextStepTime(c, runs);
+    return next !== undefined && c.isBusy() ? Math.max(next, 2 * c.now() - begun) : next;
   });
 }
 
@@ -79,17 +82,21 @@ function underWay(c: CatalogContext, runs: readonly RunDefinition[]): Job[] {
 }
 
 /**
- * Does steps until they have taken {@link SMALL_STEPS} bucket operations. A failure is saved for the report and never
+ * Does steps until they have taken `enough` bucket operations. A failure is saved for the report and never
  * thrown: it neither ends the run nor stops the alarm's other work. Resolves with the bucket operations that it may
  * have taken.
  */
-async function doSteps(c: CatalogContext, { definition, run, step }: Job): Promise<number> {
+async function doSteps(
+  c: CatalogContext,
+  { definition, run, step }: Job,
+  enough = SMALL_STEPS,
+): Promise<number> {
   let spent = 0;
   run.problem = undefined;
   run.retryAt = undefined;
   try {
     await resolveExpired(c);
-    while (run.finished === undefined && spent < SMALL_STEPS) {
+    while (run.finished === undefined && spent < enough) {
       settlePublications(c);
       run.steps++;
       const cost = await step(c);

@@ -2,11 +2,13 @@
 import { reset } from "cloudflare:test";
 import { afterEach, expect, it } from "vitest";
 import { RUNS } from "../../../src/catalog/catalog.ts";
+import { CHECK } from "../../../src/catalog/check/check.ts";
 import { CHECK_RECORD } from "../../../src/catalog/check/state.ts";
 import { COLLECT } from "../../../src/catalog/collect/collect.ts";
 import { GC_RECORD } from "../../../src/catalog/collect/collection.ts";
 import type { CatalogContext } from "../../../src/catalog/context.ts";
 import { REINDEX_RECORD, startReindex } from "../../../src/catalog/reindex/state.ts";
+import type { RunDefinition } from "../../../src/catalog/runs/definition.ts";
 import { continueRuns, nextStepTime, requestRun } from "../../../src/catalog/runs/engine.ts";
 import { saveRun } from "../../../src/catalog/runs/run.ts";
 import { failing } from "../../support/bucket.ts";
@@ -33,7 +35,7 @@ it("a collection that waits for its next try lets a check go on, and is tried ag
   await cronUntil(39);
   const later = daysLater(40, MONTH);
   const start = later.now?.() ?? 0;
-  const at = (ms: number) => ({ ...later, now: () => start + ms });
+  const at = (ms: number) => ({ ...later, now: () => start + ms, isBusy: () => false });
   const outage = failing(({ name }) => name === "delete");
   await recorded((c) => requestRun(c, COLLECT, { force: true }), outage, at(0));
   await inCatalog((c) => {
@@ -76,5 +78,37 @@ it("what needs the whole bucket waits for a first reindex that waits for its nex
       expect(nextStepTime(c, RUNS)).toBe(now);
     },
     { now: () => now },
+  );
+});
+
+it.each([
+  { isBusy: false, isDone: true, pause: 0 },
+  { isBusy: true, isDone: false, pause: 300 },
+])("while pushes come, they have half of the time: $isBusy", async ({ isBusy, isDone, pause }) => {
+  await publishClosure();
+  let time = Date.now();
+  const slow: RunDefinition = {
+    ...CHECK,
+    load: (c) => {
+      const job = CHECK.load(c);
+      return (
+        job && {
+          ...job,
+          step: (context) => {
+            time += 300;
+            return job.step(context);
+          },
+        }
+      );
+    },
+  };
+  await inCatalog(
+    async (c) => {
+      startCheck(c);
+      const next = await continueRuns(c, [slow]);
+      expect(CHECK_RECORD.load(c)?.finished !== undefined).toBe(isDone);
+      expect(next).toBe(isDone ? undefined : time + pause);
+    },
+    { now: () => time, isBusy: () => isBusy },
   );
 });

@@ -15,7 +15,7 @@ import { dyingAtEveryOperation, withoutBucket } from "../../support/dying.ts";
 import { largePath, withNarOf } from "../../support/lies.ts";
 import { captureLog } from "../../support/log.ts";
 import { inCatalog } from "../../support/runs.ts";
-import { compressedPath, push, type TestPath } from "../../support/store-paths.ts";
+import { compressedPath, push, sha256, type TestPath } from "../../support/store-paths.ts";
 import { QUIET, verifyAll } from "../../support/verifying.ts";
 
 captureLog();
@@ -235,7 +235,7 @@ describe('verify = "before"', () => {
 
   it("refuses a NAR that is deleted between the look at it and its reading, until it is pushed again", async () => {
     const path = await largePath("a");
-    await env.BUCKET.put(path.narKey, path.nar, { sha256: await crypto.subtle.digest("SHA-256", path.nar) });
+    await env.BUCKET.put(path.narKey, path.nar, { sha256: (await sha256(path.nar)).bytes });
     let looks = 0;
     const { bucket } = watch(env.BUCKET, {
       before: async ({ name, key }) => {
