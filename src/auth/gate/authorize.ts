@@ -22,6 +22,12 @@ export interface Access {
 /** With the message of the refusal after it. The operator may read it, too: it names the setting. */
 const LIST_NEED = `searching and listing need a credential for this cache (unless its setting is listing = "public")`;
 
+/**
+ * Milliseconds until a search without a valid credential is refused. Waiting costs nothing, and a client that asks
+ * without pause takes little of the CPU time that pushes need.
+ */
+const REFUSAL_DELAY_MS = 50;
+
 export const ANONYMOUS: Identity = { name: "anonymous", credential: "none", grants: [] };
 
 /**
@@ -45,7 +51,9 @@ export async function authorize(
     : isHidden
       ? "this cache is private"
       : LIST_NEED;
-  const access = known(await identify(request, authority), need);
+  const identified = await identify(request, authority);
+  if (isForMembers && !isHidden && identified.kind !== "known") await scheduler.wait(REFUSAL_DELAY_MS);
+  const access = known(identified, need);
   if (isHidden) requireReadable(access.identity, config);
   if (!config.isDeclared) {
     throw new HttpError(404, "there is no such cache; CACHES in wrangler.toml declares it");

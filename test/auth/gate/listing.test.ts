@@ -2,7 +2,7 @@
 // neither an operation of the bucket nor a call of the catalog.
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Listing } from "../../../src/config/caches.ts";
 import { parseConfig } from "../../../src/config/config.ts";
 import type { Env } from "../../../src/env.ts";
@@ -46,6 +46,17 @@ const FOR_ALL = [
 ];
 
 describe("of a public cache", () => {
+  test("a stranger who searches without pause waits for each refusal; a member does not search late", async () => {
+    const waits = vi.spyOn(scheduler, "wait");
+    const cache = cacheWith();
+    await cache.get("/api/v1/paths?q=zzz");
+    await cache.get("/api/v1/paths?q=zzz", { Authorization: "Bearer wrong" });
+    expect(waits.mock.calls).toEqual([[50], [50]]);
+    await cache.get("/api/v1/paths?q=zzz", { Authorization: `Bearer ${PUSH_TOKEN}` });
+    await cache.get(`/${path.key}`);
+    expect(waits).toHaveBeenCalledTimes(2);
+  });
+
   test.each(FOR_MEMBERS)("a stranger does not get %s, and it costs nothing", async (url) => {
     const watched = watch(env.BUCKET);
     const cache = cacheWith({ BUCKET: watched.bucket });
