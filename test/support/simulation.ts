@@ -205,6 +205,7 @@ export class Simulation {
   #client(worker: Process): Client {
     const call = <T>(operation: (c: CatalogContext) => Promise<Result<T>>): Promise<Result<T>> =>
       new Promise((resolve, reject) => {
+        if (!worker.isAlive) return;
         const process = this.#catalog;
         // A dead Worker hears nothing any more.
         const tell = (answer: () => void) => worker.isAlive && answer();

@@ -17,6 +17,8 @@ export function stoppingBucket(
       return answer;
     };
     return new Promise((resolve, reject) => {
+      // What it did besides the bucket, such as hashing, may end after its death.
+      if (!owner.isAlive) return;
       const isChange = keys.length > 0;
       const happen = async (fault: Fault | undefined) => {
         if (fault === "fail") return reject(r2Error(label, "We encountered an internal error.", 10001));
