@@ -10,6 +10,7 @@ import { generateClosure } from "../test/real-nix/closure.ts";
 import { BUILT, CONFIG, copyCatalog } from "./catalog-file.ts";
 import { PUSH_TOKEN } from "./catalog-requests.ts";
 import { VARIABLES } from "./contest.ts";
+import { interrupt, interrupted } from "./interrupt.ts";
 import { type Server, startServer } from "./server.ts";
 import { formatTable, spread } from "./table.ts";
 
@@ -43,14 +44,6 @@ if (!(paths >= 1000 && rounds >= 1)) {
 }
 if (nixVersion === undefined) throw new Error("there is no nix on PATH");
 
-const interrupt = new AbortController();
-const interrupted = Promise.withResolvers<never>();
-for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.on(signal, () => {
-    interrupt.abort(new Error(signal));
-    interrupted.reject(interrupt.signal.reason);
-  });
-interrupted.promise.catch(() => undefined);
 if (!values.keep) process.once("exit", () => rmSync(BUILT, { recursive: true, force: true, maxRetries: 5 }));
 
 interface Phase {
@@ -62,10 +55,10 @@ interface Phase {
 const variables = { ...VARIABLES, PUSH_TOKEN };
 const dir = await mkdtemp(join(tmpdir(), "nix-cache-bench-"));
 try {
-  await copyCatalog({ paths, variables }, dir, interrupt.signal);
-  const server = await startServer(CONFIG, dir, interrupt.signal, variables);
+  await copyCatalog({ paths, variables }, dir, interrupt);
+  const server = await startServer(CONFIG, dir, interrupt, variables);
   try {
-    print(await Promise.race([allPhases(server), interrupted.promise]));
+    print(await Promise.race([allPhases(server), interrupted]));
   } finally {
     await server.stop();
   }
@@ -102,7 +95,7 @@ async function phase({ url }: Server, { searchers, headers }: (typeof WITH)[numb
   };
   const running = Array.from({ length: searchers }, (_, index) =>
     search(index).catch((error) => {
-      if (!interrupt.signal.aborted) throw error;
+      if (!interrupt.aborted) throw error;
     }),
   );
   const began = performance.now();

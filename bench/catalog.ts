@@ -19,6 +19,7 @@ import {
   send,
 } from "./catalog-requests.ts";
 import { VARIABLES } from "./contest.ts";
+import { interrupt, interrupted } from "./interrupt.ts";
 import { type Server, startServer } from "./server.ts";
 import { formatTable, percentile } from "./table.ts";
 
@@ -46,14 +47,6 @@ if (!(paths >= 1000 && maxSeconds > 0) || only.some((part) => !PARTS.some((each)
   process.exit(2);
 }
 
-const interrupt = new AbortController();
-const interrupted = Promise.withResolvers<never>();
-for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.on(signal, () => {
-    interrupt.abort(new Error(signal));
-    interrupted.reject(interrupt.signal.reason);
-  });
-interrupted.promise.catch(() => undefined);
 if (!values.keep) process.once("exit", () => rmSync(BUILT, { recursive: true, force: true, maxRetries: 5 }));
 
 const graph = graphOf(paths);
@@ -104,10 +97,10 @@ async function withCatalog(
   const variables = { ...VARIABLES, PUSH_TOKEN, ADMIN_TOKEN };
   const dir = await mkdtemp(join(tmpdir(), "nix-cache-bench-"));
   try {
-    await copyCatalog({ paths, variables, ...(version && { version }) }, dir, interrupt.signal);
-    const server = await startServer(CONFIG, dir, interrupt.signal, variables);
+    await copyCatalog({ paths, variables, ...(version && { version }) }, dir, interrupt);
+    const server = await startServer(CONFIG, dir, interrupt, variables);
     try {
-      await Promise.race([run(server), interrupted.promise]);
+      await Promise.race([run(server), interrupted]);
     } catch (error) {
       throw new Error(`${String(error)}\n${server.output()}`, { cause: error });
     } finally {
