@@ -1,7 +1,7 @@
 /** `serve = "mirror"`: what readers ask for comes into the bucket, verified, one at a time, within a day's bytes. */
 import { reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import { copyNar } from "../../src/catalog/mirror/copy.ts";
 import { queueMirror } from "../../src/catalog/rows/mirror.ts";
@@ -24,14 +24,20 @@ const app = await testPath("app-1.0", "app", { references: [baseNameOf(library)]
 const mirroring = ({ entry }: TestUpstream, more: object = {}): TestCache =>
   cacheWith({ ADMIN_TOKEN, UPSTREAMS: [{ ...entry, serve: "mirror", ...more }] });
 
-/** What the catalog's alarms do until nothing is to be done now. */
+/** What the catalog's alarms do until nothing is to be copied now: this one, or one that has begun by itself. */
 async function alarms(): Promise<void> {
-  for (let n = 0; n < 10; n++) {
-    await runInDurableObject(env.CATALOG.getByName("nix-cache"), (catalog: Catalog) => {
-      Object.assign(catalog.context, { isBusy: () => false });
-    });
-    if (!(await runDurableObjectAlarm(env.CATALOG.getByName("nix-cache")))) return;
-  }
+  await vi.waitUntil(
+    async () => {
+      await runInDurableObject(env.CATALOG.getByName("nix-cache"), (catalog: Catalog) => {
+        Object.assign(catalog.context, { isBusy: () => false });
+      });
+      await runDurableObjectAlarm(env.CATALOG.getByName("nix-cache"));
+      return inCatalog(
+        (c) => c.sql.exec("SELECT 1 FROM mirror_queue WHERE due <= ?", c.now()).toArray().length === 0,
+      );
+    },
+    { timeout: 30_000 },
+  );
 }
 
 const queued = () => inCatalog(({ sql }) => sql.exec("SELECT hash, attempts FROM mirror_queue").toArray());

@@ -14,7 +14,7 @@ import { earlierPublications } from "../rows/publications.ts";
 import { importPathFromBucket } from "./import.ts";
 import { type Merge, mergeNarInfo } from "./merge.ts";
 import { readable } from "./published.ts";
-import { textOf, withSignatures } from "./signatures.ts";
+import { hasSameSignatures, textOf, withSignatures } from "./signatures.ts";
 import type { StoredNarInfo } from "./write-narinfo.ts";
 
 /** Missing references that are looked up in the bucket before a path is refused; a bound on what a refusal costs. */
@@ -94,12 +94,12 @@ async function keepExisting(
     c.wakeForVerification();
     return undefined;
   }
-  const info = keepsExisting
-    ? existing
-    : await withSignatures(c, complete(merge.info, nar), () => learnt.verdict);
+  // The keys may have changed since a narinfo was written that is kept.
+  const unsigned = keepsExisting ? existing : complete(merge.info, nar);
+  const info = await withSignatures(c, unsigned, () => learnt.verdict);
   return {
     info,
-    text: keepsExisting ? text : textOf(info),
+    text: keepsExisting && hasSameSignatures(info, existing) ? text : textOf(info),
     ...narSha256(nar),
     ...contentOf(learnt),
     isIncomplete: isIncomplete(c, existing),

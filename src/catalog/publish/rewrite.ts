@@ -11,7 +11,7 @@ import { referencesOf } from "../rows/references.ts";
 import { indexPublished } from "./index-published.ts";
 import { inspectPublished } from "./published.ts";
 import { resolveKey } from "./resolve.ts";
-import { signerOf, textOf, withSignatures } from "./signatures.ts";
+import { hasSameSignatures, signerOf, textOf, withSignatures } from "./signatures.ts";
 import { publishing, writeNarInfo } from "./write-narinfo.ts";
 
 /** Bucket operations for one narinfo: a write, or two and a read where the catalog did not know its content. */
@@ -78,10 +78,9 @@ export async function resigned(
   try {
     const info = parseNarInfo(text, c.config.storeDir);
     const kept = info.signatures.filter((signature) => signerOf(signature) !== drop);
-    const { signatures } = await withSignatures(c, { ...info, signatures: kept }, () => verdictNow(c, info));
-    // Another order of the signatures, or another form of the other fields, is no reason to write.
-    if ([...signatures].sort().join() === [...info.signatures].sort().join()) return text;
-    return textOf({ ...info, signatures });
+    const signed = await withSignatures(c, { ...info, signatures: kept }, () => verdictNow(c, info));
+    // Another form of the other fields is no reason to write.
+    return hasSameSignatures(signed, info) ? text : textOf(signed);
   } catch (error) {
     if (error instanceof FormatError || error instanceof Refused) return undefined;
     throw error;

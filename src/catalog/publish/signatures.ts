@@ -58,6 +58,11 @@ async function validSignatures(
   return valid;
 }
 
+/** Another order of the signatures is no reason to write. */
+export function hasSameSignatures(a: NarInfo, b: NarInfo): boolean {
+  return [...a.signatures].sort().join() === [...b.signatures].sort().join();
+}
+
 /** The name of the key in a signature. */
 export function signerOf(signature: string): string {
   return signature.slice(0, signature.indexOf(":"));

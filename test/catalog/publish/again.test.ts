@@ -4,11 +4,13 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { MAX_SIGNATURES } from "../../../src/catalog/publish/signatures.ts";
 import { formatHash } from "../../../src/nix/hash.ts";
+import { parseSecretKey } from "../../../src/nix/keys.ts";
 import { otherBuild } from "../../support/builds.ts";
 import { publishing, rowsOf, served, storeNar, withSignature } from "../../support/catalog.ts";
 import { baseNameOf, closure, withInfo } from "../../support/closure.ts";
 import { captureLog } from "../../support/log.ts";
-import { publishPath } from "../../support/runs.ts";
+import { newKey } from "../../support/own-keys.ts";
+import { inCatalog, publishPath } from "../../support/runs.ts";
 import { compressed, type TestPath, testPath } from "../../support/store-paths.ts";
 
 captureLog();
@@ -93,6 +95,40 @@ describe("a path that is here already", () => {
     await storeNar(other);
     expect(await publishing(other.text)).toMatchObject({ result: "kept-existing" });
     expect(await served(path)).toBe(path.text);
+  });
+});
+
+describe("a path that was pushed before the cache signed", () => {
+  const own = newKey("own-1");
+  const signing = async () => {
+    const keys = { signing: [await parseSecretKey((await own).secret)], trusted: [], problems: [] };
+    return inCatalog(({ config }) => ({ config: { ...config, keys: async () => keys } }));
+  };
+  const signers = async () =>
+    [...((await served(await testPath())) ?? "").matchAll(/^Sig: (.*?):/gm)].map(([, name]) => name);
+
+  it("is signed when another build of it is pushed, and stays", async () => {
+    const path = await testPath();
+    await publishPath(path);
+    const other = await otherBuild(path);
+    await storeNar(other);
+    const changes = await signing();
+    expect(await publishing(other.text, {}, changes)).toMatchObject({
+      ...{ result: "kept-existing", purged: [[`/${path.key}`]] },
+    });
+    expect(await served(path)).toContain(path.text);
+    expect(await signers()).toEqual(["own-1"]);
+    expect(await publishing(other.text, {}, changes)).toMatchObject({ result: "kept-existing", purged: [] });
+  });
+
+  it("and whose narinfo is gone does not come back unsigned", async () => {
+    const path = await testPath();
+    await publishPath(path);
+    await env.BUCKET.delete(path.key);
+    const other = await otherBuild(path);
+    await storeNar(other);
+    await publishing(other.text, {}, await signing());
+    expect(await signers()).toEqual(["own-1"]);
   });
 });
 
