@@ -26,12 +26,21 @@ export default defineConfig({
           setupFiles: ["test/support/clock.ts"],
           testTimeout: 30_000,
           include: ["test/**/*.test.ts"],
-          exclude: ["test/real-nix/**", "test/s3-clients/**", "test/cli/**"],
+          exclude: ["test/real-nix/**", "test/s3-clients/**", "test/cli/**", "test/memory/**"],
         },
       },
       {
         // The command line program, in Node.
         test: { name: "cli", include: ["test/cli/**/*.test.ts"] },
+      },
+      {
+        // What the largest requests take of the memory of a real dev server.
+        test: {
+          name: "memory",
+          include: ["test/memory/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
       },
       {
         // Real Nix clients over real HTTP against the real dev server.

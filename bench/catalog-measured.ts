@@ -1,7 +1,7 @@
 // Measures requests to the Worker of catalog-worker.ts, and holds what they cost against their budgets.
 import { BUDGETS, type Budget, type Cost, excess, type Operation } from "../test/budgets/budgets.ts";
+import { memory, resetPeak, workerds } from "../test/memory/workerd.ts";
 import type { AlarmReport, Report, Spent } from "./catalog-report.ts";
-import { memory, resetPeak, workerds } from "./memory.ts";
 import type { Server } from "./server.ts";
 
 const MB = 1e6;

@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { memory, resetPeak, workerds } from "./memory.ts";
+import { memory, resetPeak, workerds } from "../test/memory/workerd.ts";
 import { type Server, startServer } from "./server.ts";
 
 const SIZES = [10_000, 50_000, 200_000];

@@ -1,5 +1,5 @@
 // The highest memory of the workerd processes of a process group while something runs.
-import { memory, workerds } from "./memory.ts";
+import { memory, workerds } from "../test/memory/workerd.ts";
 
 const INTERVAL_MS = 50;
 const MB = 1e6;

@@ -24,6 +24,9 @@ export function serve(variables: Record<string, string>): Server {
     get port() {
       return server().port;
     },
+    get group() {
+      return server().group;
+    },
     stop: () => server().stop(),
   };
 }

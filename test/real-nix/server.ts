@@ -16,7 +16,13 @@ const START_MS = 120_000;
  */
 const WATCH = '{ "$@"; kill -KILL 0; } & cat >/dev/null; kill -KILL 0';
 
-export type Server = { url: string; port: number; stop: () => Promise<void> };
+export type Server = {
+  url: string;
+  port: number;
+  /** The process group of wrangler and all that it started. */
+  group: number;
+  stop: () => Promise<void>;
+};
 
 /**
  * Starts a server with these variables (PUSH_TOKEN, SIGNING_KEY...) and nothing from `.dev.vars`. In `dir` it keeps its
@@ -89,7 +95,7 @@ async function tryToStart(
     await stop();
     throw new Error(`${String(error)}\n${output}`);
   }
-  return { url, port, stop };
+  return { url, port, group: child.pid ?? 0, stop };
 }
 
 /** Resolves when /health reports success. */
