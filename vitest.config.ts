@@ -11,6 +11,8 @@ const WITHOUT_DEV_VARS = Object.fromEntries(Object.keys(DEV_VARS).map((name) => 
 // Tests that are not about upstreams ask none.
 export default defineConfig({
   test: {
+    // By itself Vitest leaves one of two processors idle.
+    maxWorkers: "100%",
     projects: [
       {
         // Everything of the Worker, inside the Workers runtime.

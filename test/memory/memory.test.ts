@@ -8,6 +8,8 @@ import { memory, resetPeak, workerds } from "./workerd.ts";
 
 const MB = 1e6;
 const ROUNDS = 6;
+/** By so much V8's young generation grows between two collections, whatever is asked. */
+const YOUNG_MB = 16;
 
 let server: Server;
 beforeAll(async () => {
@@ -28,6 +30,6 @@ test.skipIf(process.platform !== "linux").each(LARGE)(
       expect(answer.status).toBe(status);
       taken.push((memory(pids, "peak") - before) / MB);
     }
-    expect(Math.min(...taken)).toBeLessThan(BUDGETS[operation].megabytes);
+    expect(Math.min(...taken)).toBeLessThan(BUDGETS[operation].megabytes + YOUNG_MB);
   },
 );
