@@ -10,7 +10,7 @@ import { ADMIN_TOKEN, cacheWith, keys, type TestCache } from "../support/cache.t
 import { captureLog } from "../support/log.ts";
 import { inCatalog } from "../support/runs.ts";
 import { compressedPath, sha256, type TestPath, testPath } from "../support/store-paths.ts";
-import { createUpstream, type TestUpstream } from "../support/upstream.ts";
+import { base64, createUpstream, type TestUpstream } from "../support/upstream.ts";
 import { PUBLIC, SECRET } from "../support/variables.ts";
 
 captureLog();
@@ -107,6 +107,29 @@ describe("a path that a reader asks for", () => {
     await cache.get(`/${library.key}`);
     const nars = (await upstream.requests()).filter(({ path }) => path === `/${library.narKey}`);
     expect(nars).toHaveLength(1);
+  });
+
+  test("is not tried for ever where the upstream has none of its many references", async () => {
+    const upstream = await createUpstream();
+    const references = Array.from({ length: 60 }, (_, n) => `${`${n}`.padStart(32, "0")}-absent`);
+    const wide = await testPath("wide-1.0", "wide", { references });
+    await upstream.has([wide]);
+    await mirroring(upstream).get(`/${wide.key}`);
+    await alarms();
+    expect(await queued()).toEqual([{ hash: hashOf(wide), attempts: 1 }]);
+    expect((await keys()).filter((key) => key.endsWith(".narinfo"))).toEqual([]);
+  });
+
+  test("is copied without a FileHash, too, where the NAR is not compressed", async () => {
+    const upstream = await createUpstream();
+    const { fileHash, fileSize, ...info } = app.info;
+    const text = (await upstream.textOf(app)).replace(/^File(Hash|Size): .*\n/gm, "");
+    expect(info.compression).toBe("none");
+    await upstream.has([library, app], { [`/${app.key}`]: { body: base64(text) } });
+    const cache = mirroring(upstream);
+    await cache.get(`/${app.key}`);
+    await alarms();
+    expect((await keys()).filter((key) => key.endsWith(".narinfo"))).toEqual([app.key]);
   });
 
   test("waits for the next day where the bytes of this one are used up", async () => {

@@ -96,8 +96,9 @@ async function publishMirrored(
 ): Promise<boolean> {
   const unknown = missingNames(c, info).map((name) => name.slice(0, 32));
   const asked = unknown.slice(0, maxQuestions(c));
-  await askForReferences(c, asked);
-  if (asked.length < unknown.length) {
+  const absent = await askForReferences(c, asked);
+  // What no upstream has would be asked for again and again: it is refused below.
+  if (absent.length === 0 && asked.length < unknown.length) {
     continueMirror(c, hash, c.now());
     return false;
   }
@@ -132,8 +133,12 @@ function upstreamOf({ config }: CatalogContext, url: string): Upstream | undefin
 }
 
 /** `undefined` where the bucket could not check it, or where it is too large for a day. */
-function narOf({ url, fileHash, fileSize, compression }: NarInfo, maxBytes: number) {
-  if (fileHash?.algorithm !== "sha256" || fileSize === undefined) return undefined;
-  if (fileSize > Math.min(maxBytes, MAX_SINGLE_PUT_BYTES)) return undefined;
-  return { url, key: narKeyOfHash(fileHash, compression), size: fileSize, sha256: fileHash.bytes.toHex() };
+function narOf({ url, compression, ...info }: NarInfo, maxBytes: number) {
+  // Servers that do not compress may leave out the hash and size of the file.
+  const isPlain = compression === "none";
+  const hash = info.fileHash ?? (isPlain ? info.narHash : undefined);
+  const size = info.fileSize ?? (isPlain ? info.narSize : undefined);
+  if (hash?.algorithm !== "sha256" || size === undefined) return undefined;
+  if (size > Math.min(maxBytes, MAX_SINGLE_PUT_BYTES)) return undefined;
+  return { url, key: narKeyOfHash(hash, compression), size, sha256: hash.bytes.toHex() };
 }
