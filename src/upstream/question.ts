@@ -24,15 +24,20 @@ export type Reply =
   /** The platform lets this invocation send no further request. */
   | { readonly kind: "not-asked" };
 
-/** Never throws. */
-export async function askForNarInfo(fetcher: Fetch, upstream: string, hash: string): Promise<Reply> {
+/** `isFresh`: the platform's cache does not answer. Never throws. */
+export async function askForNarInfo(
+  fetcher: Fetch,
+  upstream: string,
+  hash: string,
+  isFresh = false,
+): Promise<Reply> {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), QUESTION_TIMEOUT_MS);
   try {
     const response = await fetcher(`${upstream}/${hash}.narinfo`, {
       headers: { Accept: "text/x-nix-narinfo", "User-Agent": "nix-cache", [ASKED_BY_CACHE]: "1" },
       redirect: "manual",
-      cf: KEPT,
+      ...(isFresh ? { cache: "no-store" } : { cf: KEPT }),
       signal: abort.signal,
     });
     if (response.status === 200) return await readReply(response, abort.signal);

@@ -35,6 +35,8 @@ export interface Asker {
   readonly isPusher: boolean;
   /** Whether the asker may read a private cache of this Worker. */
   readonly mayRead: (cacheName: string) => Promise<boolean>;
+  /** Whether it must be there now: an answer that was kept is not believed. */
+  readonly isDeleting?: boolean;
 }
 
 export interface Upstreams {
@@ -126,14 +128,14 @@ export async function findAll(
 async function askRemote(
   upstream: Upstream,
   hash: string,
-  { isPusher }: Asker,
+  { isPusher, isDeleting = false }: Asker,
   { storeDir }: Config,
   memory: UpstreamMemory,
   { fetch, cache, now, afterwards }: Means,
 ): Promise<Finding> {
   const { url } = upstream;
   const key = `${url} ${hash}`;
-  const remembered = memory.narinfos.get(key, now());
+  const remembered = isDeleting ? undefined : memory.narinfos.get(key, now());
   if (remembered !== undefined) {
     const believed = await believe(upstream, hash, remembered, storeDir);
     if ("info" in believed) return { upstream, info: believed.info };
@@ -142,7 +144,7 @@ async function askRemote(
   const breaker = memory.breaker(url);
   const begun = now();
   if (!breaker.admits(begun)) return "absent";
-  const reply = await askForNarInfo(fetch, url, hash);
+  const reply = await askForNarInfo(fetch, url, hash, isDeleting);
   if (reply.kind === "not-asked") return "not-asked";
   if (reply.kind === "failed") {
     const pauses = breaker.failed(now(), now() - begun);

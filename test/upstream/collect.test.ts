@@ -94,6 +94,16 @@ test("nothing goes where the upstream does not answer", async () => {
   });
 });
 
+test("what the upstream has lost since a dry run stays", async () => {
+  const { cache, upstream } = await setUp();
+  const dry = await api<Report>(cache, "POST", "/gc", { upstreams: true, dry_run: true });
+  expect(dry.upstream.paths).toBe(1);
+  await upstream.has([]);
+  const report = await api<Report>(cache, "POST", "/gc", { upstreams: true });
+  expect(report).toMatchObject({ done: true, upstream: { paths: 0 }, removed: { paths: 0 } });
+  expect(await keys()).toContain(library.key);
+});
+
 test("without the option nothing is asked", async () => {
   const { cache, upstream } = await setUp();
   const before = (await upstream.requests()).length;

@@ -52,6 +52,7 @@ export async function removeUpstream(c: CatalogContext, run: GcRun): Promise<num
   const found = await askUpstreams(
     c,
     hashes.filter((hash) => !pinned.has(hash)),
+    true,
   );
   const baseNames = new Set(found.map(({ path }) => path));
   const going = batch.filter(({ hash, name }) => baseNames.has(`${hash}-${name}`));

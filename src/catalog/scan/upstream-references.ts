@@ -16,11 +16,19 @@ export function costOfQuestions(count: number): number {
   return 5 * count;
 }
 
-/** Which of these paths upstreams have; at most {@link maxQuestions}. Throws {@link Refused} too-many-questions. */
-export async function askUpstreams(c: CatalogContext, hashes: readonly string[]): Promise<UpstreamPath[]> {
+/**
+ * Which of these paths upstreams have; at most {@link maxQuestions}. `isDeleting`: whether they have them now. Throws
+ * {@link Refused} too-many-questions.
+ */
+export async function askUpstreams(
+  c: CatalogContext,
+  hashes: readonly string[],
+  isDeleting = false,
+): Promise<UpstreamPath[]> {
   if (c.config.upstreams.length === 0 || hashes.length === 0) return [];
   // Those who may read this cache may read its private upstreams.
-  const findings = await findAll(c.upstreams, hashes, { isPusher: false, mayRead: async () => true });
+  const asker = { isPusher: false, mayRead: async () => true, isDeleting };
+  const findings = await findAll(c.upstreams, hashes, asker);
   // To count these as absent would be wrong; a later invocation asks again.
   if ([...findings.values()].includes("not-asked")) {
     throw new Refused(
