@@ -108,9 +108,9 @@ export function upstreamsOf(
   };
 }
 
-/** Which of many paths upstreams have, by hash part; six at once. */
+/** Which of many paths upstreams have, by hash part. */
 export async function findAll(
-  { find }: Pick<Upstreams, "find">,
+  { all, find }: Upstreams,
   hashes: readonly string[],
   asker: Asker,
 ): Promise<ReadonlyMap<string, Finding>> {
@@ -121,7 +121,9 @@ export async function findAll(
       findings.set(hash, await find(hash, asker));
     }
   };
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  // Each asks all upstreams. A question that waits for a connection behind a hanging one would count as failed, too.
+  const workers = Math.max(Math.floor(CONCURRENCY / Math.max(all.length, 1)), 1);
+  await Promise.all(Array.from({ length: workers }, worker));
   return findings;
 }
 
