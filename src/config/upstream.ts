@@ -25,6 +25,9 @@ export interface Upstream {
   readonly anonymous: boolean;
   /** Bytes that are copied from it in 24 hours at most. */
   readonly mirrorBytesPerDay: number;
-  /** A narinfo needs a signature by one of them; none are needed of a cache of this Worker. Never rejects. */
-  readonly keys: () => Promise<readonly PublicKey[]>;
+  /**
+   * A narinfo needs a signature by one of them. None is needed of a cache of this Worker, whose paths have come in by its
+   * own rules, unless keys are listed. Never rejects.
+   */
+  readonly keys: () => Promise<readonly PublicKey[] | "none-needed">;
 }

@@ -119,7 +119,7 @@ function parseUpstream(at: string, entry: unknown, surroundings: Surroundings): 
       serve,
       anonymous,
       mirrorBytesPerDay: gigabytes(table.mirror_gb_per_day) * GB,
-      keys: async () => (await imported()).keys,
+      keys: async () => (keys === undefined ? "none-needed" : (await imported()).keys),
     },
     imported,
   };

@@ -6,6 +6,7 @@ import { ADMIN_TOKEN, cacheWith, PUSH_TOKEN, type TestCache } from "../support/c
 import { captureLog } from "../support/log.ts";
 import { push, type TestPath, testPath } from "../support/store-paths.ts";
 import { createUpstream, type TestUpstream } from "../support/upstream.ts";
+import { PUBLIC } from "../support/variables.ts";
 
 captureLog();
 afterEach(() => reset());
@@ -197,6 +198,18 @@ describe("a cache of this Worker as an upstream", () => {
     await pushTo(cache, "/base", library);
     expect((await cache.get(`/team/${library.key}`, AS_ADMIN)).status).toBe(200);
     expect((await cache.get(`/team/${library.key}`)).status).toBe(401);
+  });
+
+  test("needs a signature where keys are listed, and where these have a mistake", async () => {
+    for (const public_keys of [[PUBLIC], ["nonsense"]]) {
+      const cache = cacheWith({
+        ADMIN_TOKEN,
+        CACHES: { base: {}, team: { upstreams: [{ url: "/base", public_keys }] } },
+      });
+      // Pushed while nothing was misconfigured.
+      await pushTo(asOwn(), "/base", library);
+      expect((await cache.get(`/team/${library.key}`, AS_ADMIN)).status).toBe(404);
+    }
   });
 
   async function pushTo(cache: TestCache, folder: string, path: TestPath) {
