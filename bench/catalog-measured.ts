@@ -102,8 +102,10 @@ export async function follow(
   maxSeconds: number,
 ): Promise<Job> {
   const pids = workerds(server.group);
+  // What an alarm takes above what was there when it began. Garbage of the alarms before it is not its own.
+  let megabytes = 0;
   resetPeak(pids);
-  const before = memory(pids, "now");
+  let before = memory(pids, "now");
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
   const alarms: AlarmReport[] = [];
@@ -122,6 +124,11 @@ export async function follow(
     const { alarms: more, dueMs, isInAlarm } = await report(server);
     alarms.push(...more.filter(hasWorked));
     if (isInAlarm || more.some(hasWorked)) workedAt = seconds();
+    if (!isInAlarm) {
+      megabytes = Math.max(megabytes, (memory(pids, "peak") - before) / MB);
+      resetPeak(pids);
+      before = memory(pids, "now");
+    }
     isOver = isIdle && !isInAlarm && (dueMs === null || dueMs > LATER_MS);
     if (process.stderr.isTTY || process.env.BENCH_TELL) {
       console.error(`${name}: ${seconds().toFixed(0)} s, ${alarms.length} alarms, next in ${dueMs} ms`);
@@ -131,7 +138,6 @@ export async function follow(
   const costs = alarms.map(({ spent }) => ({ ...costOf(spent), calls: 0 }));
   const cost = costs.reduce(most, { rowsRead: 0, rowsWritten: 0, classA: 0, classB: 0, calls: 0 });
   const total = alarms.map(({ spent }) => spent).reduce(sum, undefined as Spent | undefined);
-  const megabytes = (memory(pids, "peak") - before) / MB;
   return {
     ...{ name, seconds: seconds(), alarms: alarms.length, cost, megabytes, pushes },
     longestMs: Math.max(0, ...alarms.map(({ ms }) => ms)),
