@@ -1,4 +1,5 @@
 // Refusals of a catalog as HTTP: the status, the message and the headers of each kind.
+import { preconditionFailed } from "./bucket/conditional.ts";
 import { BucketError } from "./bucket/operation.ts";
 import { untilFixed } from "./config/config.ts";
 import type { Refusal } from "./contract/refusals.ts";
@@ -23,6 +24,8 @@ export class UnknownReferences extends HttpError {
 /** The error for the client. A missing kind does not compile. */
 export function httpErrorOf(refusal: Refusal): HttpError {
   switch (refusal.kind) {
+    case "precondition-failed":
+      return preconditionFailed();
     case "no-such-path":
       return new HttpError(
         404,

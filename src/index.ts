@@ -6,6 +6,7 @@ import { authorize } from "./auth/gate/authorize.ts";
 import { identify, senderMay } from "./auth/gate/identify.ts";
 import { may } from "./auth/grants.ts";
 import { verifiedRequest } from "./auth/sigv4/body.ts";
+import { carriesSigV4 } from "./auth/sigv4/detect.ts";
 import type { Payload } from "./auth/sigv4/payload.ts";
 import { bucketFolder } from "./bucket/folder.ts";
 import { PRIVATE } from "./bucket/kinds.ts";
@@ -19,12 +20,13 @@ import type { Env } from "./env.ts";
 import { refuseCrossSite } from "./http/cross-site.ts";
 import { checkedRequest, declaresChecksum } from "./http/declared-checksums.ts";
 import { errorResponse, logFailure } from "./http/errors.ts";
-import { parsePath } from "./http/path.ts";
+import { parsePath, type RequestPath } from "./http/path.ts";
 import { problemResponse } from "./http/problem.ts";
-import { matchRoute } from "./http/router.ts";
+import { matchRoute, type RouteMatch } from "./http/router.ts";
 import { ROUTES } from "./routes.ts";
-import { withoutText } from "./s3/answer.ts";
-import { isS3Client, s3ErrorResponse } from "./s3/errors.ts";
+import { asPutObject } from "./s3/answer.ts";
+import { isS3Client, s3ErrorResponse, unknownToS3 } from "./s3/errors.ts";
+import { asRouted, requireImplemented } from "./s3/operations.ts";
 import { dailyOf } from "./upstream/daily.ts";
 import { upstreamsOf } from "./upstream/upstreams.ts";
 
@@ -93,7 +95,8 @@ async function answer(
   { config, path }: Located,
 ): Promise<Response> {
   refuseCrossSite(request);
-  const { route, groups } = matchRoute(ROUTES, request.method, path);
+  const routed = isApi(path.path) ? path : asRouted(request, path);
+  const { route, groups } = findRoute(request, path, routed);
   const tokens = catalogClient(env, config.defaultName);
   const authority: Authority = {
     config,
@@ -122,9 +125,25 @@ async function answer(
     afterwards,
     purge: (paths) => ctx.waitUntil(purge(ctx, edgePaths(config, paths))),
     path: groups[0].slice(1),
-    query: path.query,
+    query: routed.query,
   };
   return answerChecked(route, context, payload);
+}
+
+/** The route of a request. A signed one must be an operation of S3 that is implemented. */
+function findRoute(request: Request, path: RequestPath, routed: RequestPath): RouteMatch<Route> {
+  if (!carriesSigV4(request) || isApi(path.path)) return matchRoute(ROUTES, request.method, path);
+  let match: RouteMatch<Route> | undefined;
+  let refusal: unknown;
+  try {
+    match = matchRoute(ROUTES, request.method, routed);
+  } catch (error) {
+    refusal = parsePath(request.url).path === path.path ? unknownToS3(error, path.path) : error;
+    if (refusal !== error) throw refusal;
+  }
+  requireImplemented(request, path);
+  if (match === undefined) throw refusal;
+  return match;
 }
 
 /** Answers a request whose body must match its signature, if it is signed, and the checksums that its headers declare. */
@@ -143,7 +162,7 @@ async function answerChecked(
     if (declaresChecksum(request)) await drain(checked.request);
     const failed = failure();
     if (failed !== undefined) throw failed;
-    return signed === undefined ? response : withoutText(request, response);
+    return signed === undefined ? response : asPutObject(request, response);
   } catch (error) {
     throw failure() ?? error;
   }

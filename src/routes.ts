@@ -11,13 +11,19 @@ import { putNarInfo } from "./cache/put-narinfo.ts";
 import { putRealisation } from "./cache/put-realisation.ts";
 import { readObject } from "./cache/read.ts";
 import { touchNar, touchNarInfo } from "./cache/touch.ts";
-import type { Handler, Route } from "./context.ts";
-import { getLocation, LIST_PARAMETERS, listBucketsOr, listObjects } from "./s3/bucket.ts";
+import type { Context, Handler, Route } from "./context.ts";
+import { createBucket, getSetting, listBucketsOr } from "./s3/bucket.ts";
 import { completeUpload } from "./s3/complete.ts";
+import { LIST_PARAMETERS, list } from "./s3/list.ts";
 import { abortUpload, createUpload, listParts, uploadPart } from "./s3/multipart.ts";
+import { CREATE_BUCKET } from "./s3/operations.ts";
 import { requireValidConfig } from "./valid-config.ts";
 
-const UPLOADS = { pattern: under(NAR), permission: "push" } as const;
+/** Of all kinds: clients send in parts what is larger than a limit of their own. */
+const UPLOADS = {
+  pattern: new RegExp(KINDS.map((kind) => under(kind).source).join("|")),
+  permission: "push",
+} as const;
 const INFO = { pattern: /^\/nix-cache-info$/ } as const;
 const FRONT = { method: "GET", pattern: /^\/$/, permission: "pull" } as const;
 
@@ -31,15 +37,16 @@ const WRITERS: Readonly<Record<Upload, (kind: Kind) => Handler>> = {
 export const ROUTES: readonly Route[] = [
   { ...UPLOADS, method: "POST", query: ["uploads"], handler: requireValidConfig(createUpload) },
   { ...UPLOADS, method: "PUT", query: ["uploadId"], handler: requireValidConfig(uploadPart) },
-  { ...UPLOADS, method: "POST", query: ["uploadId"], handler: requireValidConfig(completeUpload) },
+  { ...UPLOADS, method: "POST", query: ["uploadId"], handler: requireValidConfig(completeUpload(putAny)) },
   { ...UPLOADS, method: "GET", query: ["uploadId"], handler: listParts },
   { ...UPLOADS, method: "DELETE", query: ["uploadId"], handler: abortUpload },
   ...KINDS.flatMap(routesOfKind),
   { ...INFO, method: "GET", permission: "pull", handler: getCacheInfo },
   { ...INFO, method: "PUT", permission: "push", handler: requireValidConfig(putCacheInfo) },
   { method: "GET", pattern: /^\/health$/, permission: "none", handler: getHealth },
-  { ...FRONT, query: ["location"], handler: getLocation },
-  { ...FRONT, query: LIST_PARAMETERS, permission: "list", handler: listObjects },
+  { ...FRONT, query: ["location"], handler: getSetting },
+  { ...FRONT, query: LIST_PARAMETERS, permission: "list", handler: list },
+  { ...FRONT, method: "PUT", query: [CREATE_BUCKET], permission: "push", handler: createBucket },
   { ...FRONT, handler: listBucketsOr(getFrontPage) },
   ...OPERATIONS,
 ];
@@ -59,6 +66,12 @@ function routesOfKind(kind: Kind): Route[] {
       ...(kind === NAR && { bodySha256: narKeySha256 }),
     },
   ];
+}
+
+/** PUT of an object of any kind. */
+async function putAny(context: Context): Promise<Response> {
+  const kind = KINDS.find(({ pattern }) => pattern.test(context.path)) ?? NAR;
+  return WRITERS[kind.upload](kind)(context);
 }
 
 function under(kind: Kind): RegExp {

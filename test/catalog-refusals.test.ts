@@ -23,6 +23,7 @@ const path = `${HASH}-hello`;
 
 /** A kind that is not here does not compile. */
 const EXAMPLES: { readonly [K in Kind]: Example<K> } = {
+  "precondition-failed": [{}, 412, /nothing was stored/],
   "no-such-path": [{ hash: HASH }, 404, new RegExp(HASH)],
   "no-such-pin": [{ name: "live" }, 404, /no pin live /],
   "no-such-token": [{}, 404, /GET \/api\/v1\/tokens/],

@@ -83,26 +83,25 @@ export async function bucketOperation<T>(operation: string, run: () => Promise<T
 }
 
 /**
- * Puts a small object; false if `onlyIf` does not hold. R2 allows one write a second to a key and refuses the loser
- * of a race. That is no failure if the winner wrote the same bytes.
+ * Puts a small object; `null` if `onlyIf` does not hold. R2 allows one write a second to a key and refuses the loser
+ * of a race. That is no failure if the winner wrote the same bytes, unless there is a condition.
  */
 export async function putSmall(
   bucket: R2Bucket,
   key: string,
   body: Uint8Array,
   options: R2PutOptions,
-): Promise<boolean> {
+): Promise<R2Object | null> {
   try {
-    const object: R2Object | null = await bucket.put(key, body, options);
-    return object !== null;
+    return await bucket.put(key, body, options);
   } catch (error) {
     const failure = bucketFailure("put", error);
-    if (failure.status < 500) throw failure;
+    if (failure.status < 500 || options.onlyIf !== undefined) throw failure;
     const winner = await bucketOperation("get", () => bucket.get(key));
     if (winner === null) throw failure;
     const stored = await bucketOperation("get", () => winner.bytes());
     if (!equalBytes(stored, body)) throw failure;
-    return true;
+    return winner;
   }
 }
 

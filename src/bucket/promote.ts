@@ -1,6 +1,7 @@
 // Turns a staged object into a NAR: verifies it against its name and copies it to its key.
 
 import { S3Error } from "../http/s3-error.ts";
+import { preconditionFailed } from "./conditional.ts";
 import { MAX_SINGLE_PUT_BYTES, NAR } from "./kinds.ts";
 import { verifiedMetadata } from "./nar-object.ts";
 import { BAD_DIGEST, bucketFailure, bucketOperation, r2Code } from "./operation.ts";
@@ -13,7 +14,8 @@ const httpMetadata = { contentType: NAR.contentType };
 /**
  * Copies a staged object to its final key if it has the SHA-256 (lower-case hex) in its name; returns its ETag. Up to
  * `singlePutBytes` R2 checks the hash; above, the Worker hashes the object and copies it in parts, which takes two more
- * class A operations and one for each 4 GiB. Throws {@link S3Error} 400 BadDigest.
+ * class A operations and one for each 4 GiB. Throws {@link S3Error} 400 BadDigest,
+ * and 412 if `onlyIf` does not hold, which R2 cannot decide for a copy in parts.
  */
 export async function promote(
   bucket: R2Bucket,
@@ -21,8 +23,9 @@ export async function promote(
   key: string,
   sha256: string,
   singlePutBytes = MAX_SINGLE_PUT_BYTES,
+  onlyIf?: R2Conditional,
 ): Promise<string> {
-  if (staged.size <= singlePutBytes) return putVerified(bucket, staged, key, sha256);
+  if (staged.size <= singlePutBytes) return putVerified(bucket, staged, key, sha256, onlyIf);
   const digest = new crypto.DigestStream("SHA-256");
   await bucketOperation("get", () => staged.body.pipeTo(digest));
   if (new Uint8Array(await digest.digest).toHex() !== sha256) throw badDigest(key);
@@ -35,12 +38,16 @@ async function putVerified(
   staged: R2ObjectBody,
   key: string,
   sha256: string,
+  onlyIf: R2Conditional | undefined,
 ): Promise<string> {
+  let put: R2Object | null;
   try {
-    return (await bucket.put(key, staged.body, { sha256, httpMetadata })).etag;
+    put = await bucket.put(key, staged.body, { sha256, httpMetadata, ...(onlyIf && { onlyIf }) });
   } catch (error) {
     throw r2Code(error) === BAD_DIGEST ? badDigest(key) : bucketFailure("put", error);
   }
+  if (put === null) throw preconditionFailed();
+  return put.etag;
 }
 
 /** The object appears under its final key only when the copy is complete. */

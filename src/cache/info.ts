@@ -1,11 +1,14 @@
 // A cache's description of itself: /nix-cache-info and the front page.
+// A cache's description of itself: /nix-cache-info, the front page and /health.
+import { carriesSigV4 } from "../auth/sigv4/detect.ts";
 import { cacheControl } from "../bucket/kinds.ts";
 import type { Config } from "../config/config.ts";
 import type { Handler } from "../context.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
 import { HttpError, textLine } from "../http/errors.ts";
-import { evaluatePreconditions, ifRangeHolds } from "../http/preconditions.ts";
+import { allowsWrite, evaluatePreconditions, ifRangeHolds, writeCondition } from "../http/preconditions.ts";
 import { contentRange, parseRange, rangeNotSatisfiable, resolveRange } from "../http/ranges.ts";
+import { REGION, REGION_HEADER } from "../http/s3-region.ts";
 import { type CacheInfo, formatCacheInfo, parseCacheInfo } from "../nix/cache-info.ts";
 import { FormatError } from "../nix/format-error.ts";
 
@@ -16,7 +19,7 @@ const MAX_CACHE_INFO_BYTES = 4096;
  * for 0.
  */
 export const getCacheInfo: Handler = ({ request, config }) =>
-  textDocument(request, formatCacheInfo(cacheInfo(config)), "text/x-nix-cache-info", {
+  textDocument(request, cacheInfoText(config), "text/x-nix-cache-info", {
     "Cache-Control": cacheControl(config.isPrivate),
   });
 
@@ -25,9 +28,11 @@ export const getCacheInfo: Handler = ({ request, config }) =>
  * later.
  */
 export const getFrontPage: Handler = ({ request, config }) =>
-  textDocument(request, formatCacheInfo(cacheInfo(config)), "text/plain; charset=utf-8", {
+  textDocument(request, cacheInfoText(config), "text/plain; charset=utf-8", {
     "Cache-Control": cacheControl(config.isPrivate),
     Vary: "Accept, Authorization",
+    // S3 clients ask for it without a signature, by HeadBucket.
+    [REGION_HEADER]: REGION,
   });
 
 /**
@@ -55,8 +60,24 @@ export const putCacheInfo: Handler = async ({ request, config }) => {
       `nix-cache-info: this cache has Priority ${config.priority}; change PRIORITY in its configuration`,
     );
   }
-  return textLine(200, "nix-cache-info agrees with the configuration");
+  const etag = await etagOf(request, cacheInfoText(config));
+  const condition = writeCondition(request.headers);
+  if (condition !== undefined && !allowsWrite(condition, { etag })) {
+    throw new HttpError(412, "nix-cache-info follows from the configuration and is always here");
+  }
+  return textLine(200, "nix-cache-info agrees with the configuration", { ETag: etag });
 };
+
+/** The text of `/nix-cache-info`. */
+export function cacheInfoText(config: Config): string {
+  return formatCacheInfo(cacheInfo(config));
+}
+
+/** With quotes; to S3 clients with a `-`, lest they take it for an MD5. */
+async function etagOf(request: Request, text: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return `"${digest.toHex().slice(0, 32)}${carriesSigV4(request) ? "-1" : ""}"`;
+}
 
 function cacheInfo(config: Config): CacheInfo {
   return { storeDir: config.storeDir, wantMassQuery: true, priority: config.priority };
@@ -70,9 +91,8 @@ async function textDocument(
   more: Record<string, string>,
 ): Promise<Response> {
   const bytes = new TextEncoder().encode(text);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
   // It has no date of its own.
-  const current = { etag: `"${digest.slice(0, 32)}"` };
+  const current = { etag: await etagOf(request, text) };
   const headers = new Headers({
     "Content-Type": contentType,
     ETag: current.etag,

@@ -2,26 +2,33 @@
 // the catalog is told.
 import { UnknownReferences } from "../catalog-refusals.ts";
 import type { Context } from "../context.ts";
-import type { PublishOutcome, UpstreamPath } from "../contract/paths.ts";
+import type { CatalogApi } from "../contract/catalog.ts";
+import type { UpstreamPath } from "../contract/paths.ts";
+import type { Result } from "../contract/result.ts";
 import { HttpError } from "../http/errors.ts";
 import { findAll, MAX_QUESTIONS } from "../upstream/upstreams.ts";
 
+/** A publication by one of the catalog's methods, which takes what upstreams have. */
+type Publish<T> = (
+  catalog: DurableObjectStub<CatalogApi>,
+  upstream: "ask" | readonly UpstreamPath[],
+) => Promise<Result<T>>;
+
 /** Throws {@link HttpError}: what the catalog refuses, and 503 where one request could not ask for all references. */
-export async function publishOnUpstreams(context: Context, text: string): Promise<PublishOutcome> {
-  const { catalog, identity } = context;
+export async function publishOnUpstreams<T>(context: Context, publish: Publish<T>): Promise<T> {
   try {
-    return await catalog((c) => c.publish(text, identity.name, "ask"));
+    return await context.catalog((c) => publish(c, "ask"));
   } catch (error) {
     if (!(error instanceof UnknownReferences)) throw error;
-    return publishAgain(context, text, error.unknown);
+    return publishAgain(context, publish, error.unknown);
   }
 }
 
-async function publishAgain(
-  { catalog, identity, upstreams, mayRead }: Context,
-  text: string,
+async function publishAgain<T>(
+  { catalog, upstreams, mayRead }: Context,
+  publish: Publish<T>,
   unknown: readonly string[],
-): Promise<PublishOutcome> {
+): Promise<T> {
   const hashes = new Map(unknown.map((baseName) => [baseName.slice(0, 32), baseName]));
   const asked = [...hashes.keys()].slice(0, MAX_QUESTIONS);
   const findings = await findAll(upstreams, asked, { isPusher: true, mayRead });
@@ -31,7 +38,7 @@ async function publishAgain(
     return path === hashes.get(hash) ? [{ path, upstream: finding.upstream.url }] : [];
   });
   try {
-    return await catalog((c) => c.publish(text, identity.name, found));
+    return await catalog((c) => publish(c, found));
   } catch (error) {
     const isPartly = asked.length < hashes.size || [...findings.values()].includes("not-asked");
     if (!(error instanceof HttpError) || error.status !== 409 || !isPartly) throw error;

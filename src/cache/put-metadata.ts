@@ -1,5 +1,6 @@
 // Uploading the companions of store paths that are stored as they were sent: listings, logs, debug info.
 import { namesOwnerInContent, ownerOf } from "../bucket/companions.ts";
+import { conditionally, preconditionFailed } from "../bucket/conditional.ts";
 import { type Kind, keyOf } from "../bucket/kinds.ts";
 import { putSmall } from "../bucket/operation.ts";
 import type { Handler } from "../context.ts";
@@ -7,6 +8,7 @@ import { decodeUtf8, piecesOf, readBody } from "../http/body.ts";
 import { type Coding, contentCoding, decode, decodePieces } from "../http/encodings.ts";
 import { HttpError, textLine } from "../http/errors.ts";
 import { JsonScanner } from "../http/json-scanner.ts";
+import { writeCondition } from "../http/preconditions.ts";
 
 /** Answers PUT of a companion: within the kind's limits, well-formed where it is JSON, stored as it was sent. */
 export function putMetadata(kind: Kind): Handler {
@@ -16,12 +18,15 @@ export function putMetadata(kind: Kind): Handler {
     const body = await readBody(request, kind.maxBytes);
     await checkContent(body, coding, kind);
     const owner = ownerOf(key, namesOwnerInContent(key) ? await smallText(body, coding, kind) : "");
+    const onlyIf = await conditionally(bucket, key, writeCondition(request.headers));
     // The catalog first: from now on the object is deleted with its path, and no deletion under way removes it.
     await catalog((c) => c.announceCompanion(key, owner));
-    await putSmall(bucket, key, body, {
+    const stored = await putSmall(bucket, key, body, {
+      ...onlyIf,
       httpMetadata: { contentType: kind.contentType, ...(coding && { contentEncoding: coding }) },
     });
-    return textLine(201, `stored ${key}`);
+    if (stored === null) throw preconditionFailed();
+    return textLine(201, `stored ${key}`, { ETag: stored.httpEtag });
   };
 }
 

@@ -13,10 +13,11 @@ import { formatNarInfo, type NarInfo } from "../nix/narinfo.ts";
 import { parsePublishable } from "../nix/publishable.ts";
 import { provesItself } from "../nix/self-proof.ts";
 import { publishOnUpstreams } from "./publish-on-upstreams.ts";
+import { published } from "./published.ts";
 
 /** Answers PUT of `<hash>.narinfo`: parsed, trusted, and published by the catalog. */
 export const putNarInfo: Handler = async (context) => {
-  const { request, path, config } = context;
+  const { request, path, config, identity } = context;
   const info = parseUpload(await readUpload(request), path, config.storeDir);
   const isProven = await provesItself(info, config.storeDir);
   if (info.ca !== undefined && !isProven) {
@@ -24,8 +25,19 @@ export const putNarInfo: Handler = async (context) => {
     throw new HttpError(400, `narinfo: CA: ${info.storePath.baseName} does not follow from it`);
   }
   if (!isProven) await requireSignature(info, await config.keys());
-  const outcome = await publishOnUpstreams(context, formatNarInfo(info));
-  return textLine(outcome === "created" ? 201 : 200, `${info.storePath.baseName} ${MESSAGES[outcome]}`);
+  const text = formatNarInfo(info);
+  const { outcome, headers } = await published(
+    request,
+    path,
+    (condition) =>
+      publishOnUpstreams(context, (c, upstream) => c.publishIf(text, identity.name, condition, upstream)),
+    () => publishOnUpstreams(context, (c, upstream) => c.publish(text, identity.name, upstream)),
+  );
+  return textLine(
+    outcome === "created" ? 201 : 200,
+    `${info.storePath.baseName} ${MESSAGES[outcome]}`,
+    headers,
+  );
 };
 
 const MESSAGES: Record<PublishOutcome, string> = {

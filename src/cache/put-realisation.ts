@@ -8,6 +8,7 @@ import { HttpError, textLine } from "../http/errors.ts";
 import { scanJson } from "../http/json-scanner.ts";
 import { FormatError } from "../nix/format-error.ts";
 import { parseRealisation } from "../nix/realisation.ts";
+import { published } from "./published.ts";
 
 /** Answers PUT of a realisation: parsed here, trusted, signed and published by the catalog. */
 export function putRealisation(kind: Kind): Handler {
@@ -20,8 +21,13 @@ export function putRealisation(kind: Kind): Handler {
     scanJson(plain, SMALL_JSON, `${kind.name}: it`);
     const text = decodeUtf8(plain);
     checkRealisation(kind, key, text);
-    const outcome = await catalog((c) => c.publishRealisation(key, text, identity.name));
-    return textLine(outcome === "created" ? 201 : 200, MESSAGES[outcome](key));
+    const { outcome, headers } = await published(
+      request,
+      key,
+      (condition) => catalog((c) => c.publishRealisationIf(key, text, identity.name, condition)),
+      () => catalog((c) => c.publishRealisation(key, text, identity.name)),
+    );
+    return textLine(outcome === "created" ? 201 : 200, MESSAGES[outcome](key), headers);
   };
 }
 

@@ -1,6 +1,9 @@
-// Reading an object: one bucket operation, rarely two; the body streams from the bucket to the client.
+// Reading an object: one bucket operation, rarely two; the body streams from the bucket to the client. S3 clients, known by their
+// signature, get what the bucket has and their listing says: nothing is decoded for them.
+import { carriesSigV4 } from "../auth/sigv4/detect.ts";
 import { cacheControl, type Kind, keyOf, NAR } from "../bucket/kinds.ts";
 import { bucketFailure, bucketOperation } from "../bucket/operation.ts";
+import { s3Etag } from "../bucket/s3-etag.ts";
 import type { Context, Handler } from "../context.ts";
 import { acceptEncoding, accepts, type Coding, knownCoding } from "../http/encodings.ts";
 import { HttpError } from "../http/errors.ts";
@@ -12,8 +15,17 @@ import {
   rangeNotSatisfiable,
   resolveRange,
 } from "../http/ranges.ts";
+import { chosenHeaders } from "./chosen-headers.ts";
 import { decodedBody } from "./decoded.ts";
 import type { Touch } from "./touch.ts";
+
+/**
+ * Of types that Cloudflare's edge compresses, or encodes anew where the client accepts another coding: then the answer
+ * has no length, and S3 clients find another size than in their listing. It leaves {@link BYTES} alone.
+ * https://developers.cloudflare.com/speed/optimization/content/compression/
+ */
+const COMPRESSED_BY_EDGE = /^(?:text\/plain|application\/json)\b/;
+const BYTES = "application/octet-stream";
 
 /** The bucket's answer to a request. */
 interface Found {
@@ -28,6 +40,7 @@ interface Found {
 export function readObject(kind: Kind, touch?: Touch): Handler {
   return async (context) => {
     const { request, bucket, path } = context;
+    const chosen = await chosenHeaders(context);
     const look = () => find(request, bucket, kind, keyOf(kind, path));
     let found = await look();
     if (found !== null && touch !== undefined && !(await touch(context, found.object))) {
@@ -35,7 +48,7 @@ export function readObject(kind: Kind, touch?: Touch): Handler {
       found = await look();
     }
     if (found === null) throw new HttpError(404, `no such ${kind.name} in this cache`);
-    return respond(context, kind, found);
+    return respond(context, kind, found, chosen);
   };
 }
 
@@ -64,7 +77,10 @@ async function findPart(
   const part = await getPart(bucket, key, range);
   if (part === null) return null;
   const body = "body" in part ? part.body : null;
-  if (ifRangeHolds(request.headers, validators(part)) && codingToDecode(request, kind, part) === undefined) {
+  if (
+    ifRangeHolds(request.headers, validators(request, part)) &&
+    codingToDecode(request, kind, part) === undefined
+  ) {
     return { object: part, body, range };
   }
   await body?.cancel();
@@ -88,11 +104,16 @@ async function getPart(
   }
 }
 
-async function respond(context: Context, kind: Kind, found: Found): Promise<Response> {
+async function respond(
+  context: Context,
+  kind: Kind,
+  found: Found,
+  chosen: Readonly<Record<string, string>>,
+): Promise<Response> {
   const { request, config } = context;
   const { object, body } = found;
   const undo = codingToDecode(request, kind, object);
-  const current = validators(object, undo !== undefined);
+  const current = validators(request, object, undo !== undefined);
   // A plain object: each access to a Headers is a call into the runtime.
   const headers: Record<string, string> = {
     "Content-Type": kind.contentType,
@@ -106,6 +127,14 @@ async function respond(context: Context, kind: Kind, found: Found): Promise<Resp
     headers.Vary = "Accept-Encoding";
     // The edge rewrites Accept-Encoding, so its cache cannot distinguish the variants. Keep it from storing either.
     headers["Cloudflare-CDN-Cache-Control"] = "no-store";
+  }
+  if (carriesSigV4(request)) {
+    if (coding !== undefined) headers.Vary = "Accept-Encoding, Authorization";
+    if (COMPRESSED_BY_EDGE.test(kind.contentType)) {
+      headers["Content-Type"] = BYTES;
+      // It is for this client alone.
+      headers["Cloudflare-CDN-Cache-Control"] = "no-store";
+    }
   }
 
   if (hasPreconditions(request.headers)) {
@@ -132,8 +161,9 @@ async function respond(context: Context, kind: Kind, found: Found): Promise<Resp
     headers["Content-Range"] = contentRange(part, object.size);
   }
   headers["Content-Length"] = String(length);
-  if (coding === undefined) return new Response(body, { status, headers });
-  headers["Content-Encoding"] = coding;
+  if (coding !== undefined) headers["Content-Encoding"] = coding;
+  Object.assign(headers, chosen);
+  if (headers["Content-Encoding"] === undefined) return new Response(body, { status, headers });
   // Already encoded: without "manual" the runtime would encode the body again.
   return new Response(body, { status, headers, encodeBody: "manual" });
 }
@@ -147,12 +177,14 @@ function contentEncoding(kind: Kind, object: R2Object): string | undefined {
 
 /** The coding of an object that this client does not accept, so that it must be decoded. */
 function codingToDecode(request: Request, kind: Kind, object: R2Object): Coding | undefined {
+  if (carriesSigV4(request)) return undefined;
   const coding = contentEncoding(kind, object);
   if (coding === undefined || accepts(acceptEncoding(request), coding)) return undefined;
   return knownCoding(coding);
 }
 
 /** The ETag of a decoded body is weak, as it is not the stored representation (RFC 9110, section 8.8.3.3). */
-function validators(object: R2Object, decoded = false) {
-  return { etag: decoded ? `W/${object.httpEtag}` : object.httpEtag, lastModified: object.uploaded };
+function validators(request: Request, { key, etag, httpEtag, uploaded }: R2Object, decoded = false) {
+  if (carriesSigV4(request)) return { etag: `"${s3Etag(key, etag)}"`, lastModified: uploaded };
+  return { etag: decoded ? `W/${httpEtag}` : httpEtag, lastModified: uploaded };
 }

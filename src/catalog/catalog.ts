@@ -12,6 +12,7 @@ import type {
   PathDetail,
   PathPage,
   PublishOutcome,
+  PublishResult,
   SearchQuery,
   UpstreamPath,
 } from "../contract/paths.ts";
@@ -31,8 +32,17 @@ import type {
 } from "../contract/runs.ts";
 import type { Stats } from "../contract/stats.ts";
 import type { NewToken, TokenPage, TokenQuery, TokenReport } from "../contract/tokens.ts";
-import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "../contract/uploads.ts";
+import type {
+  AnnouncedNar,
+  ListedUpload,
+  NewPart,
+  NewUpload,
+  UploadedPart,
+  UploadOutcome,
+  UploadQuery,
+} from "../contract/uploads.ts";
 import type { Env } from "../env.ts";
+import type { WriteCondition } from "../http/preconditions.ts";
 import { upstreamsOf } from "../upstream/upstreams.ts";
 import { Activity } from "./activity.ts";
 import { Alarm } from "./alarm.ts";
@@ -53,8 +63,8 @@ import { mirrorNext, requestMirror } from "./mirror/mirror.ts";
 import { deletePin, getPin, listPins, putPin } from "./pins/pins.ts";
 import { announceNar, touchNar } from "./publish/announce-nar.ts";
 import { announceCompanion, touchMirrored, touchPath, touchPaths } from "./publish/last-use.ts";
-import { publish } from "./publish/publish.ts";
-import { publishRealisation } from "./publish/realisation.ts";
+import { publish, publishIf } from "./publish/publish.ts";
+import { publishRealisation, publishRealisationIf } from "./publish/realisation.ts";
 import { Questions } from "./questions.ts";
 import { toResult } from "./refuse.ts";
 import { isIndexed, requestFirstReindex, requireIndex } from "./reindex/indexed.ts";
@@ -69,7 +79,14 @@ import { nextGraceStart } from "./rows/released.ts";
 import { isRevoked, RevocationMemory, revokeSubject } from "./rows/revocations.ts";
 import { issueTime } from "./rows/revoked-subjects.ts";
 import { getToken, insertToken, listTokens, revokeToken } from "./rows/tokens.ts";
-import { beginUpload, endUpload, recordPart, uploadParts } from "./rows/uploads.ts";
+import {
+  beginUpload,
+  endUpload,
+  listUploads,
+  recordPart,
+  uploadOutcome,
+  uploadParts,
+} from "./rows/uploads.ts";
 import type { RunDefinition } from "./runs/definition.ts";
 import { continueRuns, nextStepTime, RETRY_MS, requestRun } from "./runs/engine.ts";
 import { migrate } from "./schema.ts";
@@ -154,8 +171,26 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return this.#push(() => publish(this.context, narinfo, pushedBy, upstream));
   }
 
+  publishIf(
+    narinfo: string,
+    pushedBy: string,
+    condition: WriteCondition,
+    upstream?: "ask" | readonly UpstreamPath[],
+  ): Promise<Result<PublishResult>> {
+    return this.#push(() => publishIf(this.context, narinfo, pushedBy, condition, upstream));
+  }
+
   publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>> {
     return toResult(() => publishRealisation(this.context, key, text, pushedBy));
+  }
+
+  publishRealisationIf(
+    key: string,
+    text: string,
+    pushedBy: string,
+    condition: WriteCondition,
+  ): Promise<Result<PublishResult>> {
+    return toResult(() => publishRealisationIf(this.context, key, text, pushedBy, condition));
   }
 
   announceNar(nar: AnnouncedNar): Promise<Result<void>> {
@@ -181,8 +216,16 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return this.#push(() => uploadParts(this.context, upload, narKey));
   }
 
-  endUpload(upload: string): Promise<Result<void>> {
-    return this.#push(() => endUpload(this.context, upload));
+  endUpload(upload: string, outcome: UploadOutcome): Promise<Result<void>> {
+    return this.#push(() => endUpload(this.context, upload, outcome));
+  }
+
+  uploadOutcome(upload: string, narKey: string): Promise<Result<UploadOutcome | undefined>> {
+    return toResult(() => uploadOutcome(this.context, upload, narKey));
+  }
+
+  listUploads(query: UploadQuery): Promise<Result<ListedUpload[]>> {
+    return toResult(() => listUploads(this.context, query));
   }
 
   insertToken(token: NewToken): Promise<Result<void>> {

@@ -280,6 +280,9 @@ CREATE TABLE mirrored (
   bytes INTEGER NOT NULL,
   PRIMARY KEY (upstream, day)
 ) STRICT, WITHOUT ROWID;
+
+ALTER TABLE uploads ADD COLUMN outcome TEXT;
+CREATE INDEX uploads_by_nar ON uploads (nar, id);
 `,
 ];
 

@@ -1,12 +1,14 @@
 // The interface of a catalog: the calls that the Worker makes and the Durable Object implements.
 
 import type { Subject } from "../auth/subject.ts";
+import type { WriteCondition } from "../http/preconditions.ts";
 import type {
   Deleted,
   ListQuery,
   PathDetail,
   PathPage,
   PublishOutcome,
+  PublishResult,
   SearchQuery,
   UpstreamPath,
 } from "./paths.ts";
@@ -26,7 +28,15 @@ import type {
 } from "./runs.ts";
 import type { Stats } from "./stats.ts";
 import type { NewToken, TokenPage, TokenQuery, TokenReport } from "./tokens.ts";
-import type { AnnouncedNar, NewPart, NewUpload, UploadedPart } from "./uploads.ts";
+import type {
+  AnnouncedNar,
+  ListedUpload,
+  NewPart,
+  NewUpload,
+  UploadedPart,
+  UploadOutcome,
+  UploadQuery,
+} from "./uploads.ts";
 
 /** One per cache, with the cache's name. Every method is one call of the Durable Object. */
 export interface CatalogApi extends Rpc.DurableObjectBranded {
@@ -39,8 +49,21 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
     pushedBy: string,
     upstream?: "ask" | readonly UpstreamPath[],
   ): Promise<Result<PublishOutcome>>;
+  /** The same under conditions, and for clients that want to know the ETag. */
+  publishIf(
+    narinfo: string,
+    pushedBy: string,
+    condition: WriteCondition,
+    upstream?: "ask" | readonly UpstreamPath[],
+  ): Promise<Result<PublishResult>>;
   /** A realisation or build trace under its key. */
   publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>>;
+  publishRealisationIf(
+    key: string,
+    text: string,
+    pushedBy: string,
+    condition: WriteCondition,
+  ): Promise<Result<PublishResult>>;
   announceNar(nar: AnnouncedNar): Promise<Result<void>>;
   /**
    * A pusher has found a NAR (its upload, in milliseconds since the epoch) or a path, and relies on it. True where it has
@@ -59,7 +82,11 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   recordPart(upload: string, part: NewPart): Promise<Result<boolean>>;
   /** `undefined` for an upload that does not exist (any more). */
   uploadParts(upload: string, narKey: string): Promise<Result<UploadedPart[] | undefined>>;
-  endUpload(upload: string): Promise<Result<void>>;
+  /** The outcome is remembered for its client, which may ask again. */
+  endUpload(upload: string, outcome: UploadOutcome): Promise<Result<void>>;
+  uploadOutcome(upload: string, narKey: string): Promise<Result<UploadOutcome | undefined>>;
+  /** Uploads in flight by key and id. */
+  listUploads(query: UploadQuery): Promise<Result<ListedUpload[]>>;
 
   /**
    * The hash parts that are not in the cache; `withoutUpstream` leaves out references that are known to be upstream. The

@@ -226,4 +226,10 @@ export const MISSING = named(
   }),
 );
 
+/** What a push has come to, and R2's ETag of what is stored now, without quotes. */
+export interface PublishResult {
+  readonly outcome: PublishOutcome;
+  readonly etag: string;
+}
+
 export type PublishOutcome = "created" | "updated" | "unchanged" | "kept-existing";

@@ -5,6 +5,8 @@
 export type BucketFailure = "bad-digest" | "incomplete-body" | "too-large" | "unavailable";
 
 export type Refusal =
+  /** A conditional write whose condition does not hold. */
+  | { readonly kind: "precondition-failed" }
   /** `wasFalse` is the detail of the finding, where a push of it was found false. */
   | { readonly kind: "no-such-path"; readonly hash: string; readonly wasFalse?: string }
   | { readonly kind: "no-such-pin"; readonly name: string }

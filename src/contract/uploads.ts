@@ -21,6 +21,27 @@ export interface UploadedPart extends NewPart {
   readonly uploaded: number;
 }
 
+/** What the client was told when an upload ended: the ETag of the object, or why there is none. */
+export type UploadOutcome =
+  | { readonly etag: string }
+  /** The code is S3's. */
+  | { readonly status: number; readonly code: string; readonly message: string };
+
+export interface UploadQuery {
+  readonly prefix: string;
+  /** The page begins after this key. */
+  readonly afterKey: string;
+  /** And, of the uploads of this key, after this one, if it is given. */
+  readonly afterId?: string;
+  readonly limit: number;
+}
+
+export interface ListedUpload extends Pick<NewUpload, "id" | "r2Id"> {
+  readonly key: string;
+  /** Milliseconds since the epoch. */
+  readonly started: number;
+}
+
 export interface AnnouncedNar {
   readonly key: string;
   /** Bytes. */

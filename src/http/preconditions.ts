@@ -28,6 +28,42 @@ export function evaluatePreconditions(headers: Headers, current: Validators): 20
   return 200;
 }
 
+/** The conditions of a write, as they were sent. Plain data: it crosses to the catalog. */
+export interface WriteCondition {
+  readonly ifMatch?: string;
+  readonly ifNoneMatch?: string;
+  readonly ifUnmodifiedSince?: string;
+}
+
+/** The conditions of a PUT or POST; `undefined` if it has none. */
+export function writeCondition(headers: Headers): WriteCondition | undefined {
+  if (!hasPreconditions(headers)) return undefined;
+  const [ifMatch, ifNoneMatch, ifUnmodifiedSince] = [
+    headers.get("If-Match"),
+    headers.get("If-None-Match"),
+    headers.get("If-Unmodified-Since"),
+  ];
+  return {
+    ...(ifMatch !== null && { ifMatch }),
+    ...(ifNoneMatch !== null && { ifNoneMatch }),
+    ...(ifUnmodifiedSince !== null && { ifUnmodifiedSince }),
+  };
+}
+
+/** Whether the conditions let a write happen over the current object, if there is one (13.2.2). */
+export function allowsWrite(condition: WriteCondition, current: Validators | undefined): boolean {
+  const { ifMatch, ifNoneMatch, ifUnmodifiedSince } = condition;
+  if (ifMatch !== undefined) {
+    if (current === undefined || !anyMatches(ifMatch, current.etag, strongMatch)) return false;
+  } else if (current !== undefined) {
+    const since = httpDate(ifUnmodifiedSince);
+    if (since !== undefined && seconds(current.lastModified) > since) return false;
+  }
+  return (
+    ifNoneMatch === undefined || current === undefined || !anyMatches(ifNoneMatch, current.etag, weakMatch)
+  );
+}
+
 /** Whether If-Range permits a range (13.1.5): its validator must be the current one. */
 export function ifRangeHolds(headers: Headers, current: Validators): boolean {
   const value = headers.get("If-Range")?.trim();

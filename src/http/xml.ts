@@ -1,4 +1,6 @@
 // The XML documents of S3 that this server writes. It reads one: xml-reader.ts.
+import { REGION } from "./s3-region.ts";
+
 export { type RequestedPart, readCompleteRequest } from "./xml-reader.ts";
 
 export interface ListedObject {
@@ -34,6 +36,8 @@ export interface Listing {
 export interface ListingV2 extends Listing {
   readonly startAfter: string;
   readonly cursor: string;
+  /** It was sent, and is empty: echoed so, as S3 does. */
+  readonly hasEmptyCursor?: boolean;
   readonly nextCursor: string | undefined;
 }
 
@@ -123,11 +127,81 @@ export function listPartsDocument(page: PartListing): string {
   ]);
 }
 
+/** A page of ListObjectVersions. Every object has one version. */
+export interface VersionListing extends Listing {
+  readonly keyMarker: string;
+  readonly nextKeyMarker: string | undefined;
+}
+
+/** The answer to `GET /<bucket>?versions`. */
+export function versionsDocument(page: VersionListing): string {
+  const name = (key: string) => keyText(page, key);
+  return document("ListVersionsResult", [
+    ["Name", page.bucket],
+    ["Prefix", name(page.prefix)],
+    ["KeyMarker", name(page.keyMarker)],
+    ["VersionIdMarker", ""],
+    ...given("NextKeyMarker", page.nextKeyMarker && name(page.nextKeyMarker)),
+    ...(page.nextKeyMarker === undefined ? [] : [["NextVersionIdMarker", "null"] as const]),
+    ...pageElements(page),
+    ...page.objects.map(
+      (object): Element => [
+        "Version",
+        [["Key", name(object.key)], ["VersionId", "null"], ["IsLatest", true], ...objectElements(object)],
+      ],
+    ),
+    ...folderElements(page),
+  ]);
+}
+
+export interface ListedUpload {
+  readonly key: string;
+  readonly uploadId: string;
+  readonly initiated: Date;
+}
+
+/** A page of ListMultipartUploads. */
+export interface UploadListing extends Pick<Listing, "bucket" | "prefix" | "encodeUrl"> {
+  readonly maxUploads: number;
+  readonly keyMarker: string;
+  readonly uploadIdMarker: string;
+  /** The last of the page where there are more. */
+  readonly next: ListedUpload | undefined;
+  readonly uploads: readonly ListedUpload[];
+}
+
+/** The answer to `GET /<bucket>?uploads`. */
+export function uploadsDocument(page: UploadListing): string {
+  const name = (key: string) => (page.encodeUrl ? encodeKey(key) : key);
+  return document("ListMultipartUploadsResult", [
+    ["Bucket", page.bucket],
+    ["KeyMarker", name(page.keyMarker)],
+    ["UploadIdMarker", page.uploadIdMarker],
+    ...given("NextKeyMarker", page.next && name(page.next.key)),
+    ...given("NextUploadIdMarker", page.next?.uploadId),
+    ["Prefix", name(page.prefix)],
+    ...given("EncodingType", page.encodeUrl ? "url" : ""),
+    ["MaxUploads", page.maxUploads],
+    ["IsTruncated", page.next !== undefined],
+    ...page.uploads.map(
+      ({ key, uploadId, initiated }): Element => [
+        "Upload",
+        [
+          ["Key", name(key)],
+          ["UploadId", uploadId],
+          ["StorageClass", "STANDARD"],
+          ["Initiated", initiated.toISOString()],
+        ],
+      ],
+    ),
+  ]);
+}
+
 /** The answer to `GET /<bucket>?list-type=2`. */
 export function listDocument(page: ListingV2): string {
   return listing(page, [
     ...given("StartAfter", keyText(page, page.startAfter)),
-    ...given("ContinuationToken", page.cursor),
+    ...(page.hasEmptyCursor ? [["ContinuationToken", ""] as const] : given("ContinuationToken", page.cursor)),
     ...given("NextContinuationToken", page.nextCursor),
     ["KeyCount", page.objects.length + page.commonPrefixes.length],
   ]);
@@ -147,24 +221,34 @@ function listing(page: Listing, place: readonly Element[]): string {
     ["Name", page.bucket],
     ["Prefix", name(page.prefix)],
     ...place,
+    ...pageElements(page),
+    ...page.objects.map(
+      (object): Element => ["Contents", [["Key", name(object.key)], ...objectElements(object)]],
+    ),
+    ...folderElements(page),
+  ]);
+}
+
+function pageElements(page: Listing): readonly Element[] {
+  return [
     ["MaxKeys", page.maxKeys],
-    ...given("Delimiter", name(page.delimiter)),
+    ...given("Delimiter", keyText(page, page.delimiter)),
     ...given("EncodingType", page.encodeUrl ? "url" : ""),
     ["IsTruncated", page.isTruncated],
-    ...page.objects.map(
-      ({ key, lastModified, etag, size }): Element => [
-        "Contents",
-        [
-          ["Key", name(key)],
-          ["LastModified", lastModified.toISOString()],
-          ["ETag", `"${etag}"`],
-          ["Size", size],
-          ["StorageClass", "STANDARD"],
-        ],
-      ],
-    ),
-    ...page.commonPrefixes.map((prefix): Element => ["CommonPrefixes", [["Prefix", name(prefix)]]]),
-  ]);
+  ];
+}
+
+function objectElements({ lastModified, etag, size }: ListedObject): readonly Element[] {
+  return [
+    ["LastModified", lastModified.toISOString()],
+    ["ETag", `"${etag}"`],
+    ["Size", size],
+    ["StorageClass", "STANDARD"],
+  ];
+}
+
+function folderElements(page: Listing): readonly Element[] {
+  return page.commonPrefixes.map((prefix) => ["CommonPrefixes", [["Prefix", keyText(page, prefix)]]]);
 }
 
 function given(element: string, text: string | undefined): Element[] {
@@ -175,9 +259,19 @@ function keyText({ encodeUrl }: Listing, key: string): string {
   return encodeUrl ? encodeKey(key) : key;
 }
 
-/** The answer to `GET /<bucket>?location`. `auto` is R2's only region; requests may be signed for any. */
+/** The answer to `GET /<bucket>?location`. */
 export function locationDocument(): string {
-  return document("LocationConstraint", "auto");
+  return document("LocationConstraint", REGION);
+}
+
+/** The answer to a question for a setting that a bucket need not have. */
+export function emptyDocument(name: string): string {
+  return document(name, []);
+}
+
+/** The answer to `GET /<bucket>?requestPayment`. */
+export function paymentDocument(): string {
+  return document("RequestPaymentConfiguration", [["Payer", "BucketOwner"]]);
 }
 
 /** The answer to `GET /`: the one bucket. S3 clients require a creation date, so this one is made up. */

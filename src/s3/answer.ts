@@ -1,13 +1,19 @@
 // Successful answers to S3 clients.
 
 /** An XML document; never cached. */
-export function xmlResponse(document: string): Response {
+export function xmlResponse(document: string, headers: Readonly<Record<string, string>> = {}): Response {
   return new Response(document, {
-    headers: { "Content-Type": "application/xml", "Cache-Control": "no-store" },
+    headers: { "Content-Type": "application/xml", "Cache-Control": "no-store", ...headers },
   });
 }
 
-/** Removes the text from the answer to a signed PUT: the AWS CLI parses it as XML and reports a failed upload. */
-export function withoutText(request: Request, response: Response): Response {
-  return request.method === "PUT" ? new Response(null, response) : response;
+/**
+ * The answer to a signed PUT as S3's: 200, which is 201 for others, and no text. The AWS CLI parses text as XML; mc and
+ * minio-py take any other status for a failure.
+ */
+export function asPutObject(request: Request, response: Response): Response {
+  if (request.method !== "PUT") return response;
+  const headers = new Headers(response.headers);
+  headers.delete("Content-Type");
+  return new Response(null, { status: response.status === 201 ? 200 : response.status, headers });
 }

@@ -72,8 +72,10 @@ async function* entriesOf(bucket: R2Bucket, place: Place, walk: Walk): AsyncGene
   const begun = folderOf(after);
   if (!hasFolders && FOLDERS.includes(begun) && begun.startsWith(prefix)) {
     yield* entriesIn(bucket, { prefix: begun, hasFolders, after }, walk);
+    if (walk.isCut) return;
   }
-  const behind = hasFolders || begun === "" ? after : begun;
+  // Without a delimiter the rest of a folder that has begun is listed above.
+  const behind = hasFolders || begun === "" ? after : endOf(begun);
   for await (const entry of pages(bucket, { prefix, hasFolders: true, after: behind }, walk)) {
     const isFolder = entry.object === undefined;
     if (isFolder && !FOLDERS.includes(entry.key)) continue;
@@ -101,8 +103,10 @@ async function* pages(
   { prefix, hasFolders, after }: Place,
   walk: Walk,
 ): AsyncGenerator<Entry> {
-  // Skips the objects of a folder: "0" is the character after "/".
-  const startAfter = after.replace(/\/$/, "0");
+  // A folder that is an entry of this listing is passed with all that is in it.
+  const isEntry =
+    hasFolders && after.startsWith(prefix) && after.indexOf("/", prefix.length) === after.length - 1;
+  const startAfter = isEntry && after !== prefix ? endOf(after) : after;
   let more: R2ListOptions | undefined = startAfter === "" ? {} : { startAfter };
   while (more !== undefined && !walk.isCut) {
     if (walk.operations === MAX_OPERATIONS) {
@@ -116,13 +120,28 @@ async function* pages(
       ...page.objects.map((object) => ({ key: object.key, object })),
       ...page.delimitedPrefixes.map((key) => ({ key })),
     ];
-    yield* entries.sort((a, b) => (a.key < b.key ? -1 : 1));
+    yield* entries.sort((a, b) => compareAsR2(a.key, b.key));
     more = page.truncated ? { cursor: page.cursor } : undefined;
   }
 }
 
 function isOfCache(key: string): boolean {
   return key === "nix-cache-info" || KINDS.some(({ pattern }) => pattern.test(key));
+}
+
+/** Behind everything in a folder. */
+function endOf(folder: string): string {
+  return `${folder}\u{10ffff}`;
+}
+
+/** R2 orders keys by their bytes in UTF-8, JavaScript by UTF-16. */
+function compareAsR2(a: string, b: string): number {
+  // Only surrogates are ordered differently.
+  if (!/[\ud800-\udfff]/.test(a + b)) return a < b ? -1 : 1;
+  const encoder = new TextEncoder();
+  const [left, right] = [encoder.encode(a), encoder.encode(b)];
+  const at = left.findIndex((byte, index) => byte !== right[index]);
+  return at < 0 ? left.length - right.length : (left[at] ?? 0) - (right[at] ?? -1);
 }
 
 /** The first folder of a key, with its slash; empty on the top level. */

@@ -1,5 +1,5 @@
-// S3's multipart uploads, for NARs above the platform's body limit. Parts stream to a staging key; the NAR appears
-// under its own key when it is complete and verified.
+// S3's multipart uploads, for NARs above the platform's body limit, and for everything that a client sends in parts.
+// Parts stream to a staging key; the object appears under its own key when it is complete and checked.
 import { NAR } from "../bucket/kinds.ts";
 import { sha256OfNarKey } from "../bucket/nar-object.ts";
 import { bucketFailure, bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../bucket/operation.ts";
@@ -23,12 +23,25 @@ const INVALID_PART = 10025;
 const UNEQUAL_PARTS = 10048;
 
 /** Answers `POST key?uploads`. */
-export const createUpload: Handler = async ({ path, bucket, catalog, config, identity }) => {
+export const createUpload: Handler = async ({ request, path, bucket, catalog, config, identity }) => {
+  const isNar = NAR.pattern.test(path);
   // Refuses a wrong name before a gigabyte is uploaded.
-  sha256OfNarKey(path);
+  if (isNar) sha256OfNarKey(path);
+  const contentEncoding = request.headers.get("Content-Encoding") ?? undefined;
+  if (isNar && contentEncoding !== undefined) {
+    throw new S3Error(
+      415,
+      "InvalidRequest",
+      "a NAR is stored as it was hashed: send it without Content-Encoding",
+    );
+  }
+  const httpMetadata = {
+    contentType: NAR.contentType,
+    ...(contentEncoding !== undefined && { contentEncoding }),
+  };
   const id = crypto.randomUUID();
   const { uploadId: r2Id } = await bucketOperation("create upload", () =>
-    bucket.createMultipartUpload(stagingKey(id, path), { httpMetadata: { contentType: NAR.contentType } }),
+    bucket.createMultipartUpload(stagingKey(id, path), { httpMetadata }),
   );
   // After a crash before this line, R2 drops the upload in a week.
   await catalog((c) => c.beginUpload({ id, r2Id, narKey: path, pushedBy: identity.name }));
@@ -81,12 +94,19 @@ export const listParts: Handler = async ({ path, catalog, config, query }) => {
   );
 };
 
-/** Answers `DELETE key?uploadId=U`. */
+/**
+ * Answers `DELETE key?uploadId=U`. An upload that has ended is aborted: clients abort what has failed, and would report a refusal of
+ * that instead of the reason.
+ */
 export const abortUpload: Handler = async ({ path, bucket, catalog, query }) => {
   const upload = parseUploadId(new URLSearchParams(query).get("uploadId") ?? "");
-  if ((await catalog((c) => c.uploadParts(upload.id, path))) === undefined) throw noSuchUpload();
-  await abortInBucket(bucket, upload, path);
-  await catalog((c) => c.endUpload(upload.id));
+  if ((await catalog((c) => c.uploadParts(upload.id, path))) === undefined) {
+    if ((await catalog((c) => c.uploadOutcome(upload.id, path))) === undefined) throw noSuchUpload();
+  } else {
+    const { status, code, message } = noSuchUpload();
+    await abortInBucket(bucket, upload, path);
+    await catalog((c) => c.endUpload(upload.id, { status, code, message }));
+  }
   return new Response(null, { status: 204, headers: { "Cache-Control": "no-store" } });
 };
 

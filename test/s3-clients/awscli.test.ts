@@ -2,6 +2,7 @@
 import { createReadStream, readFileSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { brotliCompressSync } from "node:zlib";
 import { beforeAll, expect, test } from "vitest";
 import { scratchDir } from "../real-nix/nix.ts";
 import { serve } from "../real-nix/serve.ts";
@@ -69,6 +70,40 @@ aws.describe("the AWS CLI", () => {
     expect(Parts).toMatchObject([{ PartNumber: 2, Size: 5 * MIB, ETag }]);
     await run("s3api", "abort-multipart-upload", ...upload);
     await expect(run("s3api", "list-parts", ...upload)).rejects.toThrow("NoSuchUpload");
+  });
+
+  test("keeps what was pushed encoded, and says what is not implemented", async () => {
+    const key = `log/${"0".repeat(32)}-aws.drv`;
+    const encoded = brotliCompressSync("building\n".repeat(1000));
+    const headers = { Authorization: "Bearer push-token", "Content-Encoding": "br" };
+    const body = new Uint8Array(encoded);
+    expect((await fetch(`${server.url}/${key}`, { method: "PUT", headers, body })).status).toBe(201);
+    const out = scratchDir();
+    await run("s3", "cp", "--no-progress", `s3://nix-cache/${key}`, join(out, "log"));
+    expect(readFileSync(join(out, "log")).equals(encoded)).toBe(true);
+    await run("s3", "sync", "--no-progress", "s3://nix-cache/log/", out);
+    expect(await run("s3", "sync", "--no-progress", "s3://nix-cache/log/", out)).toBe("");
+    const of = ["--bucket", "nix-cache", "--key", key];
+    await expect(run("s3api", "put-object-acl", ...of, "--acl", "private")).rejects.toThrow("NotImplemented");
+    await expect(run("s3api", "get-object-tagging", ...of)).rejects.toThrow("NotImplemented");
+    await expect(run("s3api", "delete-object", ...of)).rejects.toThrow("NotImplemented");
+    await run("s3", "cp", "--no-progress", `s3://nix-cache/${key}`, join(out, "again"));
+    expect(readFileSync(join(out, "again")).equals(encoded)).toBe(true);
+    const after = ["--bucket", "nix-cache", "--prefix", "log/", "--start-after", "log/"];
+    expect(await run("s3api", "list-objects-v2", ...after)).toContain(key);
+  });
+
+  test("sends a log in parts, and says why a wrong NAR is refused", async () => {
+    const noise = makeNoise(40 * MIB);
+    const file = join(scratchDir(), "noise");
+    await writeFile(file, noise.stream());
+    const wrong = run("s3", "cp", "--no-progress", file, `s3://nix-cache/${makeNoise(100).key}`);
+    await expect(wrong).rejects.toThrow("BadDigest");
+    const log = join(scratchDir(), "log");
+    writeFileSync(log, noise.part(0, 20 * MIB));
+    const key = `log/${"1".repeat(32)}-aws.drv`;
+    await run("s3", "cp", "--no-progress", log, `s3://nix-cache/${key}`);
+    expect(await run("s3", "ls", "s3://nix-cache/log/")).toContain(`${20 * MIB} ${key.slice("log/".length)}`);
   });
 
   test("reads with the pull token, and does not write with it", async () => {

@@ -1,8 +1,8 @@
-// The S3 clients of this machine: `RCLONE_BIN` and `AWS_BIN`, else `rclone` and `aws` on PATH, run with an
-// environment of their own.
+// The S3 clients of this machine: `RCLONE_BIN`, `AWS_BIN`, `S3CMD_BIN`, and a Python with clients in `S3_PYTHON`, else
+// `rclone`, `aws`, `s3cmd` and `python3` on PATH, run with an environment of their own.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { describe } from "vitest";
 import { execute } from "../real-nix/execute.ts";
 import { scratchDir } from "../real-nix/nix.ts";
@@ -20,6 +20,13 @@ export type Env = Readonly<Record<string, string>>;
 
 export const rclone = program(process.env.RCLONE_BIN || "rclone", "version");
 export const aws = program(process.env.AWS_BIN || "aws", "--version");
+export const s3cmd = program(process.env.S3CMD_BIN || "s3cmd", "--version");
+/** With the packages boto3, minio, obstore and opendal. */
+export const PYTHON = process.env.S3_PYTHON || "python3";
+export const PYTHON_LIBRARIES = ["boto3", "minio", "obstore", "opendal"] as const;
+/** Runs one of the libraries. */
+export const PYTHON_CLIENTS = resolve(import.meta.dirname, "clients.py");
+export const python = (library: string) => program(PYTHON, PYTHON_CLIENTS, library, "version");
 
 /** rclone's configuration of a cache as `cache:`. */
 export function rcloneEnv(url: string, secret: string): Env {
@@ -49,8 +56,8 @@ export function awsEnv(secret: string, ...settings: string[]): Env {
   };
 }
 
-function program(command: string, versionArgument: string): Program {
-  const version = findVersion(command, versionArgument);
+function program(command: string, ...versionArguments: string[]): Program {
+  const version = findVersion(command, versionArguments);
   return {
     version,
     describe: describe.skipIf(version === undefined),
@@ -58,9 +65,11 @@ function program(command: string, versionArgument: string): Program {
   };
 }
 
-function findVersion(command: string, argument: string): string | undefined {
+function findVersion(command: string, args: string[]): string | undefined {
   try {
-    return execFileSync(command, [argument], { encoding: "utf8" }).split("\n")[0];
+    return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).split(
+      "\n",
+    )[0];
   } catch {
     return undefined; // No such program: `clients.test.ts` says so, and fails if it is required.
   }

@@ -1,6 +1,7 @@
 // rclone: a cache in a directory goes in, is looked at, and comes out again.
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { beforeAll, expect, test } from "vitest";
 import { newKey } from "../real-nix/keys.ts";
 import { scratchDir } from "../real-nix/nix.ts";
@@ -58,6 +59,27 @@ rclone.describe("rclone", () => {
       expect(got?.filter((line) => line.startsWith("Sig: cache.test-1:"))).toHaveLength(1);
     }
   });
+
+  test.each(["br", "gzip", "zstd"] as const)(
+    "keeps what was pushed as %s, and copies one file",
+    async (coding) => {
+      const encode = { br: brotliCompressSync, gzip: gzipSync, zstd: zstdCompressSync }[coding];
+      const encoded = encode("building\n".repeat(1000));
+      const key = `log/${"0".repeat(32)}-${coding}.drv`;
+      const headers = { Authorization: "Bearer push-token", "Content-Encoding": coding };
+      const body = new Uint8Array(encoded);
+      expect((await fetch(`${server.url}/${key}`, { method: "PUT", headers, body })).status).toBe(201);
+      const out = scratchDir();
+      await run("copy", "--retries=1", "cache:nix-cache/log", out, `--include=/*-${coding}.drv`);
+      expect(readFileSync(join(out, key.slice("log/".length))).equals(encoded)).toBe(true);
+      const plain = join(out, "plain");
+      writeFileSync(plain, "building\n".repeat(1000));
+      const other = `cache:nix-cache/log/${"1".repeat(32)}-${coding}.drv`;
+      await run("copyto", "--retries=1", plain, other);
+      await run("copyto", "--retries=1", other, join(out, "copy"));
+      expect(readFileSync(join(out, "copy"))).toEqual(readFileSync(plain));
+    },
+  );
 
   test("is told what to do about a narinfo whose references are missing", async () => {
     const other = makeFileCache(2);

@@ -66,14 +66,14 @@ describe("a NAR and its narinfo", () => {
     ["unsigned payload", {}],
     ["the payload's hash", { payloadHash: sha256(path.nar) }],
   ])("%s", async (_, more) => {
-    expect(await code(signed(put(more), PUSHER))).toBe("201");
+    expect(await code(signed(put(more), PUSHER))).toBe("200");
     const narinfo = put({
       path: `/nix-cache/${path.key}`,
       body: path.text,
       headers: { "content-length": String(path.text.length) },
       payloadHash: sha256(path.text),
     });
-    expect(await code(signed(narinfo, PUSHER))).toBe("201");
+    expect(await code(signed(narinfo, PUSHER))).toBe("200");
     expect(
       (await send(cache, signed({ method: "GET", host: HOST, path: `/${path.key}` }, PUSHER))).text,
     ).toBe(path.text);
@@ -82,13 +82,13 @@ describe("a NAR and its narinfo", () => {
   test("and the answer has no body, which the AWS CLI would take for XML", async () => {
     const first = await send(cache, signed(put(), PUSHER));
     const again = await send(cache, signed(put(), PUSHER));
-    expect([first.status, first.text, again.status, again.text]).toEqual([201, "", 200, ""]);
+    expect([first.status, first.text, again.status, again.text]).toEqual([200, "", 200, ""]);
     expect(first.headers.get("ETag")).toBe(again.headers.get("ETag"));
     expect(first.headers.get("ETag")).toMatch(/^"[0-9a-f]{32}"$/);
   });
 
   test("by a pre-signed URL", async () => {
-    expect(await code(presigned(put(), { ...PUSHER, expires: 60 }))).toBe("201");
+    expect(await code(presigned(put(), { ...PUSHER, expires: 60 }))).toBe("200");
     const { url } = presigned(
       { method: "GET", host: HOST, path: `/${path.narKey}` },
       { ...PUSHER, expires: 60 },
@@ -98,7 +98,7 @@ describe("a NAR and its narinfo", () => {
   });
 
   test("in aws-chunked form, with a checksum at its end", async () => {
-    expect(await code(signed(putChunked(chunked()), PUSHER))).toBe("201");
+    expect(await code(signed(putChunked(chunked()), PUSHER))).toBe("200");
   });
 });
 
@@ -109,7 +109,7 @@ describe("may do what its token may", () => {
 
   test("pull, push and admin", async () => {
     expect(await upload("pull", PULL_TOKEN)).toBe("403 AccessDenied");
-    expect(await upload("push", PUSH_TOKEN)).toBe("201");
+    expect(await upload("push", PUSH_TOKEN)).toBe("200");
     expect(await upload("admin", ADMIN_TOKEN)).toBe("200");
     expect(await download("pull", PULL_TOKEN)).toBe("200");
     expect(await download("push", PUSH_TOKEN)).toBe("200");
@@ -126,7 +126,7 @@ describe("may do what its token may", () => {
 
   test("of a login in a netrc, which curl takes for the access key", async () => {
     expect(await upload("nix", PULL_TOKEN)).toBe("403 AccessDenied");
-    expect(await upload("nix", PUSH_TOKEN)).toBe("201");
+    expect(await upload("nix", PUSH_TOKEN)).toBe("200");
     expect(await upload("nix", ADMIN_TOKEN)).toBe("200");
     expect(await upload("nix", "wrong")).toBe("403 SignatureDoesNotMatch");
     expect(await upload("nix", "")).toBe("403 SignatureDoesNotMatch");

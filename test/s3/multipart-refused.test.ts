@@ -88,7 +88,10 @@ describe("refused, and nothing shows", () => {
       `the parts together do not have the SHA-256 that ${nar.key} says; nothing was stored, upload it again`,
     ]);
     expect(await keys()).toEqual([]);
-    expect((await complete(cache, nar.key, uploadId, tags)).status).toBe(404);
+    // Also when a client asks again, or aborts it before it tells its user.
+    expect(await complete(cache, nar.key, uploadId, tags)).toEqual(answer);
+    expect((await abort(cache, nar.key, uploadId)).status).toBe(204);
+    expect(await complete(cache, nar.key, uploadId, tags)).toEqual(answer);
   });
 
   test("a part without a length", async () => {

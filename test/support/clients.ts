@@ -43,7 +43,10 @@ export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clie
 
   async function publish(client: Client, build: Build, text: string): Promise<PublishOutcome> {
     const began = world.steps;
-    const outcome = await publishOnUpstreams(workerOf(client), text);
+    const context = workerOf(client);
+    const outcome = await publishOnUpstreams(context, (c, upstream) =>
+      c.publish(text, context.identity.name, upstream),
+    );
     if (outcome !== "kept-existing") {
       // Those of the cache's own keys come and go with its configuration.
       const signatures = [...text.matchAll(/^Sig: (signer-.*)$/gm)].map(([, value = ""]) => value);

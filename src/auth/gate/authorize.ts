@@ -1,6 +1,7 @@
 // The gate: the one place that lets a request through or refuses it. Routes only name the permission that they need.
 import type { Config } from "../../config/config.ts";
 import { HttpError } from "../../http/errors.ts";
+import { S3Error } from "../../http/s3-error.ts";
 import { type Identity, may, type Permission, strongest } from "../grants.ts";
 import type { Payload } from "../sigv4/payload.ts";
 import type { Authority } from "./authority.ts";
@@ -56,7 +57,7 @@ export async function authorize(
   const access = known(identified, need);
   if (isHidden) requireReadable(access.identity, config);
   if (!config.isDeclared) {
-    throw new HttpError(404, "there is no such cache; CACHES in wrangler.toml declares it");
+    throw noSuchCache("there is no such cache; CACHES in wrangler.toml declares it");
   }
   if (isWrite) {
     requirePossible(permission, config, access.identity);
@@ -76,7 +77,11 @@ function requireReadable(identity: Identity, config: Config): void {
   const { name } = identity;
   if (isDefault(config)) throw new HttpError(403, `${name} may not read this cache`);
   // Must be exactly the answer for an undeclared name.
-  throw new HttpError(404, `${name} may use no cache of this name`);
+  throw noSuchCache(`${name} may use no cache of this name`);
+}
+
+function noSuchCache(message: string): S3Error {
+  return new S3Error(404, "NoSuchBucket", message);
 }
 
 function requireAllowed(identity: Identity, permission: Permission, { cacheName }: Config): void {

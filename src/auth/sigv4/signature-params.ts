@@ -50,9 +50,9 @@ function paramsOfHeader(authorization: string, headers: Headers): SignatureParam
   const credential = parseCredential(field("Credential"), refusal);
   const signedHeaders = parseSignedHeaders(field("SignedHeaders"), refusal);
   const signature = parseSignature(field("Signature"), refusal);
-  const datetime = headers.get("x-amz-date");
-  if (datetime === null) {
-    throw new S3Error(403, "AccessDenied", "a signed request needs an x-amz-date header");
+  const datetime = headers.get("x-amz-date") ?? dateOf(headers, signedHeaders);
+  if (datetime === undefined) {
+    throw new S3Error(403, "AccessDenied", "a signed request needs an x-amz-date header, or a signed Date");
   }
   const payloadHash = headers.get("x-amz-content-sha256");
   if (payloadHash === null) {
@@ -106,6 +106,15 @@ function parseFields(authorization: string, refusal: Refusal): ReadonlyMap<strin
     fields.set(name, value);
   }
   return fields;
+}
+
+/** The time of a signed Date header, as it is signed. Only without x-amz-date it counts. */
+function dateOf(headers: Headers, signedHeaders: readonly string[]): string | undefined {
+  const date = headers.get("Date");
+  if (date === null || !signedHeaders.includes("date")) return undefined;
+  if (/^\d{8}T\d{6}Z$/.test(date)) return date;
+  const time = /^[A-Z][a-z]{2}/.test(date) ? Date.parse(date) : Number.NaN;
+  return Number.isNaN(time) ? undefined : new Date(time).toISOString().replace(/[-:]|\.\d{3}/g, "");
 }
 
 function required(name: string, value: string | undefined, refusal: Refusal): string {

@@ -89,6 +89,15 @@ function signerOf(
     signQuery: params.presigned,
     cache,
   });
+  // aws4fetch signs x-amz-date always; a client may have signed Date instead.
+  if (!params.presigned && !headers.has("x-amz-date")) {
+    const names = signer.signableHeaders.filter((name) => name !== "x-amz-date");
+    signer.signedHeaders = names.join(";");
+    signer.canonicalHeaders = signer.canonicalHeaders
+      .split("\n")
+      .filter((line) => !line.startsWith("x-amz-date:"))
+      .join("\n");
+  }
   // aws4fetch looks for the hash in the headers only; a pre-signed URL may have it in the query.
   signer.hexBodyHash = async () => params.payloadHash;
   return signer;

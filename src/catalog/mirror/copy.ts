@@ -14,7 +14,7 @@ import { stagingKey } from "../../bucket/staging.ts";
 import { S3Error } from "../../http/s3-error.ts";
 import type { CatalogContext } from "../context.ts";
 import { saveMirrorUpload } from "../rows/mirror.ts";
-import { beginUpload, endUpload, recordPart, uploadParts } from "../rows/uploads.ts";
+import { beginUpload, deleteUpload, recordPart, uploadParts } from "../rows/uploads.ts";
 
 /** Bytes of a part, and of a NAR that is copied in one piece. */
 export const PART_BYTES = 64 * 1024 * 1024;
@@ -108,7 +108,7 @@ async function copyInParts(
   const object = await bucketOperation("get", () => c.bucket.get(staged));
   const copied = object === null ? "partly" : await promoted(c, object, key, sha256);
   await bucketOperation("delete", () => c.bucket.delete(staged));
-  endUpload(c, id);
+  deleteUpload(c, id);
   if (copied === "partly") await begin(c, hash, key);
   return copied;
 }

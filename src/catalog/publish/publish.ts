@@ -1,7 +1,9 @@
 // Publishes a narinfo. A crash after any line is harmless: the intent is durable before the bucket is written, the
 // narinfo is written only once its NAR and references are present and protected, and the index is updated last.
 
-import type { PublishOutcome, UpstreamPath } from "../../contract/paths.ts";
+import { isWritable } from "../../bucket/conditional.ts";
+import type { PublishOutcome, PublishResult, UpstreamPath } from "../../contract/paths.ts";
+import type { WriteCondition } from "../../http/preconditions.ts";
 import { narKeyOfUrl } from "../../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
@@ -36,8 +38,19 @@ export async function publish(
   c: CatalogContext,
   text: string,
   pushedBy: string,
-  upstream: "ask" | readonly UpstreamPath[] = [],
+  upstream?: "ask" | readonly UpstreamPath[],
 ): Promise<PublishOutcome> {
+  return (await publishIf(c, text, pushedBy, {}, upstream)).outcome;
+}
+
+/** The same if the conditions hold for the narinfo that is here. Throws {@link Refused} precondition-failed, too. */
+export async function publishIf(
+  c: CatalogContext,
+  text: string,
+  pushedBy: string,
+  condition: WriteCondition,
+  upstream: "ask" | readonly UpstreamPath[] = [],
+): Promise<PublishResult> {
   const incoming = parseNarInfo(text, c.config.storeDir);
   const { hash, baseName } = incoming.storePath;
   const count = incoming.references.length;
@@ -49,14 +62,19 @@ export async function publish(
   return c.locks.run(hash, async () => {
     await resolveKey(c, hash);
     const row = pathRow(c, hash);
-    const stored = row && { text: row.narinfo, etag: row.etag, firstPush: row.first_push };
+    const stored = row && {
+      text: row.narinfo,
+      etag: row.etag,
+      firstPush: row.first_push,
+      lastPush: row.last_push,
+    };
     return publishing(c, hash, needsOf(c, incoming, stored), async (publication) => {
       const absent = missingNames(c, incoming);
       if (upstream === "ask" && c.config.upstreams.length > 0 && absent.length > 0) {
         throw new Refused({ kind: "unknown-references", unknown: absent });
       }
       const wereHere = { is: absent.length === 0, deletions: c.deletions.count };
-      return publishLocked(c, { incoming, wereHere, pushedBy, publication }, stored);
+      return publishLocked(c, { incoming, wereHere, pushedBy, condition, publication }, stored);
     });
   });
 }
@@ -65,12 +83,15 @@ interface Pushed {
   readonly incoming: NarInfo;
   readonly wereHere: Push["wereHere"];
   readonly pushedBy: string;
+  readonly condition: WriteCondition;
   readonly publication: Publication;
 }
 
 interface Stored extends StoredNarInfo {
   /** Milliseconds since the epoch; absent where an unreadable narinfo is to be replaced. */
   readonly firstPush?: number;
+  /** The same. */
+  readonly lastPush?: number;
 }
 
 /** The needs of both the new narinfo and the stored one: the bucket may hold either in the end. */
@@ -86,21 +107,30 @@ async function publishLocked(
   c: CatalogContext,
   pushed: Pushed,
   known: Stored | undefined,
-): Promise<PublishOutcome> {
-  const { incoming, wereHere, publication } = pushed;
+): Promise<PublishResult> {
+  const { incoming, wereHere, condition, publication } = pushed;
   const { hash } = incoming.storePath;
-  let stored = known;
+  // The bucket may have a narinfo that is not indexed.
+  let stored = known ?? (condition.ifMatch === undefined ? undefined : await storedInBucket(c, hash));
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    requireWritable(condition, hash, stored);
     const needs = needsOf(c, incoming, stored);
     if (attempt > 0) setNeeds(c, publication, needs);
     // No deletion of these begins from here on. One that began before must be over before the NAR is looked at.
     for (const nar of needs.nars) await c.locks.run(nar, () => resolveKey(c, nar));
     const decision = await decide(c, { publication, wereHere }, incoming, stored);
-    const outcome = await write(c, pushed, decision, stored);
-    if (outcome !== undefined) return outcome;
+    const published = await write(c, pushed, decision, stored);
+    if (published !== undefined) return published;
     stored = await storedInBucket(c, hash);
   }
   throw new Refused({ kind: "modified-concurrently", key: `${hash}.narinfo` });
+}
+
+/** The write that follows happens only over `stored`. Throws {@link Refused}. */
+function requireWritable(condition: WriteCondition, hash: string, stored: Stored | undefined): void {
+  const uploaded = new Date(stored?.lastPush ?? stored?.read ?? 0);
+  const current = stored === undefined ? null : { key: `${hash}.narinfo`, etag: stored.etag, uploaded };
+  if (!isWritable(condition, current)) throw new Refused({ kind: "precondition-failed" });
 }
 
 /** Writes what was decided, then rows and edge; `undefined` where the bucket holds something else than `stored`. */
@@ -109,7 +139,7 @@ async function write(
   { incoming, pushedBy, publication }: Pushed,
   { keepsExisting, ...path }: Decision,
   stored: Stored | undefined,
-): Promise<PublishOutcome | undefined> {
+): Promise<PublishResult | undefined> {
   const { hash } = incoming.storePath;
   const push = { pushedBy, firstPush: stored?.firstPush ?? c.now() };
   const confirm = async (confirmed: Confirmed) => {
@@ -125,8 +155,16 @@ async function write(
     });
     if (stored !== undefined && isWritten) await c.purge([`/${hash}.narinfo`]);
   };
-  const { kind } = await writeNarInfo(c, { hash, text: path.text, stored, push }, confirm);
-  if (kind === "conflict") return undefined;
+  const written = await writeNarInfo(c, { hash, text: path.text, stored, push }, confirm);
+  if (written.kind === "conflict") return undefined;
+  return { outcome: outcomeOf(keepsExisting, stored, written.kind), etag: written.etag };
+}
+
+function outcomeOf(
+  keepsExisting: boolean,
+  stored: Stored | undefined,
+  kind: Confirmed["kind"],
+): PublishOutcome {
   if (keepsExisting) return "kept-existing";
   if (stored === undefined) return "created";
   return kind === "written" ? "updated" : "unchanged";

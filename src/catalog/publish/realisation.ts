@@ -2,7 +2,9 @@
 // A crash after any line is harmless: the row that lets the object go with its path is durable before the bucket is
 // written, and the object replaces only what was read.
 
-import type { PublishOutcome } from "../../contract/paths.ts";
+import { isWritable } from "../../bucket/conditional.ts";
+import type { PublishOutcome, PublishResult } from "../../contract/paths.ts";
+import type { WriteCondition } from "../../http/preconditions.ts";
 import { parseRealisation, type Realisation } from "../../nix/realisation.ts";
 import type { CatalogContext } from "../context.ts";
 import { Refused } from "../refuse.ts";
@@ -36,6 +38,17 @@ export async function publishRealisation(
   text: string,
   pushedBy: string,
 ): Promise<PublishOutcome> {
+  return (await publishRealisationIf(c, key, text, pushedBy, {})).outcome;
+}
+
+/** The same if the conditions hold for the object that is here. Throws {@link Refused} precondition-failed, too. */
+export async function publishRealisationIf(
+  c: CatalogContext,
+  key: string,
+  text: string,
+  pushedBy: string,
+  condition: WriteCondition,
+): Promise<PublishResult> {
   const realisation = parseRealisation(key, text);
   const incoming = { realisation, trustedBy: await requireTrustedKey(c, key, realisation) };
   // Always in this order; no operation on a path takes the lock of a realisation.
@@ -45,8 +58,11 @@ export async function publishRealisation(
       // The path is not deleted while its realisation is written, which would then stay for ever.
       const outcome = await c.locks.run(hashOf(realisation), async () => {
         if (deletionIntentWith(c, key) !== undefined) return undefined;
-        const isUnknown = attempt === 0 && !hasCompanion(c, key);
+        const isUnknown = attempt === 0 && Object.keys(condition).length === 0 && !hasCompanion(c, key);
         const stored = isUnknown ? undefined : await readRealisation(c, key);
+        if (!isWritable(condition, stored === undefined ? null : { key, ...stored })) {
+          throw new Refused({ kind: "precondition-failed" });
+        }
         return publishOver(c, key, stored, incoming, pushedBy);
       });
       if (outcome !== undefined) return outcome;
@@ -74,7 +90,7 @@ async function publishOver(
   stored: StoredRealisation | UnreadableRealisation | undefined,
   incoming: Vouched,
   pushedBy: string,
-): Promise<PublishOutcome | undefined> {
+): Promise<PublishResult | undefined> {
   const first = stored === undefined || "unreadable" in stored ? undefined : stored;
   const merged = await merge(c, first, incoming);
   if (merged === "kept-existing") {
@@ -83,18 +99,19 @@ async function publishOver(
       noteOwner(c, key, owner);
       recordDifferingRealisation(c, owner, incoming.realisation, pushedBy);
     });
-    return "kept-existing";
+    return { outcome: "kept-existing", etag: stored?.etag ?? "" };
   }
   c.transaction(() => noteOwner(c, key, hashOf(merged.realisation)));
   const isSame =
     first !== undefined &&
     first.trustedBy === merged.trustedBy &&
     saysTheSame(first.realisation, merged.realisation);
-  if (isSame) return "unchanged";
-  if (!(await writeRealisation(c, key, merged, stored?.etag))) return undefined;
-  if (stored === undefined) return "created";
+  if (isSame) return { outcome: "unchanged", etag: first.etag };
+  const etag = await writeRealisation(c, key, merged, stored?.etag);
+  if (etag === undefined) return undefined;
+  if (stored === undefined) return { outcome: "created", etag };
   await c.purge([`/${key}`]);
-  return "updated";
+  return { outcome: "updated", etag };
 }
 
 /** What the bucket should hold, if not what it holds already. */

@@ -21,12 +21,14 @@ export interface Vouched {
 export interface StoredRealisation extends Vouched {
   /** R2's, without quotes. */
   readonly etag: string;
+  readonly uploaded: Date;
 }
 
 /** An object that clients cannot read as the realisation of its name. */
 export interface UnreadableRealisation {
   readonly unreadable: string;
   readonly etag: string;
+  readonly uploaded: Date;
 }
 
 /** The custom metadata that holds {@link Vouched.trustedBy}. */
@@ -39,30 +41,31 @@ export async function readRealisation(
 ): Promise<StoredRealisation | UnreadableRealisation | undefined> {
   const stored = await readText(c.bucket, key, SMALL_JSON_BYTES);
   if (stored === undefined) return undefined;
-  const { etag, customMetadata } = stored.object;
-  if ("unreadable" in stored) return { unreadable: stored.unreadable, etag };
+  const { etag, uploaded, customMetadata } = stored.object;
+  if ("unreadable" in stored) return { unreadable: stored.unreadable, etag, uploaded };
   try {
     return {
       realisation: parseRealisation(key, stored.text),
       trustedBy: customMetadata?.[TRUSTED_BY],
       etag,
+      uploaded,
     };
   } catch (error) {
-    if (error instanceof FormatError) return { unreadable: error.message, etag };
+    if (error instanceof FormatError) return { unreadable: error.message, etag, uploaded };
     throw error;
   }
 }
 
 /**
- * Writes a realisation over the object with this etag; `undefined`: there is none. False where the bucket holds something
- * else. Throws {@link Refused} realisation-too-large.
+ * Writes a realisation over the object with this etag; `undefined`: there is none. Returns
+ * its new etag, `undefined` where the bucket holds something else. Throws {@link Refused} realisation-too-large.
  */
 export async function writeRealisation(
   c: CatalogContext,
   key: string,
   { realisation, trustedBy }: Vouched,
   etag: string | undefined,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const text = formatRealisation(realisation);
   // Larger, it could not be read again.
   if (new TextEncoder().encode(text).length > SMALL_JSON_BYTES) {
@@ -75,7 +78,7 @@ export async function writeRealisation(
   };
   try {
     const object: R2Object | null = await putPatiently(c, () => c.bucket.put(key, text, options));
-    return object !== null;
+    return object?.etag;
   } catch (error) {
     throw bucketFailure("put", error);
   }

@@ -94,10 +94,16 @@ describe.each(DEPLOYMENTS)("$name", ({ variables, caches }) => {
         const found: Record<string, Cell> = {};
         const expected: Record<string, Cell> = {};
         for (const { route, methods, path } of EXAMPLES) {
+          // S3 knows buckets by their names: without one this is no request of theirs.
+          if (form === "SigV4" && place.prefix === "" && path.startsWith("/?")) continue;
           for (const method of methods) {
             const cell = `${method} ${path} (${route.permission})`;
             found[cell] = await cellOf(method, `${place.prefix}${path}`, credential, form);
-            const worth = expectedCell(route.permission, place, credential.worth);
+            // For S3 clients a bucket is its listing.
+            const isSigned = form === "SigV4" && credential.worth !== "nobody";
+            const isListing = isSigned && place.prefix !== "" && path === "/";
+            const permission = isListing ? "list" : route.permission;
+            const worth = expectedCell(permission, place, credential.worth);
             // A wrong signature, as S3 says it; what is wrong with a token inside is said as everywhere.
             const isSignature = form === "SigV4" && credential.worth === "refused" && credential.accessKey;
             expected[cell] = worth === 401 && isSignature ? 403 : worth;

@@ -15,6 +15,7 @@ const EXAMPLES: readonly string[] = [
   "/",
   "/?location",
   "/?list-type=2",
+  "/?create-bucket",
   "/health",
   "/nix-cache-info",
   ...OBJECTS.map(({ key }) => `/${key}`),
