@@ -1,4 +1,3 @@
-// A cache's description of itself: /nix-cache-info and the front page.
 // A cache's description of itself: /nix-cache-info, the front page and /health.
 import { carriesSigV4 } from "../auth/sigv4/detect.ts";
 import { cacheControl } from "../bucket/kinds.ts";

@@ -51,7 +51,8 @@ export function declaresChecksum({ method, headers }: Request): boolean {
   return method === "PUT" && [...headers.keys()].some((name) => name === "x-amz-trailer" || isChecksum(name));
 }
 
-function isChecksum(name: string): boolean {
+/** Whether a header, by its lower-case name, holds a checksum of the body. */
+export function isChecksum(name: string): boolean {
   return name === "content-md5" || (name.startsWith(PREFIX) && !NO_CHECKSUM.includes(name));
 }
 

@@ -1,9 +1,15 @@
 // Successful answers to S3 clients.
 
-/** An XML document; never cached. */
+/**
+ * Never cached, and never compressed on the way (RFC 9111, section 5.2.2.6): rclone accepts gzip for objects, and reads
+ * documents as they come.
+ */
+export const UNTOUCHED = "no-store, no-transform";
+
+/** An XML document. */
 export function xmlResponse(document: string, headers: Readonly<Record<string, string>> = {}): Response {
   return new Response(document, {
-    headers: { "Content-Type": "application/xml", "Cache-Control": "no-store", ...headers },
+    headers: { "Content-Type": "application/xml", "Cache-Control": UNTOUCHED, ...headers },
   });
 }
 

@@ -10,6 +10,7 @@ import type { Context, Handler } from "../context.ts";
 import type { UploadedPart, UploadOutcome } from "../contract/uploads.ts";
 import { withoutAwsChunked } from "../http/aws-chunked.ts";
 import { decodeUtf8, readBody } from "../http/body.ts";
+import { type CheckedRequest, checkedRequest, isChecksum } from "../http/declared-checksums.ts";
 import { HttpError } from "../http/errors.ts";
 import { writeCondition } from "../http/preconditions.ts";
 import { S3Error } from "../http/s3-error.ts";
@@ -92,7 +93,9 @@ async function completeSmall(
   const staged = await bucketOperation("get", () => bucket.get(stagingKey(upload.id, path)));
   if (staged === null) throw await refusalOfEnded(context, upload);
   try {
-    const response = await put({ ...context, request: putOf(context.request, staged) });
+    // Without the bucket's own check: the whole has a checksum that the parts have not.
+    const checked = checkedRequest(putOf(context.request, staged), undefined);
+    const response = await putChecked(put, context, checked);
     const etag = response.headers.get("ETag")?.slice(1, -1) ?? (await etagOf(context));
     await discardStaged(context, upload, { etag });
     return completed(context, etag);
@@ -109,9 +112,24 @@ async function completeSmall(
 /** Refusals of the content itself. Others may pass: a reference is still missing, or a condition does not hold. */
 const IS_FINAL: readonly number[] = [400, 413, 415];
 
-/** The PUT that an upload stands for, under the conditions of its completion. */
+async function putChecked(put: Handler, context: Context, checked: CheckedRequest): Promise<Response> {
+  try {
+    return await put({ ...context, request: checked.request });
+  } catch (error) {
+    throw checked.failure() ?? error;
+  }
+}
+
+/** The PUT that an upload stands for, under the conditions of its completion, and with the checksum of the whole. */
 function putOf({ url, headers: sent }: Request, staged: R2ObjectBody): Request {
   const headers = new Headers(sent);
+  // Of the list of parts.
+  headers.delete("Content-MD5");
+  const isComposite = sent.get("x-amz-checksum-type")?.toUpperCase() === "COMPOSITE";
+  for (const [name, value] of sent) {
+    // Of the parts' checksums, and how many there are.
+    if (isChecksum(name) && (isComposite || /-\d+$/.test(value))) headers.delete(name);
+  }
   headers.delete("Content-Encoding");
   headers.set("Content-Length", String(staged.size));
   const encoding = withoutAwsChunked(staged.httpMetadata?.contentEncoding ?? null);

@@ -46,6 +46,13 @@ const TABLE: Readonly<Record<Level, Readonly<Record<string, Operations>>>> = {
   },
 };
 
+/**
+ * Headers that make another operation of a request: to append to an object, to encrypt it with the client's key, to lock
+ * it. Without them the request would overwrite what is here, or store what must not be stored like that.
+ */
+const HEADERS =
+  /^x-amz-(?:write-offset-bytes|rename-source|object-lock-|server-side-encryption-customer-|copy-source-server-side-)/;
+
 /** Parameters that choose no operation: of signatures, and those that SDKs add to tell their operations apart. */
 const ANYWHERE = /^x-amz-(?!copy-source)|^x-id$/i;
 
@@ -74,7 +81,9 @@ export function requireImplemented(request: Request, path: RequestPath): void {
     : [...new URLSearchParams(path.query).keys()].filter((name) => !ANYWHERE.test(name));
   const selected = selectorOf(operations, names);
   const others = operations[selected];
-  const unknown = names.find((name) => name !== selected && !others?.includes(name));
+  const unknown =
+    names.find((name) => name !== selected && !others?.includes(name)) ??
+    [...request.headers.keys()].find((name) => HEADERS.test(name));
   if (others !== undefined && unknown === undefined) return;
   const what = unknown === undefined ? "" : ` with '${unknown}'`;
   throw new S3Error(

@@ -60,6 +60,22 @@ describe("what is not implemented is 501, and nothing is touched", () => {
     expect(await contents()).toEqual(before);
   });
 
+  test.each([
+    ["x-amz-write-offset-bytes", "1"],
+    ["x-amz-server-side-encryption-customer-algorithm", "AES256"],
+    ["x-amz-object-lock-mode", "GOVERNANCE"],
+    ["x-amz-object-lock-legal-hold", "ON"],
+    ["x-amz-rename-source", "/other"],
+  ])("the header %s", async (name, value) => {
+    const before = await contents();
+    for (const { key, body } of OBJECTS) {
+      const put = await s3("PUT", `${BUCKET}/${key}`, { headers: { [name]: value }, body });
+      expect(codeOf(put), key).toBe("501 NotImplemented");
+      expect(put.text).toContain(name);
+    }
+    expect(await contents()).toEqual(before);
+  });
+
   test.each(OF_BUCKETS)("?%s of the bucket, by every method", async (query) => {
     for (const method of ["GET", "PUT", "POST", "DELETE"]) {
       const body = method === "PUT" || method === "POST" ? { body: "<x/>" } : {};
@@ -223,6 +239,12 @@ describe("listings of what S3 has more of", () => {
     const after = await s3("GET", BUCKET, { query: "uploads&key-marker=nar0" });
     expect(elementsOf(after.text, "Key")).toEqual([]);
   });
+});
+
+test("documents are not compressed on the way: rclone accepts gzip for objects and reads errors as they come", async () => {
+  for (const path of [`${BUCKET}`, `${BUCKET}/unknown`]) {
+    expect((await s3("GET", path)).headers.get("Cache-Control")).toMatch(/no-transform/);
+  }
 });
 
 test("an empty continuation token is echoed", async () => {

@@ -6,7 +6,7 @@ import { afterEach, expect, test } from "vitest";
 import { type Answer, type Body, cacheWith, keys } from "../support/cache.ts";
 import { OBJECTS } from "../support/objects.ts";
 import { BUCKET, codeOf, s3Client } from "../support/s3.ts";
-import { testPath } from "../support/store-paths.ts";
+import { bytesOf, testPath } from "../support/store-paths.ts";
 import { elementOf, PART_BYTES } from "../support/upload.ts";
 
 afterEach(reset);
@@ -17,8 +17,18 @@ const path = await testPath();
 const LOG = OBJECTS.find(({ kind }) => kind === "log")?.key ?? "";
 const LISTING = OBJECTS.find(({ kind }) => kind === "listing")?.key ?? "";
 
+/** Their lengths in bytes. */
+const CHECKSUMS = [
+  ["content-md5", 16],
+  ["x-amz-checksum-crc32", 4],
+  ["x-amz-checksum-crc32c", 4],
+  ["x-amz-checksum-crc64nvme", 8],
+  ["x-amz-checksum-sha1", 20],
+  ["x-amz-checksum-sha256", 32],
+] as const;
+
 interface Upload {
-  readonly complete: () => Promise<Answer>;
+  readonly complete: (headers?: Readonly<Record<string, string>>) => Promise<Answer>;
   readonly abort: () => Promise<Answer>;
 }
 
@@ -37,7 +47,7 @@ async function sendParts(key: string, parts: readonly Body[], encoding?: string)
   }
   const body = `<CompleteMultipartUpload>${list.join("")}</CompleteMultipartUpload>`;
   return {
-    complete: () => s3("POST", `${BUCKET}/${key}`, { query: upload, body }),
+    complete: (headers = {}) => s3("POST", `${BUCKET}/${key}`, { query: upload, body, headers }),
     abort: () => s3("DELETE", `${BUCKET}/${key}`, { query: upload }),
   };
 }
@@ -109,12 +119,29 @@ test("a wrong checksum of a part is refused at once", async () => {
   const upload = `uploadId=${encodeURIComponent(elementOf(begun.text, "UploadId") ?? "")}`;
   const send = (headers: Record<string, string>) =>
     s3("PUT", `${BUCKET}/${path.narKey}`, { query: `partNumber=1&${upload}`, headers, body: "part" });
-  for (const header of ["content-md5", "x-amz-checksum-sha256", "x-amz-checksum-crc32"]) {
-    const bytes = { "content-md5": 16, "x-amz-checksum-sha256": 32 }[header] ?? 4;
+  for (const [header, bytes] of CHECKSUMS) {
     expect(codeOf(await send({ [header]: new Uint8Array(bytes).toBase64() })), header).toBe("400 BadDigest");
     expect(codeOf(await send({ [header]: "x" })), header).toBe("400 InvalidDigest");
   }
   expect((await s3("GET", `${BUCKET}/${path.narKey}`, { query: upload })).text).not.toContain("<Part>");
+});
+
+test("a wrong checksum of the whole is refused when the upload is completed", async () => {
+  const right = new Uint8Array(await crypto.subtle.digest("SHA-256", bytesOf("text"))).toBase64();
+  const wrong = new Uint8Array(32).toBase64();
+  for (const [headers, expected] of [
+    [{ "x-amz-checksum-sha256": right }, "200"],
+    [{ "x-amz-checksum-type": "FULL_OBJECT", "x-amz-checksum-crc32": "AAAAAA==" }, "400 BadDigest"],
+    [{ "x-amz-checksum-sha256": wrong }, "400 BadDigest"],
+    // Of the checksums of the parts.
+    [{ "x-amz-checksum-type": "COMPOSITE", "x-amz-checksum-sha256": wrong }, "200"],
+    [{ "x-amz-checksum-sha256": `${wrong}-1` }, "200"],
+  ] as const) {
+    const { complete } = await sendParts(LOG, ["text"]);
+    const done = await complete(headers);
+    expect(codeOf(done), JSON.stringify(headers)).toBe(expected);
+    expect(await complete()).toEqual(done);
+  }
 });
 
 test("a single PUT with another hash than its name's is BadDigest", async () => {
