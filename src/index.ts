@@ -153,7 +153,7 @@ async function answerChecked(
   payload: Payload | undefined,
 ): Promise<Response> {
   const { request, path } = context;
-  const bucketSha256 = route.bodySha256?.(path);
+  const bucketSha256 = route.bodySha256?.(path, request.headers);
   const signed = payload && verifiedRequest(request, payload, bucketSha256);
   const checked = checkedRequest(signed?.request ?? request, bucketSha256);
   const failure = () => signed?.failure() ?? checked.failure();

@@ -1,10 +1,11 @@
 // The route table: method, path, permission and handler.
 import { OPERATIONS } from "./api/operations.ts";
 import { KINDS, type Kind, NAR, NARINFO, type Upload } from "./bucket/kinds.ts";
-import { narKeySha256 } from "./bucket/nar-object.ts";
+import { uploadedNarSha256 } from "./bucket/nar-target.ts";
 import { orFromUpstream } from "./cache/from-upstream.ts";
 import { getHealth } from "./cache/health.ts";
 import { getCacheInfo, getFrontPage, putCacheInfo } from "./cache/info.ts";
+import { orByOtherName } from "./cache/other-name.ts";
 import { putMetadata } from "./cache/put-metadata.ts";
 import { putNar } from "./cache/put-nar.ts";
 import { putNarInfo } from "./cache/put-narinfo.ts";
@@ -63,7 +64,7 @@ function routesOfKind(kind: Kind): Route[] {
       method: "PUT",
       permission: "push",
       handler: requireValidConfig(WRITERS[kind.upload](kind)),
-      ...(kind === NAR && { bodySha256: narKeySha256 }),
+      ...(kind === NAR && { bodySha256: uploadedNarSha256 }),
     },
   ];
 }
@@ -80,5 +81,5 @@ function under(kind: Kind): RegExp {
 
 function reader(kind: Kind): Handler {
   if (kind === NARINFO) return orFromUpstream(readObject(kind, touchNarInfo));
-  return readObject(kind, kind === NAR ? touchNar : undefined);
+  return kind === NAR ? orByOtherName(readObject(kind, touchNar)) : readObject(kind);
 }

@@ -1,5 +1,4 @@
 // The hash of a NAR, read from its name or from its object in the bucket.
-import { HttpError } from "../http/errors.ts";
 import { decodeNix32, NIX32_CLASS } from "../nix/nix32.ts";
 
 /** The names that Nix writes; gzip and the rarer compressions get plain `.nar`. */
@@ -11,19 +10,7 @@ const NAR_KEY = new RegExp(`^nar/(${NIX32_CLASS}{52})\\.nar(\\.(xz|bz2|zst|lzip|
  */
 const VERIFIED_SHA256 = "verified-sha256";
 
-/** Lower-case hex, as R2's `sha256` option takes it. Throws {@link HttpError} 400 for any other name. */
-export function sha256OfNarKey(key: string): string {
-  const sha256 = narKeySha256(key);
-  if (sha256 === undefined) {
-    throw new HttpError(
-      400,
-      "a NAR is named nar/<52 characters of its SHA-256 in Nix's base 32>.nar, with .xz .bz2 .zst .lzip .lz4 .br where it is compressed",
-    );
-  }
-  return sha256;
-}
-
-/** The SHA-256 in a NAR's name; `undefined` if the name has none. */
+/** The SHA-256 in a NAR's name, in lower-case hex as R2's `sha256` option takes it; `undefined` if the name has none. */
 export function narKeySha256(key: string): string | undefined {
   const name = NAR_KEY.exec(key)?.[1];
   if (name === undefined) return undefined;

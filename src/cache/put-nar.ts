@@ -1,7 +1,8 @@
-// Uploading a NAR. Its name is its SHA-256, and the bucket checks the body against it as it streams.
+// Uploading a NAR. Its name is its SHA-256, or becomes it, and the bucket checks the body against it as it streams.
 import { preconditionFailed, requireWritable, unchanged } from "../bucket/conditional.ts";
 import { MAX_SINGLE_PUT_BYTES, NAR } from "../bucket/kinds.ts";
-import { sha256Of, sha256OfNarKey } from "../bucket/nar-object.ts";
+import { sha256Of } from "../bucket/nar-object.ts";
+import { narTarget } from "../bucket/nar-target.ts";
 import { bucketFailure, bucketOperation } from "../bucket/operation.ts";
 import type { Handler } from "../context.ts";
 import { contentLength } from "../http/body.ts";
@@ -9,8 +10,9 @@ import { HttpError, textLine } from "../http/errors.ts";
 import { writeCondition } from "../http/preconditions.ts";
 
 /** Answers PUT of `nar/*`. The NAR becomes visible only when it is complete and matches its name. */
-export const putNar: Handler = async ({ request, bucket, path: key, catalog, purge }) => {
-  const sha256 = sha256OfNarKey(key);
+export const putNar: Handler = async ({ request, bucket, path, catalog, purge }) => {
+  const target = narTarget(path, request.headers);
+  const { key, sha256 } = target;
   const size = contentLength(request);
   if (size === undefined) {
     throw new HttpError(411, "a NAR needs a Content-Length; send it with its length, not chunked");
@@ -24,7 +26,7 @@ export const putNar: Handler = async ({ request, bucket, path: key, catalog, pur
   }
 
   // The catalog first: from now on the key is not deleted, so that the result of `head` stays true.
-  await catalog((c) => c.announceNar({ key, size, sha256 }));
+  await catalog((c) => c.announceNar({ ...target, size }));
   const stored = await bucketOperation("head", () => bucket.head(key));
   const condition = writeCondition(request.headers);
   requireWritable(condition, stored);

@@ -73,6 +73,7 @@ import { sweepNars } from "./remove/sweep.ts";
 import { MAX_UPLOAD_AGE_MS, sweepUploads } from "./remove/uploads.ts";
 import { RESIGN } from "./resign/resign.ts";
 import { keptFigures } from "./rows/figures.ts";
+import { narNamed } from "./rows/nar-names.ts";
 import { missingPaths, missingReferences } from "./rows/paths.ts";
 import { reloadPublications, settlePublications } from "./rows/publications.ts";
 import { nextGraceStart } from "./rows/released.ts";
@@ -195,6 +196,10 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
 
   announceNar(nar: AnnouncedNar): Promise<Result<void>> {
     return this.#push(() => announceNar(this.context, nar));
+  }
+
+  narNamed(name: string): Promise<Result<string | undefined>> {
+    return toResult(() => narNamed(this.context, name));
   }
 
   touchNar(key: string, uploaded?: number): Promise<Result<boolean>> {

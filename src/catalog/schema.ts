@@ -281,6 +281,13 @@ CREATE TABLE mirrored (
   PRIMARY KEY (upstream, day)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE nar_names (
+  name TEXT PRIMARY KEY,
+  key TEXT NOT NULL,
+  sent INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX nar_names_by_sent ON nar_names (sent);
+
 ALTER TABLE uploads ADD COLUMN outcome TEXT;
 CREATE INDEX uploads_by_nar ON uploads (nar, id);
 `,

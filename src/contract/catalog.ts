@@ -65,6 +65,8 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
     condition: WriteCondition,
   ): Promise<Result<PublishResult>>;
   announceNar(nar: AnnouncedNar): Promise<Result<void>>;
+  /** The key of the NAR that was lately sent under a name of another program. */
+  narNamed(name: string): Promise<Result<string | undefined>>;
   /**
    * A pusher has found a NAR (its upload, in milliseconds since the epoch) or a path, and relies on it. True where it has
    * certainly not been deleted since.

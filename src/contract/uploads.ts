@@ -44,6 +44,8 @@ export interface ListedUpload extends Pick<NewUpload, "id" | "r2Id"> {
 
 export interface AnnouncedNar {
   readonly key: string;
+  /** The name of another program, under which it is sent; its narinfo will say it, too. */
+  readonly name?: string;
   /** Bytes. */
   readonly size: number;
   /** Lower-case hex; absent until it is hashed. */

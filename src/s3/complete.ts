@@ -1,7 +1,8 @@
 // Completes a multipart upload: the parts become an object, if it is one that could be sent in one piece.
 import { requireWritable, unchanged } from "../bucket/conditional.ts";
 import { MAX_SINGLE_PUT_BYTES, NAR } from "../bucket/kinds.ts";
-import { sha256Of, sha256OfNarKey } from "../bucket/nar-object.ts";
+import { sha256Of } from "../bucket/nar-object.ts";
+import { type NarTarget, narTarget } from "../bucket/nar-target.ts";
 import { bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../bucket/operation.ts";
 import { promote } from "../bucket/promote.ts";
 import { s3Etag } from "../bucket/s3-etag.ts";
@@ -48,10 +49,11 @@ interface Asked {
 
 async function completeNar(context: Context, { upload, requested, known }: Asked): Promise<Response> {
   const { request, path, bucket, catalog } = context;
-  const sha256 = sha256OfNarKey(path);
+  const target = narTarget(path);
+  const { key, sha256 } = target;
   // Before `head`: from now on the key is not deleted, so that its result stays true.
-  await announce(context, requested, known, sha256);
-  const stored = await bucketOperation("head", () => bucket.head(path));
+  await announce(context, requested, known, target);
+  const stored = await bucketOperation("head", () => bucket.head(key));
   const isStored = stored !== null && sha256Of(stored) === sha256;
   if (known === undefined) {
     if (!isStored) throw await refusalOfEnded(context, upload);
@@ -68,11 +70,11 @@ async function completeNar(context: Context, { upload, requested, known }: Asked
   }
   await assemble(context, upload, requested);
   // Continues if the client disconnects.
-  const promotion = promoteStaged(context, upload, sha256, condition && unchanged(stored));
+  const promotion = promoteStaged(context, upload, target, condition && unchanged(stored));
   context.afterwards(promotion.catch(() => undefined));
   const etag = await promotion;
   // Otherwise the edge could serve the damaged object for a year, the max-age of a NAR.
-  if (stored !== null) context.purge([`/${path}`]);
+  if (stored !== null) context.purge([`/${key}`]);
   // If this fails, the object is swept in a week.
   context.afterwards(discardStaged(context, upload, { etag }));
   return completed(context, etag);
@@ -156,18 +158,18 @@ function outcomeOf(error: HttpError): UploadOutcome {
 
 /** Protects the NAR from deletion: before its upload, or as one that a pusher has found. */
 async function announce(
-  { catalog, path }: Context,
+  { catalog }: Context,
   requested: readonly RequestedPart[],
   known: readonly UploadedPart[] | undefined,
-  sha256: string,
+  target: NarTarget,
 ): Promise<void> {
   if (known === undefined) {
-    await catalog((c) => c.touchNar(path));
+    await catalog((c) => c.touchNar(target.key));
     return;
   }
   const numbers = new Set(requested.map(({ number }) => number));
   const size = known.reduce((sum, part) => sum + (numbers.has(part.number) ? part.size : 0), 0);
-  return catalog((c) => c.announceNar({ key: path, size, sha256 }));
+  return catalog((c) => c.announceNar({ ...target, size }));
 }
 
 function completed({ request, config, path }: Context, etag: string): Response {
@@ -209,14 +211,14 @@ async function assemble(
 async function promoteStaged(
   context: Context,
   upload: UploadId,
-  sha256: string,
+  { key, sha256 }: NarTarget,
   onlyIf: R2Conditional | undefined,
 ): Promise<string> {
   const { bucket, path } = context;
   const staged = await bucketOperation("get", () => bucket.get(stagingKey(upload.id, path)));
   if (staged === null) throw await refusalOfEnded(context, upload);
   try {
-    return await promote(bucket, staged, path, sha256, MAX_SINGLE_PUT_BYTES, onlyIf);
+    return await promote(bucket, staged, key, sha256, MAX_SINGLE_PUT_BYTES, onlyIf);
   } catch (error) {
     // Wrong content is useless: delete it. After an outage keep the object for the client's next attempt.
     if (error instanceof S3Error) await discardStaged(context, upload, outcomeOf(error));

@@ -6,7 +6,8 @@ import { parseBody, parseParameters } from "../../src/api/input.ts";
 import { jsonSchema } from "../../src/api/json-schema.ts";
 import { OPERATIONS } from "../../src/api/operations.ts";
 import { ownerOf } from "../../src/bucket/companions.ts";
-import { narKeySha256, sha256OfNarKey } from "../../src/bucket/nar-object.ts";
+import { narKeySha256 } from "../../src/bucket/nar-object.ts";
+import { narTarget } from "../../src/bucket/nar-target.ts";
 import { formatPin, parsePin } from "../../src/catalog/pins/object.ts";
 import type { Revision } from "../../src/catalog/rows/pins.ts";
 import { oneOf, textUpTo, wholeNumber } from "../../src/contract/schema.ts";
@@ -208,7 +209,7 @@ describe("names", () => {
       }),
     );
     await fc.assert(
-      fc.asyncProperty(text, (text) => refusing(() => void sha256OfNarKey(`nar/${text}`))),
+      fc.asyncProperty(text, (text) => refusing(() => void narTarget(`nar/${text}`))),
       RUNS,
     );
   });

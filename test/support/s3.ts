@@ -9,13 +9,15 @@ export interface S3Request {
   readonly query?: string;
   readonly headers?: HeaderList;
   readonly body?: Body;
+  /** Lower-case hex; without it the body is not signed. */
+  readonly sha256?: string;
 }
 
 export type Send = (method: string, path: string, request?: S3Request) => Promise<Answer>;
 
 /** Sends to `/<path>`; the path begins with a bucket, if it has one. */
 export function s3Client(cache: TestCache, options: Partial<SigningOptions> = {}): Send {
-  return async (method, path, { query = "", headers = {}, body } = {}) => {
+  return async (method, path, { query = "", headers = {}, body, sha256 } = {}) => {
     const parameters = query === "" ? [] : query.split("&").map(parameter);
     const length = body === undefined ? {} : { "content-length": String(new Blob([body]).size) };
     const request = signed(
@@ -26,6 +28,7 @@ export function s3Client(cache: TestCache, options: Partial<SigningOptions> = {}
         query: parameters,
         headers: { ...length, ...headers },
         ...(body !== undefined && { body }),
+        ...(sha256 !== undefined && { payloadHash: sha256 }),
       },
       { time: Date.now(), accessKey: "push", secret: PUSH_TOKEN, ...options },
     );

@@ -2,6 +2,7 @@
 import type { AnnouncedNar } from "../../contract/uploads.ts";
 import type { CatalogContext } from "../context.ts";
 import { isBeingDeleted } from "../rows/intents.ts";
+import { saveNarName } from "../rows/nar-names.ts";
 import { isSameNar, saveAnnouncedNar, saveNarSeen } from "../rows/nars.ts";
 import { resolveKey } from "./resolve.ts";
 
@@ -13,6 +14,7 @@ export async function announceNar(c: CatalogContext, nar: AnnouncedNar): Promise
   await c.locks.run(nar.key, async () => {
     await resolveKey(c, nar.key);
     saveAnnouncedNar(c, nar);
+    if (nar.name !== undefined) saveNarName(c, nar.name, nar.key);
   });
 }
 

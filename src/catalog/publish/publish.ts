@@ -17,6 +17,7 @@ import { referenceHashes } from "../rows/references.ts";
 import { saveUpstreamPaths } from "../rows/upstream-paths.ts";
 import { type Decision, decide, type Push } from "./decide.ts";
 import { touchPaths } from "./last-use.ts";
+import { withNixName } from "./nar-name.ts";
 import { inspectPublished, readable } from "./published.ts";
 import { resolveExpired, resolveKey } from "./resolve.ts";
 import { type Confirmed, publishing, type StoredNarInfo, writeNarInfo } from "./write-narinfo.ts";
@@ -51,7 +52,7 @@ export async function publishIf(
   condition: WriteCondition,
   upstream: "ask" | readonly UpstreamPath[] = [],
 ): Promise<PublishResult> {
-  const incoming = parseNarInfo(text, c.config.storeDir);
+  const incoming = withNixName(c, parseNarInfo(text, c.config.storeDir));
   const { hash, baseName } = incoming.storePath;
   const count = incoming.references.length;
   if (count > MAX_REFERENCES) {
