@@ -1,7 +1,7 @@
 // Reports the S3 clients that the other files use, or that one is missing.
 import { writeSync } from "node:fs";
 import { expect, test } from "vitest";
-import { aws, PYTHON_LIBRARIES, python, rclone, s3cmd } from "./programs.ts";
+import { aws, mc, PYTHON_LIBRARIES, python, rclone, s3cmd } from "./programs.ts";
 
 const STDERR = 2;
 
@@ -10,6 +10,8 @@ test.for([
   ["the AWS CLI", aws.version],
   ["s3cmd", s3cmd.version],
   ...PYTHON_LIBRARIES.map((name) => [name, python(name).version] as const),
+  // It is built where there is Go.
+  ...(mc.version === undefined ? [] : [["mc", mc.version] as const]),
 ] as const)("%s to test with", ([name, version], context) => {
   if (version !== undefined) {
     // Past Vitest, which may swallow a passing test's output.

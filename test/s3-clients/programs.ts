@@ -1,5 +1,5 @@
-// The S3 clients of this machine: `RCLONE_BIN`, `AWS_BIN`, `S3CMD_BIN`, and a Python with clients in `S3_PYTHON`, else
-// `rclone`, `aws`, `s3cmd` and `python3` on PATH, run with an environment of their own.
+// The S3 clients of this machine: `RCLONE_BIN`, `AWS_BIN`, `S3CMD_BIN`, `MC_BIN`, and a Python with clients in
+// `S3_PYTHON`, else `rclone`, `aws`, `s3cmd`, `mcli` (as Debian calls mc) and `python3` on PATH, run with an environment of their own.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -21,6 +21,7 @@ export type Env = Readonly<Record<string, string>>;
 export const rclone = program(process.env.RCLONE_BIN || "rclone", "version");
 export const aws = program(process.env.AWS_BIN || "aws", "--version");
 export const s3cmd = program(process.env.S3CMD_BIN || "s3cmd", "--version");
+export const mc = program(process.env.MC_BIN || "mcli", "--version");
 /** With the packages boto3, minio, obstore and opendal. */
 export const PYTHON = process.env.S3_PYTHON || "python3";
 export const PYTHON_LIBRARIES = ["boto3", "minio", "obstore", "opendal"] as const;

@@ -1,4 +1,5 @@
 // s3cmd, which lists by ListObjects, keeps what was encoded, and tells why an upload failed.
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -53,6 +54,26 @@ s3cmd.describe("s3cmd", () => {
     const out = join(dir, "log");
     await run("get", "--force", `s3://nix-cache/${LOG}`, out);
     expect(readFileSync(out).equals(encoded)).toBe(true);
+  });
+
+  test("copies a cache in as Cachix wrote it", async () => {
+    const cache = makeFileCache(2);
+    for (const [index, key] of cache.narInfos.entries()) {
+      const nar = join(cache.dir, cache.nars[index] ?? "");
+      const name = `nar/${createHash("sha256").update(readFileSync(nar)).digest("hex")}.nar`;
+      const narinfo = join(dir, "narinfo");
+      writeFileSync(
+        narinfo,
+        readFileSync(join(cache.dir, key), "utf8").replace(/^URL: .*$/m, `URL: ${name}`),
+      );
+      await run("put", nar, `s3://nix-cache/${name}`);
+      await run("info", `s3://nix-cache/${name}`);
+      await run("put", narinfo, `s3://nix-cache/${key}`);
+      expect(await (await fetch(`${server.url}/${key}`)).text()).toContain(`\nURL: ${cache.nars[index]}\n`);
+    }
+    const attic = join(dir, "attic");
+    writeFileSync(attic, "a NAR");
+    await run("put", attic, "s3://nix-cache/nar/0000.nar");
   });
 
   test("sends in parts, and says why a wrong NAR is refused", async () => {
