@@ -52,8 +52,12 @@ export async function logFailure(message: string, work: Promise<unknown>): Promi
   }
 }
 
-/** Without control characters, which would break the line or affect the reader's terminal. */
+/** What would break the line or affect the reader's terminal: control characters, and those that turn its direction. */
+const UNSHOWABLE = /[\p{C}\p{Zl}\p{Zp}]+/gu;
+
+/** A text as one line that is short enough for Nix, with letters of any script. */
 export function oneLine(message: string): string {
-  const line = message.replace(/[^\x20-\x7e]+/g, " ").trim();
-  return line.length > MAX_MESSAGE_BYTES ? `${line.slice(0, MAX_MESSAGE_BYTES)}...` : line;
+  const line = message.replace(UNSHOWABLE, " ").trim();
+  const { read } = new TextEncoder().encodeInto(line, new Uint8Array(MAX_MESSAGE_BYTES));
+  return read < line.length ? `${line.slice(0, read)}...` : line;
 }

@@ -55,7 +55,7 @@ export async function parseSecretKey(text: string): Promise<SecretKey> {
 export async function generateSecretKey(name: string): Promise<{ secret: string; public: string }> {
   if (!isKeyName(name)) {
     throw new FormatError(
-      `${quote(name)} cannot name a key: use printable ASCII without ":" and white space`,
+      `${quote(name)} cannot name a key: leave out ":", white space and control characters`,
     );
   }
   // The casts are safe: for Ed25519 the result is a pair, and its JWK has d and x.

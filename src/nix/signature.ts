@@ -20,8 +20,11 @@ export function parseSignature(text: string): Signature {
   return { name, bytes: decodeBase64(text.slice(colon + 1), SIGNATURE_BYTES) };
 }
 
-/** A key's name is printable ASCII without a colon, which ends it, and without white space, which separates keys. */
-export const KEY_NAME = /^[!-9;-~]+$/;
+/**
+ * The name of a key, in any script, as in Nix. Without a colon, which ends it, white space, which separates keys in
+ * settings, and control characters.
+ */
+export const KEY_NAME = /^[^\u0000- :\u007f-\u00a0]+$/;
 
 export function isKeyName(text: string): boolean {
   return KEY_NAME.test(text);

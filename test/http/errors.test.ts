@@ -15,16 +15,20 @@ describe("a refusal", () => {
   test.each([
     ["several lines", "one\ntwo\r\nthree", "one two three\n"],
     ["what a terminal obeys", "a\x1b[31mb\x07\0c", "a [31mb c\n"],
-    ["what is not ASCII", "a\u202eb…", "a b\n"],
+    ["what turns the direction of writing", "a\u202eb\u2028c", "a b c\n"],
+    ["half a character", "a\ud83db", "a b\n"],
+    ["letters beyond ASCII, which stay", "schlüssel-1 鍵 🔑…", "schlüssel-1 鍵 🔑…\n"],
     ["white space around it", " a \n", "a\n"],
-  ])("is one line of ASCII: %s", async (_, message, line) => {
+  ])("is one line: %s", async (_, message, line) => {
     expect(expectRefusal(await read(errorResponse(new HttpError(400, message))), 400)).toBe(line);
   });
 
-  test("is short enough for Nix to show it", async () => {
-    const line = expectRefusal(await read(errorResponse(new HttpError(400, "long ".repeat(1000)))), 400);
-    expect(line.length).toBeGreaterThan(900);
-    expect(line).toMatch(/\.\.\.\n$/);
+  test.each(["long ", "ü", "鍵", "🔑"])("is short enough for Nix to show it: %s", async (text) => {
+    const line = expectRefusal(await read(errorResponse(new HttpError(400, text.repeat(1000)))), 400);
+    const { length } = new TextEncoder().encode(line);
+    expect(length).toBeGreaterThan(900);
+    expect(length).toBeLessThan(1024);
+    expect(line).toMatch(/[^\ufffd]\.\.\.\n$/);
   });
 });
 

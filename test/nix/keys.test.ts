@@ -94,7 +94,13 @@ describe("keys", () => {
     expect((await parseSecretKey(pair.secret)).publicText).toBe(pair.public);
   });
 
-  test.each(["", "a:b", "a b", "a\n", "é"])("%j cannot name one", async (name) => {
+  test.each(["schlüssel-1", "鍵", "🔑", "a\"b"])("%j names one, as in Nix", async (name) => {
+    const pair = await generateSecretKey(name);
+    const signature = await sign(await parseSecretKey(pair.secret), "a text");
+    expect(await verify([await parsePublicKey(pair.public)], "a text", [signature])).toBe(name);
+  });
+
+  test.each(["", "a:b", "a b", "a\n", "a\u00a0", "a\u007f"])("%j cannot name one", async (name) => {
     await expect(generateSecretKey(name)).rejects.toThrow(FormatError);
   });
 

@@ -49,6 +49,22 @@ describe("signing", () => {
     }
   });
 
+  test("a key named with letters beyond ASCII, by the pusher and by this cache", async () => {
+    const [theirs, ours] = [await generateSecretKey("schlüssel-1"), await generateSecretKey("鍵-1")];
+    const cache = cacheWith({ SIGNING_KEY: ours.secret, TRUSTED_PUBLIC_KEYS: theirs.public });
+    const path = await testPath("signed");
+    const answer = await push(cache, { ...path, text: await signedBy(path, theirs) });
+    expect(answer.status).toBe(201);
+    const { signatures } = await published(cache, path);
+    expect(signatures.map((signature) => signature.split(":")[0]).sort()).toEqual(["schlüssel-1", "鍵-1"]);
+  });
+
+  test("the refusal of a signature shows the letters of its key's name", async () => {
+    const path = await testPath("signed");
+    const answer = await push(cacheWith({}), { ...path, text: `${path.text}Sig: schlüssel-1=AAAA\n` });
+    expect(expectRefusal(answer, 400)).toContain("schlüssel-1=AAAA");
+  });
+
   test.each(VERSIONS)("with a key of Nix %s gives Nix's own signature", async (version) => {
     const cache = cacheWith({ SIGNING_KEY: keyText(version, "secret1") });
     const [real] = narInfos.filter((one) => one.version === version && one.folder === "none");
