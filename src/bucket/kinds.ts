@@ -20,6 +20,8 @@ export interface Kind {
   readonly upload: Upload;
   /** Of a kind that is a JSON object: what it may have beside its bytes. */
   readonly json?: JsonLimits;
+  /** Nix sends it along with a path, which is usable without: what is beyond the limits is acknowledged and not stored. */
+  readonly mayBeLeftOut?: boolean;
   /** The store setting by which Nix compresses this kind on upload, where there is one; for messages. */
   readonly compressionSetting?: string;
   /** Names are store path names: `?` is legal in them and sent raw. */
@@ -68,8 +70,8 @@ const HASH_PART = `${NIX32_CLASS}{32}`;
 
 /** Far more than any of Nix has. */
 export const SMALL_JSON: JsonLimits = { depth: 64, values: 8192 };
-/** Two levels for each directory. A file has four values in 60 bytes. */
-const LISTING_JSON: JsonLimits = { depth: 512, values: 2_000_000 };
+/** Two levels for each directory. A file has four values in 60 bytes, a short link three in 34. */
+const LISTING_JSON: JsonLimits = { depth: 512, values: 6_000_000 };
 
 const JSON_OBJECT = {
   contentType: "application/json",
@@ -132,8 +134,10 @@ export const KINDS: readonly Kind[] = [
     name: "listing",
     folder: "",
     names: `${HASH_PART}\\.ls`,
-    maxBytes: 16 * MIB,
+    // That of a whole texlive has more than 16.
+    maxBytes: 64 * MIB,
     json: LISTING_JSON,
+    mayBeLeftOut: true,
     ownership: { by: "key", of: "path", ending: ".ls" },
     upload: "as-sent",
     compressionSetting: "ls-compression",
@@ -175,6 +179,7 @@ export const KINDS: readonly Kind[] = [
     names: "[0-9a-f]{40}(\\.debug)?",
     ownership: { by: "content", of: "nar", owner: archiveIn },
     upload: "as-sent",
+    mayBeLeftOut: true,
     // Readers ask with and without the ending; Nix writes it.
     key: (path) => (path.endsWith(".debug") ? path : `${path}.debug`),
   }),

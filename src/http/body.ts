@@ -1,5 +1,5 @@
 // Request bodies: their announced length, and reading a small one whole.
-import { HttpError } from "./errors.ts";
+import { HttpError, LimitError } from "./errors.ts";
 
 const FIRST_BUFFER_BYTES = 64 * 1024;
 const PIECE_BYTES = 64 * 1024;
@@ -12,14 +12,19 @@ export function contentLength(request: Request): number | undefined {
   return Number(header);
 }
 
-/** Reads a body of at most `limit` bytes; throws {@link HttpError} 413 before buffering more. */
-export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
+/** Reads a body of at most `limit` bytes; throws {@link LimitError} 413 before buffering more. */
+export async function readBody(
+  request: Request,
+  limit: number,
+  { leavesRest = false }: { readonly leavesRest?: boolean } = {},
+): Promise<Uint8Array> {
   const announced = contentLength(request);
   if (announced !== undefined && announced > limit) throw tooLarge(limit);
   // One buffer: a client may send a byte at a time, and an array for each would be a hundred times the body.
   let buffer = new Uint8Array(Math.min(FIRST_BUFFER_BYTES, announced ?? FIRST_BUFFER_BYTES));
   let size = 0;
-  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+  const chunks = request.body?.values({ preventCancel: leavesRest }) ?? [];
+  for await (const chunk of chunks as AsyncIterable<Uint8Array>) {
     const end = size + chunk.byteLength;
     if (end > limit) throw tooLarge(limit);
     if (end > buffer.length)
@@ -31,6 +36,12 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
     throw new HttpError(400, `the body has ${size} bytes, its Content-Length says ${announced}`);
   }
   return buffer.subarray(0, size);
+}
+
+/** Reads what {@link readBody} has left: a client that is still sending must not find its connection broken. */
+export async function discardBody({ body }: Request): Promise<void> {
+  if (body === null || body.locked) return;
+  for await (const _ of body as AsyncIterable<Uint8Array>);
 }
 
 /** A body in pieces, for work on one piece at a time. */
@@ -53,6 +64,6 @@ function enlarged(buffer: Uint8Array, used: number, length: number): Uint8Array<
   return larger;
 }
 
-function tooLarge(limit: number): HttpError {
-  return new HttpError(413, `the body is larger than ${limit} bytes, the limit for this kind of object`);
+function tooLarge(limit: number): LimitError {
+  return new LimitError(413, `the body is larger than ${limit} bytes, the limit for this kind of object`);
 }

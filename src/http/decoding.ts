@@ -1,7 +1,7 @@
 // Undoes content codings piece by piece, and stops at a limit: a compressed body may unpack to a million times its size.
 import type { Transform } from "node:stream";
 import type { Zlib } from "node:zlib";
-import { HttpError } from "./errors.ts";
+import { HttpError, LimitError } from "./errors.ts";
 
 export type Coding = "br" | "gzip" | "zstd";
 
@@ -13,7 +13,7 @@ const PIECE_BYTES = 64 * 1024;
 const ZSTD_WINDOW_LOG = 23;
 
 /**
- * Decodes a body as it is read. Throws {@link HttpError} 413 as soon as there are more than `limit` bytes, and 400 if the
+ * Decodes a body as it is read. Throws {@link LimitError} 413 as soon as there are more than `limit` bytes, and 400 if the
  * body does not have the coding, is cut, or has anything behind its end.
  */
 export async function* decodePieces(body: Pieces, coding: Coding, limit: number): AsyncGenerator<Uint8Array> {
@@ -103,6 +103,6 @@ function invalid(coding: Coding): HttpError {
   );
 }
 
-function tooLarge(limit: number): HttpError {
-  return new HttpError(413, `the decoded body is larger than ${limit} bytes`);
+function tooLarge(limit: number): LimitError {
+  return new LimitError(413, `the decoded body is larger than ${limit} bytes`);
 }

@@ -15,6 +15,9 @@ export class HttpError extends Error {
   }
 }
 
+/** A body that may be sound and that this server does not take: it is too large, or in a form that it cannot check. */
+export class LimitError extends HttpError {}
+
 /** A line of text for a person: the outcome of a PUT, or a refusal. Never cached. */
 export function textLine(
   status: number,

@@ -70,7 +70,7 @@ async function pump(
 }
 
 /** A reader that fills a given buffer. Streams made in JavaScript have none and are piped through a byte stream. */
-function byteReader(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader {
+export function byteReader(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader {
   try {
     return body.getReader({ mode: "byob" });
   } catch {

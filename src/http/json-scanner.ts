@@ -1,7 +1,7 @@
 // A scanner of JSON (RFC 8259): says whether bytes are a text that JSON.parse accepts, before anything is built of them.
 // Its memory is a byte for each level of nesting.
 import { piecesOf } from "./body.ts";
-import { HttpError } from "./errors.ts";
+import { LimitError } from "./errors.ts";
 
 /** What a JSON text may have beside its bytes. */
 export interface JsonLimits {
@@ -11,7 +11,8 @@ export interface JsonLimits {
   readonly values: number;
 }
 
-export type JsonForm = "object" | "other" | "malformed";
+/** `not-utf8` says nothing about the form. */
+export type JsonForm = "object" | "other" | "malformed" | "not-utf8";
 
 /** What may come next. */
 const VALUE = 0;
@@ -62,6 +63,7 @@ export class JsonScanner {
   #values = 0;
   #isName = false;
   #isObject = false;
+  #isUtf8 = true;
   #literal: Uint8Array = NONE;
   #matched = 0;
 
@@ -71,13 +73,13 @@ export class JsonScanner {
     this.#levels = new Uint8Array(limits.depth);
   }
 
-  /** Throws {@link HttpError} 400 for a text that is nested too deeply, 413 for one with too many values. */
+  /** Throws {@link LimitError} 400 for a text that is nested too deeply, 413 for one with too many values. */
   push(piece: Uint8Array): void {
-    if (this.#at === MALFORMED) return;
+    if (this.#at === MALFORMED || !this.#isUtf8) return;
     try {
       this.#utf8.decode(piece, { stream: true });
     } catch {
-      this.#at = MALFORMED;
+      this.#isUtf8 = false;
       return;
     }
     for (let index = 0; index < piece.length; index++) {
@@ -94,8 +96,9 @@ export class JsonScanner {
     try {
       this.#utf8.decode();
     } catch {
-      return "malformed";
+      this.#isUtf8 = false;
     }
+    if (!this.#isUtf8) return "not-utf8";
     if (this.#at !== BEHIND_VALUE || this.#depth > 0) return "malformed";
     return this.#isObject ? "object" : "other";
   }
@@ -143,7 +146,7 @@ export class JsonScanner {
   #value(byte: number): number {
     this.#values++;
     if (this.#values > this.#limits.values) {
-      throw new HttpError(413, `${this.#what} has more than ${this.#limits.values} JSON values, the limit`);
+      throw new LimitError(413, `${this.#what} has more than ${this.#limits.values} JSON values, the limit`);
     }
     if (byte === 0x7b || byte === 0x5b) return this.#open(byte === 0x7b ? OBJECT : ARRAY);
     if (byte === QUOTE) {
@@ -160,7 +163,7 @@ export class JsonScanner {
 
   #open(kind: typeof OBJECT | typeof ARRAY): number {
     if (this.#depth === this.#limits.depth) {
-      throw new HttpError(
+      throw new LimitError(
         400,
         `${this.#what} is JSON that is nested deeper than ${this.#limits.depth} levels, the limit`,
       );

@@ -24,7 +24,7 @@ export function parseSignature(text: string): Signature {
  * The name of a key, in any script, as in Nix. Without a colon, which ends it, white space, which separates keys in
  * settings, and control characters.
  */
-export const KEY_NAME = /^[^\u0000- :\u007f-\u00a0]+$/;
+export const KEY_NAME = /^[!-9;-~\u00a1-\uffff]+$/;
 
 export function isKeyName(text: string): boolean {
   return KEY_NAME.test(text);

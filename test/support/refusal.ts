@@ -1,5 +1,6 @@
 /** The form that every refusal must have. */
 import { expect } from "vitest";
+import { KINDS } from "../../src/bucket/kinds.ts";
 import type { Answer } from "./cache.ts";
 
 /** Nix shows its user only bodies that are shorter. */
@@ -15,4 +16,16 @@ export function expectRefusal(answer: Answer, status: number): string {
   expect(headers.get("Content-Type")).toBe("text/plain; charset=utf-8");
   expect(headers.get("Cache-Control")).toMatch(/^(private, )?no-store$/);
   return text;
+}
+
+/** Kinds of objects that come with a path, which must not fail because of them. */
+export const LEFT_OUT = new Set(KINDS.filter(({ mayBeLeftOut }) => mayBeLeftOut).map(({ name }) => name));
+
+/** Checks that an object beyond its kind's limits is refused, or acknowledged and left out. Gives the line. */
+export function expectBeyond(kind: string, answer: Answer, status: number): string {
+  const isLeftOut = LEFT_OUT.has(kind);
+  expect(answer.headers.get("Nix-Cache-Stored")).toBe(isLeftOut ? "no" : null);
+  if (!isLeftOut) return expectRefusal(answer, status);
+  expect(answer.text).toMatch(/ is not stored, and the path needs no /);
+  return expectRefusal(answer, 200);
 }
