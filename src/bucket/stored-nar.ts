@@ -1,6 +1,6 @@
 // Checks that the NAR of a narinfo is in the bucket, whole and with the right hash.
 import { equalHash, formatHash, type Hash } from "../nix/hash.ts";
-import { narKeyOfUrl } from "../nix/nar-url.ts";
+import { narPlaceOf } from "../nix/nar-url.ts";
 import type { NarInfo } from "../nix/narinfo.ts";
 import { MAX_SINGLE_PUT_BYTES } from "./kinds.ts";
 import { narKeySha256, sha256Of } from "./nar-object.ts";
@@ -40,7 +40,7 @@ export async function inspectNar(
   info: NarInfo,
   { hashUnknown, firstBytes }: Inspection,
 ): Promise<NarState> {
-  const key = narKeyOfUrl(info.url);
+  const key = narPlaceOf(info.url).key;
   const broken = (reason: string): NarState => ({ kind: "broken", key, reason });
   const found = await readStart(bucket, key, firstBytes);
   if (found === undefined) return broken("is not in this cache");

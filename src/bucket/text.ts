@@ -10,6 +10,8 @@ export type StoredText =
   | {
       readonly object: R2Object;
       readonly unreadable: string;
+      /** Where it is only not UTF-8: a character for each byte. */
+      readonly latin1?: string;
       /** Another reader may be able to read it: it is too large, or in an encoding that only Nix supports. */
       readonly mayBeSound: boolean;
     };
@@ -30,12 +32,14 @@ export async function readText(
   const bytes = await bucketOperation("get", () => object.bytes());
   const encoding = object.httpMetadata?.contentEncoding;
   const coding = knownCoding(encoding);
+  let plain: Uint8Array | undefined;
   try {
-    const plain = coding === undefined ? bytes : await decode(bytes, coding, maxBytes);
+    plain = coding === undefined ? bytes : await decode(bytes, coding, maxBytes);
     return { object, text: decodeUtf8(plain) };
   } catch (error) {
     if (!(error instanceof HttpError)) throw error;
     const mayBeSound = encoding !== undefined && coding === undefined;
-    return { object, unreadable: error.message, mayBeSound };
+    const latin1 = plain && Buffer.from(plain).toString("latin1");
+    return { object, unreadable: error.message, mayBeSound, ...(latin1 !== undefined && { latin1 }) };
   }
 }

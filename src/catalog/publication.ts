@@ -3,6 +3,8 @@ import type { KnownFacts } from "./content.ts";
 
 export interface PublishedNar {
   readonly key: string;
+  /** The narinfo names another place, so that it may not be in the bucket. */
+  readonly isElsewhere?: boolean;
   /** Bytes; 0 where the narinfo does not say. */
   readonly size: number;
   /** Lower-case hex; `null` where it is not known for certain. */

@@ -12,6 +12,8 @@ export const FINDING_KINDS = [
   "vanished-narinfo",
   /** A path whose NAR is not in the bucket. */
   "missing-nar",
+  /** A path whose NAR is not in the bucket, and whose narinfo names another place for it. */
+  "foreign-nar",
   /** A path whose NAR has another size or SHA-256 than its narinfo states. */
   "damaged-nar",
   /** A path whose NAR does not contain what the narinfo says. */

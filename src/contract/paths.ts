@@ -136,7 +136,7 @@ export const PATH_DETAIL = named(
   "PathDetail",
   v.object({
     ...SUMMARY,
-    nar: described("The path of the NAR in this cache.", TEXT),
+    nar: described("The path of the NAR in this cache; its URL where the narinfo names another place.", TEXT),
     nar_hash: NAR_HASH,
     file_hash: described("null where the narinfo does not say.", v.nullable(TEXT)),
     references: described(

@@ -36,6 +36,33 @@ export function narKeyOfUrl(url: string): string {
   return segments.join("/");
 }
 
+export interface NarPlace {
+  /** In the bucket, `nar/...`; the URL itself where it cannot be in this bucket. */
+  readonly key: string;
+  /** The URL names another place: the NAR may not be in this bucket, and clients find it. */
+  readonly isElsewhere: boolean;
+}
+
+/**
+ * Where the NAR of a narinfo is that any program may have written. A URL that only versions of Nix or addresses of the
+ * cache resolve differently counts as naming this bucket's key at its end: that protects the object, if there is one.
+ */
+export function narPlaceOf(url: string): NarPlace {
+  const own = narKeyOr(url.replace(/^\//, ""));
+  if (own !== undefined) return { key: own, isElsewhere: false };
+  const [, end = ""] = /^.*\/(nar\/.*)$/s.exec(url.replace(/[?#].*$/s, "")) ?? [];
+  return { key: narKeyOr(end) ?? url, isElsewhere: true };
+}
+
+function narKeyOr(url: string): string | undefined {
+  try {
+    return narKeyOfUrl(url);
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}
+
 /**
  * Throws FormatError on a URL with `?` or `#`, percent-encoded or not: Nix versions differ in what they ask for then, and
  * a copy of the cache on disk has no file of that name.

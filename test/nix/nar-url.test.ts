@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FormatError } from "../../src/nix/format-error.ts";
-import { compressionOfExtension, narKeyOfUrl } from "../../src/nix/nar-url.ts";
+import { compressionOfExtension, narKeyOfUrl, narPlaceOf } from "../../src/nix/nar-url.ts";
 
 describe("narKeyOfUrl", () => {
   test.each([
@@ -108,4 +108,23 @@ test.each([
   ["nar/a.xz", undefined],
 ])("the extension of %s means %s", (key, compression) => {
   expect(compressionOfExtension(key)).toBe(compression);
+});
+
+describe("narPlaceOf", () => {
+  test.each([
+    ["nar/a.nar.xz", "nar/a.nar.xz", false],
+    ["./nar/a?x", "nar/a", false],
+    ["/nar/a.nar", "nar/a.nar", false],
+    // The address of this very cache, as far as can be told.
+    ["https://cache.example.org/nar/a.nar?x=/nar/b", "nar/a.nar", true],
+    ["s3://bucket/prefix/nar/a.nar", "nar/a.nar", true],
+    ["/team/nar/a.nar", "nar/a.nar", true],
+    ["//host/nar/a", "nar/a", true],
+    ["../nar/a", "nar/a", true],
+    ["nar/../nar/a", "nar/a", true],
+    ["https://cdn.example.org/0123", "https://cdn.example.org/0123", true],
+    ["a.nar.xz", "a.nar.xz", true],
+    ["https://a.example/nar/../b", "https://a.example/nar/../b", true],
+    ["nar//a", "nar//a", true],
+  ])("%s is %s", (url, key, isElsewhere) => expect(narPlaceOf(url)).toEqual({ key, isElsewhere }));
 });

@@ -4,8 +4,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseContentAddress } from "../../src/nix/content-address.ts";
 import { FormatError } from "../../src/nix/format-error.ts";
 import { equalHash, parseHash } from "../../src/nix/hash.ts";
-import type { NarInfo } from "../../src/nix/narinfo.ts";
+
+import { type NarInfo, parseNarInfo } from "../../src/nix/narinfo.ts";
 import { parsePublishable } from "../../src/nix/publishable.ts";
+import { isReadBySomeNix, normalizeNarInfo } from "../../src/nix/stored-narinfo.ts";
 import { type Difference, ONLY_NIX_ACCEPTS, ONLY_WE_ACCEPT } from "./differences.ts";
 import { type Mutant, mutants } from "./mutants.ts";
 import { describeNix, removeScratch } from "./nix.ts";
@@ -24,6 +26,33 @@ function ours({ text, hash }: Mutant): NarInfo | string {
     throw error;
   }
 }
+
+/** The catalog's reading of a mutant that is in the bucket, whatever its URL. */
+function stored({ text, hash }: Mutant): NarInfo | undefined {
+  try {
+    const info = parseNarInfo(normalizeNarInfo(text), STORE);
+    return info.storePath.hash === hash ? info : undefined;
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}
+
+function refusal(text: string, hash: string): string {
+  try {
+    const { storePath } = parseNarInfo(normalizeNarInfo(text), STORE);
+    return storePath.hash === hash ? "" : "is another path";
+  } catch (error) {
+    return error instanceof FormatError ? error.message : String(error);
+  }
+}
+
+/** What Nix accepts and the catalog keeps without knowing it: no Nix, or only an old one, can use the path. */
+const UNINDEXED = [
+  /^(URL|Compression|Sig|CA|Deriver|References|StorePath): /,
+  /^(NarHash|FileHash): .* must be a sha256 hash/,
+  /^lines must end in LF/,
+];
 
 describeNix("narinfos that were tampered with", () => {
   const all = mutants(SEED, MUTANTS);
@@ -79,8 +108,11 @@ describeNix("narinfos that were tampered with", () => {
     });
   });
 
-  test("what both accept, both read alike", async () => {
-    const both = weAccept().filter(({ mutant }) => nix.verdictOf(mutant) === "accepts");
+  test("what both accept, both read alike", () => expectAlike(weAccept()));
+
+  /** Holds our reading of narinfos against Nix's, where it accepts them. */
+  async function expectAlike(ours: readonly { mutant: Mutant; info: NarInfo }[]): Promise<void> {
+    const both = ours.filter(({ mutant }) => nix.verdictOf(mutant) === "accepts");
     const understood = await nix.understood(both.map(({ mutant }) => mutant));
     expect(understood.size).toBe(both.length);
     for (const { mutant, info } of both) {
@@ -89,6 +121,37 @@ describeNix("narinfos that were tampered with", () => {
       expect(facts(theirs), mutant.name).toEqual(factsOfOurs(info));
       expect(equalHash(parseHash(theirs.narHash), info.narHash), mutant.name).toBe(true);
     }
+  }
+
+  describe("in a bucket that another program has filled", () => {
+    const weRead = () =>
+      all.flatMap((mutant) => {
+        const info = stored(mutant);
+        return info === undefined ? [] : [{ mutant, info }];
+      });
+
+    test("a repair keeps what Nix accepts", () => {
+      const lost = all.filter(
+        (mutant) => nix.verdictOf(mutant) === "accepts" && !isReadBySomeNix(mutant.text, mutant.hash),
+      );
+      expect(lost.map(({ name, text }) => [name, text])).toEqual([]);
+    });
+
+    test("a repair deletes many of what Nix refuses", () => {
+      const gone = all.filter((mutant) => !isReadBySomeNix(mutant.text, mutant.hash));
+      expect(gone.length).toBeGreaterThan(100);
+    });
+
+    test("the catalog knows what Nix accepts, or the table says why", () => {
+      const known = new Set(weRead().map(({ mutant }) => mutant));
+      const unknown = all.filter((mutant) => nix.verdictOf(mutant) === "accepts" && !known.has(mutant));
+      const others = unknown.filter(
+        ({ text, hash }) => !UNINDEXED.some((why) => why.test(refusal(text, hash))),
+      );
+      expect(others.map(({ name, text, hash }) => [name, refusal(text, hash)])).toEqual([]);
+    });
+
+    test("it reads the same in them", () => expectAlike(weRead()));
   });
 });
 
@@ -102,13 +165,14 @@ function isExpected({ isIn }: Difference): boolean | undefined {
 
 function facts(info: Understood) {
   return {
-    narSize: info.narSize,
+    // What is not exact as a number counts as the largest that is.
+    narSize: Math.min(info.narSize, Number.MAX_SAFE_INTEGER),
     references: [...info.references].sort(),
     deriver: info.deriver ?? undefined,
     signatures: [...(info.signatures ?? [])].sort(),
     ca: info.ca ? parseContentAddress(info.ca) : undefined,
     url: info.url,
-    downloadSize: info.downloadSize ?? 0,
+    downloadSize: Math.min(info.downloadSize ?? 0, Number.MAX_SAFE_INTEGER),
   };
 }
 

@@ -8,6 +8,7 @@ import {
 } from "../../contract/paths.ts";
 import type { Verification } from "../../contract/verification.ts";
 import { formatHash } from "../../nix/hash.ts";
+import { narPlaceOf } from "../../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 import { verdictNow } from "../facts/verdict-now.ts";
@@ -44,7 +45,7 @@ export async function pathDetail(c: CatalogContext, hash: string): Promise<PathD
   const referrers = countReferrers(c, hash, MAX_COUNTED_REFERRERS + 1);
   return {
     ...summary(c, row),
-    nar: row.nar,
+    nar: narPlaceOf(info.url).isElsewhere ? info.url : row.nar,
     nar_hash: formatHash(info.narHash),
     file_hash: info.fileHash === undefined ? null : formatHash(info.fileHash),
     references,

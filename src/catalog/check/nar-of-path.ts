@@ -2,7 +2,7 @@
 import { narKeySha256, sha256Of } from "../../bucket/nar-object.ts";
 import { bucketOperation } from "../../bucket/operation.ts";
 import { fileContradiction, narContradiction, type ReadFile } from "../../bucket/stored-nar.ts";
-import { narKeyOfUrl } from "../../nix/nar-url.ts";
+import { narPlaceOf } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 import { executeDeletions } from "../publish/resolve.ts";
@@ -29,7 +29,7 @@ export function checkNarOfPath(
     // The first phase has dealt with all other states.
     if (state.kind !== "known" && state.kind !== "unindexed") return;
     const { info } = state.found;
-    const nar = narKeyOfUrl(info.url);
+    const { key: nar, isElsewhere } = narPlaceOf(info.url);
     const object = await bucketOperation("head", () => c.bucket.head(nar));
     const file = read !== undefined && object?.etag === read.object.etag ? read : undefined;
     const contradiction =
@@ -37,6 +37,11 @@ export function checkNarOfPath(
         ? "is not in the bucket"
         : (narContradiction(object, info) ?? (file && fileContradiction(file, info)));
     if (contradiction === undefined) return;
+    if (object === null && isElsewhere) {
+      // Clients find it there, so that nothing is wrong.
+      const where = `its NAR is not here; its narinfo names ${info.url}`;
+      return c.transaction(() => note(c, run.kind, "foreign-nar", info.storePath.baseName, where));
+    }
     const noteIt = (repaired: boolean) =>
       note(
         c,
@@ -70,7 +75,7 @@ async function deleteBroken(
   alongside: () => void,
 ): Promise<void> {
   const { hash } = info.storePath;
-  const nar = narKeyOfUrl(info.url);
+  const nar = narPlaceOf(info.url).key;
   let deletesNar = false;
   await deleteNarInfo(c, hash, () => {
     alongside();

@@ -1,6 +1,6 @@
 // A narinfo that a check has met and that the catalog does not know, as a row of the check's scratch table.
 import { formatHash } from "../../nix/hash.ts";
-import { narKeyOfUrl } from "../../nix/nar-url.ts";
+import { narPlaceOf } from "../../nix/nar-url.ts";
 import type { CatalogContext } from "../context.ts";
 import type { Published, Unreadable } from "../publish/published.ts";
 import { saveUnindexed } from "../rows/unindexed.ts";
@@ -15,7 +15,7 @@ export function remember(c: CatalogContext, hash: string, found: Published | Unr
   saveUnindexed(c, {
     hash,
     name: storePath.baseName,
-    nar: narKeyOfUrl(url),
+    nar: narPlaceOf(url).key,
     fileHash: fileHash === undefined ? "" : formatHash(fileHash),
     fileSize,
     references: references.filter((reference) => reference.slice(0, 32) !== hash),

@@ -1,6 +1,6 @@
 // What is known of a NAR's content, and what follows from it for a path that claims to have this content.
 import { formatHash } from "../../nix/hash.ts";
-import { narKeyOfUrl } from "../../nix/nar-url.ts";
+import { narPlaceOf } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { AddressClaim } from "../../verify/addresses.ts";
 import type { Facts } from "../content.ts";
@@ -30,7 +30,7 @@ export type Verdict =
 export function claimOf(info: NarInfo): Claim {
   return {
     storePathHash: info.storePath.hash,
-    nar: narKeyOfUrl(info.url),
+    nar: narPlaceOf(info.url).key,
     compression: info.compression,
     narHash: formatHash(info.narHash),
     narSize: info.narSize,

@@ -1,6 +1,6 @@
 // Decides which narinfo a publication writes: the stored one with the signatures of the new one, or the new one.
 import { inspectNar, type WholeNar } from "../../bucket/stored-nar.ts";
-import { narKeyOfUrl } from "../../nix/nar-url.ts";
+import { narPlaceOf } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { KnownFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
@@ -90,7 +90,7 @@ async function keepExisting(
     return undefined;
   if (learnt.verdict.kind === "false") {
     // Where this push does not replace the narinfo, the alarm removes it.
-    queueNar(c, narKeyOfUrl(existing.url));
+    queueNar(c, narPlaceOf(existing.url).key);
     c.wakeForVerification();
     return undefined;
   }
@@ -155,7 +155,7 @@ async function takeIncoming(c: CatalogContext, push: Push, incoming: NarInfo): P
 async function contentToPublish(c: CatalogContext, incoming: NarInfo, nar: WholeNar): Promise<Learnt> {
   let learnt = await learnContent(c, incoming, nar);
   const path = incoming.storePath.baseName;
-  const key = narKeyOfUrl(incoming.url);
+  const key = narPlaceOf(incoming.url).key;
   if (learnt.verdict.kind === "false") {
     throw new Refused({ kind: "false-nar", path, nar: key, reason: learnt.verdict.reason });
   }

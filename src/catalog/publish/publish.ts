@@ -4,7 +4,7 @@
 import { isWritable } from "../../bucket/conditional.ts";
 import type { PublishOutcome, PublishResult, UpstreamPath } from "../../contract/paths.ts";
 import type { WriteCondition } from "../../http/preconditions.ts";
-import { narKeyOfUrl } from "../../nix/nar-url.ts";
+import { narPlaceOf } from "../../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 import type { Publication } from "../publication.ts";
@@ -99,7 +99,7 @@ interface Stored extends StoredNarInfo {
 function needsOf(c: CatalogContext, incoming: NarInfo, stored: Stored | undefined): Needs {
   const infos = [incoming, (stored && readable(stored.text, c.config.storeDir)) ?? incoming];
   return {
-    nars: [...new Set(infos.map((info) => narKeyOfUrl(info.url)))],
+    nars: [...new Set(infos.map((info) => narPlaceOf(info.url).key))],
     references: [...new Set(infos.flatMap(referenceHashes))],
   };
 }

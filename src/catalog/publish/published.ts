@@ -3,13 +3,15 @@
 import { NARINFO } from "../../bucket/kinds.ts";
 import { readText } from "../../bucket/text.ts";
 import { FormatError } from "../../nix/format-error.ts";
-import { narKeyOfUrl } from "../../nix/nar-url.ts";
+import { narPlaceOf } from "../../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
+import { isReadBySomeNix, normalizeNarInfo } from "../../nix/stored-narinfo.ts";
 import type { CatalogContext } from "../context.ts";
 import { type Push, pushOf } from "../objects.ts";
 
 export interface Published extends Omit<Push, "lastPush"> {
   readonly info: NarInfo;
+  /** In Nix's form, whatever program has written it. */
   readonly text: string;
   /** R2's, without quotes. */
   readonly etag: string;
@@ -17,11 +19,11 @@ export interface Published extends Omit<Push, "lastPush"> {
   readonly uploaded: number;
 }
 
-/** An object that no client can read as the narinfo of its path. */
+/** An object that this catalog cannot read as the narinfo of its path. */
 export interface Unreadable {
   readonly unreadable: string;
   readonly etag: string;
-  /** It may be readable for others: of another store, or in a form that only this catalog cannot read. */
+  /** Some Nix may read it, of another store or another version. */
   readonly mayBeSound: boolean;
   /** The key of the NAR that it names, as far as that can be made out. */
   readonly nar?: string;
@@ -42,41 +44,30 @@ export async function inspectPublished(
   if (stored === undefined) return undefined;
   const { object } = stored;
   const { etag } = object;
-  if ("unreadable" in stored) return { unreadable: stored.unreadable, etag, mayBeSound: stored.mayBeSound };
-  const { text } = stored;
-  const { storeDir } = c.config;
+  if ("unreadable" in stored) {
+    const { unreadable, latin1 } = stored;
+    const mayBeSound = stored.mayBeSound || (latin1 !== undefined && isReadBySomeNix(latin1, hash));
+    return { unreadable, etag, mayBeSound };
+  }
   try {
-    const info = parseNarInfo(text, storeDir);
-    narKeyOfUrl(info.url);
+    const text = normalizeNarInfo(stored.text);
+    const info = parseNarInfo(text, c.config.storeDir);
     if (info.storePath.hash !== hash)
       throw new FormatError(`StorePath ${info.storePath.baseName} is another path`);
     const { lastPush, ...push } = pushOf(object);
     return { info, text, etag, uploaded: lastPush, ...push };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    const nar = narOf(text);
-    const mayBeSound = isOfAnotherStore(text, hash, storeDir) || isOfNewerNix(text, hash, storeDir);
+    const nar = narOf(stored.text);
+    const mayBeSound = isReadBySomeNix(stored.text, hash);
     return { unreadable: error.message, etag, mayBeSound, ...(nar !== undefined && { nar }) };
   }
-}
-
-/** A STORE_DIR that was changed by mistake must not make every narinfo look damaged. */
-function isOfAnotherStore(text: string, hash: string, storeDir: string): boolean {
-  const [, dir, name] = /^StorePath: (\/.*)\/([^/\n]+)$/m.exec(text) ?? [];
-  return name?.startsWith(`${hash}-`) === true && dir !== storeDir;
-}
-
-/** Valid but for fields that newer versions of Nix may extend. */
-function isOfNewerNix(text: string, hash: string, storeDir: string): boolean {
-  return readable(text.replace(/^(CA|Compression|Sig): .*\n/gm, ""), storeDir)?.storePath.hash === hash;
 }
 
 /** `undefined` for a text that no client of this cache can read: a push replaces it. */
 export function readable(text: string, storeDir: string): NarInfo | undefined {
   try {
-    const info = parseNarInfo(text, storeDir);
-    narKeyOfUrl(info.url);
-    return info;
+    return parseNarInfo(text, storeDir);
   } catch (error) {
     if (error instanceof FormatError) return undefined;
     throw error;
@@ -84,12 +75,6 @@ export function readable(text: string, storeDir: string): NarInfo | undefined {
 }
 
 function narOf(text: string): string | undefined {
-  const url = /^URL: (.*)$/m.exec(text)?.[1];
-  if (url === undefined) return undefined;
-  try {
-    return narKeyOfUrl(url);
-  } catch {
-    // It names no object of this bucket.
-    return undefined;
-  }
+  const url = /^URL:.(.*)$/m.exec(text)?.[1];
+  return url === undefined ? undefined : narPlaceOf(url).key;
 }

@@ -2,6 +2,7 @@
 import { NARINFO } from "../../bucket/kinds.ts";
 import { fingerprint } from "../../nix/fingerprint.ts";
 import { MAX_VERIFIED, sign, verify } from "../../nix/keys.ts";
+import { narPlaceOf } from "../../nix/nar-url.ts";
 import { formatNarInfo, type NarInfo } from "../../nix/narinfo.ts";
 import { mergeSignatures } from "../../nix/signature-merge.ts";
 import type { CatalogContext } from "../context.ts";
@@ -24,7 +25,8 @@ export async function withSignatures(
   const text = fingerprint(info);
   const ours = await Promise.all(signing.map((key) => sign(key, text)));
   const trusted = await validSignatures([...trustedKeys], text, info.signatures);
-  const isVouched = trustedKeys.length === 0 || trusted.size > 0 || isProven(info, verdict);
+  const isSeen = !narPlaceOf(info.url).isElsewhere || verdict().kind === "verified";
+  const isVouched = (trustedKeys.length === 0 && isSeen) || trusted.size > 0 || isProven(info, verdict);
   const vouches = isVouched && verdict().kind !== "false";
   const kept = info.signatures.filter(
     (signature) => ours.includes(signature) || !signing.some(({ name }) => name === signerOf(signature)),

@@ -1,6 +1,6 @@
 // A path in all tables that know of it: its rows are written and removed together.
 
-import { narKeyOfUrl } from "../../nix/nar-url.ts";
+import { narPlaceOf } from "../../nix/nar-url.ts";
 import type { CatalogContext } from "../context.ts";
 import type { PublishedNar } from "../publication.ts";
 import { forgetDifferingBuilds } from "./differing-builds.ts";
@@ -21,7 +21,7 @@ export function indexPath(c: CatalogContext, path: IndexedPath): void {
  * `undefined` where it says it already.
  */
 export function indexPublication(c: CatalogContext, path: IndexedPath): PublishedNar | undefined {
-  if (isNewNar(c, narKeyOfUrl(path.info.url))) {
+  if (isNewNar(c, narPlaceOf(path.info.url).key)) {
     return { ...c.tally.covered(() => writePath(c, path)), queuedAt: c.now() };
   }
   indexPath(c, path);
@@ -37,14 +37,15 @@ function saveNar(c: CatalogContext, { info }: IndexedPath, nar: PublishedNar): v
 function writePath(c: CatalogContext, path: IndexedPath): PublishedNar {
   const { info, narSha256: sha256 = null, uploaded, known, isQueued = false } = path;
   const { hash } = info.storePath;
-  const key = narKeyOfUrl(info.url);
+  const { key, isElsewhere } = narPlaceOf(info.url);
   adoptPaths(c, [hash]);
   adoptNars(c, [key]);
   const previous = pathRow(c, hash);
   savePath(c, path);
   saveReferences(c, hash, referenceHashes(info), previous && referencesIn(previous.narinfo));
   if (previous !== undefined && previous.nar !== key) unlinkPath(c, previous.nar, hash);
-  return { key, size: info.fileSize ?? 0, sha256, uploaded, isQueued, ...(known !== undefined && { known }) };
+  const size = info.fileSize ?? 0;
+  return { key, isElsewhere, size, sha256, uploaded, isQueued, ...(known !== undefined && { known }) };
 }
 
 /** Removes a path; its NAR may be swept once no path has it. Call it in a transaction. */

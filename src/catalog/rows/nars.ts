@@ -29,29 +29,38 @@ export function isNewNar(c: CatalogContext, key: string): boolean {
   );
 }
 
-/** A path (its hash part) has this NAR, which is therefore in the bucket. */
+/** A path (its hash part) has this NAR, which is therefore in the bucket unless it is elsewhere. */
 export function savePublishedNar(c: CatalogContext, nar: PublishedNar, path: string): void {
   changeNar(c, nar.key, () => writePublishedNar(c, nar, path));
 }
 
 function writePublishedNar(c: CatalogContext, nar: PublishedNar, path: string): SqlStorageCursor<NarRow> {
-  const { key, size, sha256, uploaded, known, isQueued = false, queuedAt = c.now() } = nar;
+  const {
+    key,
+    size,
+    sha256,
+    uploaded,
+    known,
+    isQueued = false,
+    isElsewhere = false,
+    queuedAt = c.now(),
+  } = nar;
   return insert<NarRow>(
     c,
     "nars",
     {
-      ...{ key, size, sha256, is_stored: 1, uploaded, seen: uploaded, released: null },
+      ...{ key, size, sha256, is_stored: isElsewhere ? 0 : 1, uploaded, seen: uploaded, released: null },
       ...factColumns(known && mergeFacts(factsOf(c, key), known)),
       queued: isQueued ? queuedAt : null,
       path,
     },
     `ON CONFLICT (key) DO UPDATE SET size = coalesce(nullif(excluded.size, 0), size),
-       sha256 = coalesce(excluded.sha256, sha256), is_stored = 1, released = NULL,
+       sha256 = coalesce(excluded.sha256, sha256), is_stored = max(is_stored, excluded.is_stored), released = NULL,
        facts = coalesce(excluded.facts, facts), facts_etag = coalesce(excluded.facts_etag, facts_etag),
        content = coalesce(excluded.content, content),
        queued = CASE WHEN excluded.queued IS NULL THEN queued WHEN queued IS NULL THEN excluded.queued ELSE queued + 1 END,
        path = coalesce(path, excluded.path)
-     WHERE is_stored = 0 OR path IS NULL OR released IS NOT NULL OR excluded.queued IS NOT NULL OR excluded.facts IS NOT NULL
+     WHERE is_stored < excluded.is_stored OR path IS NULL OR released IS NOT NULL OR excluded.queued IS NOT NULL OR excluded.facts IS NOT NULL
        OR excluded.size NOT IN (0, size) OR excluded.sha256 IS NOT coalesce(sha256, excluded.sha256)
      RETURNING ${NAR_FIGURE}`,
   );

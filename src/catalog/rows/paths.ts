@@ -1,6 +1,6 @@
 // The table `paths`: one row for each published path.
 import { formatHash } from "../../nix/hash.ts";
-import { narKeyOfUrl } from "../../nix/nar-url.ts";
+import { narPlaceOf } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { KnownFacts } from "../content.ts";
 import type { CatalogContext } from "../context.ts";
@@ -96,7 +96,7 @@ export function savePath(c: CatalogContext, path: IndexedPath): void {
     {
       hash,
       name,
-      nar: narKeyOfUrl(info.url),
+      nar: narPlaceOf(info.url).key,
       nar_hash: formatHash(info.narHash),
       nar_size: info.narSize,
       file_hash: formatHash(info.fileHash ?? info.narHash),
