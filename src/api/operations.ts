@@ -1,6 +1,7 @@
 // All operations of the native API, /api/v1. They are its routes.
 import * as v from "valibot";
 import { described } from "../contract/schema.ts";
+import { CACHE_OPERATIONS } from "./cache.ts";
 import { MISSING_OPERATIONS } from "./missing.ts";
 import { openApi } from "./openapi.ts";
 import { type Operation, operation } from "./operation.ts";
@@ -12,6 +13,7 @@ import { SUBJECT_OPERATIONS } from "./subjects.ts";
 import { TOKEN_OPERATIONS } from "./tokens.ts";
 
 export const OPERATIONS: readonly Operation[] = [
+  ...CACHE_OPERATIONS,
   ...MISSING_OPERATIONS,
   ...PATH_OPERATIONS,
   ...STATS_OPERATIONS,

@@ -170,6 +170,7 @@ const PROVOKE_OF: Readonly<Record<string, Readonly<Record<string, Provoke>>>> = 
       return send(cache, documented);
     },
   },
+  describeCache: { 503: sendUnchecked },
   getToken: { 200: sendMinted },
   revokeToken: { 200: sendMinted },
   deletePath: {
@@ -267,6 +268,16 @@ function send(
 ) {
   const path = pathOf(operation, values) + query;
   return call<unknown>(cache, operation.method, path, { token, ...(operation.body && { body }) });
+}
+
+/** To a private cache, whose catalog cannot say whether the token is revoked. */
+async function sendUnchecked(cache: TestCache, documented: Documented) {
+  const { body } = await call<{ token: string }>(cache, "POST", "/tokens", {
+    token: ADMIN_TOKEN,
+    body: MINT,
+  });
+  await breakCatalog();
+  return send(apiCache({ TOKEN_SECRET, PULL_TOKEN }), documented, { token: body.token });
 }
 
 /** Of a token that there is. */

@@ -62,7 +62,7 @@ export const BUDGETS = {
   },
   info: {
     ...NOTHING,
-    ...{ route: "GET /, /nix-cache-info, /api/v1/openapi.json", caller: "anyone", ...SMALL },
+    ...{ route: "GET /, /nix-cache-info, /api/v1/cache, /api/v1/openapi.json", caller: "anyone", ...SMALL },
   },
   health: {
     ...{ route: "GET /health", caller: "anyone" },

@@ -77,6 +77,7 @@ export const OF_THE_PROTOCOL: readonly Asked[] = [
   },
   { operation: "info", what: "front page", status: 200, request: (on) => on.get("/") },
   { operation: "info", what: "nix-cache-info", status: 200, request: (on) => on.get("/nix-cache-info") },
+  { operation: "info", what: "cache", status: 200, request: (on) => on.get("/api/v1/cache") },
   { operation: "info", what: "openapi.json", status: 200, request: (on) => on.get("/api/v1/openapi.json") },
   { operation: "health", status: 200, request: (on) => on.get("/health") },
   { operation: "listForAnyone", status: 401, request: (on) => on.get("/?list-type=2") },

@@ -42,6 +42,7 @@ const FOR_ALL = [
   `/${path.narKey}`,
   `/api/v1/paths/${hash}`,
   "/api/v1/whoami",
+  "/api/v1/cache",
   "/api/v1/openapi.json",
 ];
 
