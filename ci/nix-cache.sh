@@ -5,8 +5,9 @@
 #   nix-cache.sh push [INSTALLABLE...]    pushes these, or else all that was built here since setup
 #
 # NIX_CACHE_URL         the cache: https://cache.example.org, or https://cache.example.org/NAME
-# NIX_CACHE_PUBLIC_KEY  public keys that sign its paths, separated by white space
-# NIX_CACHE_AUDIENCE    what its rules (OIDC) have as audience; the URL's scheme and host, if not given
+# NIX_CACHE_PUBLIC_KEY  public keys that sign its paths, separated by white space; those that the cache tells, if not given
+# NIX_CACHE_AUDIENCE    what its rules (OIDC) have as audience; if not given, what the cache tells where that is at its URL,
+#                       or else the URL's scheme and host
 # NIX_CACHE_EXPIRES_IN  seconds for which the job may pull and push, 3600 if not given
 # NIX_CACHE_ID_TOKEN    the identity token, where the CI hands one out in a variable (GitLab); GitHub is asked for it
 #
@@ -34,7 +35,8 @@ esac
   die "NIX_CACHE_URL must be like https://cache.example.org or https://cache.example.org/NAME"
 origin=${BASH_REMATCH[1]}
 host=${BASH_REMATCH[2]}
-audience=${NIX_CACHE_AUDIENCE:-$origin}
+audience=${NIX_CACHE_AUDIENCE:-}
+public_keys=${NIX_CACHE_PUBLIC_KEY:-}
 expires_in=${NIX_CACHE_EXPIRES_IN:-3600}
 [[ $expires_in =~ ^[0-9]+$ ]] || die "NIX_CACHE_EXPIRES_IN must be a number of seconds"
 
@@ -48,6 +50,60 @@ mkdir -p "$dir"
 chmod 700 "$dir"
 
 nix=(nix --extra-experimental-features nix-command)
+
+# What the cache tells of itself (GET /api/v1/cache), asked with the login if there is one. Empty where it tells nothing: a
+# private cache before the login, or one of an earlier version.
+description=
+describe() {
+  local login=()
+  if [[ -n $description ]]; then return; fi
+  if [[ -f $netrc ]]; then login=(--netrc-file "$netrc"); fi
+  description=$(curl ${login[@]+"${login[@]}"} --silent --fail --max-time 30 --retry 3 "$url/api/v1/cache") || description=
+}
+
+# The texts of the first list of this name in the description, a line each. They have no quotes: keys and URLs.
+described_list() {
+  awk -v name="$1" '
+    match($0, "\"" name "\":\\[[^]]*\\]") {
+      list = substr($0, RSTART + length(name) + 4, RLENGTH - length(name) - 5)
+      n = split(list, texts, "\"")
+      for (i = 2; i <= n; i += 2) print texts[i]
+    }' <<<"$description"
+}
+
+# The audiences of the rules for GitHub or, without any, of all rules, a line each.
+described_audiences() {
+  awk -v github='"https://token.actions.githubusercontent.com' '
+    {
+      n = split($0, issuers, "{\"issuer\":")
+      for (i = 2; i <= n; i++) {
+        if (index(issuers[i], github) == 1) isGitHub = isOf[i] = 1
+      }
+      for (i = 2; i <= n; i++) {
+        if (isGitHub && !isOf[i]) continue
+        match(issuers[i], /"audiences":\[[^]]*/)
+        m = split(substr(issuers[i], RSTART + 13, RLENGTH - 13), texts, "\"")
+        for (j = 2; j <= m; j += 2) print texts[j]
+      }
+    }' <<<"$description"
+}
+
+# The audience to ask GitHub for. Of those that the cache tells, only one of its own: with a token of another audience,
+# which it would receive, a malicious cache could log in elsewhere.
+choose_audience() {
+  local told
+  describe
+  while IFS= read -r told; do
+    case $told in
+      "$origin" | "$origin"/* | "$host" | "$host"/*)
+        audience=$told
+        return
+        ;;
+      ?*) say "the cache's rules have the audience $told, which is not its URL: give it as audience (NIX_CACHE_AUDIENCE) if it is right" ;;
+    esac
+  done < <(described_audiences)
+  audience=$origin
+}
 
 # Asks a server, with a token that only curl's standard input sees: request TOKEN CURL_ARGUMENT...
 request() {
@@ -83,6 +139,10 @@ identity_token() {
 login() {
   local identity token status answer=$dir/answer
   rm -f "$netrc" "$answer"
+  # GitHub is asked for a token of this audience; GitLab's has one already.
+  if [[ -z ${NIX_CACHE_ID_TOKEN:-} && -n ${ACTIONS_ID_TOKEN_REQUEST_URL:-} && -z $audience ]]; then
+    choose_audience
+  fi
   if ! identity=$(identity_token) || [[ -z $identity ]]; then
     say "no identity token: a fork's pull request, or the job lacks 'permissions: id-token: write'"
     return 1
@@ -117,11 +177,17 @@ built() {
 setup() {
   local conf=$dir/nix.conf own=${XDG_CONFIG_HOME:-$HOME/.config}/nix/nix.conf
   login || say "without it Nix reads what everybody may"
+  if [[ -z $public_keys ]]; then
+    describe
+    # Into nix.conf goes only what is a key.
+    public_keys=$(described_list public_keys | grep -E '^[^[:space:]\\#:]+:[A-Za-z0-9+/]+=*$' || true)
+    if [[ -z $public_keys ]]; then say "$url tells no public key: Nix takes its paths only if it trusts their keys already"; fi
+  fi
   {
     echo "extra-substituters = $url"
     # One line, whatever separates them.
-    if [[ -n ${NIX_CACHE_PUBLIC_KEY:-} ]]; then
-      echo "extra-trusted-public-keys = $(tr -s '[:space:]' ' ' <<<"$NIX_CACHE_PUBLIC_KEY")"
+    if [[ -n $public_keys ]]; then
+      echo "extra-trusted-public-keys = $(tr -s '[:space:]' ' ' <<<"$public_keys")"
     fi
     if [[ -f $netrc ]]; then echo "netrc-file = $netrc"; fi
   } >"$conf"
@@ -133,6 +199,14 @@ setup() {
   say "Nix pulls from $url (NIX_USER_CONF_FILES=$NIX_USER_CONF_FILES)"
 }
 
+# Where to push: with the compression that the cache prefers.
+destination() {
+  describe
+  local compression
+  compression=$(sed -n 's/.*"compression":"\([a-z0-9]*\)".*/\1/p' <<<"$description")
+  printf '%s' "$url${compression:+?compression=$compression}"
+}
+
 push() {
   login || {
     # Where there is a token, somebody meant to push.
@@ -140,8 +214,10 @@ push() {
     say "nothing is pushed"
     return
   }
+  local to
+  to=$(destination)
   if (($# > 0)); then
-    "${nix[@]}" copy --to "$url" --netrc-file "$netrc" "$@"
+    "${nix[@]}" copy --to "$to" --netrc-file "$netrc" "$@"
     return
   fi
   [[ -f $built_before ]] || die "push without installables needs 'setup' before the build"
@@ -149,7 +225,7 @@ push() {
   built | comm -13 "$built_before" - >"$new"
   say "$(wc -l <"$new") paths were built here"
   if [[ ! -s $new ]]; then return; fi
-  xargs "${nix[@]}" copy --to "$url" --netrc-file "$netrc" <"$new"
+  xargs "${nix[@]}" copy --to "$to" --netrc-file "$netrc" <"$new"
 }
 
 command=${1:-}

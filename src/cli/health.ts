@@ -6,22 +6,10 @@ const TIMEOUT_MS = 30_000;
 const INTERVAL_MS = 100;
 const MAX_SHOWN_CHARACTERS = 200;
 
-/** The mistakes in the configuration that /health reports; see {@link healthOf}. */
+/** The mistakes in the configuration. Throws if the server does not answer in 30 seconds. */
 export async function problemsOf(address: Address): Promise<string[]> {
-  return (await healthOf(address)).problems;
-}
-
-export interface Health {
-  /** Mistakes in the configuration. */
-  readonly problems: string[];
-  /** URLs of the upstreams. */
-  readonly upstreams: string[];
-}
-
-/** What /health reports. Throws if it does not answer in 30 seconds. */
-export async function healthOf(address: Address): Promise<Health> {
   // The certificate is self-signed, so `fetch` would refuse it. Check only that the server listens.
-  if (address.protocol === "https") return { problems: [], upstreams: [] };
+  if (address.protocol === "https") return [];
   const response = await firstAnswer(`${urlOf(address)}/health`);
   const text = await response.text();
   let body: unknown;
@@ -29,20 +17,10 @@ export async function healthOf(address: Address): Promise<Health> {
     body = JSON.parse(text);
   } catch {
     // wrangler's answer for a Worker that does not load; wrangler has shown the reason.
-    return {
-      problems: [`/health answered ${response.status}: ${text.slice(0, MAX_SHOWN_CHARACTERS)}`],
-      upstreams: [],
-    };
+    return [`/health answered ${response.status}: ${text.slice(0, MAX_SHOWN_CHARACTERS)}`];
   }
-  const { problems = [], upstreams = [] } = {
-    ...(body as { problems?: unknown; upstreams?: unknown } | null),
-  };
-  return {
-    problems: Array.isArray(problems) ? problems.map(String) : [],
-    upstreams: Array.isArray(upstreams)
-      ? upstreams.map((upstream: { url?: unknown } | null) => String(upstream?.url))
-      : [],
-  };
+  const { problems = [] } = { ...(body as { problems?: unknown } | null) };
+  return Array.isArray(problems) ? problems.map(String) : [];
 }
 
 async function firstAnswer(url: string): Promise<Response> {

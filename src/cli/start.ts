@@ -1,10 +1,10 @@
 // `npm start`: a working local cache. Makes the secrets on first use, runs `wrangler dev` and says how to use it.
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { parseSecretKey } from "../nix/keys.ts";
 import { readArguments, type StartArguments } from "./arguments.ts";
+import { type Description, descriptionOf } from "./description.ts";
 import { makeDevVars, readVars } from "./dev-vars.ts";
-import { healthOf } from "./health.ts";
+import { problemsOf } from "./health.ts";
 import { type Address, instructions } from "./instructions.ts";
 import { runWranglerDev } from "./wrangler-dev.ts";
 
@@ -24,24 +24,22 @@ async function main(): Promise<number> {
 }
 
 async function greet(given: StartArguments, address: Address): Promise<void> {
-  const vars = await readVars(ROOT, given);
-  const { problems, upstreams } = await healthOf(address);
+  const { PUSH_TOKEN, PULL_TOKEN } = await readVars(ROOT, given);
+  const problems = await problemsOf(address);
+  let description: Description = { publicKeys: [], upstreams: [] };
+  try {
+    description = await descriptionOf(address, PULL_TOKEN || PUSH_TOKEN || undefined);
+  } catch (error) {
+    problems.push(`it does not tell its keys: ${error instanceof Error ? error.message : error}`);
+  }
   console.log(
     instructions({
       address,
       problems,
-      upstreams,
-      publicKeys: await publicKeysOf(vars.SIGNING_KEY ?? ""),
-      pushToken: vars.PUSH_TOKEN || undefined,
-      pullToken: vars.PULL_TOKEN || undefined,
+      ...description,
+      pushToken: PUSH_TOKEN || undefined,
+      pullToken: PULL_TOKEN || undefined,
       netrcPath: join(homedir(), ".netrc"),
     }),
   );
-}
-
-/** /health reports invalid keys. */
-async function publicKeysOf(signingKeys: string): Promise<string[]> {
-  const keys = signingKeys.split(/\s+/).filter((text) => text !== "");
-  const parsed = await Promise.allSettled(keys.map(parseSecretKey));
-  return parsed.flatMap((result) => (result.status === "fulfilled" ? [result.value.publicText] : []));
 }

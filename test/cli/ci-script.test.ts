@@ -25,6 +25,8 @@ let server: Server;
 let origin: string;
 let requests: { url: string; authorization: string | undefined; body: string }[];
 let exchange: { status: number; body: string };
+/** What the cache tells of itself: to everybody, or to those who are logged in. */
+let description: { to: "everybody" | "readers"; body: string } | undefined;
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "nix-cache-ci-"));
@@ -33,6 +35,7 @@ beforeEach(async () => {
   store("/nix/store/a-old\tultimate key:sig", "/nix/store/b-fetched\tcache.nixos.org-1:sig");
   requests = [];
   exchange = { status: 201, body: JSON.stringify({ id: "x", token: MINTED }) };
+  description = undefined;
   server = createServer(async (request, response) => {
     let body = "";
     for await (const chunk of request) body += chunk;
@@ -40,7 +43,10 @@ beforeEach(async () => {
     requests.push({ url, authorization: request.headers.authorization, body });
     if (url.startsWith("/oidc?")) response.end(JSON.stringify({ count: 7, value: IDENTITY }));
     else if (url === "/api/v1/tokens/exchange") response.writeHead(exchange.status).end(exchange.body);
-    else response.writeHead(404).end();
+    else if (url === "/team/api/v1/cache" && description) {
+      const isRefused = description.to === "readers" && request.headers.authorization === undefined;
+      response.writeHead(isRefused ? 401 : 200).end(isRefused ? "" : description.body);
+    } else response.writeHead(404).end();
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -108,6 +114,7 @@ describe("setup", () => {
     const ran = await run(["setup"], github());
     expect(ran).toMatchObject({ code: 0 });
     expect(requests).toEqual([
+      { url: "/team/api/v1/cache", authorization: undefined, body: "" },
       {
         url: `/oidc?api-version=2.0&audience=${origin}`,
         authorization: "Bearer request-token",
@@ -165,6 +172,87 @@ describe("setup", () => {
     expect(requests.map(({ body }) => body)).toEqual(['{"expires_in": 600}']);
     expect(ran.err).not.toContain("::add-mask::");
     expectNoToken(ran);
+  });
+});
+
+describe("with the URL alone", () => {
+  const ONLY = { NIX_CACHE_PUBLIC_KEY: "" };
+  const told = (changes: object = {}) =>
+    JSON.stringify({
+      ...{ name: "team", url: `${origin}/team`, public_keys: ["a-1:AA+/", "b-1:BBB="], signs: true },
+      trusted_public_keys: ["builder-1:CCCC"],
+      compression: "zstd",
+      upstreams: [{ url: "https://cache.nixos.org", serve: "pushers", public_keys: ["u-1:DDDD"] }],
+      oidc: [
+        { issuer: "https://gitlab.com", audiences: [origin] },
+        {
+          issuer: "https://token.actions.githubusercontent.com",
+          audiences: ["other", `${origin}/team`, origin],
+        },
+      ],
+      ...changes,
+    });
+  const keys = () => /^extra-trusted-public-keys = (.*)$/m.exec(file("nix.conf"))?.[1]?.trim();
+  const audiences = () => requests.flatMap(({ url }) => /audience=(.*)/.exec(url)?.[1] ?? []);
+
+  test("setup has the keys and the audience from the cache, and asks it once", async () => {
+    description = { to: "everybody", body: told() };
+    expect(await run(["setup"], { ...github(), ...ONLY })).toMatchObject({ code: 0 });
+    expect(keys()).toBe("a-1:AA+/ b-1:BBB=");
+    expect(audiences()).toEqual([`${origin}/team`]);
+    expect(requests.filter(({ url }) => url.endsWith("/cache"))).toHaveLength(1);
+  });
+
+  test("a private cache tells it after the login, with its URL as audience", async () => {
+    description = { to: "readers", body: told() };
+    expect(await run(["setup"], { ...github(), ...ONLY })).toMatchObject({ code: 0 });
+    expect(keys()).toBe("a-1:AA+/ b-1:BBB=");
+    expect(audiences()).toEqual([origin]);
+  });
+
+  test.each([
+    ["of any issuer where GitHub has no rule", ["127.0.0.1/x"], "127.0.0.1/x"],
+    ["of none", [], undefined],
+    ["of another service", ["sts.amazonaws.com", "https://127.0.0.1.evil.example"], undefined],
+  ])("the audience %s", async (_, ofRules, audience) => {
+    const oidc = [{ issuer: "https://ghes.example/_services/token", audiences: ofRules }];
+    description = { to: "everybody", body: told({ oidc }) };
+    const ran = await run(["setup"], { ...github(), ...ONLY });
+    expect(audiences()).toEqual([audience ?? origin]);
+    for (const other of ofRules.filter((each) => each !== audience)) {
+      expect(ran.out).toContain(`the audience ${other}, which is not its URL`);
+    }
+  });
+
+  test("what is given wins", async () => {
+    description = { to: "everybody", body: told() };
+    await run(["setup"], { ...github(), NIX_CACHE_AUDIENCE: "given", NIX_CACHE_PUBLIC_KEY: "g-1:GGGG" });
+    expect([keys(), audiences()]).toEqual(["g-1:GGGG", ["given"]]);
+    expect(requests.filter(({ url }) => url.endsWith("/cache"))).toEqual([]);
+  });
+
+  test.each(["", "no JSON", "[]", told({ public_keys: [] })])(
+    "a cache that tells no key (%j): the job goes on, and is told so",
+    async (body) => {
+      description = { to: "everybody", body };
+      const ran = await run(["setup"], { ...github(), ...ONLY });
+      expect(ran).toMatchObject({ code: 0, out: expect.stringContaining("tells no public key") });
+      expect(keys()).toBeUndefined();
+    },
+  );
+
+  test("what is no key does not come into nix.conf", async () => {
+    const public_keys = ["ok-1:AAAA", "x\nsandbox = false", "a b:AAAA", "x:AA # ", "x"];
+    description = { to: "everybody", body: told({ public_keys }) };
+    await run(["setup"], { ...github(), ...ONLY });
+    expect(keys()).toBe("ok-1:AAAA");
+    expect(file("nix.conf").trim().split("\n")).toHaveLength(3);
+  });
+
+  test("push compresses as the cache prefers", async () => {
+    description = { to: "everybody", body: told() };
+    expect(await run(["push", ".#default"], github())).toMatchObject({ code: 0 });
+    expect(copies()[0]).toContain(`copy --to ${origin}/team?compression=zstd --netrc-file`);
   });
 });
 

@@ -1,7 +1,7 @@
 /** What `npm start` tells of the configuration's mistakes, which it asks the server for. */
 import { createServer, type Server } from "node:http";
 import { afterEach, expect, test } from "vitest";
-import { healthOf, problemsOf } from "../../src/cli/health.ts";
+import { problemsOf } from "../../src/cli/health.ts";
 
 let server: Server;
 afterEach(() => server.close());
@@ -27,15 +27,4 @@ test.each([
 ])("$status $text", async ({ status, text, problems }) => {
   const port = await serve(status, text);
   expect(await problemsOf({ protocol: "http", ip: "127.0.0.1", port })).toEqual(problems);
-});
-
-test("which upstreams there are", async () => {
-  const port = await serve(
-    200,
-    '{"status":"ok","problems":[],"upstreams":[{"url":"https://cache.nixos.org"}]}',
-  );
-  expect(await healthOf({ protocol: "http", ip: "127.0.0.1", port })).toEqual({
-    problems: [],
-    upstreams: ["https://cache.nixos.org"],
-  });
 });
