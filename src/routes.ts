@@ -5,6 +5,7 @@ import { uploadedNarSha256 } from "./bucket/nar-target.ts";
 import { orFromUpstream } from "./cache/from-upstream.ts";
 import { getHealth } from "./cache/health.ts";
 import { getCacheInfo, getFrontPage, putCacheInfo } from "./cache/info.ts";
+import { getMetrics } from "./cache/metrics.ts";
 import { orByOtherName } from "./cache/other-name.ts";
 import { putMetadata } from "./cache/put-metadata.ts";
 import { putNar } from "./cache/put-nar.ts";
@@ -45,6 +46,7 @@ export const ROUTES: readonly Route[] = [
   { ...INFO, method: "GET", permission: "pull", handler: getCacheInfo },
   { ...INFO, method: "PUT", permission: "push", handler: requireValidConfig(putCacheInfo) },
   { method: "GET", pattern: /^\/health$/, permission: "none", handler: getHealth },
+  { method: "GET", pattern: /^\/metrics$/, permission: "list", handler: getMetrics },
   { ...FRONT, query: ["location"], handler: getSetting },
   { ...FRONT, query: LIST_PARAMETERS, permission: "list", handler: list },
   { ...FRONT, method: "PUT", query: [CREATE_BUCKET], permission: "push", handler: createBucket },

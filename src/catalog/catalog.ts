@@ -6,6 +6,7 @@ import { bucketFolder } from "../bucket/folder.ts";
 import { cacheNamed, configOf, undeclared } from "../config/config.ts";
 import { edgePaths } from "../config/locate.ts";
 import type { CatalogApi, EdgePurger } from "../contract/catalog.ts";
+import type { CatalogMetrics } from "../contract/metrics.ts";
 import type {
   Deleted,
   ListQuery,
@@ -56,6 +57,7 @@ import { CHECK } from "./check/check.ts";
 import { COLLECT } from "./collect/collect.ts";
 import type { CatalogContext } from "./context.ts";
 import { DELETION, deleteOrBegin } from "./deletion/deletion.ts";
+import { metricsOf } from "./health/metrics.ts";
 import { RecentNotices } from "./health/notices.ts";
 import { Locks } from "./locks.ts";
 import { MIGRATE, refuseWhileMoving, requireMigrated, resumeMigration } from "./migrate/migrate.ts";
@@ -149,6 +151,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       isBusy: () => this.#activity.isBusy(),
       wakeForVerification: () => this.#alarm.wake(this.context.now() + VERIFY_DELAY_MS),
       mirrorQueue: {},
+      pinCount: {},
       wakeForMirror: () => this.#alarm.wake(this.context.now()),
       saveFiguresLater: () =>
         void this.#saveFigures().catch((error) => console.error("the figures could not be saved", error)),
@@ -305,9 +308,15 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
 
   stats(): Promise<Result<Stats>> {
     return this.#askAll(() => {
-      settlePublications(this.context);
-      if (!countInRequest(this.context)) this.#alarm.wake(this.context.now());
+      this.#count();
       return statsOf(this.context);
+    });
+  }
+
+  metrics(): Promise<Result<CatalogMetrics>> {
+    return this.#askAll(() => {
+      this.#count();
+      return metricsOf(this.context);
     });
   }
 
@@ -448,6 +457,12 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
       refuseWhileMoving(this.context);
       return this.#questions.ask(ask);
     });
+  }
+
+  /** Makes the figures exact, or as exact as one request may. */
+  #count(): void {
+    settlePublications(this.context);
+    if (!countInRequest(this.context)) this.#alarm.wake(this.context.now());
   }
 
   /** An alarm that is due soon saves them, too. None is set for it: that would be one row more. */

@@ -54,6 +54,8 @@ export interface CatalogContext {
   readonly wakeForVerification: () => void;
   /** How many paths wait to be copied from upstreams, once that has been counted. */
   readonly mirrorQueue: { length?: number };
+  /** How many pins there are, where that has been counted since the last change of any. */
+  readonly pinCount: { known?: number };
   /** Call it in the turn that queues a path of an upstream: an alarm copies it soon. */
   readonly wakeForMirror: () => void;
   /** Saves the figures some seconds later. */

@@ -46,6 +46,7 @@ export interface CacheEntry {
 const RESERVED: ReadonlySet<string> = new Set([
   "api",
   "health",
+  "metrics",
   "nix-cache-info",
   ...[...FOLDERS, PIN_FOLDER, STAGING_FOLDER].map((folder) => folder.slice(0, -1)),
 ]);

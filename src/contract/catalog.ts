@@ -2,6 +2,7 @@
 
 import type { Subject } from "../auth/subject.ts";
 import type { WriteCondition } from "../http/preconditions.ts";
+import type { CatalogMetrics } from "./metrics.ts";
 import type {
   Deleted,
   ListQuery,
@@ -105,6 +106,8 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   searchPaths(query: SearchQuery): Promise<Result<PathPage>>;
   pathDetail(hash: string): Promise<Result<PathDetail>>;
   stats(): Promise<Result<Stats>>;
+  /** What a monitor records. It reads no row of a path or a NAR, unless a recount goes on. */
+  metrics(): Promise<Result<CatalogMetrics>>;
   /**
    * With `withNars` the NARs go at once, too. Many paths are deleted in steps: then the answer is the report of the run that
    * has begun.

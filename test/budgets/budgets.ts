@@ -157,6 +157,15 @@ export const BUDGETS = {
     ...{ rowsRead: 1_000, rowsWritten: 0, ...NO_BUCKET, calls: 1, ...SMALL },
     beyond: "kept as they change",
   },
+  metricsForAnyone: {
+    ...NOTHING,
+    ...{ route: "GET /metrics", caller: "anyone", megabytes: SMALL_MB, beyond: "refused (401)" },
+  },
+  metrics: {
+    ...{ route: "GET /metrics", caller: "member" },
+    ...{ rowsRead: 12_000, rowsWritten: 0, ...NO_BUCKET, calls: 1, ...SMALL },
+    beyond: "kept as they change; after a change of any, pins are counted, up to 10,000",
+  },
   pinsForAnyone: {
     ...NOTHING,
     ...{ route: "GET /api/v1/pins", caller: "anyone", megabytes: SMALL_MB, beyond: "refused (401)" },

@@ -50,6 +50,8 @@ export const OF_THE_API: readonly Asked[] = [
     request: api("GET", ({ wide }) => `/paths/${hashOf(wide)}`),
   },
   { operation: "stats", status: 200, request: api("GET", "/stats", asPusher) },
+  { operation: "metrics", status: 200, request: (on) => on.get("/metrics", asPusher) },
+  { operation: "metricsForAnyone", status: 401, request: (on) => on.get("/metrics") },
   { operation: "statsForAnyone", status: 401, request: api("GET", "/stats") },
   {
     ...{ operation: "putPin", status: 200, units: REVISIONS },

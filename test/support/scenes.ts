@@ -149,6 +149,7 @@ const OF_THE_CACHE: readonly Scene[] = [
   { method: "GET", path: "/nix-cache-info" },
   { method: "PUT", path: "/nix-cache-info", body: "StoreDir: /nix/store\n" },
   { method: "GET", path: "/health" },
+  { method: "GET", path: "/metrics", prepare: pushed },
   { method: "GET", path: "/?location" },
   { method: "GET", path: "/?list-type=2", prepare: pushed },
   { method: "PUT", path: "/?create-bucket", isRefused: true },

@@ -210,6 +210,7 @@ export class Simulation {
       // The histories verify and sweep by themselves.
       wakeForVerification: () => undefined,
       mirrorQueue: {},
+      pinCount: {},
       wakeForMirror: () => undefined,
       saveFiguresLater: () => undefined,
       wakeForSweep: () => undefined,

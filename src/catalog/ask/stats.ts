@@ -12,14 +12,24 @@ import { summaries } from "./summary.ts";
 const MAX_NAMED = 20;
 const NOTHING: Amount = { paths: 0, nar_size: 0, file_size: 0 };
 
-export function statsOf(c: CatalogContext): Stats {
+/** The figures, and the time in milliseconds since the epoch when they were exact. */
+export function currentFigures(c: CatalogContext): {
+  readonly figures: Figures;
+  readonly isExact: boolean;
+  readonly asOf: number;
+} {
   const { figures: exact, countedAt, isExact, recount } = keptFigures(c);
   // Before the first count has ended: what it has counted.
   const figures = exact ?? recount?.figures ?? noFigures();
+  return { figures, isExact, asOf: isExact || exact === undefined ? c.now() : countedAt };
+}
+
+export function statsOf(c: CatalogContext): Stats {
+  const { figures, isExact, asOf } = currentFigures(c);
   const byCompression = Object.entries(figures.by_compression);
   const total = byCompression.reduce((sum, [, amount]) => add(sum, amount), NOTHING);
   return {
-    as_of: isoTime(isExact || exact === undefined ? c.now() : countedAt),
+    as_of: isoTime(asOf),
     ...(!isExact && { counting: true }),
     paths: total.paths,
     nar_size: total.nar_size,

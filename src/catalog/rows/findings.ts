@@ -1,5 +1,6 @@
 // The table `findings`: problems that a run has found, each confirmed against the bucket.
 import type { FindingKind, Findings } from "../../contract/findings.ts";
+import type { FindingCount } from "../../contract/metrics.ts";
 import type { RunKind } from "../../contract/runs.ts";
 import type { CatalogContext } from "../context.ts";
 
@@ -81,6 +82,15 @@ export function findingsOf(
     .toArray()
     .map((row) => ({ ...row, repaired: row.repaired === 1 }));
   return { ...counted, first };
+}
+
+/** How many findings there are, by run and kind. */
+export function findingCounts(c: CatalogContext): FindingCount[] {
+  return c.sql
+    .exec<{ run: FindingSource; kind: FindingKind; count: number; repaired: number }>(
+      "SELECT run, kind, count, repaired FROM finding_counts ORDER BY run, kind",
+    )
+    .toArray();
 }
 
 /** How many findings of a run are not repaired. */

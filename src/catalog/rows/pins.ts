@@ -44,6 +44,17 @@ export function pinRow(c: CatalogContext, name: string): PinRow | undefined {
     .toArray()[0];
 }
 
+/** Pins at which counting them ends. */
+const MAX_COUNTED = 10_000;
+
+/** How many there are, up to {@link MAX_COUNTED}. Counted once after a change. */
+export function countPins(c: CatalogContext): number {
+  c.pinCount.known ??= c.sql
+    .exec<{ count: number }>("SELECT count(*) AS count FROM (SELECT 1 FROM pins LIMIT ?)", MAX_COUNTED)
+    .one().count;
+  return c.pinCount.known;
+}
+
 export function pinNames(c: CatalogContext, after: string, limit: number): string[] {
   return c.sql
     .exec<{ name: string }>("SELECT name FROM pins WHERE name > ? ORDER BY name LIMIT ?", after, limit)
@@ -84,6 +95,7 @@ export function revisionsOf(
 
 /** Sets the rule of a pin, whose object in the bucket is outdated then. */
 export function savePinRow(c: CatalogContext, name: string, keep: Keep): void {
+  delete c.pinCount.known;
   insert(
     c,
     "pins",
@@ -130,6 +142,7 @@ export function markPinWritten(c: CatalogContext, name: string, etag: string): v
 
 /** Removes the rows of a pin; false if there were none. Call it in a transaction. */
 export function deletePinRows(c: CatalogContext, name: string): boolean {
+  delete c.pinCount.known;
   forgetRevisions(c, name);
   return c.sql.exec("DELETE FROM pins WHERE name = ? RETURNING name", name).toArray().length > 0;
 }

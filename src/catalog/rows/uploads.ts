@@ -91,6 +91,19 @@ export function listUploads(
     .toArray();
 }
 
+/** Uploads at which counting them ends. */
+const MAX_COUNTED = 1000;
+
+/** How many are under way, of the first {@link MAX_COUNTED}. */
+export function countUploads(c: CatalogContext): number {
+  return c.sql
+    .exec<{ count: number }>(
+      "SELECT count(*) FILTER (WHERE outcome IS NULL) AS count FROM (SELECT outcome FROM uploads LIMIT ?)",
+      MAX_COUNTED,
+    )
+    .one().count;
+}
+
 /** Uploads begun before `before` (milliseconds since the epoch), the oldest first. At most `limit`. */
 export function staleUploads(
   c: CatalogContext,

@@ -23,6 +23,7 @@ const FOR_MEMBERS = [
   "/api/v1/paths?q=zzz",
   "/api/v1/paths?prefix=zzz",
   "/api/v1/stats",
+  "/metrics",
   "/api/v1/pins",
   "/api/v1/pins/deployed",
   "/?list-type=2",

@@ -17,6 +17,7 @@ const EXAMPLES: readonly string[] = [
   "/?list-type=2",
   "/?create-bucket",
   "/health",
+  "/metrics",
   "/nix-cache-info",
   ...OBJECTS.map(({ key }) => `/${key}`),
   ...["uploads", "uploadId=x"].map((query) => `/${OBJECTS.find(({ kind }) => kind === "nar")?.key}?${query}`),

@@ -6,6 +6,7 @@ import { listPaths } from "../../../src/catalog/ask/list.ts";
 import { searchPaths } from "../../../src/catalog/ask/search.ts";
 import { statsOf } from "../../../src/catalog/ask/stats.ts";
 import type { CatalogContext } from "../../../src/catalog/context.ts";
+import { metricsOf } from "../../../src/catalog/health/metrics.ts";
 import { metered } from "../../../src/catalog/meter.ts";
 import { MAX_CLOSURE, MAX_SCANNED, type PathPage, type SearchQuery } from "../../../src/contract/paths.ts";
 import { hashOf } from "../../support/closure.ts";
@@ -123,6 +124,11 @@ it("the list reads what it shows, on every page", async () => {
 
 it("the statistics read some rows", async () => {
   const { rows } = await asking(statsOf);
+  expect(rows).toBeLessThan(100);
+});
+
+it("the metrics read as few", async () => {
+  const { rows } = await asking(metricsOf);
   expect(rows).toBeLessThan(100);
 });
 
