@@ -19,4 +19,6 @@ export interface Env {
   UPSTREAMS?: string | readonly unknown[];
   OIDC?: string | readonly unknown[];
   GC_GRACE_SECONDS?: string | number;
+  /** Where it is bound, each request is counted in it. */
+  TRAFFIC?: AnalyticsEngineDataset;
 }

@@ -10,13 +10,15 @@ import { carriesSigV4 } from "./auth/sigv4/detect.ts";
 import type { Payload } from "./auth/sigv4/payload.ts";
 import { bucketFolder } from "./bucket/folder.ts";
 import { PRIVATE } from "./bucket/kinds.ts";
-import { catalogClient } from "./catalog-client.ts";
-import { configOf } from "./config/config.ts";
+import { type AskCatalog, catalogClient } from "./catalog-client.ts";
+import { type Config, configOf } from "./config/config.ts";
 import { edgePaths, type Located, locate } from "./config/locate.ts";
 import { collects } from "./config/retention.ts";
 import type { Context, Route } from "./context.ts";
 import type { EdgePurger } from "./contract/catalog.ts";
+import { isOpen, openAnswer } from "./cross-origin.ts";
 import type { Env } from "./env.ts";
+import { isPreflightOfRead, preflightAllowed } from "./http/cors.ts";
 import { refuseCrossSite } from "./http/cross-site.ts";
 import { checkedRequest, declaresChecksum } from "./http/declared-checksums.ts";
 import { errorResponse, logFailure } from "./http/errors.ts";
@@ -27,6 +29,7 @@ import { ROUTES } from "./routes.ts";
 import { asPutObject } from "./s3/answer.ts";
 import { isS3Client, s3ErrorResponse, unknownToS3 } from "./s3/errors.ts";
 import { asRouted, requireImplemented } from "./s3/operations.ts";
+import { type Counted, countRequest } from "./traffic.ts";
 import { dailyOf } from "./upstream/daily.ts";
 import { upstreamsOf } from "./upstream/upstreams.ts";
 
@@ -73,36 +76,71 @@ async function purge(ctx: ExecutionContext, paths: readonly string[]): Promise<v
 export async function handle(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
   const deployment = configOf(env);
   let located: Located | undefined;
+  let route: Route | undefined;
   let response: Response;
   try {
     located = locate(deployment, parsePath(request.url));
-    response = await answer(request, env, ctx, located);
+    refuseCrossSite(request);
+    const preflighted = request.method === "OPTIONS" ? preflightedRoute(request, located) : undefined;
+    if (preflighted !== undefined) {
+      route = preflighted;
+      response = preflightAllowed();
+    } else {
+      const routed = findRoute(request, located.path);
+      ({ route } = routed);
+      response = await answer(request, env, ctx, located, routed);
+    }
   } catch (error) {
     // parsePath may refuse the path: then the URL parser's reading decides the form of the refusal.
     response = refusal(request, located?.path.path ?? new URL(request.url).pathname, error);
   }
-  response.headers.set("X-Content-Type-Options", "nosniff");
+  const { status, headers } = response;
+  headers.set("X-Content-Type-Options", "nosniff");
   const { isPrivate } = located?.config ?? deployment;
   // Refusals, too: the edge's cache checks no token.
-  if (isPrivate) response.headers.set("Cache-Control", PRIVATE);
+  if (isPrivate) headers.set("Cache-Control", PRIVATE);
+  else if (located && route) openAnswer(route, located.config, request, status, headers);
+  if (env.TRAFFIC !== undefined) {
+    const counted = { request, response, located };
+    ctx.waitUntil(logFailure("a request was not counted", count(env, env.TRAFFIC, counted)));
+  }
   return response;
+}
+
+/** The route that scripts of other sites may read and ask for leave to. */
+function preflightedRoute({ headers }: Request, { path, config }: Located): Route | undefined {
+  if (!isPreflightOfRead(headers)) return undefined;
+  const { route } = matchRoute(ROUTES, "GET", path);
+  return isOpen(route, config) ? route : undefined;
+}
+
+async function count(env: Env, traffic: AnalyticsEngineDataset, counted: Counted): Promise<void> {
+  const { request, located } = counted;
+  let isPusher = false;
+  if (located !== undefined) {
+    const tokens = catalogClient(env, located.config.defaultName);
+    isPusher = await senderMay(request, authorityOf(env, located.config, tokens), "push");
+  }
+  countRequest(traffic, counted, isPusher);
+}
+
+function authorityOf(env: Env, config: Config, tokens: AskCatalog): Authority {
+  return {
+    config,
+    memory: memoryOf(env),
+    askRevoked: (credential, known) => tokens((c) => c.revokedTokens(credential, known)),
+  };
 }
 
 async function answer(
   request: Request,
   env: Env,
   ctx: ExecutionContext,
-  { config, path }: Located,
+  { config }: Located,
+  { route, groups, query }: Routed,
 ): Promise<Response> {
-  refuseCrossSite(request);
-  const routed = isApi(path.path) ? path : asRouted(request, path);
-  const { route, groups } = findRoute(request, path, routed);
   const tokens = catalogClient(env, config.defaultName);
-  const authority: Authority = {
-    config,
-    memory: memoryOf(env),
-    askRevoked: (credential, known) => tokens((c) => c.revokedTokens(credential, known)),
-  };
+  const authority = authorityOf(env, config, tokens);
   const { identity, payload } = await authorize(request, route.permission, authority);
   const afterwards: Context["afterwards"] = (work) =>
     ctx.waitUntil(logFailure("work after a response failed", work));
@@ -125,25 +163,33 @@ async function answer(
     afterwards,
     purge: (paths) => ctx.waitUntil(purge(ctx, edgePaths(config, paths))),
     path: groups[0].slice(1),
-    query: routed.query,
+    query,
   };
   return answerChecked(route, context, payload);
 }
 
+interface Routed extends RouteMatch<Route> {
+  readonly query: RequestPath["query"];
+}
+
 /** The route of a request. A signed one must be an operation of S3 that is implemented. */
-function findRoute(request: Request, path: RequestPath, routed: RequestPath): RouteMatch<Route> {
-  if (!carriesSigV4(request) || isApi(path.path)) return matchRoute(ROUTES, request.method, path);
+function findRoute(request: Request, path: RequestPath): Routed {
+  const { method } = request;
+  if (isApi(path.path)) return { ...matchRoute(ROUTES, method, path), query: path.query };
+  const routed = asRouted(request, path);
+  const { query } = routed;
+  if (!carriesSigV4(request)) return { ...matchRoute(ROUTES, method, path), query };
   let match: RouteMatch<Route> | undefined;
   let refusal: unknown;
   try {
-    match = matchRoute(ROUTES, request.method, routed);
+    match = matchRoute(ROUTES, method, routed);
   } catch (error) {
     refusal = parsePath(request.url).path === path.path ? unknownToS3(error, path.path) : error;
     if (refusal !== error) throw refusal;
   }
   requireImplemented(request, path);
   if (match === undefined) throw refusal;
-  return match;
+  return { ...match, query };
 }
 
 /** Answers a request whose body must match its signature, if it is signed, and the checksums that its headers declare. */

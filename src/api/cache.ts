@@ -66,7 +66,8 @@ function urlOf({ request, config }: Context): string {
 async function readableUpstreams({ config, mayRead }: Context): Promise<CacheDescription["upstreams"]> {
   const described = config.upstreams.map(async ({ url, serve, own, keys }) => {
     if (own?.isPrivate && !(await mayRead(own.name))) return [];
-    return [{ url, serve, public_keys: (await keys()).map(({ text }) => text) }];
+    const known = await keys();
+    return [{ url, serve, public_keys: known === "none-needed" ? [] : known.map(({ text }) => text) }];
   });
   return (await Promise.all(described)).flat();
 }

@@ -139,6 +139,11 @@ const HIDDEN_PROBLEM = "CACHES: has a mistake; the log of the Worker names it";
 export function parseConfig(env: Env): Deployment {
   const problems: string[] = [];
   if (!isSet(env.BUCKET)) problems.push("BUCKET: no R2 bucket is bound; see [[r2_buckets]] in wrangler.toml");
+  if (isSet(env.TRAFFIC) && typeof env.TRAFFIC?.writeDataPoint !== "function") {
+    problems.push(
+      "TRAFFIC: no Analytics Engine is bound; see [[analytics_engine_datasets]] in wrangler.toml",
+    );
+  }
   const dir = storeDir(env.STORE_DIR, DEFAULT_STORE_DIR, problems);
   const staticTokens = tokens(env, problems);
   const defaultName = cacheName(env.CACHE_NAME, problems);

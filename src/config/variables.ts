@@ -22,6 +22,7 @@ const VARIABLES: Readonly<Record<keyof Env, { readonly hides?: true }>> = {
   OIDC: { hides: true },
   UPSTREAMS: {},
   GC_GRACE_SECONDS: {},
+  TRAFFIC: {},
 };
 
 /** A name with this word is about this variable or setting, whatever else is in it. */

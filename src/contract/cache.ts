@@ -21,7 +21,7 @@ const UPSTREAM = v.object({
     v.picklist(["pushers", "redirect", "mirror"]),
   ),
   public_keys: described(
-    "Keys of which its paths need one. Empty for a cache of this Worker.",
+    "Keys of which its paths need one. Empty where they need none, as of a cache of this Worker.",
     listOf(PUBLIC_KEY),
   ),
 });

@@ -61,6 +61,7 @@ describe("one range", () => {
       "content-type": "application/x-nix-nar",
       etag: stored.httpEtag,
       "last-modified": stored.uploaded.toUTCString(),
+      "access-control-allow-origin": "*",
       "x-content-type-options": "nosniff",
     });
   });

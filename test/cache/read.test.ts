@@ -25,6 +25,7 @@ describe.each(OBJECTS)("a $kind", ({ kind, key, body, contentType, cacheControl 
       "content-type": contentType,
       etag: object.httpEtag,
       "last-modified": object.uploaded.toUTCString(),
+      "access-control-allow-origin": "*",
       "x-content-type-options": "nosniff",
     };
     const [get, head] = [await cache.get(`/${key}`), await cache.head(`/${key}`)];

@@ -31,6 +31,15 @@ const REFUSAL_DELAY_MS = 50;
 
 export const ANONYMOUS: Identity = { name: "anonymous", credential: "none", grants: [] };
 
+/** Whether no credential is needed for `permission`. */
+export function isForEverybody(permission: RoutePermission, config: Config): boolean {
+  // The default cache's existence is no secret, and monitors need its health.
+  if (config.isPrivate) return permission === "none" && isDefault(config);
+  return (
+    permission === "none" || permission === "pull" || (permission === "list" && config.listing === "public")
+  );
+}
+
 /**
  * Lets a request through if its sender has `permission`. Throws {@link HttpError} 401, 403, 404 or 503 for others. A
  * private named cache is hidden: without the pull permission on it every answer is that of an undeclared name.
@@ -41,11 +50,10 @@ export async function authorize(
   authority: Authority,
 ): Promise<Access> {
   const { config } = authority;
-  // The default cache's existence is no secret, and monitors need its health.
-  const isHidden = config.isPrivate && (permission !== "none" || !isDefault(config));
+  if (isForEverybody(permission, config)) return { identity: ANONYMOUS };
+  const isHidden = config.isPrivate;
   const isWrite = permission === "push" || permission === "admin";
   const isForMembers = permission === "list" && config.listing === "members";
-  if (!isHidden && !isWrite && !isForMembers) return { identity: ANONYMOUS };
   if (isWrite && isDefault(config)) requirePossible(permission, config, ANONYMOUS);
   const need = isWrite
     ? `this needs the ${permission} permission`

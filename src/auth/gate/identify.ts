@@ -18,6 +18,10 @@ export async function identify(request: Request, authority: Authority): Promise<
     : { kind: "none" };
 }
 
+export function carriesCredential(request: Request): boolean {
+  return request.headers.has("Authorization") || carriesSigV4(request);
+}
+
 /** Whether the sender of a request may do this with a cache, by default that of the request. Never rejects. */
 export async function senderMay(
   request: Request,
@@ -26,7 +30,7 @@ export async function senderMay(
   cacheName = authority.config.cacheName,
 ): Promise<boolean> {
   // Every read calls this: without a credential it must cost nothing.
-  if (!request.headers.has("Authorization") && !carriesSigV4(request)) return false;
+  if (!carriesCredential(request)) return false;
   try {
     const identified = await identify(request, authority);
     return identified.kind === "known" && may(identified.identity, permission, cacheName);
