@@ -7,7 +7,7 @@ import { LARGE, TOKEN } from "./large.ts";
 import { memory, resetPeak, workerds } from "./workerd.ts";
 
 const MB = 1e6;
-const ROUNDS = 6;
+const ROUNDS = 4;
 /** By so much V8's young generation grows between two collections, whatever is asked. */
 const YOUNG_MB = 16;
 
