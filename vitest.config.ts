@@ -28,7 +28,13 @@ export default defineConfig({
           setupFiles: ["test/support/clock.ts"],
           testTimeout: 30_000,
           include: ["test/**/*.test.ts"],
-          exclude: ["test/real-nix/**", "test/s3-clients/**", "test/cli/**", "test/memory/**"],
+          exclude: [
+            "test/real-nix/**",
+            "test/s3-clients/**",
+            "test/cli/**",
+            "test/memory/**",
+            "test/browser/**",
+          ],
         },
       },
       {
@@ -50,6 +56,16 @@ export default defineConfig({
           name: "real-nix",
           include: ["test/real-nix/**/*.test.ts"],
           testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        // A real browser on the pages of a cache that real Nix has filled.
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          testTimeout: 120_000,
           hookTimeout: 300_000,
           fileParallelism: false,
         },

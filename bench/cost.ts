@@ -1,47 +1,21 @@
 // `npm run cost`: monthly costs of three typical users, and how many pushes a day the free plan allows, from the
 // operations of each request (counted by test/cache/operations.test.ts and test/catalog/publish/cost.test.ts) and
 // Cloudflare's prices. Nothing is assumed to be answered by the cache in front, which costs nothing.
+import {
+  AFTER_PUSH,
+  type Amounts,
+  BASE_DOLLARS,
+  cost,
+  type Deed,
+  ITEMS,
+  type Item,
+  PRICES,
+  PUSH,
+} from "../src/page/prices.ts";
 import { formatTable } from "./table.ts";
 
-/** Billed units. Storage is in GB and month, the rest in numbers. */
-const ITEMS = {
-  requests: "Worker requests",
-  cpuMs: "Worker CPU, ms",
-  classA: "R2 class A",
-  classB: "R2 class B",
-  storage: "R2 storage, GB",
-  calls: "Durable Object requests",
-  rowsRead: "Durable Object rows read",
-  rowsWritten: "Durable Object rows written",
-  catalog: "Durable Object storage, GB",
-} as const;
-
-type Item = keyof typeof ITEMS;
-type Amounts = Readonly<Record<Item, number>>;
-
-interface Price {
-  /** In a month of the paid plan. */
-  readonly included: number;
-  /** Dollars for `per` more. */
-  readonly dollars: number;
-  readonly per: number;
-}
-
 const MILLION = 1e6;
-/** Of the paid plan, which is these dollars a month. */
-const BASE_DOLLARS = 5;
-/** https://developers.cloudflare.com/workers/platform/pricing/, /r2/pricing/, /durable-objects/platform/pricing/ */
-const PRICES: Readonly<Record<Item, Price>> = {
-  requests: { included: 10 * MILLION, dollars: 0.3, per: MILLION },
-  cpuMs: { included: 30 * MILLION, dollars: 0.02, per: MILLION },
-  classA: { included: 1 * MILLION, dollars: 4.5, per: MILLION },
-  classB: { included: 10 * MILLION, dollars: 0.36, per: MILLION },
-  storage: { included: 10, dollars: 0.015, per: 1 },
-  calls: { included: 1 * MILLION, dollars: 0.15, per: MILLION },
-  rowsRead: { included: 25_000 * MILLION, dollars: 0.001, per: MILLION },
-  rowsWritten: { included: 50 * MILLION, dollars: 1, per: MILLION },
-  catalog: { included: 5, dollars: 0.2, per: 1 },
-};
+
 /** The free plan's allowances: per day, except storage. R2's allowances are the same on both plans. */
 const FREE = {
   requests: 100_000,
@@ -56,24 +30,13 @@ const FREE_DURATION = 13_000;
 const DURATION_OF_A_DAY = 0.125 * 24 * 3600;
 
 /** The actions of a client, and their cost. */
-type Deed = Readonly<Pick<Amounts, "requests" | "classA" | "classB" | "calls" | "rowsRead" | "rowsWritten">>;
-const REFERENCES = 5;
 const DEEDS = {
   /** GET narinfo: 404. */
   miss: { requests: 1, classA: 0, classB: 1, calls: 0, rowsRead: 0, rowsWritten: 0 },
   /** GET narinfo and GET NAR. */
   pull: { requests: 2, classA: 0, classB: 2, calls: 0, rowsRead: 0, rowsWritten: 0 },
-  /** GET narinfo and HEAD NAR, which find nothing, PUT NAR, PUT narinfo. */
-  push: {
-    requests: 4,
-    classA: 2,
-    classB: 4,
-    calls: 2,
-    rowsRead: 20 + 2 * REFERENCES,
-    rowsWritten: 6 + REFERENCES,
-  },
-  /** The alarm after a push of one path: its setting, its call, the NAR's row, and the reading of the NAR. */
-  afterwards: { requests: 0, classA: 0, classB: 1, calls: 1, rowsRead: 50, rowsWritten: 1 + 3 + 3 },
+  push: PUSH,
+  afterwards: AFTER_PUSH,
 } as const satisfies Record<string, Deed>;
 const EACH_PUSH: readonly Deed[] = [DEEDS.push, DEEDS.afterwards];
 
@@ -135,11 +98,6 @@ function amountsOf({ deeds, storage, paths }: User): Amounts {
     rowsWritten: sum("rowsWritten"),
     catalog: (paths * CATALOG_BYTES_PER_PATH) / 1e9,
   };
-}
-
-function cost(item: Item, amount: number): number {
-  const { included, dollars, per } = PRICES[item];
-  return (Math.max(0, amount - included) / per) * dollars;
 }
 
 /** Whether the free plan is enough, on a day like all others. */

@@ -25,6 +25,7 @@ import { errorResponse, logFailure } from "./http/errors.ts";
 import { parsePath, type RequestPath } from "./http/path.ts";
 import { problemResponse } from "./http/problem.ts";
 import { matchRoute, type RouteMatch } from "./http/router.ts";
+import { isPage, wantsHtml } from "./page/accepts.ts";
 import { ROUTES } from "./routes.ts";
 import { asPutObject } from "./s3/answer.ts";
 import { isS3Client, s3ErrorResponse, unknownToS3 } from "./s3/errors.ts";
@@ -92,7 +93,7 @@ export async function handle(request: Request, env: Env, ctx: ExecutionContext):
     }
   } catch (error) {
     // parsePath may refuse the path: then the URL parser's reading decides the form of the refusal.
-    response = refusal(request, located?.path.path ?? new URL(request.url).pathname, error);
+    response = await refusal(request, located?.path.path ?? new URL(request.url).pathname, error);
   }
   const { status, headers } = response;
   headers.set("X-Content-Type-Options", "nosniff");
@@ -219,12 +220,14 @@ async function drain({ body, bodyUsed }: Request): Promise<void> {
   if (body !== null && !bodyUsed) await body.pipeTo(new WritableStream());
 }
 
-/** A refusal in the form that the client reads: a problem, S3's document, or a line of text. */
-function refusal(request: Request, path: string, error: unknown): Response {
+/** A refusal in the form that the client reads: a problem, S3's document, a page, or a line of text. */
+async function refusal(request: Request, path: string, error: unknown): Promise<Response> {
   const response = isApi(path)
     ? problemResponse(error)
     : isS3Client(request)
       ? s3ErrorResponse(error, path)
-      : errorResponse(error);
+      : (isPage(path) || path === "/") && wantsHtml(request)
+        ? await (await import("./page/refusal.ts")).refusalPage(error)
+        : errorResponse(error);
   return request.method === "HEAD" ? new Response(null, response) : response;
 }

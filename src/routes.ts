@@ -14,6 +14,7 @@ import { putRealisation } from "./cache/put-realisation.ts";
 import { readObject } from "./cache/read.ts";
 import { touchNar, touchNarInfo } from "./cache/touch.ts";
 import type { Context, Handler, Route } from "./context.ts";
+import { PAGE_ROUTES, pageOr } from "./page/routes.ts";
 import { createBucket, getSetting, listBucketsOr } from "./s3/bucket.ts";
 import { completeUpload } from "./s3/complete.ts";
 import { LIST_PARAMETERS, list } from "./s3/list.ts";
@@ -50,8 +51,9 @@ export const ROUTES: readonly Route[] = [
   { ...FRONT, query: ["location"], handler: getSetting },
   { ...FRONT, query: LIST_PARAMETERS, permission: "list", handler: list },
   { ...FRONT, method: "PUT", query: [CREATE_BUCKET], permission: "push", handler: createBucket },
-  { ...FRONT, handler: listBucketsOr(getFrontPage) },
+  { ...FRONT, handler: listBucketsOr(pageOr(getFrontPage)) },
   ...OPERATIONS,
+  ...PAGE_ROUTES,
 ];
 
 function routesOfKind(kind: Kind): Route[] {

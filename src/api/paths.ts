@@ -75,7 +75,11 @@ export const PATH_OPERATIONS = [
     parameters: { hash: HASH_PART },
     answer: PATH_DETAIL,
     errors: NO_PATH,
-    handle: ({ catalog }, { parameters: { hash } }) => catalog((c) => c.pathDetail(hash)),
+    handle: async ({ catalog }, { parameters: { hash } }) => {
+      // Everybody may ask, and pins are listed for members only.
+      const { pins: _, ...detail } = await catalog((c) => c.pathDetail(hash));
+      return detail;
+    },
   }),
   operation({
     id: "deletePath",

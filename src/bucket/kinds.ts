@@ -60,7 +60,7 @@ export const SMALL_JSON_BYTES = 64 * KIB;
 export const MAX_SINGLE_PUT_BYTES = 5 * 1024 * MIB - 5 * MIB;
 
 const MUTABLE = "public, max-age=3600";
-const IMMUTABLE = "public, max-age=31536000, immutable";
+export const IMMUTABLE = "public, max-age=31536000, immutable";
 /** On every answer of a private cache. */
 export const PRIVATE = "private, no-store";
 

@@ -47,7 +47,7 @@ function notDecoded(kind: Kind, coding: Coding, error: unknown): HttpError {
 }
 
 /** Whether the client has a credential for this cache. Never rejects: a read must not fail because the catalog is down. */
-async function isMember({ identity, identify, config }: Context): Promise<boolean> {
+export async function isMember({ identity, identify, config }: Context): Promise<boolean> {
   // A public read passes the gate unidentified.
   if (identity.credential !== "none") return true;
   try {

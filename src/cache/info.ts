@@ -23,8 +23,7 @@ export const getCacheInfo: Handler = ({ request, config }) =>
   });
 
 /**
- * Answers GET of `/` with the same as text. Vary: signed requests get S3's list of buckets, and Accept may be used
- * later.
+ * Answers GET of `/` with the same as text. Vary: signed requests get S3's list of buckets, and browsers a page.
  */
 export const getFrontPage: Handler = ({ request, config }) =>
   textDocument(request, cacheInfoText(config), "text/plain; charset=utf-8", {

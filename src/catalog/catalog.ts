@@ -9,8 +9,8 @@ import type { CatalogApi, EdgePurger } from "../contract/catalog.ts";
 import type { CatalogMetrics } from "../contract/metrics.ts";
 import type {
   Deleted,
+  ListedPath,
   ListQuery,
-  PathDetail,
   PathPage,
   PublishOutcome,
   PublishResult,
@@ -299,7 +299,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return this.#askAll(() => searchPaths(this.context, query));
   }
 
-  pathDetail(hash: string): Promise<Result<PathDetail>> {
+  pathDetail(hash: string): Promise<Result<ListedPath>> {
     return this.#askAll(() => {
       settlePublications(this.context, hash);
       return pathDetail(this.context, hash);

@@ -5,8 +5,8 @@ import type { WriteCondition } from "../http/preconditions.ts";
 import type { CatalogMetrics } from "./metrics.ts";
 import type {
   Deleted,
+  ListedPath,
   ListQuery,
-  PathDetail,
   PathPage,
   PublishOutcome,
   PublishResult,
@@ -104,7 +104,7 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   notices(): Promise<Result<readonly string[]>>;
   listPaths(query: ListQuery): Promise<Result<PathPage>>;
   searchPaths(query: SearchQuery): Promise<Result<PathPage>>;
-  pathDetail(hash: string): Promise<Result<PathDetail>>;
+  pathDetail(hash: string): Promise<Result<ListedPath>>;
   stats(): Promise<Result<Stats>>;
   /** What a monitor records. It reads no row of a path or a NAR, unless a recount goes on. */
   metrics(): Promise<Result<CatalogMetrics>>;

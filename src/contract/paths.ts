@@ -175,6 +175,15 @@ export const PATH_DETAIL = named(
 );
 export type PathDetail = v.InferOutput<typeof PATH_DETAIL>;
 
+/** Pins that one answer names. */
+export const MAX_PINS_OF_PATH = 100;
+
+/** A path for its page: with what only those may see who may list. */
+export interface ListedPath extends PathDetail {
+  /** Names of the pins that keep it themselves, {@link MAX_PINS_OF_PATH} at most. */
+  readonly pins: readonly string[];
+}
+
 const KEPT_NAR = v.object({ nar: TEXT, reason: described("Why it stays, and until when.", TEXT) });
 export type KeptNar = v.InferOutput<typeof KEPT_NAR>;
 

@@ -3,15 +3,22 @@ import { HttpError } from "./errors.ts";
 
 /** R2's keys have at most 1024 bytes. */
 const MAX_PATH_LENGTH = 1024;
+/** Characters: the longest path of Linux. Pages name files of store paths. */
+const MAX_PAGE_PATH_LENGTH = 4096;
 /** Characters, with room for a token in a pre-signed URL. Cloudflare's own limit is 16 KB for the URL. */
 const MAX_QUERY_LENGTH = 32 * 1024;
 /** The last segment below these is a name with any characters: slashes are sent encoded, or as they are. */
 const NAMES = /^(?:\/[a-z0-9-]+)?\/api\/v1\/subjects\/(?=.)/;
-/** Matches the folder of a cache: only such a path may end in a slash. */
+/** Pages, whose paths name files: any characters, and for a directory a slash at the end. */
+const PAGES = /^(?:\/[a-z0-9-]+)?\/_\//;
+/** Matches the folder of a cache: only such a path, besides those of pages, may end in a slash. */
 const FOLDER = /^\/[a-z0-9-]+\/$/;
 
 export interface RequestPath {
-  /** The decoded path, beginning with `/`. Printable ASCII, no empty, `.` or `..` segment, no backslash. */
+  /**
+   * The decoded path, beginning with `/`. Printable ASCII, no empty, `.` or `..` segment, no backslash. That of a page may
+   * end in a slash and have any characters but controls.
+   */
   readonly path: string;
   /**
    * Path and query as one path, if there is a query and they form a valid path. `?` is legal in store path names, and
@@ -66,6 +73,7 @@ function decodeName(target: string): string | undefined {
 }
 
 function decodePath(raw: string): string {
+  if (PAGES.test(raw)) return decodePagePath(raw);
   if (raw.length > 3 * MAX_PATH_LENGTH) throw tooLong();
   const isName = NAMES.test(raw);
   const path = raw.includes("%") ? percentDecode(raw, isName) : raw;
@@ -74,6 +82,17 @@ function decodePath(raw: string): string {
     throw new HttpError(400, "the path has a character that no object of a binary cache has");
   }
   if (path !== "/" && !isName && /\/(\.{0,2})(\/|$)/.test(path) && !FOLDER.test(path)) {
+    throw new HttpError(400, "the path has an empty, '.' or '..' segment");
+  }
+  return path;
+}
+
+function decodePagePath(raw: string): string {
+  if (raw.length > 3 * MAX_PAGE_PATH_LENGTH) throw tooLong(MAX_PAGE_PATH_LENGTH);
+  const path = percentDecode(raw, false);
+  if (path.length > MAX_PAGE_PATH_LENGTH) throw tooLong(MAX_PAGE_PATH_LENGTH);
+  if (/\p{Cc}/u.test(path)) throw new HttpError(400, "the path has a control character");
+  if (/\/(?:\/|\.{1,2}(?:\/|$))/.test(path)) {
     throw new HttpError(400, "the path has an empty, '.' or '..' segment");
   }
   return path;
@@ -91,6 +110,6 @@ function percentDecode(raw: string, isName: boolean): string {
   }
 }
 
-function tooLong(): HttpError {
-  return new HttpError(414, `the path is longer than ${MAX_PATH_LENGTH} characters`);
+function tooLong(limit = MAX_PATH_LENGTH): HttpError {
+  return new HttpError(414, `the path is longer than ${limit} characters`);
 }

@@ -1,4 +1,4 @@
-/** The error inside this folder: a NAR file that has no facts. It never leaves `narFacts`. */
+/** The error of this folder: a NAR file that has no facts. `narFacts` returns it; who decodes a file catches it. */
 
 /** `false`: the file is no NAR of its compression. `unverifiable`: it may be, but this code cannot tell. */
 export type RefusalKind = "false" | "unverifiable";

@@ -15,6 +15,7 @@ import type { Asked } from "./asked.ts";
 import { BUDGETS, excess } from "./budgets.ts";
 import { counting } from "./counting.ts";
 import { OF_THE_API } from "./of-the-api.ts";
+import { OF_THE_PAGES } from "./of-the-pages.ts";
 import { STEPWISE } from "./of-the-platform.ts";
 import { OF_THE_PROTOCOL, upstreamLibrary } from "./of-the-protocol.ts";
 
@@ -69,7 +70,9 @@ describe.each(SIZES)("in a catalog of %d paths", (size) => {
     expect(excess(operation, cost, units)).toEqual([]);
   };
 
-  it.each(titled([...OF_THE_PROTOCOL, ...OF_THE_API, EXCHANGE]))("%s", (_, asked) => within(asked));
+  it.each(titled([...OF_THE_PROTOCOL, ...OF_THE_PAGES, ...OF_THE_API, EXCHANGE]))("%s", (_, asked) =>
+    within(asked),
+  );
 
   describe.each(titled(STEPWISE))("%s", (_, asked) => {
     it("is within its budget", () => within(asked));
@@ -88,7 +91,9 @@ function titled(all: readonly Asked[]): [string, Asked][] {
 }
 
 it("every operation has one", () => {
-  const asked = [...OF_THE_PROTOCOL, ...OF_THE_API, ...STEPWISE, EXCHANGE].map(({ operation }) => operation);
+  const asked = [...OF_THE_PROTOCOL, ...OF_THE_PAGES, ...OF_THE_API, ...STEPWISE, EXCHANGE].map(
+    ({ operation }) => operation,
+  );
   const counted = new Set<string>([...asked, "alarm", "firstRequest"]);
   expect(Object.keys(BUDGETS).filter((operation) => !counted.has(operation))).toEqual([]);
 });

@@ -230,6 +230,43 @@ export const BUDGETS = {
     ...{ route: "GET /api/v1/whoami", caller: "anyone" },
     ...{ rowsRead: 1_000, rowsWritten: 0, ...NO_BUCKET, calls: 1, ...SMALL },
   },
+  page: {
+    ...NOTHING,
+    ...{ route: "GET / as a page, /_/, its stylesheet and script", caller: "anyone", ...SMALL },
+  },
+  pageForAnyone: {
+    ...NOTHING,
+    ...{ route: "GET /_/search, state, files, raw, serve", caller: "anyone" },
+    ...{ megabytes: SMALL_MB, beyond: "refused (401)" },
+  },
+  searchPage: {
+    ...{ route: "GET /_/search", caller: "member" },
+    ...{ rowsRead: 14_000, rowsWritten: 0, ...NO_BUCKET, calls: 1, megabytes: 16 },
+    beyond: "50 paths; 10,000 names are looked at, as in GET /api/v1/paths",
+  },
+  pathPage: {
+    ...{ route: "GET /_/path/<hash>", caller: "anyone" },
+    ...{ rowsRead: 100_000, rowsWritten: 0, classA: 0, classB: 1, calls: 1, megabytes: 32 },
+    beyond: "as GET /api/v1/paths/<hash>",
+  },
+  statePage: {
+    ...{ route: "GET /_/state", caller: "member" },
+    ...{ rowsRead: 4_000, rowsWritten: 0, ...NO_BUCKET, calls: 4, megabytes: 16 },
+    beyond: "50 pins; what runs have found is the first of each kind",
+  },
+  filesPage: {
+    ...NO_ROWS,
+    ...{ route: "GET /_/files, raw, serve/<hash>/…", caller: "member" },
+    ...{ each: "style and picture in a document, at most 24", classA: 0, classB: [4, 1], megabytes: 64 },
+    beyond:
+      "the first 64 MiB of a compressed NAR and listings up to 8 MiB (413); 256 KiB of a text, 5,000 entries",
+  },
+  logPage: {
+    ...NO_ROWS,
+    ...{ route: "GET /_/log/<deriver>", caller: "anyone" },
+    ...{ classA: 0, classB: 1, megabytes: SMALL_MB },
+    beyond: "it streams; 4 MiB, for members 32 MiB",
+  },
   firstRequest: {
     ...{ route: "the first request after an update", caller: "anyone" },
     ...{ rowsRead: 100_000, rowsWritten: 50_000, ...NO_BUCKET, calls: 1, megabytes: 16 },

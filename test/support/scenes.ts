@@ -207,7 +207,40 @@ const OF_OTHER_OPERATIONS: readonly Scene[] = OPERATIONS.filter(
   ...(operation.method === "DELETE" && { again: [404] }),
 }));
 
+const { hash } = app.info.storePath;
+const LOGGED = METADATA.find(({ kind }) => kind === "log")?.key ?? "";
+
+async function listed(well: TestCache): Promise<undefined> {
+  await pushed(well);
+  const root = { type: "directory", entries: { "index.html": { type: "regular", size: 3, narOffset: 0 } } };
+  await store(`${hash}.ls`, JSON.stringify({ version: 1, root }));
+  return undefined;
+}
+
+const OF_THE_PAGES: readonly Scene[] = [
+  { method: "GET", path: "/_/" },
+  // The name has a hash, which this is not.
+  { method: "GET", path: "/_/style-0123456789ab.css", isRefused: true },
+  { method: "GET", path: "/_/search", prepare: pushed },
+  { method: "GET", path: "/_/search?q=app", prepare: pushed },
+  { method: "GET", path: "/_/state", prepare: pinned },
+  { method: "GET", path: `/_/path/${hash}`, prepare: pushed },
+  {
+    method: "GET",
+    path: `/_/${LOGGED}`,
+    prepare: async () => {
+      await store(LOGGED, "building demo");
+      return undefined;
+    },
+  },
+  { method: "GET", path: `/_/files/${hash}/`, prepare: listed },
+  { method: "GET", path: `/_/files/${hash}/index.html`, prepare: listed },
+  { method: "GET", path: `/_/raw/${hash}/index.html`, prepare: listed },
+  { method: "GET", path: `/_/serve/${hash}/`, prepare: listed },
+];
+
 const GIVEN: readonly Scene[] = [
+  ...OF_THE_PAGES,
   ...OF_OBJECTS,
   ...OF_UPLOADS,
   ...OF_THE_CACHE,

@@ -1,10 +1,11 @@
 // The detail of one path.
 import {
+  type ListedPath,
   MAX_COUNTED_REFERRERS,
   MAX_DIFFERING,
+  MAX_PINS_OF_PATH,
   MAX_REFERENCES,
   MAX_REFERRERS,
-  type PathDetail,
 } from "../../contract/paths.ts";
 import type { Verification } from "../../contract/verification.ts";
 import { formatHash } from "../../nix/hash.ts";
@@ -18,13 +19,14 @@ import { differingRealisations } from "../rows/differing-realisations.ts";
 import { findingOfPath } from "../rows/findings.ts";
 import { isNarQueued } from "../rows/nar-queue.ts";
 import { missingPaths } from "../rows/paths.ts";
+import { pinsOfPath } from "../rows/pins.ts";
 import { countReferrers, referrerNames } from "../rows/references.ts";
 import { upstreamPathsOf } from "../rows/upstream-paths.ts";
 import { closureOf } from "./closure.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summary } from "./summary.ts";
 
 /** Reads a bounded number of rows, however many refer to the path. Throws {@link Refused} no-such-path. */
-export async function pathDetail(c: CatalogContext, hash: string): Promise<PathDetail> {
+export async function pathDetail(c: CatalogContext, hash: string): Promise<ListedPath> {
   // First, because other work may have its turn meanwhile: all of the rest is of one moment.
   const closure = await closureOf(c, hash);
   const row = c.sql
@@ -62,6 +64,7 @@ export async function pathDetail(c: CatalogContext, hash: string): Promise<PathD
     ca: info.ca ?? null,
     differing_builds: differingBuilds(c, hash, MAX_DIFFERING),
     differing_realisations: differingRealisations(c, hash, MAX_DIFFERING),
+    pins: pinsOfPath(c, hash, MAX_PINS_OF_PATH),
   };
 }
 

@@ -178,3 +178,19 @@ export function pinsNaming(c: CatalogContext, hashes: readonly string[], limit: 
     .toArray()
     .map(({ pin }) => pin);
 }
+
+/** Rows that {@link pinsOfPath} looks at: a path may be pinned any number of times. */
+const MAX_REVISIONS_OF_PATH = 1000;
+
+/** Names of pins that keep a path. At most `limit`. */
+export function pinsOfPath(c: CatalogContext, hash: string, limit: number): string[] {
+  return c.sql
+    .exec<{ pin: string }>(
+      `SELECT DISTINCT pin FROM
+         (SELECT pin, number, pinned FROM pin_revisions WHERE hash = ?1 LIMIT ${MAX_REVISIONS_OF_PATH}) AS revision
+       WHERE ${KEPT("revision", "?2")} ORDER BY pin LIMIT ?3`,
+      ...[hash, c.now(), limit],
+    )
+    .toArray()
+    .map(({ pin }) => pin);
+}

@@ -5,7 +5,7 @@ import { parsePath } from "../../../src/http/path.ts";
 import { matchRoute } from "../../../src/http/router.ts";
 import { ROUTES } from "../../../src/routes.ts";
 import { ORIGIN } from "../../support/cache.ts";
-import { OBJECTS } from "../../support/objects.ts";
+import { HASH, OBJECTS } from "../../support/objects.ts";
 import { pathOf } from "../../support/operations.ts";
 
 export type Permission = Route["permission"];
@@ -22,6 +22,15 @@ const EXAMPLES: readonly string[] = [
   ...OBJECTS.map(({ key }) => `/${key}`),
   ...["uploads", "uploadId=x"].map((query) => `/${OBJECTS.find(({ kind }) => kind === "nar")?.key}?${query}`),
   ...OPERATIONS.map((operation) => `/api/v1${pathOf(operation)}`),
+  ...[
+    "/_/",
+    "/_/style-0123456789ab.css",
+    "/_/search",
+    "/_/state",
+    `/_/path/${HASH}`,
+    `/_/log/${HASH}-demo.drv`,
+  ],
+  ...["files", "raw", "serve"].map((kind) => `/_/${kind}/${HASH}/bin/demo`),
 ];
 
 export interface Example {
