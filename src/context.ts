@@ -42,5 +42,5 @@ export type Handler = (context: Context) => Promise<Response>;
 
 export interface Route extends RouteOf<RoutePermission, Handler> {
   /** The SHA-256 (lower-case hex) that the handler has the bucket check the body of a request for this path against. */
-  readonly bodySha256?: (path: string, headers: Headers) => string | undefined;
+  readonly bodySha256?: (path: string, request: Request) => string | undefined;
 }

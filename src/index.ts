@@ -200,7 +200,7 @@ async function answerChecked(
   payload: Payload | undefined,
 ): Promise<Response> {
   const { request, path } = context;
-  const bucketSha256 = route.bodySha256?.(path, request.headers);
+  const bucketSha256 = route.bodySha256?.(path, request);
   const signed = payload && verifiedRequest(request, payload, bucketSha256);
   const checked = checkedRequest(signed?.request ?? request, bucketSha256);
   const failure = () => signed?.failure() ?? checked.failure();

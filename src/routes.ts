@@ -1,5 +1,6 @@
 // The route table: method, path, permission and handler.
 import { OPERATIONS } from "./api/operations.ts";
+import { carriesSigV4 } from "./auth/sigv4/detect.ts";
 import { KINDS, type Kind, NAR, NARINFO, type Upload } from "./bucket/kinds.ts";
 import { uploadedNarSha256 } from "./bucket/nar-target.ts";
 import { orFromUpstream } from "./cache/from-upstream.ts";
@@ -68,9 +69,13 @@ function routesOfKind(kind: Kind): Route[] {
       method: "PUT",
       permission: "push",
       handler: requireValidConfig(WRITERS[kind.upload](kind)),
-      ...(kind === NAR && { bodySha256: uploadedNarSha256 }),
+      ...(kind === NAR && { bodySha256: narSha256 }),
     },
   ];
+}
+
+function narSha256(path: string, request: Request): string | undefined {
+  return uploadedNarSha256(path, carriesSigV4(request), request.headers);
 }
 
 /** PUT of an object of any kind. */

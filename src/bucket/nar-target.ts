@@ -22,13 +22,13 @@ const GZIP = new RegExp(`^nar/(${NIX32_CLASS}{52})\\.nar\\.gz$`);
 const ENDING = /\.nar\.(?:xz|bz2|zst|lzip|lz4|br)$/;
 
 /**
- * Where the NAR of an upload to `path` belongs. `headers` are those of a request with the whole NAR. Throws
- * {@link HttpError} 400 where its hash is not known.
+ * Where the NAR of an upload to `path` belongs. An S3 client may copy a cache, whose names it does not choose. `headers`
+ * are those of a request with the whole NAR. Throws {@link HttpError} 400 where its hash is not known.
  */
-export function narTarget(path: string, headers?: Headers): NarTarget {
+export function narTarget(path: string, isS3: boolean, headers?: Headers): NarTarget {
   const own = narKeySha256(path);
   if (own !== undefined) return { key: path, sha256: own };
-  const sha256 = (headers && declaredSha256(headers)) ?? hashInName(path);
+  const sha256 = otherSha256(path, isS3, headers);
   if (sha256 === undefined) {
     throw new HttpError(
       400,
@@ -40,8 +40,12 @@ export function narTarget(path: string, headers?: Headers): NarTarget {
 }
 
 /** The SHA-256 that the bucket checks the body of a PUT to `path` against; `undefined` if the PUT is refused. */
-export function uploadedNarSha256(path: string, headers: Headers): string | undefined {
-  return narKeySha256(path) ?? declaredSha256(headers) ?? hashInName(path);
+export function uploadedNarSha256(path: string, isS3: boolean, headers: Headers): string | undefined {
+  return narKeySha256(path) ?? otherSha256(path, isS3, headers);
+}
+
+function otherSha256(path: string, isS3: boolean, headers: Headers | undefined): string | undefined {
+  return (headers && declaredSha256(headers)) ?? (isS3 ? hashInName(path) : undefined);
 }
 
 /** Lower-case hex. The bucket checks it, so it need not be signed. */

@@ -1,4 +1,5 @@
 // Uploading a NAR. Its name is its SHA-256, or becomes it, and the bucket checks the body against it as it streams.
+import { carriesSigV4 } from "../auth/sigv4/detect.ts";
 import { preconditionFailed, requireWritable, unchanged } from "../bucket/conditional.ts";
 import { MAX_SINGLE_PUT_BYTES, NAR } from "../bucket/kinds.ts";
 import { sha256Of } from "../bucket/nar-object.ts";
@@ -11,7 +12,7 @@ import { writeCondition } from "../http/preconditions.ts";
 
 /** Answers PUT of `nar/*`. The NAR becomes visible only when it is complete and matches its name. */
 export const putNar: Handler = async ({ request, bucket, path, catalog, purge }) => {
-  const target = narTarget(path, request.headers);
+  const target = narTarget(path, carriesSigV4(request), request.headers);
   const { key, sha256 } = target;
   const size = contentLength(request);
   if (size === undefined) {

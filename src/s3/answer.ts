@@ -1,15 +1,9 @@
 // Successful answers to S3 clients.
 
-/**
- * Never cached, and never compressed on the way (RFC 9111, section 5.2.2.6): rclone accepts gzip for objects, and reads
- * documents as they come.
- */
-export const UNTOUCHED = "no-store, no-transform";
-
-/** An XML document. */
+/** An XML document; never cached. */
 export function xmlResponse(document: string, headers: Readonly<Record<string, string>> = {}): Response {
   return new Response(document, {
-    headers: { "Content-Type": "application/xml", "Cache-Control": UNTOUCHED, ...headers },
+    headers: { "Content-Type": "application/xml", "Cache-Control": "no-store", ...headers },
   });
 }
 

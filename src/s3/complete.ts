@@ -1,4 +1,5 @@
 // Completes a multipart upload: the parts become an object, if it is one that could be sent in one piece.
+import { carriesSigV4 } from "../auth/sigv4/detect.ts";
 import { requireWritable, unchanged } from "../bucket/conditional.ts";
 import { MAX_SINGLE_PUT_BYTES, NAR } from "../bucket/kinds.ts";
 import { sha256Of } from "../bucket/nar-object.ts";
@@ -49,7 +50,7 @@ interface Asked {
 
 async function completeNar(context: Context, { upload, requested, known }: Asked): Promise<Response> {
   const { request, path, bucket, catalog } = context;
-  const target = narTarget(path);
+  const target = narTarget(path, carriesSigV4(request));
   const { key, sha256 } = target;
   // Before `head`: from now on the key is not deleted, so that its result stays true.
   await announce(context, requested, known, target);

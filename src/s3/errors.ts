@@ -6,7 +6,6 @@ import type { BucketFailure } from "../contract/refusals.ts";
 import { HttpError, oneLine, toHttpError } from "../http/errors.ts";
 import { S3Error } from "../http/s3-error.ts";
 import { errorDocument } from "../http/xml.ts";
-import { UNTOUCHED } from "./answer.ts";
 
 /** S3's codes for refusals by handlers of other protocols, by status. */
 const CODES: Readonly<Record<number, string>> = {
@@ -49,7 +48,7 @@ export function s3ErrorResponse(error: unknown, resource: string): Response {
   const code = codeOf(refusal);
   return new Response(errorDocument(code, oneLine(refusal.message), resource), {
     status: refusal.status,
-    headers: { "Content-Type": "application/xml", "Cache-Control": UNTOUCHED, ...refusal.headers },
+    headers: { "Content-Type": "application/xml", "Cache-Control": "no-store", ...refusal.headers },
   });
 }
 

@@ -1,5 +1,6 @@
 // S3's multipart uploads, for NARs above the platform's body limit, and for everything that a client sends in parts.
 // Parts stream to a staging key; the object appears under its own key when it is complete and checked.
+import { carriesSigV4 } from "../auth/sigv4/detect.ts";
 import { NAR } from "../bucket/kinds.ts";
 import { narTarget } from "../bucket/nar-target.ts";
 import { bucketFailure, bucketOperation, NO_SUCH_UPLOAD, r2Code } from "../bucket/operation.ts";
@@ -26,7 +27,7 @@ const UNEQUAL_PARTS = 10048;
 export const createUpload: Handler = async ({ request, path, bucket, catalog, config, identity }) => {
   const isNar = NAR.pattern.test(path);
   // Refuses a wrong name before a gigabyte is uploaded.
-  if (isNar) narTarget(path);
+  if (isNar) narTarget(path, carriesSigV4(request));
   const contentEncoding = request.headers.get("Content-Encoding") ?? undefined;
   if (isNar && contentEncoding !== undefined) {
     throw new S3Error(
