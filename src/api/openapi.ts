@@ -47,7 +47,7 @@ const PROBLEM = named(
 
 /** The security requirement of each permission. An empty requirement: nothing needs to be sent. */
 const SECURITY: Record<RoutePermission, OperationObject["security"]> = {
-  none: [],
+  none: [{}, { basic: [] }, { bearer: [] }],
   pull: [{}, { basic: [] }, { bearer: [] }],
   list: [{}, { basic: [] }, { bearer: [] }],
   push: [{ basic: [] }, { bearer: [] }],

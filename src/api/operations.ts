@@ -31,6 +31,7 @@ export const OPERATIONS: readonly Operation[] = [
       "An OpenAPI 3.1 document.",
       v.custom<object>(() => true),
     ),
+    errors: { 401: "Of a private named cache: no credential, or a wrong one." },
     handle: async ({ config: { cacheName, defaultName } }) =>
       openApi(OPERATIONS, cacheName === defaultName ? "/" : `/${cacheName}`),
   }),

@@ -12,6 +12,7 @@ import {
   NAR_HASH,
   NON_EMPTY,
   named,
+  PATH_NAME,
   STORE_PATH,
   TEXT,
   TIME,
@@ -212,7 +213,11 @@ export const MISSING_REQUEST = v.pipe(
       "Store paths, their base names, or their hash parts.",
       v.pipe(
         listOf(
-          v.pipe(NON_EMPTY, v.maxLength(MAX_PATH_LENGTH, `must have at most ${MAX_PATH_LENGTH} characters`)),
+          v.pipe(
+            NON_EMPTY,
+            v.maxLength(MAX_PATH_LENGTH, `must have at most ${MAX_PATH_LENGTH} characters`),
+            PATH_NAME,
+          ),
         ),
         v.maxLength(MAX_PATHS, `must have at most ${MAX_PATHS} items; ask in several requests`),
       ),

@@ -54,6 +54,9 @@ export function someOf<S extends v.GenericSchema>(item: S, max: number) {
   );
 }
 
+/** A regular expression of Nix's names, which have 211 characters at most and do not begin with a dot segment. */
+const BASE_NAME_FORM = `${NIX32_CLASS}{32}-(?!\\.\\.?(-|$))[0-9a-zA-Z+._?=-]{1,211}`;
+
 export const HASH_PART = described(
   "The hash part of a store path.",
   v.pipe(
@@ -63,10 +66,15 @@ export const HASH_PART = described(
 );
 export const BASE_NAME = described(
   "A store path without the directory of the store.",
-  matching(new RegExp(`^${NIX32_CLASS}{32}-[0-9a-zA-Z+._?=-]+$`), "must be HASH-NAME"),
+  matching(new RegExp(`^${BASE_NAME_FORM}$`), "must be HASH-NAME"),
 );
 export const STORE_PATH = described(
-  "A store path.",
-  matching(/^\/.+\/[^/]+$/, "must be a store path: /nix/store/HASH-NAME"),
+  "A store path; in a request one of this cache's store directory.",
+  matching(new RegExp(`^/([^/]+/)+${BASE_NAME_FORM}$`), "must be a store path: /nix/store/HASH-NAME"),
+);
+/** What names a path in a request. */
+export const PATH_NAME = v.regex(
+  new RegExp(`^(${NIX32_CLASS}{32}|(/([^/]+/)+)?${BASE_NAME_FORM})$`),
+  "is neither a store path nor a base name nor a hash part",
 );
 export const NAR_HASH = matching(new RegExp(`^sha256:${NIX32_CLASS}{52}$`), "must be sha256: and base-32");

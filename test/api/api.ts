@@ -24,6 +24,8 @@ export interface ApiRequest {
   readonly token?: string;
   /** Sent as JSON; a text as it is. */
   readonly body?: unknown;
+  /** Of a named cache. */
+  readonly cacheName?: string;
 }
 
 /** A cache with an administrator. */
@@ -41,11 +43,11 @@ export async function call<T>(
   cache: TestCache,
   method: Method,
   path: string,
-  { token, body }: ApiRequest = {},
+  { token, body, cacheName }: ApiRequest = {},
 ): Promise<ApiAnswer<T>> {
   const operation = operationOf(method, path);
   const sent = token ?? (operation.permission === "list" ? ADMIN_TOKEN : "");
-  const response = await cache.fetch(`/api/v1${path}`, {
+  const response = await cache.fetch(`${cacheName === undefined ? "" : `/${cacheName}`}/api/v1${path}`, {
     method,
     headers: sent === "" ? {} : { Authorization: `Bearer ${sent}` },
     ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),

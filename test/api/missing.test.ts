@@ -100,7 +100,7 @@ describe("POST /api/v1/missing", () => {
     ],
     ["a number", '{"paths": [1]}', /^paths\[0\]: must be a text$/],
     ["an empty text", `{"paths": ["${"0".repeat(32)}", ""]}`, /^paths\[1\]: must not be empty$/],
-    ["a name without a hash", '{"paths": ["hello-1.0"]}', /^paths\[0\]: "hello-1\.0" is not a store path/],
+    ["a name without a hash", '{"paths": ["hello-1.0"]}', /^paths\[0\]: is neither a store path nor/],
     ["31 characters", `{"paths": ["${"0".repeat(31)}"]}`, /^paths\[0\]: .*neither a store path nor/],
     ["a hash with an e", `{"paths": ["${"e".repeat(32)}"]}`, /^paths\[0\]: .*neither a store path nor/],
     [

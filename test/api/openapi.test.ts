@@ -58,7 +58,7 @@ describe("the description and the routes", () => {
   it.each(DOCUMENTED)("agree on who may $operation.id", ({ operation, description }) => {
     const signIn = [{ basic: [] }, { bearer: [] }];
     const expected: Record<RoutePermission, unknown> = {
-      none: [],
+      none: [{}, ...signIn],
       pull: [{}, ...signIn],
       list: [{}, ...signIn],
       push: signIn,
@@ -153,6 +153,12 @@ type Provoke = (cache: TestCache, documented: Documented) => Promise<unknown>;
 
 /** By operation: how an answer comes about that depends on more than the closure and the pin that are there. */
 const PROVOKE_OF: Readonly<Record<string, Readonly<Record<string, Provoke>>>> = {
+  openapi: {
+    401: () => {
+      const CACHES = { team: { visibility: "private" } };
+      return call(apiCache({ CACHES }), "GET", "/openapi.json", { cacheName: "team" });
+    },
+  },
   exchangeToken: {
     200: (_, documented) => sendIdentity(documented),
     413: (_, documented) => sendIdentity(documented, { body: TOO_LARGE }),

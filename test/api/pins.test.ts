@@ -87,7 +87,11 @@ describe("a pin", () => {
     ["nonsense", /^the body is not JSON; it must be like \{"store_path":"\/nix\/store\//],
     [[], /^the body must be an object like \{/],
     [{ store_path: "hello" }, /^store_path: must be a store path: \/nix\/store\/HASH-NAME$/],
-    [{ store_path: "/gnu/store/x" }, /^store_path: "\/gnu\/store\/x" is not in the store \/nix\/store$/],
+    [{ store_path: "/gnu/store/x" }, /^store_path: must be a store path: /],
+    [
+      { store_path: "/gnu/store/3m5fd0cx9d74whnzm8ryrjgglb2gs4b2-x" },
+      /^store_path: "\/gnu\/store\/.*-x" is not in the store \/nix\/store$/,
+    ],
     [{ storePath }, /^unknown property 'storePath': the body takes store_path, keep_revisions, keep_days$/],
     [{ store_path: storePath, keep_days: 0 }, /^keep_days: must be a whole number from 1 to 36500$/],
     [
