@@ -31,6 +31,7 @@ export default defineConfig({
           exclude: [
             "test/real-nix/**",
             "test/s3-clients/**",
+            "test/api-clients/**",
             "test/cli/**",
             "test/memory/**",
             "test/browser/**",
@@ -75,6 +76,16 @@ export default defineConfig({
         test: {
           name: "s3-clients",
           include: ["test/s3-clients/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        // A real client of the API's description over real HTTP against the real dev server.
+        test: {
+          name: "api-clients",
+          include: ["test/api-clients/**/*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           fileParallelism: false,

@@ -92,8 +92,7 @@ export async function handle(request: Request, env: Env, ctx: ExecutionContext):
       response = await answer(request, env, ctx, located, routed);
     }
   } catch (error) {
-    // parsePath may refuse the path: then the URL parser's reading decides the form of the refusal.
-    response = await refusal(request, located?.path.path ?? new URL(request.url).pathname, error);
+    response = await refusal(request, located?.path.path ?? refusedPath(request), error);
   }
   const { status, headers } = response;
   headers.set("X-Content-Type-Options", "nosniff");
@@ -218,6 +217,14 @@ async function answerChecked(
 /** Reads a body that the handler did not need, such as that of a NAR that is here: its checksum is compared, too. */
 async function drain({ body, bodyUsed }: Request): Promise<void> {
   if (body !== null && !bodyUsed) await body.pipeTo(new WritableStream());
+}
+
+/**
+ * Of a path that parsePath has refused the URL parser's reading decides the form of the refusal: the API of a named cache
+ * is an API, too.
+ */
+function refusedPath({ url }: Request): string {
+  return new URL(url).pathname.replace(/^\/[a-z0-9-]+(?=\/api\/)/, "");
 }
 
 /** A refusal in the form that the client reads: a problem, S3's document, a page, or a line of text. */

@@ -88,12 +88,14 @@ describe("a refusal under /api is a problem", () => {
     ["GET", "/api/v1/tokens/exchange", 405, "Method Not Allowed"],
     ["GET", "/api/v1/paths/", 400, "Bad Request"],
     ["GET", "/api/v1/%zz", 400, "Bad Request"],
+    ["GET", "/team/api/v1/%zz", 400, "Bad Request"],
+    ["GET", "/team/api/v1/pins/%c2%84", 400, "Bad Request"],
     ["GET", `/api/${"x".repeat(2000)}`, 414, "URI Too Long"],
     ["PUT", "/api/v1/paths", 405, "Method Not Allowed"],
     ["POST", "/api/v1/missing", 400, "Bad Request"],
     ["DELETE", `/api/v1/paths/${HASH}`, 401, "Unauthorized"],
   ])("%s %s: %i", async (method, path, status, title) => {
-    const answer = await apiCache().fetch(path, { method });
+    const answer = await apiCache({ CACHES: { team: {} } }).fetch(path, { method });
     expect(answer.headers.get("Content-Type")).toBe("application/problem+json");
     expect(answer.headers.get("Cache-Control")).toBe("no-store");
     expect(answer.status).toBe(status);
