@@ -61,12 +61,33 @@ const LAYERS = [
   // The route table, scripts of other sites, and counting requests.
   { routes: "routes\\.ts", "cross-origin": "cross-origin\\.ts", traffic: "traffic\\.ts" },
   { index: "index\\.ts" },
-  // Programs for Node. Below, their only room.
+  // Programs for Node. Below, what they see of the Worker.
   { cli: "cli/" },
+  // The client: its output and settings, HTTP and Nix's store, pushing, and its commands.
+  { "client-ground": "client/(ground/|version\\.ts)" },
+  { "client-command": "client/command/" },
+  { "client-settings": "client/settings/" },
+  { "client-http": "client/http/", "client-store": "client/store/" },
+  { "client-push": "client/push/" },
+  { "client-commands": "client/commands/" },
+  { client: "client/(commands|main)\\.ts" },
 ];
 
 /** Rooms that see less than all layers below them. */
-const ONLY = { verify: ["nix", "http"], cli: ["nix"] };
+const ONLY = {
+  verify: ["nix", "http"],
+  cli: ["nix"],
+  ...client(["ground", "command", "settings", "http", "store", "push", "commands"]),
+};
+
+/** Each room of the client sees those before it and, of the Worker, formats and the API's types. */
+function client(rooms) {
+  const ofWorker = ["nix", "verify", "contract", "grants"];
+  const names = rooms.map((room) => `client-${room}`);
+  return Object.fromEntries(
+    [...names, "client"].map((name, index) => [name, [...ofWorker, ...names.slice(0, index)]]),
+  );
+}
 
 const paths = LAYERS.map((layer) => Object.values(layer));
 

@@ -35,12 +35,17 @@ export default defineConfig({
             "test/cli/**",
             "test/memory/**",
             "test/browser/**",
+            "test/client/**",
           ],
         },
       },
       {
         // The command line program, in Node.
         test: { name: "cli", include: ["test/cli/**/*.test.ts"] },
+      },
+      {
+        // The client, in Node.
+        test: { name: "client", include: ["test/client/**/*.test.ts"], testTimeout: 30_000 },
       },
       {
         // What the largest requests take of the memory of a real dev server.

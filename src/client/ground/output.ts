@@ -1,0 +1,62 @@
+// What the user sees: results on standard output, everything else on standard error.
+import process from "node:process";
+import { type Progress, progressOn } from "./progress.ts";
+
+export interface OutputOptions {
+  /** Results as JSON. */
+  readonly json: boolean;
+  /** Only results, warnings and errors. */
+  readonly quiet: boolean;
+}
+
+export interface Output extends OutputOptions {
+  /** The command's result: JSON with --json, else this text. */
+  result(value: unknown, text: () => string): void;
+  /** Text on standard output as it is. */
+  print(text: string): void;
+  /** A line about the work, not shown with --quiet. */
+  note(line: string): void;
+  warn(line: string): void;
+  fail(line: string): void;
+  /** Bars in a terminal, else lines; nothing with --quiet. */
+  progress(): Progress;
+}
+
+/** Whether the stream shows colours: a terminal, without NO_COLOR (https://no-color.org). */
+export function showsColour(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean {
+  return stream.isTTY === true && !env.NO_COLOR && env.TERM !== "dumb";
+}
+
+export function createOutput(options: OutputOptions, env: NodeJS.ProcessEnv = process.env): Output {
+  const { stdout, stderr } = process;
+  const isColoured = showsColour(stderr, env);
+  const paint = (code: number, text: string) => (isColoured ? `\x1b[${code}m${text}\x1b[0m` : text);
+  let progress: Progress | undefined;
+  const say = (line: string) => {
+    progress?.clear();
+    stderr.write(`${line}\n`);
+  };
+  return {
+    ...options,
+    result(value, text) {
+      progress?.clear();
+      stdout.write(options.json ? `${JSON.stringify(value, undefined, 2)}\n` : text());
+    },
+    print: (text) => {
+      progress?.clear();
+      stdout.write(text);
+    },
+    note: (line) => {
+      if (!options.quiet) say(line);
+    },
+    warn: (line) => say(`${paint(33, "warning:")} ${line}`),
+    fail: (line) => say(`${paint(31, "error:")} ${line}`),
+    progress() {
+      progress ??= progressOn(stderr, {
+        isQuiet: options.quiet,
+        isTerminal: stderr.isTTY === true && env.TERM !== "dumb" && !env.CI,
+      });
+      return progress;
+    },
+  };
+}

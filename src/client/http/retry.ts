@@ -1,0 +1,87 @@
+// Attempts of a request, and what the last answer means.
+import { setTimeout } from "node:timers/promises";
+import { Failure } from "../ground/failure.ts";
+import type { Answer, Request, Send } from "./transport.ts";
+
+export interface RetryOptions {
+  /** All of them, the first included. */
+  readonly attempts: number;
+  /** Milliseconds before the second attempt; doubled for each more. */
+  readonly firstDelayMs: number;
+}
+
+export const DEFAULT_RETRIES: RetryOptions = { attempts: 5, firstDelayMs: 500 };
+
+const MAX_DELAY_MS = 30_000;
+/** Answers that may be another one in a moment. 429: the platform's limit of requests. */
+const PASSING = [408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 530];
+const MAX_LINE = 500;
+
+/**
+ * Sends until there is an answer below 400, or one of the statuses in `accepts`. Throws {@link Failure}: `network` for no
+ * answer or one of the cache's own errors, `refused` for any other.
+ */
+export function retrying(send: Send, { attempts, firstDelayMs }: RetryOptions) {
+  return async (request: Request, accepts: readonly number[] = []): Promise<Answer> => {
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await tried(send, request);
+      if (!(outcome instanceof Failure)) {
+        if (outcome.status < 400 || accepts.includes(outcome.status)) return outcome;
+        if (!PASSING.includes(outcome.status)) throw refusal(request, outcome);
+      }
+      if (attempt === attempts) {
+        throw outcome instanceof Failure ? outcome : refusal(request, outcome);
+      }
+      await setTimeout(delayMs(outcome, firstDelayMs * 2 ** (attempt - 1)));
+    }
+  };
+}
+
+export type SendRetrying = ReturnType<typeof retrying>;
+
+async function tried(send: Send, request: Request): Promise<Answer | Failure> {
+  try {
+    return await send(request);
+  } catch (error) {
+    if (error instanceof Failure && error.kind === "network") return error;
+    throw error;
+  }
+}
+
+/** At random between half and all of it, so that many clients do not come at once; longer where the answer asks for it. */
+function delayMs(outcome: Answer | Failure, backoffMs: number): number {
+  const seconds = outcome instanceof Failure ? 0 : Number(outcome.headers["retry-after"] ?? 0);
+  const own = backoffMs * (0.5 + Math.random() / 2);
+  // Retry-After may also be a date, which is not a number.
+  return Math.min(MAX_DELAY_MS, Math.max(Number.isFinite(seconds) ? seconds * 1000 : 0, own));
+}
+
+export function refusal({ method, path }: Request, answer: Answer): Failure {
+  const kind = answer.status >= 500 || PASSING.includes(answer.status) ? "network" : "refused";
+  const said = messageOf(answer);
+  const what = `${method} ${path.replace(/\?.*/, "")}: ${answer.status}`;
+  return new Failure(kind, said === "" ? what : `${what}: ${said}`, answer.status);
+}
+
+/** The cache's own line: of a problem (RFC 9457), an S3 error, or text. */
+export function messageOf({ headers, body }: Answer): string {
+  const text = body.toString("utf8");
+  const type = String(headers["content-type"] ?? "");
+  const detail = type.includes("json") ? detailOf(text) : undefined;
+  const [, message] = /<Message>([^<]*)<\/Message>/.exec(text) ?? [];
+  const line = detail ?? message ?? (type.includes("html") ? "" : text);
+  return line
+    .replace(/[^\x20-\x7e]+/g, " ")
+    .trim()
+    .slice(0, MAX_LINE);
+}
+
+function detailOf(text: string): string | undefined {
+  try {
+    const { detail } = JSON.parse(text) as { detail?: unknown };
+    return typeof detail === "string" ? detail : undefined;
+  } catch {
+    // Not a problem document.
+    return undefined;
+  }
+}
