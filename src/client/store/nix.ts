@@ -72,7 +72,7 @@ export async function nixVersion(env: Env): Promise<[major: number, minor: numbe
 }
 
 /** Nix's error without its warnings, on one line. */
-function errorIn(stderr: string): string {
+export function errorIn(stderr: string): string {
   const at = stderr.lastIndexOf("error:");
   const text = at === -1 ? stderr : stderr.slice(at + "error:".length);
   return stripVTControlCharacters(text).replace(/\s+/g, " ").trim() || "failed";

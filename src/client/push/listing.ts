@@ -1,0 +1,33 @@
+// The listing of a NAR, read from the NAR while it passes.
+import { listingVisitor } from "../../verify/listing.ts";
+import { narParser } from "../../verify/nar-parser.ts";
+import { Refusal } from "../../verify/refusal.ts";
+
+export interface ListingReader {
+  push(chunk: Buffer): void;
+  /** `undefined` where the NAR has none, such as one with a name that is not UTF-8. */
+  end(): string | undefined;
+}
+
+export function listingReader(): ListingReader {
+  const listing = listingVisitor();
+  const parser = narParser([listing]);
+  let isReadable = true;
+  /** A tree that the parser refuses has no listing; whether it may be published is the cache's decision. */
+  const reading = (read: () => void) => {
+    if (!isReadable) return;
+    try {
+      read();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      isReadable = false;
+    }
+  };
+  return {
+    push: (chunk) => reading(() => parser.push(chunk)),
+    end() {
+      reading(() => parser.end());
+      return isReadable ? listing.finish() : undefined;
+    },
+  };
+}
