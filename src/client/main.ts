@@ -17,12 +17,10 @@ process.stdout.on("error", (error) => {
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<number> {
-  const output = createOutput({ json: argv.includes("--json"), quiet: false });
   try {
     return await run(argv);
   } catch (error) {
-    if (output.json) process.stdout.write(`${JSON.stringify({ error: lineOf(error) })}\n`);
-    output.fail(lineOf(error));
+    createOutput({ json: false, quiet: false }).fail(lineOf(error));
     if (!(error instanceof Failure) && process.env.NIX_CACHE_DEBUG) console.error(error);
     return exitCodeOf(error);
   }

@@ -71,7 +71,7 @@ function split(command: Command, argv: readonly string[], all: Flags) {
     );
     return { values: values as Values, args, rest: argv.slice(end + 1) };
   } catch (error) {
-    const [line = ""] = lineOf(error).split(". To specify");
+    const [line = ""] = lineOf(error).replace(/\.?\n/g, ". ").split(". To specify a positional");
     throw usage(
       command,
       line.replace(/^./, (letter) => letter.toLowerCase()),

@@ -1,5 +1,5 @@
 // `nix-cache push`.
-import { existsSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { text as readText } from "node:stream/consumers";
 import { usage } from "../command/parse.ts";
@@ -67,7 +67,8 @@ export const PUSH = command({
   async run({ args, flags, global, env, output }) {
     const named = [...args, ...(flags.stdin ? await pathsOfStdin() : [])];
     if (named.length === 0 && !flags.stdin) {
-      if (!existsSync("result")) throw usage({ name: "push" }, "there is no ./result: name what to push");
+      if (lstatSync("result", { throwIfNoEntry: false }) === undefined)
+        throw usage({ name: "push" }, "there is no ./result: name what to push");
       named.push("./result");
     }
     const progress = output.progress();

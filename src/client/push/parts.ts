@@ -53,8 +53,9 @@ async function goOn(key: string, spool: Spool, state: UploadState, options: Part
   const etags = await uploadedParts(key, query, send);
   const count = Math.ceil(spool.size / partSize);
   let next = 1;
+  let hasFailed = false;
   const sender = async () => {
-    while (next <= count) {
+    while (next <= count && !hasFailed) {
       const number = next++;
       const start = (number - 1) * partSize;
       const size = Math.min(partSize, spool.size - start);
@@ -65,13 +66,19 @@ async function goOn(key: string, spool: Spool, state: UploadState, options: Part
           method: "PUT",
           path: `/${key}?partNumber=${number}&${query}`,
           body: { size, open: () => spool.read(start, start + size) },
+        }).catch((error: unknown) => {
+          hasFailed = true;
+          throw error;
         });
         etags.set(number, { etag: String(headers.etag), size });
       }
       onBytes(size, !isThere);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, sender));
+  // All have ended before the NAR's file is closed.
+  const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, sender));
+  const failed = ends.find((end) => end.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
   const parts = Array.from({ length: count }, (_, index) => {
     const etag = (etags.get(index + 1)?.etag ?? "").replace(/&quot;|"/g, "");
     return `<Part><PartNumber>${index + 1}</PartNumber><ETag>"${etag}"</ETag></Part>`;

@@ -1,5 +1,5 @@
 // The compressed NAR until its hash, which is its name, is known: in memory while it is small, in a file after that.
-import { closeSync, createReadStream, mkdirSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 
@@ -14,6 +14,7 @@ export interface Spool {
 
 /** Times the number of jobs, this is the memory that NARs take. */
 const MAX_IN_MEMORY = 4 * 1024 * 1024;
+const PIECE_BYTES = 256 * 1024;
 
 let count = 0;
 
@@ -38,14 +39,7 @@ export function openSpool(dir: string): Spool {
     },
     read(start, end) {
       if (descriptor === undefined) return Readable.from([Buffer.concat(chunks).subarray(start, end)]);
-      if (start === end) return Readable.from([]);
-      return createReadStream("", {
-        fd: descriptor,
-        autoClose: false,
-        start,
-        end: end - 1,
-        highWaterMark: 256 * 1024,
-      });
+      return Readable.from(piecesOf(descriptor, start, end));
     },
     close() {
       chunks = [];
@@ -53,6 +47,17 @@ export function openSpool(dir: string): Spool {
       descriptor = undefined;
     },
   };
+}
+
+/** Node's own stream of a file would close the descriptor when a request is broken off. */
+function* piecesOf(descriptor: number, start: number, end: number): Generator<Buffer> {
+  for (let at = start; at < end; ) {
+    const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, end - at));
+    const read = readSync(descriptor, piece, 0, piece.length, at);
+    if (read === 0) throw new Error("the file of a NAR on its way is shorter than it was");
+    at += read;
+    yield piece.subarray(0, read);
+  }
 }
 
 function openUnnamed(dir: string): number {
