@@ -68,7 +68,7 @@ const LAYERS = [
   { "client-command": "client/command/" },
   { "client-settings": "client/settings/" },
   { "client-http": "client/http/", "client-store": "client/store/" },
-  { "client-push": "client/push/" },
+  { "client-push": "client/push/", "client-configure": "client/configure/" },
   { "client-commands": "client/commands/" },
   { client: "client/(commands|main)\\.ts" },
 ];
@@ -77,7 +77,7 @@ const LAYERS = [
 const ONLY = {
   verify: ["nix", "http"],
   cli: ["nix"],
-  ...client(["ground", "command", "settings", "http", "store", "push", "commands"]),
+  ...client(["ground", "command", "settings", "http", "store", "push", "configure", "commands"]),
 };
 
 /** Each room of the client sees those before it and, of the Worker, formats and the API's types. */

@@ -2,11 +2,32 @@
 import type { Command } from "./command/spec.ts";
 import { completionsCommand } from "./commands/completions.ts";
 import { manualCommand } from "./commands/manual.ts";
+import { DELETE, PATH, SEARCH } from "./commands/paths.ts";
+import { PIN_LIST, PIN_REMOVE, PIN_SET, PIN_SHOW } from "./commands/pin.ts";
 import { PUSH } from "./commands/push.ts";
+import { CHECK, GC } from "./commands/runs.ts";
+import { STATS } from "./commands/stats.ts";
+import { TOKEN_LIST, TOKEN_MINT, TOKEN_REVOKE } from "./commands/token.ts";
+import { UNUSE, USE } from "./commands/use.ts";
 import { WHOAMI } from "./commands/whoami.ts";
 
 export const COMMANDS: readonly Command[] = [
+  USE,
+  UNUSE,
   PUSH,
+  PIN_SET,
+  PIN_SHOW,
+  PIN_LIST,
+  PIN_REMOVE,
+  PATH,
+  SEARCH,
+  STATS,
+  DELETE,
+  GC,
+  CHECK,
+  TOKEN_MINT,
+  TOKEN_LIST,
+  TOKEN_REVOKE,
   WHOAMI,
   completionsCommand(() => COMMANDS),
   manualCommand(() => COMMANDS),

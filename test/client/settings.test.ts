@@ -1,0 +1,110 @@
+// Where URL and token come from, and which of several wins.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { passwordIn } from "../../src/client/settings/netrc.ts";
+import { readSettings } from "../../src/client/settings/settings.ts";
+import { parseToml } from "../../src/client/settings/toml.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "nix-cache-settings-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+let homes = 0;
+function home(files: Record<string, string>, mode = 0o600) {
+  homes += 1;
+  const dir = join(scratch, String(homes));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(dir, name)), { recursive: true });
+    writeFileSync(join(dir, name), text, { mode });
+  }
+  return { HOME: dir, NIX_CONF_DIR: join(dir, "etc") };
+}
+
+const none = { url: undefined, "token-file": undefined, "netrc-file": undefined };
+const config = ".config/nix-cache/config.toml";
+const netrc = "machine cache.example.org login x password of-netrc\n";
+
+test.each([
+  ["a flag first", { "token-file": "token" }, { NIX_CACHE_TOKEN: "of-env" }, "of-file"],
+  ["then the environment", {}, { NIX_CACHE_TOKEN: "of-env" }, "of-env"],
+  ["or the file that it names", {}, { NIX_CACHE_TOKEN_FILE: "token" }, "of-file"],
+  ["then netrc", {}, {}, "of-netrc"],
+])("%s", (_, flags, env, expected) => {
+  const files = home({ ".netrc": netrc, token: "of-file\n", [config]: 'token = "of-config"\n' });
+  const placed = (names: Record<string, string>) =>
+    Object.fromEntries(
+      Object.entries(names).map(([name, value]) => [
+        name,
+        value === "token" ? join(files.HOME, value) : value,
+      ]),
+    );
+  const settings = readSettings(
+    { ...none, url: "https://cache.example.org/", ...placed(flags) },
+    { ...files, ...placed(env) },
+  );
+  expect(settings).toMatchObject({ url: "https://cache.example.org", token: expected });
+});
+
+test("the configuration file last, for URL and token", () => {
+  const files = home({
+    [config]: "# mine\nurl = 'https://cache.example.org/team'\ntoken = \"of-config\" # secret\n",
+  });
+  expect(readSettings(none, files)).toMatchObject({
+    url: "https://cache.example.org/team",
+    token: "of-config",
+  });
+});
+
+test("a configuration file with a token that others can read is refused", () => {
+  const files = home({ [config]: 'url = "https://cache.example.org"\ntoken = "t"\n' }, 0o644);
+  expect(() => readSettings(none, files)).toThrow(/chmod 600/);
+});
+
+test.each([
+  ["no cache", none, "no cache is named"],
+  ["no URL", { ...none, url: "cache.example.org" }, "is no URL"],
+  [
+    "a token in the URL",
+    { ...none, url: "https://x:secret@cache.example.org" },
+    "must not contain the token",
+  ],
+  [
+    "a token file that is not there",
+    { ...none, url: "https://a.b", "token-file": "/absent" },
+    "cannot read /absent",
+  ],
+])("refused: %s", (_, given, line) => {
+  const attempt = () => readSettings(given, home({}));
+  expect(attempt).toThrow(line);
+  expect(attempt).not.toThrow("secret");
+});
+
+test.each([
+  ["one line", "machine a login l password p", "p"],
+  [
+    "several lines, comments and quotes",
+    '# machine a password wrong\nmachine a\n\tlogin l\n\tpassword "p"\n',
+    "p",
+  ],
+  ["another machine before", "machine b password q machine a password p", "p"],
+  ["default", "machine b password q\ndefault login l password p", "p"],
+  [
+    "a macro in between",
+    "machine b password q\nmacdef init\nmachine a password wrong\n\nmachine a password p",
+    "p",
+  ],
+  ["none", "machine b password q", undefined],
+])("netrc: %s", (_, text, password) => {
+  expect(passwordIn(text, "a")).toBe(password);
+});
+
+test("TOML: tables, texts, numbers, and a line that is none", () => {
+  expect([...parseToml('a = "x\\"y"\nb = 3\n[t]\nc = true\n')]).toEqual([
+    ["a", 'x"y'],
+    ["b", 3],
+    ["t.c", true],
+  ]);
+  expect(() => parseToml("a = 1\nsecret\n")).toThrow("line 2");
+  expect(() => parseToml("a = 1\na = 2\n")).toThrow("again");
+});
