@@ -69,6 +69,7 @@ const LAYERS = [
   { "client-settings": "client/settings/" },
   { "client-http": "client/http/", "client-store": "client/store/" },
   { "client-push": "client/push/", "client-configure": "client/configure/" },
+  { "client-hook": "client/hook/" },
   { "client-commands": "client/commands/" },
   { client: "client/(commands|main)\\.ts" },
 ];
@@ -77,7 +78,7 @@ const LAYERS = [
 const ONLY = {
   verify: ["nix", "http"],
   cli: ["nix"],
-  ...client(["ground", "command", "settings", "http", "store", "push", "configure", "commands"]),
+  ...client(["ground", "command", "settings", "http", "store", "push", "configure", "hook", "commands"]),
 };
 
 /** Each room of the client sees those before it and, of the Worker, formats and the API's types. */

@@ -1,6 +1,7 @@
 // The table of all commands. Help, completions and the manual page are made from it.
 import type { Command } from "./command/spec.ts";
 import { completionsCommand } from "./commands/completions.ts";
+import { HOOK_SEND } from "./commands/hook-send.ts";
 import { manualCommand } from "./commands/manual.ts";
 import { DELETE, PATH, SEARCH } from "./commands/paths.ts";
 import { PIN_LIST, PIN_REMOVE, PIN_SET, PIN_SHOW } from "./commands/pin.ts";
@@ -29,6 +30,7 @@ export const COMMANDS: readonly Command[] = [
   TOKEN_LIST,
   TOKEN_REVOKE,
   WHOAMI,
+  HOOK_SEND,
   completionsCommand(() => COMMANDS),
   manualCommand(() => COMMANDS),
 ];
