@@ -15,7 +15,7 @@ let
 
   # Whatever goes wrong here, no build fails.
   hook = pkgs.writeShellScript name ''
-    if [ -z "''${OUT_PATHS:-}" ]; then exit 0; fi
+    if [ -z "''${OUT_PATHS:-}''${DRV_PATH:-}" ]; then exit 0; fi
     ${client} hook send --dir ${directory} --socket ${socket} || true
   '';
 in

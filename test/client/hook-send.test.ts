@@ -56,6 +56,16 @@ describe("the script", () => {
     expect(noted()).toEqual([A, B]);
   });
 
+  test("with an empty OUT_PATHS, as Nix 2.8 has it, takes the outputs from the derivation", () => {
+    const derivation = join(dir, "x.drv");
+    writeFileSync(
+      derivation,
+      `Derive([("dev","${A}","",""),("out","${B}","",""),("ca","","r:sha256","")],[("/nix/store/x.drv",["out"])],[])`,
+    );
+    expect(run({ OUT_PATHS: "", DRV_PATH: derivation })).toMatchObject({ status: 0, stderr: "" });
+    expect(noted()).toEqual([A, B]);
+  });
+
   test.each([{}, { OUT_PATHS: "" }, { OUT_PATHS: " " }])(
     "with the environment %j does nothing",
     (variables) => {

@@ -2,7 +2,8 @@
 import { command } from "../command/spec.ts";
 import { EXIT } from "../ground/exit.ts";
 import { lineOf } from "../ground/failure.ts";
-import { note, pathsIn } from "../hook/notes.ts";
+import { builtPaths } from "../hook/built.ts";
+import { note } from "../hook/notes.ts";
 import { wake } from "../hook/wake.ts";
 
 /** A build waits no longer, whatever the disk does. */
@@ -11,8 +12,9 @@ const WAKE_MS = 250;
 
 export const HOOK_SEND = command({
   name: "hook send",
-  summary: "notes the paths of OUT_PATHS for the daemon: what a post-build hook calls",
+  summary: "notes what was built for the daemon: what a post-build hook calls",
   details: [
+    "It takes the paths from OUT_PATHS, or where Nix leaves that empty from the derivation in DRV_PATH.",
     "It needs neither a cache nor a network, and its exit code is 0 whatever happens, because a hook that fails stops the build.",
   ],
   examples: [{ line: "nix-cache hook send --dir /var/lib/nix-cache-hook", does: "in a post-build hook" }],
@@ -23,7 +25,7 @@ export const HOOK_SEND = command({
   async run({ flags: { dir, socket }, env, output }) {
     setTimeout(() => process.exit(EXIT.done), MAX_MS).unref();
     try {
-      const paths = pathsIn(env.OUT_PATHS);
+      const paths = builtPaths(env);
       if (dir === undefined) output.warn("hook send needs --dir DIR: nothing is pushed");
       else note(dir, paths);
       if (socket !== undefined && paths.length > 0) await wake(socket, WAKE_MS);

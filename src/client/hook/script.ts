@@ -21,7 +21,7 @@ export function hookScript({ client, dir, socket, before }: HookScript): string 
   ];
   return `#!/bin/sh
 # Made by nix-cache. It only notes what was built; a daemon pushes it. Whatever goes wrong here, no build fails.
-${before === undefined ? "" : `${quoted(before)} || exit\n`}if [ -z "\${OUT_PATHS:-}" ]; then exit 0; fi
+${before === undefined ? "" : `${quoted(before)} || exit\n`}if [ -z "\${OUT_PATHS:-}\${DRV_PATH:-}" ]; then exit 0; fi
 ${send.map(quoted).join(" ")} || true
 `;
 }
