@@ -4,9 +4,8 @@ import { usage } from "../command/parse.ts";
 import { command } from "../command/spec.ts";
 import { EXIT } from "../ground/exit.ts";
 import { serve } from "../hook/daemon.ts";
-import { pushingBy, thisClient } from "../hook/push.ts";
-import { readSettings } from "../settings/settings.ts";
-import { PUSH_FLAGS, pushFlags } from "./push-flags.ts";
+import { backgroundPush } from "./background-push.ts";
+import { PUSH_FLAGS } from "./push.ts";
 
 const NAME = { name: "hook serve" };
 
@@ -35,9 +34,7 @@ export const HOOK_SERVE = command({
     if (idleSeconds !== undefined && !/^[0-9]{1,6}$/.test(idleSeconds)) {
       throw usage(NAME, "--idle-exit is a number of seconds");
     }
-    // Wrong settings are better found now than at the first build.
-    readSettings(global, env);
-    const push = pushingBy({ client: thisClient(), flags: pushFlags(NAME, global, flags), env });
+    const push = backgroundPush(NAME.name, { flags, global, env, output });
     mkdirSync(flags.dir, { recursive: true, mode: 0o700 });
     const stop = new AbortController();
     for (const signal of ["SIGTERM", "SIGINT"] as const) {

@@ -2,11 +2,11 @@
 import { usage } from "../command/parse.ts";
 import { command } from "../command/spec.ts";
 import { EXIT } from "../ground/exit.ts";
-import { pushingBy, thisClient } from "../hook/push.ts";
+import { thisClient } from "../hook/push.ts";
 import { watchExec } from "../hook/watch-exec.ts";
-import { readSettings } from "../settings/settings.ts";
 import { configuredHook } from "../store/hook.ts";
-import { PUSH_FLAGS, pushFlags } from "./push-flags.ts";
+import { backgroundPush } from "./background-push.ts";
+import { PUSH_FLAGS } from "./push.ts";
 
 const NAME = { name: "watch-exec" };
 
@@ -25,9 +25,8 @@ export const WATCH_EXEC = command({
   flags: PUSH_FLAGS,
   async run({ flags, global, rest, env, output }) {
     if (rest.length === 0) throw usage(NAME, "it needs a command after --");
-    readSettings(global, env);
+    const push = backgroundPush(NAME.name, { flags, global, env, output });
     const client = thisClient();
-    const push = pushingBy({ client, flags: pushFlags(NAME, global, flags), env });
     const before = await configuredHook(env);
     const { code, pushed, left } = await watchExec({
       command: rest,

@@ -6,11 +6,10 @@ import { command } from "../command/spec.ts";
 import { EXIT } from "../ground/exit.ts";
 import { serve } from "../hook/daemon.ts";
 import { note } from "../hook/notes.ts";
-import { pushingBy, thisClient } from "../hook/push.ts";
 import { watchStore } from "../hook/store-watch.ts";
-import { readSettings } from "../settings/settings.ts";
 import { validPaths } from "../store/valid.ts";
-import { PUSH_FLAGS, pushFlags } from "./push-flags.ts";
+import { backgroundPush } from "./background-push.ts";
+import { PUSH_FLAGS } from "./push.ts";
 
 const NAME = { name: "watch-store" };
 
@@ -24,8 +23,7 @@ export const WATCH_STORE = command({
   examples: [{ line: "nix-cache watch-store", does: "in a terminal beside the one that builds" }],
   flags: PUSH_FLAGS,
   async run({ flags, global, env, output }) {
-    readSettings(global, env);
-    const push = pushingBy({ client: thisClient(), flags: pushFlags(NAME, global, flags), env });
+    const push = backgroundPush(NAME.name, { flags, global, env, output });
     const dir = mkdtempSync(join(tmpdir(), "nix-cache-"));
     const stopWatching = new AbortController();
     const stopPushing = new AbortController();

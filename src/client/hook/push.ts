@@ -1,66 +1,33 @@
-// A batch of the queue, pushed by `nix-cache push` in a process of its own: what happens there leaves the daemon as it is.
-import { spawn } from "node:child_process";
-import { EXIT } from "../ground/exit.ts";
-import { Failure } from "../ground/failure.ts";
-import type { Env } from "../settings/locations.ts";
+// A batch of the queue, pushed as `nix-cache push` does.
+import type { GlobalValues } from "../command/spec.ts";
+import { openCache } from "../http/api.ts";
+import { type PushOptions, push } from "../push/push.ts";
 import { validPaths } from "../store/valid.ts";
 import type { PushBatch } from "./daemon.ts";
 
-export interface Pushing {
-  /** The client's command: Node and its file. */
-  readonly client: readonly string[];
-  /** Flags of `push`. */
-  readonly flags: readonly string[];
-  readonly env: Env;
-}
+/** Connections beside those of the NARs, for narinfos. */
+const MORE_CONNECTIONS = 16;
+/** Failures of one batch that are shown. */
+const SHOWN = 10;
 
 /** The client that is running, as a command. */
 export function thisClient(): string[] {
   return [process.execPath, process.argv[1] ?? ""];
 }
 
-export function pushingBy({ client, flags, env }: Pushing): PushBatch {
+/** The token is read again for each batch, because one in a file may have been replaced by a newer one. */
+export function pushingBy(global: GlobalValues, options: PushOptions): PushBatch {
   return async (paths) => {
     // The garbage collector may have been faster.
-    const valid = await validPaths(paths, env);
+    const valid = await validPaths(paths, options.env);
     if (valid.length === 0) return [];
-    const { code, stdout } = await run(
-      [...client, "push", "--stdin", "--json", "--quiet", ...flags],
-      env,
-      valid,
-    );
-    if (code === EXIT.done) return [];
-    if (code === EXIT.partly) return failedOf(stdout, valid);
-    throw new Failure("failed", `nothing was pushed (exit code ${code}${errorIn(stdout)})`);
+    const cache = openCache(global, options.env, { connections: options.jobs + MORE_CONNECTIONS });
+    const { failed } = await push(cache, valid, options);
+    const [first] = failed;
+    const notPushed = new Set(failed.map(({ path }) => path));
+    for (const { path, reason } of failed.slice(0, SHOWN)) options.warn(`${path}: ${reason}`);
+    const lost = valid.filter((path) => notPushed.has(path));
+    if (first !== undefined && lost.length === valid.length) throw first.error;
+    return lost;
   };
-}
-
-function run([program = "", ...args]: readonly string[], env: Env, paths: readonly string[]) {
-  return new Promise<{ code: number; stdout: string }>((done, fail) => {
-    // A process group of its own, so that Ctrl-C does not reach it: what is noted is pushed.
-    const child = spawn(program, args, {
-      env: env as NodeJS.ProcessEnv,
-      stdio: ["pipe", "pipe", "inherit"],
-      detached: true,
-    });
-    let stdout = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-    });
-    child.on("error", fail);
-    child.on("close", (code) => done({ code: code ?? EXIT.failed, stdout }));
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(paths.map((path) => `${path}\n`).join(""));
-  });
-}
-
-/** Those of the paths that `push --json` names as failed; all, where it names none of them. */
-function failedOf(stdout: string, paths: readonly string[]): string[] {
-  const failed = paths.filter((path) => stdout.includes(JSON.stringify(path)));
-  return failed.length === 0 ? [...paths] : failed;
-}
-
-function errorIn(stdout: string): string {
-  const [, error] = /"error":\s*("(?:[^"\\]|\\.)*")/.exec(stdout) ?? [];
-  return error === undefined ? "" : `: ${JSON.parse(error)}`;
 }
