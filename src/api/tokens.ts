@@ -90,16 +90,16 @@ export const TOKEN_OPERATIONS = [
     path: "/tokens/exchange",
     permission: "none",
     isWrite: true,
-    summary: "Turn the identity token of a trusted issuer (OIDC) into a token of the same worth.",
+    summary: "Turn the identity token of a trusted issuer (OIDC) into a token of the same worth, or of less.",
     description: `For a job that outlives its identity token: an hour unless expires_in says otherwise, ${MAX_BY_OIDC_S / 3600} hours at most. Any number may be valid at once. It is revoked with its subject.`,
     body: EXCHANGE_REQUEST,
     answer: MINTED_TOKEN,
     errors: {
       401: "No credential, or a wrong one.",
-      403: `${MINTING_OFF}, or the credential is no identity token.`,
+      403: `${MINTING_OFF}, the credential is no identity token, or it has none of the permissions.`,
       ...UNCHECKED,
     },
-    handle: async (context, { body: { expires_in } }) => {
+    handle: async (context, { body: { expires_in, permissions } }) => {
       const need = "this needs the identity token of a trusted issuer (OIDC)";
       const caller = await context.identify();
       if (caller.kind !== "known") throw unauthorized(need, caller);
@@ -110,7 +110,7 @@ export const TOKEN_OPERATIONS = [
         );
       }
       // A job keeps the permissions of its identity token after that expires.
-      const { subject, ...content } = exchangeContent(caller.identity, expires_in);
+      const { subject, ...content } = exchangeContent(caller.identity, expires_in, permissions);
       requireMinting(context);
       const issued = await context.tokens((c) => c.issueTime(subject));
       if (issued === undefined) throw unauthorized(need, refused(whyRevoked(caller.identity)));

@@ -67,6 +67,17 @@ export function notHeld(given: Grant, held: readonly Grant[]): readonly [Permiss
   return undefined;
 }
 
+/**
+ * The grants, narrowed to those of `permissions` that they include: a push grant narrowed to pull may only pull. Grants of
+ * which nothing is left are left out.
+ */
+export function narrowed(grants: readonly Grant[], permissions: readonly Permission[]): Grant[] {
+  return grants.flatMap(({ permissions: held, caches }) => {
+    const left = permissions.filter((permission) => includes(held, permission));
+    return left.length === 0 ? [] : [{ permissions: left, caches }];
+  });
+}
+
 /** The strongest permission that any of the grants gives on a cache; `undefined` for none. */
 export function strongest(identity: Identity, cacheName: string): Permission | undefined {
   return PERMISSIONS.findLast((permission) => may(identity, permission, cacheName));

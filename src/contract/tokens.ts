@@ -71,8 +71,16 @@ export const TOKEN_REQUEST = v.pipe(
 );
 
 export const EXCHANGE_REQUEST = v.pipe(
-  v.object({ expires_in: v.exactOptional(expiresIn(MAX_BY_OIDC_S), DEFAULT_EXCHANGE_S) }),
-  v.examples([{ expires_in: DEFAULT_EXCHANGE_S }]),
+  v.object({
+    expires_in: v.exactOptional(expiresIn(MAX_BY_OIDC_S), DEFAULT_EXCHANGE_S),
+    permissions: v.exactOptional(
+      described(
+        "Only these of the identity token's permissions; all if not given.",
+        someOf(oneOf(PERMISSIONS), PERMISSIONS.length),
+      ),
+    ),
+  }),
+  v.examples([{ expires_in: DEFAULT_EXCHANGE_S }, { expires_in: DEFAULT_EXCHANGE_S, permissions: ["pull"] }]),
 );
 
 const GRANTS = listOf(

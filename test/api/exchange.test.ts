@@ -55,6 +55,18 @@ it("an identity token pushes, and is exchanged for a token of the same worth", a
   }
 });
 
+it("an identity token is exchanged for one that may only pull, and never for one that may do more", async () => {
+  const token = await identity();
+  const body = { permissions: ["pull"] };
+  const minted = await ask<Minted>(cache, "POST", "/tokens/exchange", { token, body });
+  expect(minted).toMatchObject({ grants: [{ permissions: ["pull"], caches: ["nix-cache"] }] });
+  expect(await statusOf("PUT", minted.token)).toBe(403);
+  for (const permissions of [["admin"], []]) {
+    const refused = permissions.length === 0 ? 400 : 403;
+    await refusal(cache, "POST", "/tokens/exchange", refused, { token, body: { permissions } });
+  }
+});
+
 it("nothing is granted without an identity token, or with one that no rule accepts", async () => {
   await refusal(cache, "POST", "/tokens/exchange", 401);
   await refusal(cache, "POST", "/tokens/exchange", 401, {

@@ -7,6 +7,7 @@ import {
   type Identity,
   isCachePattern,
   may,
+  narrowed,
   notHeld,
   PERMISSIONS,
   type Permission,
@@ -127,4 +128,32 @@ test("whoami says what a credential is worth, and nothing else of it", () => {
   expect(JSON.stringify(whoami({ name: "PUSH_TOKEN", credential: "static", grants: [] }))).toBe(
     '{"name":"PUSH_TOKEN","credential":"static","grants":[]}',
   );
+});
+
+describe("narrowed", () => {
+  const pull = grant(["pull"], "a");
+  const push = grant(["push"], "b*");
+  const table: [Grant[], Permission[], Grant[]][] = [
+    [[pull, push], ["pull"], [pull, grant(["pull"], "b*")]],
+    [[pull, push], ["push"], [push]],
+    [
+      [pull, push],
+      ["pull", "push"],
+      [pull, grant(["pull", "push"], "b*")],
+    ],
+    [[pull, push], ["admin"], []],
+  ];
+  test.each(table)("%j to %j is %j", (grants, permissions, expected) => {
+    expect(narrowed(grants, permissions)).toEqual(expected);
+  });
+
+  test("nothing is in it that was not held", () => {
+    const permissions = fc.subarray([...PERMISSIONS], { minLength: 1 });
+    const grants = fc.array(permissions.map((some) => grant(some, "a")));
+    fc.assert(
+      fc.property(grants, permissions, (held, wanted) => {
+        for (const given of narrowed(held, wanted)) expect(notHeld(given, held)).toBe(undefined);
+      }),
+    );
+  });
 });
