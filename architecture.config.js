@@ -72,6 +72,8 @@ const LAYERS = [
   { "client-hook": "client/hook/" },
   { "client-commands": "client/commands/" },
   { client: "client/(commands|main)\\.ts" },
+  // GitHub's action.
+  { action: "action/" },
 ];
 
 /** Rooms that see less than all layers below them. */
@@ -79,6 +81,7 @@ const ONLY = {
   verify: ["nix", "http"],
   cli: ["nix"],
   ...client(["ground", "command", "settings", "http", "store", "push", "configure", "hook", "commands"]),
+  action: client(["ground", "command", "settings", "http", "store", "push", "configure", "hook", "commands"]).client,
 };
 
 /** Each room of the client sees those before it and, of the Worker, formats and the API's types. */
