@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Uses a nix-cache in a CI job without a secret: logs in with the job's identity token (OIDC) and pushes what was built.
+# Uses a nix-cache in a CI job without a secret and without the client: logs in with the job's identity token (OIDC), and
+# pushes what was built by `nix copy`. With setup's token the job may only pull; the right to push is taken when it pushes.
 #
 #   nix-cache.sh setup                    from now on Nix pulls from the cache
 #   nix-cache.sh push [INSTALLABLE...]    pushes these, or else all that was built here since setup
@@ -135,9 +136,10 @@ identity_token() {
   fi
 }
 
-# Writes the netrc. Fails, and says why, where the job has no token or the cache does not take it.
+# Writes the netrc $2 with a token that has the permission $1. Fails, and says why, where the job has no token or the cache
+# does not take it.
 login() {
-  local identity token status answer=$dir/answer
+  local permission=$1 netrc=$2 identity token status answer=$dir/answer
   rm -f "$netrc" "$answer"
   # GitHub is asked for a token of this audience; GitLab's has one already.
   if [[ -z ${NIX_CACHE_ID_TOKEN:-} && -n ${ACTIONS_ID_TOKEN_REQUEST_URL:-} && -z $audience ]]; then
@@ -150,7 +152,7 @@ login() {
   mask "$identity"
   # An identity token ends within minutes; a build may not.
   status=$(request "$identity" --request POST --header "Content-Type: application/json" \
-    --data "{\"expires_in\": $expires_in}" --output "$answer" --write-out '%{http_code}' \
+    --data "{\"expires_in\": $expires_in, \"permissions\": [\"$permission\"]}" --output "$answer" --write-out '%{http_code}' \
     "$origin/api/v1/tokens/exchange") || {
     say "$origin did not answer"
     return 1
@@ -176,7 +178,7 @@ built() {
 
 setup() {
   local conf=$dir/nix.conf own=${XDG_CONFIG_HOME:-$HOME/.config}/nix/nix.conf
-  login || say "without it Nix reads what everybody may"
+  login pull "$netrc" || say "without it Nix reads what everybody may"
   if [[ -z $public_keys ]]; then
     describe
     # Into nix.conf goes only what is a key.
@@ -208,7 +210,10 @@ destination() {
 }
 
 push() {
-  login || {
+  # Beside that of setup, which Nix goes on reading, and only while this runs.
+  local netrc=$dir/netrc-push
+  trap 'rm -f "$dir/netrc-push"' EXIT
+  login push "$netrc" || {
     # Where there is a token, somebody meant to push.
     if [[ -n ${NIX_CACHE_ID_TOKEN:-}${ACTIONS_ID_TOKEN_REQUEST_URL:-} ]]; then die "nothing is pushed"; fi
     say "nothing is pushed"

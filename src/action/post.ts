@@ -27,7 +27,7 @@ await guarded(async () => {
   const description = await cacheWith(url, undefined, env)
     .call<Parameters<typeof login>[2]>("GET", "/cache")
     .catch(() => undefined);
-  const token = await login(url, "push", description, env);
+  const token = await login(url, "push", description, env).catch(refusedJob);
   if (token === undefined) {
     annotate(
       "notice",
@@ -37,6 +37,13 @@ await guarded(async () => {
   }
   await pushAll({ url, token, notes, paths, pin, env });
 });
+
+/** As for a pull request of a branch, which the rules do not let push: that is how it should be. */
+function refusedJob(error: unknown): undefined {
+  const isRefused = error instanceof Failure && error.kind === "refused";
+  if (!isRefused || input("fail", process.env) === "true") throw error;
+  annotate("notice", error.message);
+}
 
 interface Job {
   readonly url: string;

@@ -1,4 +1,4 @@
-/** The script behind the GitHub Action, against a fake of GitHub's token endpoint, of the cache and of Nix. */
+/** The script for CI without the client, against a fake of GitHub's token endpoint, of the cache and of Nix. */
 import { execFile } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -16,7 +16,7 @@ const FAKE_NIX = `#!/bin/sh
 printf '%s\\n' "$*" >> "$FAKE/calls"
 case "$*" in
   *path-info*) cat "$FAKE/store" ;;
-  *copy*) cat "$RUNNER_TEMP"/nix-cache-*/netrc >> "$FAKE/pushed-with" ;;
+  *copy*) cat "$RUNNER_TEMP"/nix-cache-*/netrc-push >> "$FAKE/pushed-with" ;;
 esac
 `;
 
@@ -120,7 +120,11 @@ describe("setup", () => {
         authorization: "Bearer request-token",
         body: "",
       },
-      { url: "/api/v1/tokens/exchange", authorization: `Bearer ${IDENTITY}`, body: '{"expires_in": 3600}' },
+      {
+        url: "/api/v1/tokens/exchange",
+        authorization: `Bearer ${IDENTITY}`,
+        body: '{"expires_in": 3600, "permissions": ["pull"]}',
+      },
     ]);
     expect(file("netrc")).toBe(`machine 127.0.0.1 login ci password ${MINTED}\n`);
     const netrc = join(dir, `nix-cache-${process.getuid?.()}`, "netrc");
@@ -169,7 +173,7 @@ describe("setup", () => {
   test("with GitLab's token, which comes in a variable", async () => {
     const ran = await run(["setup"], { NIX_CACHE_ID_TOKEN: IDENTITY, NIX_CACHE_EXPIRES_IN: "600" });
     expect(ran.code).toBe(0);
-    expect(requests.map(({ body }) => body)).toEqual(['{"expires_in": 600}']);
+    expect(requests.map(({ body }) => body)).toEqual(['{"expires_in": 600, "permissions": ["pull"]}']);
     expect(ran.err).not.toContain("::add-mask::");
     expectNoToken(ran);
   });
@@ -270,10 +274,13 @@ describe("push", () => {
     expect(ran).toMatchObject({ code: 0 });
     expect(copies()).toEqual([
       expect.stringMatching(
-        new RegExp(`copy --to ${origin}/team --netrc-file .*/netrc /nix/store/c-new /nix/store/d-new$`),
+        new RegExp(`copy --to ${origin}/team --netrc-file .*/netrc-push /nix/store/c-new /nix/store/d-new$`),
       ),
     ]);
     expect(readFileSync(join(dir, "pushed-with"), "utf8")).toContain(MINTED);
+    expect(requests.at(-1)?.body).toBe('{"expires_in": 3600, "permissions": ["push"]}');
+    // The right to push is gone after the push.
+    expect(existsSync(join(dir, `nix-cache-${process.getuid?.()}`, "netrc-push"))).toBe(false);
     expectNoToken(ran);
   });
 
@@ -285,7 +292,7 @@ describe("push", () => {
 
   test("sends what it is told to, whatever the names are", async () => {
     expect(await run(["push", ".#default", "./a b; echo $HOME"], github())).toMatchObject({ code: 0 });
-    expect(copies()[0]).toMatch(/netrc \.#default \.\/a b; echo \$HOME$/);
+    expect(copies()[0]).toMatch(/netrc-push \.#default \.\/a b; echo \$HOME$/);
   });
 
   test("does nothing for a fork, and that is no error", async () => {
