@@ -81,8 +81,9 @@ const ONLY = {
   verify: ["nix", "http"],
   cli: ["nix"],
   ...client(["ground", "command", "settings", "http", "store", "push", "configure", "hook", "commands"]),
-  action: client(["ground", "command", "settings", "http", "store", "push", "configure", "hook", "commands"]).client,
 };
+// The action sees what the client's own program sees.
+ONLY.action = ONLY.client;
 
 /** Each room of the client sees those before it and, of the Worker, formats and the API's types. */
 function client(rooms) {
