@@ -1,7 +1,8 @@
 // The daemon's queue on disk: store paths that are to be pushed, and when to try them again.
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import process from "node:process";
+import type { DatabaseSync } from "node:sqlite";
 import { Failure, lineOf } from "../ground/failure.ts";
 import { notesIn, removeNotes } from "./notes.ts";
 
@@ -100,7 +101,9 @@ export function openQueue(dir: string, now: () => number = Date.now): Queue {
 
 function open(file: string): DatabaseSync {
   try {
-    const database = new DatabaseSync(file);
+    // Imported, it would be loaded at each start of the client.
+    const sqlite = process.getBuiltinModule("node:sqlite");
+    const database = new sqlite.DatabaseSync(file);
     // The lock is held from the first write until the process ends, however it does.
     database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; ${SCHEMA}
       BEGIN EXCLUSIVE; COMMIT;`);
