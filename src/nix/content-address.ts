@@ -2,6 +2,7 @@
 
 import { FormatError } from "./format-error.ts";
 import { type Hash, parseHash } from "./hash.ts";
+import { encodeHex } from "./hex.ts";
 import { encodeNix32 } from "./nix32.ts";
 
 /** The form of the file that is hashed: text, a flat file, the NAR, or git's objects. */
@@ -93,7 +94,7 @@ function fold(digest: Uint8Array): Uint8Array {
 }
 
 function base16(hash: Hash): string {
-  return `${hash.algorithm}:${hash.bytes.toHex()}`;
+  return `${hash.algorithm}:${encodeHex(hash.bytes)}`;
 }
 
 async function sha256(text: string): Promise<Uint8Array<ArrayBuffer>> {

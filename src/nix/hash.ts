@@ -2,6 +2,7 @@
 
 import { decodeBase64 } from "./base64.ts";
 import { FormatError, quote } from "./format-error.ts";
+import { decodeHex } from "./hex.ts";
 import { decodeNix32, encodeNix32 } from "./nix32.ts";
 
 export type HashAlgorithm = "md5" | "sha1" | "sha256" | "sha512" | "blake3";
@@ -55,5 +56,5 @@ export function equalHash(a: Hash, b: Hash): boolean {
 
 function decodeBase16(text: string): Uint8Array<ArrayBuffer> {
   if (!/^[0-9a-f]*$/i.test(text)) throw new FormatError("a character is not hexadecimal");
-  return Uint8Array.fromHex(text);
+  return decodeHex(text);
 }

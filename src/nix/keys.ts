@@ -1,7 +1,8 @@
 /** Nix's Ed25519 keys, `name:base64`: reading, making, signing and verifying (libutil/signature). */
 
-import { decodeBase64 } from "./base64.ts";
+import { decodeBase64, encodeBase64 } from "./base64.ts";
 import { FormatError, quote } from "./format-error.ts";
+import { decodeHex } from "./hex.ts";
 import { isKeyName, parseSignature, type Signature } from "./signature.ts";
 
 export interface PublicKey {
@@ -25,13 +26,13 @@ const PUBLIC_KEY_BYTES = 32;
 /**
  * The prefix of the seed in the PKCS #8 form of an Ed25519 key (RFC 8410, section 7): WebCrypto takes no raw seed.
  */
-const PKCS8_PREFIX = Uint8Array.fromHex("302e020100300506032b657004220420");
+const PKCS8_PREFIX = decodeHex("302e020100300506032b657004220420");
 
 /** Reads a public key; white space around it is ignored. Throws FormatError. */
 export async function parsePublicKey(text: string): Promise<PublicKey> {
   // Not quoted in the error: the likeliest mistake is to paste the secret key here.
   const { name, bytes } = splitKey(text, PUBLIC_KEY_BYTES, "public");
-  return { name, key: await importPublic(bytes), text: `${name}:${bytes.toBase64()}` };
+  return { name, key: await importPublic(bytes), text: `${name}:${encodeBase64(bytes)}` };
 }
 
 /**
@@ -43,7 +44,7 @@ export async function parseSecretKey(text: string): Promise<SecretKey> {
   const publicHalf = bytes.slice(SEED_BYTES);
   const pkcs8 = new Uint8Array([...PKCS8_PREFIX, ...bytes.subarray(0, SEED_BYTES)]);
   const key = await crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", false, ["sign"]);
-  const secret = { name, key, publicText: `${name}:${publicHalf.toBase64()}` };
+  const secret = { name, key, publicText: `${name}:${encodeBase64(publicHalf)}` };
   const pair: PublicKey = { name, key: await importPublic(publicHalf), text: secret.publicText };
   if ((await verify([pair], name, [await sign(secret, name)])) === undefined) {
     throw new FormatError(`the secret key ${quote(name)} is damaged: its public half belongs to another key`);
@@ -63,18 +64,23 @@ export async function generateSecretKey(name: string): Promise<{ secret: string;
     privateKey: CryptoKey;
   };
   const jwk = (await crypto.subtle.exportKey("jwk", pair.privateKey)) as { d?: string; x?: string };
-  const seed = Uint8Array.fromBase64(jwk.d ?? "", { alphabet: "base64url" });
-  const publicHalf = Uint8Array.fromBase64(jwk.x ?? "", { alphabet: "base64url" });
+  const seed = ofJwk(jwk.d);
+  const publicHalf = ofJwk(jwk.x);
   return {
-    secret: `${name}:${new Uint8Array([...seed, ...publicHalf]).toBase64()}`,
-    public: `${name}:${publicHalf.toBase64()}`,
+    secret: `${name}:${encodeBase64(new Uint8Array([...seed, ...publicHalf]))}`,
+    public: `${name}:${encodeBase64(publicHalf)}`,
   };
+}
+
+/** A half of a key as a JWK has it (RFC 8037): base64url without padding. */
+function ofJwk(text = ""): Uint8Array<ArrayBuffer> {
+  return decodeBase64(`${text.replaceAll("-", "+").replaceAll("_", "/")}=`, SEED_BYTES);
 }
 
 /** Signs a text, such as a fingerprint: `name:base64`. Ed25519 is deterministic, so Nix gives the same. */
 export async function sign(key: SecretKey, text: string): Promise<string> {
   const signature = await crypto.subtle.sign("Ed25519", key.key, new TextEncoder().encode(text));
-  return `${key.name}:${new Uint8Array(signature).toBase64()}`;
+  return `${key.name}:${encodeBase64(new Uint8Array(signature))}`;
 }
 
 /** Signatures of one text that are verified, of those in the name of a key: forged ones must not cost more. */

@@ -91,3 +91,18 @@ test("every script of package.json that needs Node takes it from there", () => {
     expect(command).toMatch(/^(exec |npm run --silent build:client && )?bin\/node |^\.ci\/check$|^biome /);
   }
 });
+
+test.each([
+  ["keygen", ["src/cli/keygen.ts", "a-1"], 0],
+  ["the client", ["src/client/main.ts", "--version"], 0],
+  ["the action", ["src/action/post.ts"], 0],
+])("%s needs nothing that Node 22.18 lacks: hexadecimal and base64 of Uint8Array", (_, args, expected) => {
+  const without = ["fromHex", "fromBase64"].map((name) => `delete Uint8Array.${name};`);
+  const lacking = ["toHex", "toBase64"].map((name) => `delete Uint8Array.prototype.${name};`);
+  const preload = `data:text/javascript,${[...without, ...lacking].join("")}`;
+  const { status, stderr } = spawnSync(process.execPath, ["--import", preload, ...args], {
+    cwd: resolve(import.meta.dirname, "../.."),
+    encoding: "utf8",
+  });
+  expect({ status, stderr }).toEqual({ status: expected, stderr: expect.not.stringContaining("TypeError") });
+});
