@@ -70,6 +70,7 @@ const LAYERS = [
   { "client-http": "client/http/", "client-store": "client/store/" },
   { "client-push": "client/push/", "client-configure": "client/configure/" },
   { "client-hook": "client/hook/" },
+  { "client-doctor": "client/doctor/" },
   { "client-commands": "client/commands/" },
   { client: "client/(commands|main)\\.ts" },
   // GitHub's action.
@@ -80,7 +81,18 @@ const LAYERS = [
 const ONLY = {
   verify: ["nix", "http"],
   cli: ["nix"],
-  ...client(["ground", "command", "settings", "http", "store", "push", "configure", "hook", "commands"]),
+  ...client([
+    "ground",
+    "command",
+    "settings",
+    "http",
+    "store",
+    "push",
+    "configure",
+    "doctor",
+    "hook",
+    "commands",
+  ]),
 };
 // The action sees what the client's own program sees.
 ONLY.action = ONLY.client;

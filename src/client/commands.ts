@@ -1,6 +1,7 @@
 // The table of all commands. Help, completions and the manual page are made from it.
 import type { Command } from "./command/spec.ts";
 import { completionsCommand } from "./commands/completions.ts";
+import { DOCTOR } from "./commands/doctor.ts";
 import { HOOK_INSTALL } from "./commands/hook-install.ts";
 import { HOOK_SEND } from "./commands/hook-send.ts";
 import { HOOK_SERVE } from "./commands/hook-serve.ts";
@@ -19,6 +20,7 @@ import { WHOAMI } from "./commands/whoami.ts";
 export const COMMANDS: readonly Command[] = [
   USE,
   UNUSE,
+  DOCTOR,
   PUSH,
   WATCH_EXEC,
   WATCH_STORE,

@@ -12,11 +12,19 @@ export function nixCache(
   token: string | undefined,
   ...args: string[]
 ): Promise<Result> {
-  const env = {
-    ...client.env,
-    NIX_CACHE_URL: url,
-    ...(token !== undefined && { NIX_CACHE_TOKEN: token }),
-    CI: "1",
-  };
+  return runNixCache(
+    client,
+    { NIX_CACHE_URL: url, ...(token !== undefined && { NIX_CACHE_TOKEN: token }) },
+    ...args,
+  );
+}
+
+/** The same with these variables of the environment. */
+export function runNixCache(
+  client: Client,
+  more: Record<string, string>,
+  ...args: string[]
+): Promise<Result> {
+  const env = { ...client.env, CI: "1", ...more };
   return execute(process.execPath, [MAIN, ...args], { env, cwd: client.env.TMPDIR ?? "/" });
 }

@@ -1,7 +1,6 @@
 // `nix-cache push`.
 import { lstatSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { text as readText } from "node:stream/consumers";
 import { usage } from "../command/parse.ts";
 import { command, type Flags, type FlagValues } from "../command/spec.ts";
 import { EXIT } from "../ground/exit.ts";
@@ -147,7 +146,12 @@ function pattern(text: string, wrong: (line: string) => Failure): RegExp {
 }
 
 async function pathsOfStdin(): Promise<string[]> {
-  return (await readText(process.stdin)).split(/\s+/).filter((word) => word !== "");
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk);
+  return Buffer.concat(chunks)
+    .toString("utf8")
+    .split(/\s+/)
+    .filter((word) => word !== "");
 }
 
 function jsonOf(report: PushReport) {

@@ -1,7 +1,7 @@
 // One HTTP request over Node's own client, with connections that are kept.
 import { readFileSync } from "node:fs";
-import http from "node:http";
-import https from "node:https";
+import type { Agent, IncomingMessage, request as requestType } from "node:http";
+import type { Agent as HttpsAgent } from "node:https";
 import type { Readable } from "node:stream";
 import { Failure, lineOf } from "../ground/failure.ts";
 import type { Env } from "../settings/locations.ts";
@@ -46,14 +46,20 @@ export function transport(url: string, token: string | undefined, connections: n
     // Node 22.21 and 24.5: HTTPS_PROXY and NO_PROXY.
     proxyEnv: env,
   };
-  const agent = isSecure ? new https.Agent({ ...options, ...authorities(env) }) : new http.Agent(options);
+  // Loaded when it is needed: it takes longer to load than the rest of the program.
+  let loading: Promise<Client> | undefined;
+  const load = () => {
+    loading ??= isSecure ? secureClient({ ...options, ...authorities(env) }) : plainClient(options);
+    return loading;
+  };
   const credentials = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  return (request) =>
-    new Promise((done, fail) => {
+  return async (request) => {
+    const client = await load();
+    return new Promise((done, fail) => {
       const { method, path, body, idleMs = IDLE_MS } = request;
-      const sending = (isSecure ? https : http).request(`${url}${path}`, {
+      const sending = client.request(`${url}${path}`, {
         method,
-        agent,
+        agent: client.agent,
         headers: {
           "user-agent": "nix-cache-client",
           ...credentials,
@@ -84,6 +90,24 @@ export function transport(url: string, token: string | undefined, connections: n
         sending.end(body);
       }
     });
+  };
+}
+
+type AgentOptions = ConstructorParameters<typeof HttpsAgent>[0];
+
+interface Client {
+  readonly request: typeof requestType;
+  readonly agent: Agent;
+}
+
+async function plainClient(options: AgentOptions): Promise<Client> {
+  const { Agent, request } = await import("node:http");
+  return { request, agent: new Agent(options) };
+}
+
+async function secureClient(options: AgentOptions): Promise<Client> {
+  const { Agent, request } = await import("node:https");
+  return { request, agent: new Agent(options) };
 }
 
 function lengthOf(body: Request["body"], method: string): Record<string, string> {
@@ -92,7 +116,7 @@ function lengthOf(body: Request["body"], method: string): Record<string, string>
   return { "content-length": String("open" in body ? body.size : body.length) };
 }
 
-async function collect(response: http.IncomingMessage): Promise<Buffer> {
+async function collect(response: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response) {

@@ -2,7 +2,6 @@
 import { spawn } from "node:child_process";
 import type { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { constants, createZstdCompress } from "node:zlib";
 import { Failure } from "../ground/failure.ts";
 import { errorIn, notRun } from "../store/nix.ts";
 
@@ -48,6 +47,7 @@ export function compress(nar: AsyncIterable<Buffer>, compression: Compression): 
 }
 
 async function* zstd(nar: AsyncIterable<Buffer>, level: number): AsyncGenerator<Buffer> {
+  const { constants, createZstdCompress } = await import("node:zlib");
   const stream = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: level } });
   const fed = feed(nar, stream);
   try {
