@@ -71,6 +71,7 @@ const LAYERS = [
   { "client-push": "client/push/", "client-configure": "client/configure/" },
   { "client-hook": "client/hook/" },
   { "client-doctor": "client/doctor/" },
+  { "client-doctor": "client/doctor/", "client-import": "client/import/" },
   { "client-commands": "client/commands/" },
   { client: "client/(commands|main)\\.ts" },
   // GitHub's action.
@@ -91,6 +92,7 @@ const ONLY = {
     "configure",
     "doctor",
     "hook",
+    "import",
     "commands",
   ]),
 };

@@ -5,6 +5,7 @@ import { DOCTOR } from "./commands/doctor.ts";
 import { HOOK_INSTALL } from "./commands/hook-install.ts";
 import { HOOK_SEND } from "./commands/hook-send.ts";
 import { HOOK_SERVE } from "./commands/hook-serve.ts";
+import { IMPORT } from "./commands/import.ts";
 import { manualCommand } from "./commands/manual.ts";
 import { DELETE, PATH, SEARCH } from "./commands/paths.ts";
 import { PIN_LIST, PIN_REMOVE, PIN_SET, PIN_SHOW } from "./commands/pin.ts";
@@ -27,6 +28,7 @@ export const COMMANDS: readonly Command[] = [
   HOOK_INSTALL,
   HOOK_SEND,
   HOOK_SERVE,
+  IMPORT,
   PIN_SET,
   PIN_SHOW,
   PIN_LIST,

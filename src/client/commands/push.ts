@@ -145,7 +145,7 @@ function pattern(text: string, wrong: (line: string) => Failure): RegExp {
   }
 }
 
-async function pathsOfStdin(): Promise<string[]> {
+export async function pathsOfStdin(): Promise<string[]> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk);
   return Buffer.concat(chunks)

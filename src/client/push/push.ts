@@ -1,7 +1,4 @@
 // Pushing closures: which paths are missing, their NARs, and their narinfos in topological order.
-import { formatNarInfo } from "../../nix/narinfo.ts";
-import { checkBaseName } from "../../nix/store-path.ts";
-import { Failure } from "../ground/failure.ts";
 import type { State } from "../ground/progress.ts";
 import type { Cache } from "../http/api.ts";
 import type { Env } from "../settings/locations.ts";
@@ -9,13 +6,14 @@ import { resolve, topological } from "../store/closure.ts";
 import type { PathInfo } from "../store/path-info.ts";
 import { logSender, orWarn, sendListing } from "./companions.ts";
 import type { Compression } from "./compression.ts";
+import { failureOf as failureOfPaths } from "./failure.ts";
 import { missingOf } from "./missing.ts";
-import { type Packed, pack } from "./pack.ts";
-import { uploadInParts } from "./parts.ts";
+import { baseNameOf, narInfoOf } from "./narinfo.ts";
+import { pack } from "./pack.ts";
 import { realisationsOf, sendRealisation } from "./realisations.ts";
 import { type FailedPath, pushAll, slots } from "./schedule.ts";
 import { type LeftOut, type Rules, select } from "./selection.ts";
-import { uploadStates } from "./upload-state.ts";
+import { narUploader } from "./upload.ts";
 
 export interface PushOptions extends Rules {
   readonly closure: boolean;
@@ -53,7 +51,7 @@ export const DEFAULT_PART_BYTES = 64 * 1024 * 1024;
 /** Narinfos are small: more of them than NARs are in flight. */
 const PUBLISHING = 16;
 
-/** Pushes what is named, and its closure. Throws {@link Failure} where nothing could be begun. */
+/** Pushes what is named, and its closure. Throws Failure where nothing could be begun. */
 export async function push(
   cache: Cache,
   named: readonly string[],
@@ -80,61 +78,36 @@ export async function push(
 }
 
 async function pushPaths(cache: Cache, chosen: readonly PathInfo[], options: PushOptions) {
-  const { send, settings } = cache;
+  const { send } = cache;
   const { env, warn, compression } = options;
   let sent = 0;
   let done = 0;
   const total = chosen.length;
   const show = (now?: string) =>
     options.onProgress({ done, total, bytes: sent, ...(now !== undefined && { now }) });
-  const states = uploadStates(settings.url, env);
   const sendLog = logSender(send, env);
   const publishing = slots(PUBLISHING);
-  const uploads = new Map<string, Promise<void>>();
+  const uploadNar = narUploader(cache, {
+    partSize: options.partSize,
+    env,
+    onBytes: (bytes) => {
+      sent += bytes;
+      show();
+    },
+  });
   const realisations = await realisationsOf(chosen, env);
-
-  /** Paths of the same content share a NAR. */
-  const uploadNar = (packed: Packed): Promise<void> => {
-    const known = uploads.get(packed.key);
-    if (known !== undefined) return known;
-    const upload = sendNar(packed);
-    uploads.set(packed.key, upload);
-    upload.catch(() => uploads.delete(packed.key));
-    return upload;
-  };
-
-  async function sendNar({ key, spool }: Packed): Promise<void> {
-    if (spool.size > options.partSize) {
-      const { status } = await send({ method: "HEAD", path: `/${key}` }, [404]);
-      if (status === 200) return;
-      const onBytes = (bytes: number, isSent: boolean) => {
-        if (isSent) sent += bytes;
-        show(key);
-      };
-      await uploadInParts(key, spool, { send, states, partSize: options.partSize, onBytes });
-      return;
-    }
-    const body = { size: spool.size, open: () => spool.read(0, spool.size) };
-    await send({
-      method: "PUT",
-      path: `/${key}`,
-      body,
-      headers: { "content-type": "application/x-nix-nar" },
-    });
-    sent += spool.size;
-  }
 
   const outcome = await pushAll(chosen, options.jobs, {
     async upload(info) {
       show(info.path);
       const packed = await pack(info, compression, env);
       try {
-        await uploadNar(packed);
+        await uploadNar(packed.key, packed.spool);
         const { listing } = packed;
         const { hash } = baseNameOf(info.path);
         if (options.listings && listing !== undefined) await orWarn(sendListing(hash, listing, send), warn);
         if (options.logs) await orWarn(sendLog(info), warn);
-        return narInfoOf(info, packed, compression);
+        return narInfoOf(info, packed, compression.method);
       } finally {
         packed.spool.close();
       }
@@ -159,41 +132,11 @@ async function pushPaths(cache: Cache, chosen: readonly PathInfo[], options: Pus
   return { ...outcome, sent };
 }
 
-function narInfoOf(info: PathInfo, { key, fileHash, spool }: Packed, { method }: Compression): string {
-  const { narHash, narSize, references, deriver, signatures, ca } = info;
-  const { storeDir, hash, name, baseName } = baseNameOf(info.path);
-  return formatNarInfo({
-    storePath: { storeDir, hash, name, baseName },
-    url: key,
-    compression: method,
-    fileHash,
-    fileSize: spool.size,
-    narHash,
-    narSize,
-    references: references.map((reference) => baseNameOf(reference).baseName).sort(),
-    ...(deriver !== undefined && { deriver: baseNameOf(deriver).baseName }),
-    signatures: [...signatures],
-    ...(ca !== undefined && { ca }),
-    extra: [],
-  });
-}
-
-function baseNameOf(path: string) {
-  const at = path.lastIndexOf("/");
-  const baseName = path.slice(at + 1);
-  return { storeDir: path.slice(0, at), baseName, ...checkBaseName(baseName) };
-}
-
 function sizeOf(paths: readonly PathInfo[]): number {
   return paths.reduce((sum, { narSize }) => sum + narSize, 0);
 }
 
-/** The kind of failure of the whole push: the one that all have in common, or `partly` where something was done. */
-export function failureOf({ pushed, failed }: PushReport, what: string): Failure | undefined {
-  const [first] = failed;
-  if (first === undefined) return undefined;
-  if (pushed.length > 0)
-    return new Failure("partly", `${failed.length} paths were not ${what}: ${first.reason}`);
-  if (first.error instanceof Failure) return first.error;
-  return new Failure("failed", first.reason);
+/** Of the whole push; `undefined` where all was pushed. */
+export function failureOf({ pushed, failed }: PushReport, what: string) {
+  return failureOfPaths(pushed, failed, what);
 }
