@@ -32,7 +32,7 @@ export async function login(
     return given;
   }
   const { origin } = new URL(url);
-  const audience = input("audience", env) || audienceOf(description) || origin;
+  const audience = input("audience", env) || audienceOf(description, url) || origin;
   const identity = await identityToken(audience, env);
   if (identity === undefined) return undefined;
   mask(identity);
@@ -42,8 +42,12 @@ export async function login(
   return token;
 }
 
-function audienceOf(description: CacheDescription | undefined): string | undefined {
-  return description?.oidc.find(({ issuer }) => issuer === GITHUB_ISSUER)?.audiences[0];
+/** Of the cache's rules, where it is at the cache's own address: with a token of another audience it could log in there. */
+function audienceOf(description: CacheDescription | undefined, url: string): string | undefined {
+  const { origin, host } = new URL(url);
+  const isOwn = (audience: string) =>
+    [origin, host].some((own) => audience === own || audience.startsWith(`${own}/`));
+  return description?.oidc.find(({ issuer }) => issuer === GITHUB_ISSUER)?.audiences.find(isOwn);
 }
 
 async function identityToken(audience: string, env: Env): Promise<string | undefined> {

@@ -12,6 +12,7 @@ import { MAX_LIVE_OF_A_NAME } from "../../src/catalog/rows/tokens.ts";
 import { MAX_REVOKED_SUBJECTS } from "../../src/contract/revocations.ts";
 import { matchRoute } from "../../src/http/router.ts";
 import { generateSecretKey } from "../../src/nix/keys.ts";
+import { PAGE_ROUTES } from "../../src/page/routes.ts";
 import { ROUTES } from "../../src/routes.ts";
 import { ADMIN_TOKEN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
@@ -87,10 +88,10 @@ describe("the description and the routes", () => {
     }
   });
 
-  it("leave the routes of the protocol first, so that a read passes none of the API's", () => {
+  it("leave the routes of the protocol first, so that a read passes none of the API's and of the pages", () => {
     const first = ROUTES.findIndex(({ pattern }) => pattern.source.startsWith("^\\/api"));
     expect(first).toBeGreaterThanOrEqual(2 * KINDS.length);
-    expect(ROUTES.slice(first)).toEqual(OPERATIONS);
+    expect(ROUTES.slice(first)).toEqual([...OPERATIONS, ...PAGE_ROUTES]);
   });
 });
 

@@ -28,7 +28,7 @@ let dir: string;
 let server: Server;
 let origin: string;
 let requests: { path: string; authorization: string | undefined; body: string }[];
-let cache: { visibility: "public" | "private"; exchange: number };
+let cache: { visibility: "public" | "private"; exchange: number; audiences: () => string[] };
 
 beforeAll(() => {
   action = mkdtempSync(join(tmpdir(), "nix-cache-action-"));
@@ -49,7 +49,7 @@ beforeEach(async () => {
     });
   }
   requests = [];
-  cache = { visibility: "public", exchange: 200 };
+  cache = { visibility: "public", exchange: 200, audiences: () => [`${origin}/team`] };
   server = createServer(async (request, response) => {
     let body = "";
     for await (const chunk of request) body += chunk;
@@ -65,7 +65,9 @@ beforeEach(async () => {
       if (cache.visibility === "private" && authorization === undefined)
         json(404, { detail: "no such cache" });
       else {
-        const oidc = [{ issuer: "https://token.actions.githubusercontent.com", audiences: ["the-audience"] }];
+        const oidc = [
+          { issuer: "https://token.actions.githubusercontent.com", audiences: cache.audiences() },
+        ];
         json(200, { public_keys: [KEY], visibility: cache.visibility, oidc });
       }
     } else json(404, {});
@@ -216,9 +218,26 @@ describe("the second half", () => {
   test("takes the right to push only now, for the audience that the cache names", async () => {
     note(file("notes"), [BUILT]);
     // The push fails, and the job does not.
-    const { code, stdout } = await run("post", { ...OIDC(), ...notesState() });
+    await run("post", { ...OIDC(), ...notesState() });
     expect(exchanges()).toEqual([{ expires_in: 3600, permissions: ["push"] }]);
-    expect(requests.map(({ path }) => path)).toContain("/oidc?api-version=2.0&audience=the-audience");
+    expect(requests.map(({ path }) => path)).toContain(
+      `/oidc?api-version=2.0&audience=${encodeURIComponent(`${origin}/team`)}`,
+    );
+  });
+
+  test("takes no token of an audience that is not the cache's own: with it the cache could log in elsewhere", async () => {
+    note(file("notes"), [BUILT]);
+    cache.audiences = () => ["sts.amazonaws.com", `${origin}.evil.example`];
+    await run("post", { ...OIDC(), ...notesState() });
+    expect(requests.map(({ path }) => path)).toContain(
+      `/oidc?api-version=2.0&audience=${encodeURIComponent(origin)}`,
+    );
+    expect(requests.filter(({ path }) => path.includes("amazonaws") || path.includes("evil"))).toEqual([]);
+  });
+
+  test("tells what became of the push", async () => {
+    note(file("notes"), [BUILT]);
+    const { code, stdout } = await run("post", { ...OIDC(), ...notesState() });
     expect({ code, stdout }).toEqual({
       code: 0,
       stdout: expect.stringContaining(

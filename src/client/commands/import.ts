@@ -72,13 +72,13 @@ export const IMPORT = command({
     output.result(
       { ...report, failed: failed.map(({ path, reason }) => ({ path, reason })) },
       () =>
-        [
+        `${[
           options.dryRun
             ? `would import ${imported.length} paths`
             : `imported ${imported.length} paths (${bytesText(sent)} sent)`,
           `${present} were there`,
           ...(failed.length > 0 ? [`${failed.length} failed`] : []),
-        ].join(", ") + "\n",
+        ].join(", ")}\n`,
     );
     const failure = failureOf(imported, failed, "imported");
     if (failure !== undefined) throw failure;
