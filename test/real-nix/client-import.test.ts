@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { generateClosure } from "./closure.ts";
 import { expectSameClosure } from "./compare.ts";
 import { newKey } from "./keys.ts";
-import { type Client, describeNix, newClient, scratchDir } from "./nix.ts";
+import { type Client, describeNix, newClient, nixAtLeast, scratchDir } from "./nix.ts";
 import { nixCache } from "./nix-cache.ts";
 import { listen, startProxy } from "./proxy.ts";
 import { serve } from "./serve.ts";
@@ -91,6 +91,19 @@ describeNix("nix-cache import", () => {
     await expectSameClosure(client, puller, path, SIZE);
     const narinfo = await (await fetch(`${server.url}/${path.slice(11, 43)}.narinfo`)).text();
     expect(narinfo).toContain("Compression: zstd");
+  });
+
+  test.skipIf(!nixAtLeast(2, 33))("an S3 store, which Nix reads", async () => {
+    const client = newClient({ token: "push" });
+    const path = await generateClosure(client, SIZE);
+    expect(await nixCache(client, source.url, "push", "push", path)).toMatchObject({ code: 0 });
+    const store = `s3://nix-cache?endpoint=http://127.0.0.1:${source.port}&region=auto`;
+    const imported = await nixCache(client, server.url, "push", "import", "--json", store, path);
+    expect(imported).toMatchObject({ code: 0 });
+    expect(JSON.parse(imported.stdout).imported).toHaveLength(SIZE);
+    const puller = newPuller();
+    await puller.nix("copy", "--from", server.url, path);
+    await expectSameClosure(client, puller, path, SIZE);
   });
 
   test("a NAR that is not what its narinfo says is not imported, nor what refers to it", async () => {

@@ -1,4 +1,4 @@
-// What is sent along with a path: its listing and the log of its build.
+// What is sent along with a path: its listing, the log of its build, its realisations.
 import { existsSync } from "node:fs";
 import { Failure } from "../ground/failure.ts";
 import type { SendRetrying } from "../http/retry.ts";
@@ -6,6 +6,7 @@ import type { Env } from "../settings/locations.ts";
 import { tryNix } from "../store/nix.ts";
 import type { PathInfo } from "../store/path-info.ts";
 import { logFiles, placeOf } from "../store/place.ts";
+import { type Realisation, realisationsOf } from "../store/realisations.ts";
 
 /** Of the cache. Bytes. */
 const MAX_LISTING_BYTES = 16 * 1024 * 1024;
@@ -40,6 +41,26 @@ export function logSender(send: SendRetrying, env: Env): (info: PathInfo) => Pro
       headers: { "content-type": "text/plain; charset=utf-8" },
     });
   };
+}
+
+/** Realisations by path. Only outputs of derivations that are content-addressed have them. */
+export async function realisationsByPath(
+  paths: readonly PathInfo[],
+  env: Env,
+): Promise<ReadonlyMap<string, readonly Realisation[]>> {
+  const outputs = paths.filter(({ ca, deriver }) => ca !== undefined && deriver !== undefined);
+  if (outputs.length === 0) return new Map();
+  const found = await realisationsOf(new Set(outputs.map(({ path }) => path)), env);
+  return Map.groupBy(found, ({ path }) => path);
+}
+
+export async function sendRealisation({ key, text }: Realisation, send: SendRetrying): Promise<void> {
+  await send({
+    method: "PUT",
+    path: `/${key.split("/").map(encodeURIComponent).join("/")}`,
+    body: text,
+    headers: { "content-type": "application/json" },
+  });
 }
 
 /** Awaits a companion; a refusal of one is a warning, because the path is usable without. */

@@ -4,13 +4,12 @@ import type { Cache } from "../http/api.ts";
 import type { Env } from "../settings/locations.ts";
 import { resolve, topological } from "../store/closure.ts";
 import type { PathInfo } from "../store/path-info.ts";
-import { logSender, orWarn, sendListing } from "./companions.ts";
+import { logSender, orWarn, realisationsByPath, sendListing, sendRealisation } from "./companions.ts";
 import type { Compression } from "./compression.ts";
 import { failureOf as failureOfPaths } from "./failure.ts";
 import { missingOf } from "./missing.ts";
 import { baseNameOf, narInfoOf } from "./narinfo.ts";
 import { pack } from "./pack.ts";
-import { realisationsOf, sendRealisation } from "./realisations.ts";
 import { type FailedPath, pushAll, slots } from "./schedule.ts";
 import { type LeftOut, type Rules, select } from "./selection.ts";
 import { narUploader } from "./upload.ts";
@@ -95,7 +94,7 @@ async function pushPaths(cache: Cache, chosen: readonly PathInfo[], options: Pus
       show();
     },
   });
-  const realisations = await realisationsOf(chosen, env);
+  const realisations = await realisationsByPath(chosen, env);
 
   const outcome = await pushAll(chosen, options.jobs, {
     async upload(info) {

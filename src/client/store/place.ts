@@ -7,6 +7,8 @@ export interface Place {
   readonly root: string;
   /** The directory with the logs of builds. */
   readonly logDir: string;
+  /** Nix's database. */
+  readonly database: string;
 }
 
 export function placeOf(env: Env): Place {
@@ -18,8 +20,10 @@ export function placeOf(env: Env): Place {
     : ["local", "auto"].includes(scheme)
       ? parameters.get("root")
       : "";
+  const stateDir = parameters.get("state") || env.NIX_STATE_DIR || `${root ?? ""}/nix/var/nix`;
   return {
     root: root ?? "",
+    database: `${stateDir}/db/db.sqlite`,
     logDir: parameters.get("log") || env.NIX_LOG_DIR || `${root ?? ""}/nix/var/log/nix`,
   };
 }
