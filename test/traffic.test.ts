@@ -135,7 +135,7 @@ describe("one data point for each request", () => {
           headers: { ...headers, "Content-Length": `${path.nar.length}` },
         })
       ).status,
-    ).toBe(201);
+    ).toBe(200);
     expect(cache.points).toMatchObject([{ blobs: ["nar", "nix-cache", "PUT", "pusher"] }]);
   });
 
