@@ -49,7 +49,7 @@ describe("GET /api/v1/cache", () => {
       limits: {
         nar_size: 5 * 1024 ** 3 - 5 * 1024 ** 2,
         narinfo_size: 1024 ** 2,
-        listing_size: 16 * 1024 ** 2,
+        listing_size: 64 * 1024 ** 2,
         log_size: 32 * 1024 ** 2,
         missing_paths: 20_000,
         missing_paths_of_anonymous: 1000,
