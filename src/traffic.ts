@@ -3,6 +3,7 @@
 import { isApi } from "./api/operations.ts";
 import { KINDS } from "./bucket/kinds.ts";
 import type { Located } from "./config/locate.ts";
+import { isPage } from "./page/accepts.ts";
 
 const METHODS: readonly string[] = ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"];
 
@@ -39,6 +40,7 @@ function kindOf(path: string): string {
   const kind = KINDS.find(({ pattern }) => pattern.test(name));
   if (kind !== undefined) return kind.name;
   if (isApi(path)) return "api";
+  if (isPage(path)) return "page";
   return ["", "nix-cache-info", "health", "metrics"].includes(name) ? name || "front" : "other";
 }
 

@@ -81,6 +81,7 @@ describe("one data point for each request", () => {
     ["/api/v1/nonsense", "api"],
     [`/log/${"0".repeat(32)}-x.drv`, "log"],
     [`/${"0".repeat(32)}.ls`, "listing"],
+    ["/_/search?q=secret", "page"],
     ["/nowhere/secret", "other"],
     ["/%zz", "other"],
     ["/nix-cache/", "front"],
