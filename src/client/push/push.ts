@@ -101,11 +101,18 @@ async function pushPaths(cache: Cache, chosen: readonly PathInfo[], options: Pus
       show(info.path);
       const packed = await pack(info, compression, env);
       try {
-        await uploadNar(packed.key, packed.spool);
         const { listing } = packed;
         const { hash } = baseNameOf(info.path);
-        if (options.listings && listing !== undefined) await orWarn(sendListing(hash, listing, send), warn);
-        if (options.logs) await orWarn(sendLog(info), warn);
+        // All have ended before the NAR's file is closed.
+        const sendings = await Promise.allSettled([
+          uploadNar(packed.key, packed.spool),
+          ...(options.listings && listing !== undefined
+            ? [orWarn(sendListing(hash, listing, send), warn)]
+            : []),
+          ...(options.logs ? [orWarn(sendLog(info), warn)] : []),
+        ]);
+        const failed = sendings.find((sending) => sending.status === "rejected");
+        if (failed !== undefined) throw failed.reason;
         return narInfoOf(info, packed, compression.method);
       } finally {
         packed.spool.close();
