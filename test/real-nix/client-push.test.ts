@@ -1,12 +1,12 @@
 // `nix-cache push` with a real Nix: what it pushes, stock Nix pulls and finds identical.
-import { chmodSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, existsSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { generateClosure } from "./closure.ts";
 import { expectSameClosure } from "./compare.ts";
 import { newKey } from "./keys.ts";
-import { type Client, describeNix, newClient } from "./nix.ts";
-import { nixCache } from "./nix-cache.ts";
+import { type Client, describeNix, newClient, scratchDir } from "./nix.ts";
+import { nixCache, runNixCache } from "./nix-cache.ts";
 import { startProxy } from "./proxy.ts";
 import { serve } from "./serve.ts";
 import { addPath, hashPart } from "./store-object.ts";
@@ -107,6 +107,30 @@ describeNix("nix-cache push", () => {
     expect(report.left_out.map(({ path }: { path: string }) => path).sort()).toEqual(
       [excluded, large].sort(),
     );
+  });
+
+  test("a store that only Nix's configuration names: Nix reads the NARs", async () => {
+    const pusher = newClient();
+    const path = await addFile(pusher, "configured");
+    const conf = join(pusher.env.NIX_CONF_DIR ?? "", "nix.conf");
+    appendFileSync(conf, `store = ${pusher.storeUrl}\n`);
+    const variables = { NIX_REMOTE: "", NIX_CACHE_URL: server.url, NIX_CACHE_TOKEN: "push" };
+    expect(await runNixCache(pusher, variables, "push", path)).toMatchObject({ code: 0 });
+    const puller = newPuller();
+    await puller.nix("copy", "--from", server.url, path);
+    await expectSameClosure(pusher, puller, path, 1);
+  });
+
+  test("a Nix that has no `nix`: by nix-store", async () => {
+    const pusher = newClient();
+    const path = await addFile(pusher, "by-nix-store");
+    const bin = scratchDir();
+    const dir = pusher.env.PATH?.split(":").find((each) => existsSync(join(each, "nix-store"))) ?? "";
+    symlinkSync(join(dir, "nix-store"), join(bin, "nix-store"));
+    const variables = { PATH: bin, NIX_CACHE_URL: server.url, NIX_CACHE_TOKEN: "push" };
+    const pushed = await runNixCache(pusher, variables, "push", "--json", path);
+    expect(pushed).toMatchObject({ code: 0 });
+    expect(JSON.parse(pushed.stdout).pushed).toEqual([path]);
   });
 
   test("an answer of the platform's that passes is tried again", async () => {

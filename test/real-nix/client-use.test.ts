@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { checkCache } from "../../src/client/doctor/of-cache.ts";
 import { cacheAt } from "../../src/client/http/api.ts";
+import { generateClosure } from "./closure.ts";
 import { newKey } from "./keys.ts";
 import { type Client, describeNix, newClient } from "./nix.ts";
 import { nixCache, runNixCache } from "./nix-cache.ts";
@@ -24,7 +25,7 @@ async function addFile(client: Client, name: string): Promise<string> {
 }
 
 describeNix("a public cache", () => {
-  const server = serve({ PUSH_TOKEN: "push", SIGNING_KEY: key.secret });
+  const server = serve({ PUSH_TOKEN: "push", ADMIN_TOKEN: "admin", SIGNING_KEY: key.secret });
   const trusting = () => [`extra-substituters = ${server.url}`, `extra-trusted-public-keys = ${key.public}`];
 
   async function doctor(
@@ -191,7 +192,26 @@ describeNix("a public cache", () => {
     ]);
   });
 
-  test("doctor PATH: signed by a key that is not trusted, and a NAR that is not there", async () => {
+  test("doctor PATH: signed by no key that is trusted, and remembered although it is gone", async () => {
+    const pusher = newClient();
+    const path = await generateClosure(pusher, 60);
+    await nixCache(pusher, server.url, "push", "push", path);
+    const distrusting = [`extra-substituters = ${server.url}`, `extra-trusted-public-keys = ${other.public}`];
+    const unsigned = faultsOf(await doctor(newClient(conf(...distrusting)), {}, path));
+    expect(unsigned.map(({ check }) => check)).toEqual(["key", "signature"]);
+
+    const client = newClient(conf(...trusting()));
+    await client.nix("build", "--no-link", path);
+    expect(faultsOf(await doctor(client))).toEqual([]);
+    await nixCache(pusher, server.url, "admin", "delete", path);
+    const gone = faultsOf(await doctor(client, {}, path));
+    expect(gone.map(({ check }) => check)).toEqual(["path", "memory"]);
+    expect(faultsOf(await doctor(client))).toMatchObject([
+      { check: "memory", detail: expect.stringContaining("1 paths that the cache no longer has") },
+    ]);
+  });
+
+  test("doctor PATH: a NAR that is not there", async () => {
     const client = newClient(
       conf(`extra-substituters = ${server.url}`, `extra-trusted-public-keys = ${key.public}`),
     );
