@@ -6,6 +6,7 @@ import { findCommand, parse } from "./command/parse.ts";
 import { COMMANDS } from "./commands.ts";
 import { EXIT } from "./ground/exit.ts";
 import { exitCodeOf, Failure, isSystemError, lineOf } from "./ground/failure.ts";
+import { requireNode } from "./ground/node.ts";
 import { createOutput } from "./ground/output.ts";
 import { VERSION } from "./version.ts";
 
@@ -44,6 +45,7 @@ async function run(argv: readonly string[]): Promise<number> {
     process.stdout.write(helpOf(found.command));
     return EXIT.done;
   }
+  requireNode(process.versions.node);
   const output = createOutput({ json: global.json, quiet: global.quiet });
   // The parser has made the values by the same table that types them.
   const flags = parsed.flags as Parameters<typeof found.command.run>[0]["flags"];
