@@ -99,13 +99,16 @@ describe("the body of POST /tokens/exchange", () => {
   test("asks for an hour unless it says otherwise", async () => {
     expect(await parseExchange("")).toEqual({ expires_in: 3600 });
     expect(await parseExchange('{"expires_in": 7200}')).toEqual({ expires_in: 7200 });
+    const narrow = { expires_in: 3600, permissions: ["pull"] };
+    expect(await parseExchange('{"permissions": ["pull"]}')).toEqual(narrow);
   });
 
   test.each([
     '{"expires_in": 21601}',
     '{"expires_in": 0}',
     '{"expires_in": null}',
-    '{"permissions": ["admin"]}',
+    '{"permissions": ["write"]}',
+    '{"permissions": []}',
     "[]",
     "x",
   ])("%s is refused", async (text) => {

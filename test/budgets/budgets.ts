@@ -100,7 +100,10 @@ export const BUDGETS = {
   metadata: {
     ...{ route: "PUT of a listing, log, realisation, debuginfo object", caller: "pusher" },
     ...{ rowsRead: 20, rowsWritten: 5, classA: 2, classB: 2, calls: 1 },
-    ...{ megabytes: 64, beyond: "above the limit of its kind refused (413), or left out (200); 409 above 512 of one owner" },
+    ...{
+      megabytes: 64,
+      beyond: "above the limit of its kind refused (413), or left out (200); 409 above 512 of one owner",
+    },
   },
   upload: {
     ...{ route: "POST ?uploads, PUT of a part", caller: "pusher" },
