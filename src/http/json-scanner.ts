@@ -1,7 +1,7 @@
 // A scanner of JSON (RFC 8259): says whether bytes are a text that JSON.parse accepts, before anything is built of them.
 // Its memory is a byte for each level of nesting.
 import { piecesOf } from "./body.ts";
-import { LimitError } from "./errors.ts";
+import { HttpError, LimitError } from "./errors.ts";
 
 /** What a JSON text may have beside its bytes. */
 export interface JsonLimits {
@@ -73,7 +73,10 @@ export class JsonScanner {
     this.#levels = new Uint8Array(limits.depth);
   }
 
-  /** Throws {@link LimitError} 400 for a text that is nested too deeply, 413 for one with too many values. */
+  /**
+   * Throws {@link LimitError} 400 for an object that is nested too deeply, 413 for too many values, and {@link HttpError}
+   * 400 for anything else that is nested too deeply.
+   */
   push(piece: Uint8Array): void {
     if (this.#at === MALFORMED || !this.#isUtf8) return;
     try {
@@ -163,10 +166,9 @@ export class JsonScanner {
 
   #open(kind: typeof OBJECT | typeof ARRAY): number {
     if (this.#depth === this.#limits.depth) {
-      throw new LimitError(
-        400,
-        `${this.#what} is JSON that is nested deeper than ${this.#limits.depth} levels, the limit`,
-      );
+      const message = `${this.#what} is JSON that is nested deeper than ${this.#limits.depth} levels, the limit`;
+      // Brackets alone are nothing that a client means.
+      throw this.#isObject ? new LimitError(400, message) : new HttpError(400, message);
     }
     if (this.#depth === 0) this.#isObject = kind === OBJECT;
     this.#levels[this.#depth++] = kind;

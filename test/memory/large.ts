@@ -78,7 +78,7 @@ export const LARGE: readonly Large[] = [
     ...{ method: "PUT", path: `/${HASH}.ls`, headers: pusher, body: LISTING },
   },
   {
-    ...{ what: "a listing of brackets, which is left out", operation: "metadata", status: 200 },
+    ...{ what: "a listing of brackets", operation: "metadata", status: 400 },
     ...{ method: "PUT", path: `/${HASH}.ls`, headers: pusher, body: "[".repeat(16 * MIB) },
   },
   {

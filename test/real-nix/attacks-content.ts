@@ -34,6 +34,8 @@ const BODIES: Attack[] = [
     return KINDS.map((path) => ({
       name: `a bomb of ${coding} at ${path}`,
       bytes: put(path, bomb, { "Content-Encoding": coding }),
+      // A listing is acknowledged and left out.
+      ...(path.endsWith(".ls") && { answer: [200] }),
     }));
   }),
   {
