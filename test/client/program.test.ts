@@ -50,6 +50,8 @@ test.each([
   [["push", "--nonsense"], 2, "--nonsense"],
   [["path"], 2, "it needs PATH"],
   [["stats", "extra"], 2, "unexpected argument 'extra'"],
+  [["token", "revoke", "--", "-0aBcDeFgHiJkLmNoPqRsT", "extra"], 2, "unexpected argument 'extra'"],
+  [["token", "revoke", "--"], 2, "it needs ID"],
   [["--version"], 0, "nix-cache 0."],
   [["help", "push"], 0, "usage: nix-cache push"],
 ])("%j", (args, status, text) => {

@@ -63,7 +63,9 @@ export async function mint(
   if (key === undefined) throw new Error("no TOKEN_SECRET to mint with: the caller has to ask first");
   const id = crypto
     .getRandomValues(new Uint8Array(16))
-    .toBase64({ alphabet: "base64url", omitPadding: true });
+    .toBase64({ alphabet: "base64url", omitPadding: true })
+    // Command lines take what begins with a dash for a flag.
+    .replace(/^-/, "_");
   const issued = Math.floor(now / 1000);
   const expires = issued + expiresIn;
   const jwt = await new SignJWT({ grants, ...(issuer !== undefined && { issuer }) })

@@ -41,7 +41,7 @@ export function parse(command: Command, argv: readonly string[]): Parsed {
       values[name] ?? (flag.many ? [] : flag.value === undefined ? false : undefined),
     ]),
   );
-  if (!global.help) requireCount(command, args, rest);
+  if (!global.help) requireCount(command, args);
   return { flags, global, args, rest };
 }
 
@@ -65,7 +65,9 @@ function split(command: Command, argv: readonly string[], all: Flags) {
       strict: true,
       tokens: true,
     });
-    const end = tokens.find(({ kind }) => kind === "option-terminator")?.index ?? argv.length;
+    // Behind `--` stands the command that one runs, or, as everywhere, what only looks like a flag.
+    const terminator = command.takesRest && tokens.find(({ kind }) => kind === "option-terminator");
+    const end = terminator ? terminator.index : argv.length;
     const args = tokens.flatMap((token) =>
       token.kind === "positional" && token.index < end ? [token.value] : [],
     );
@@ -79,11 +81,10 @@ function split(command: Command, argv: readonly string[], all: Flags) {
   }
 }
 
-function requireCount(command: Command, args: readonly string[], rest: readonly string[]): void {
+function requireCount(command: Command, args: readonly string[]): void {
   const { min, max } = command.takes ?? { min: 0, max: 0 };
   if (args.length < min) throw usage(command, `it needs ${command.args ?? "an argument"}`);
   if (args.length > max) throw usage(command, `unexpected argument '${args[max]}'`);
-  if (rest.length > 0 && !command.takesRest) throw usage(command, "it takes no arguments after --");
 }
 
 export function usage({ name }: { readonly name: string }, line: string): Failure {

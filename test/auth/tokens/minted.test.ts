@@ -1,7 +1,7 @@
 /** Minted tokens: made, checked, expired, forged, cut, and under changed secrets. */
 import fc from "fast-check";
 import { base64url, decodeJwt, SignJWT } from "jose";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { Grant } from "../../../src/auth/grants.ts";
 import { looksLikeJwt } from "../../../src/auth/oidc/verify.ts";
 import { isMinted, mint, TOKEN_PREFIX, verifyMinted } from "../../../src/auth/tokens/minted.ts";
@@ -67,6 +67,18 @@ test("a token can be found by its look, fits a netrc and a header, and holds no 
 test("no two tokens have the same id", async () => {
   const tokens = await Promise.all(Array.from({ length: 50 }, () => mint(CONTENT, oldKeys, NOW)));
   expect(new Set(tokens.map(({ id }) => id)).size).toBe(50);
+});
+
+test("no id begins with a dash, which command lines take for a flag", async () => {
+  for (const first of [0xf8, 0xff]) {
+    const random = vi.spyOn(crypto, "getRandomValues").mockImplementation((bytes) => {
+      new Uint8Array((bytes as Uint8Array).buffer).fill(first);
+      return bytes;
+    });
+    const { id } = await mint(CONTENT, oldKeys, NOW);
+    random.mockRestore();
+    expect(id).toMatch(/^[^-].{21}$/);
+  }
 });
 
 test("so many grants that no netrc could hold the token are refused", async () => {
