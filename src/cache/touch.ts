@@ -18,7 +18,7 @@ export const touchNarInfo: Touch = async (context, object) => {
   const { afterwards, catalog, config, daily, isPusher, path } = context;
   if (!collects(config)) return true;
   const hash = path.replace(/\.narinfo$/, "");
-  if (await isPusher()) return recorded(catalog((c) => c.touchPath(hash)));
+  if (await isPusher()) return recorded(() => catalog((c) => c.touchPath(hash)));
   // What was copied from an upstream stays for as long as it is read: pushers never ask for it. Other reads ask nothing.
   const isMirrored = object.customMetadata?.["pushed-by"]?.startsWith("upstream:") === true;
   if (isMirrored && daily.isFirst(`read ${config.cacheName} ${hash}`)) {
@@ -29,16 +29,21 @@ export const touchNarInfo: Touch = async (context, object) => {
 
 /** For a NAR. Before an upload Nix sends a HEAD, which the edge turns into a GET. */
 export const touchNar: Touch = async ({ catalog, isPusher, path }, { uploaded }) =>
-  !(await isPusher()) || recorded(catalog((c) => c.touchNar(path, uploaded.getTime())));
+  !(await isPusher()) || recorded(() => catalog((c) => c.touchNar(path, uploaded.getTime())));
+
+/** The second one reaches the catalog that has taken the place of one that died. */
+const ATTEMPTS = 2;
 
 /** A read must not fail because the catalog is down: then the object is looked for again. */
-async function recorded(work: Promise<boolean>): Promise<boolean> {
-  let isHere = false;
-  await logFailure(
-    "a pusher's read was not recorded",
-    work.then((result) => {
-      isHere = result;
-    }),
-  );
-  return isHere;
+async function recorded(record: () => Promise<boolean>): Promise<boolean> {
+  let isHere: boolean | undefined;
+  for (let attempt = 0; attempt < ATTEMPTS && isHere === undefined; attempt++) {
+    await logFailure(
+      "a pusher's read was not recorded",
+      record().then((result) => {
+        isHere = result;
+      }),
+    );
+  }
+  return isHere ?? false;
 }
