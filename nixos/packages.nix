@@ -16,7 +16,7 @@ let
     }
     .${system};
 
-  # The archive of a package of npm.
+  # The archive of a package of npm, from npm's public registry: the lock names none, and Nix compares the hash.
   archiveOf =
     name:
     let
