@@ -45,12 +45,18 @@ export function acceptEncoding(request: Request): string | null {
  * Whether an Accept-Encoding header allows a coding (RFC 9110, section 12.5.3). Here an absent header allows none.
  */
 export function accepts(header: string | null, coding: string): boolean {
-  let wildcard = false;
+  return (
+    acceptsByName(header, coding === "gzip" ? ["gzip", "x-gzip"] : [coding]) ??
+    acceptsByName(header, ["*"]) ??
+    false
+  );
+}
+
+/** Whether an Accept header or one of its kind allows something that it names; `undefined` where it names none of these. */
+export function acceptsByName(header: string | null, names: readonly string[]): boolean | undefined {
   for (const element of (header ?? "").toLowerCase().split(",")) {
     const [name = "", ...parameters] = element.split(";").map((part) => part.trim());
-    const refused = parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
-    if (name === coding || (coding === "gzip" && name === "x-gzip")) return !refused;
-    if (name === "*") wildcard = !refused;
+    if (names.includes(name)) return !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
   }
-  return wildcard;
+  return undefined;
 }

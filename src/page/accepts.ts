@@ -1,5 +1,5 @@
 // Which requests get a page: those below /_/, and those of browsers for the front page.
-import { accepts } from "../http/encodings.ts";
+import { acceptsByName } from "../http/encodings.ts";
 
 /** A path of the pages of a cache, within it. */
 export function isPage(path: string): boolean {
@@ -8,5 +8,5 @@ export function isPage(path: string): boolean {
 
 /** Whether a client asks for HTML by name. curl and Nix take anything, and get text. */
 export function wantsHtml({ headers }: Request): boolean {
-  return accepts(headers.get("Accept"), "text/html");
+  return acceptsByName(headers.get("Accept"), ["text/html"]) ?? false;
 }

@@ -21,6 +21,11 @@ describe("the front page", () => {
   test.each([
     ["a browser", HTML, "text/html; charset=utf-8"],
     ["curl", { Accept: "*/*" }, "text/plain; charset=utf-8"],
+    [
+      "Java's URLConnection, whose asterisk names nothing",
+      { Accept: "image/gif, *; q=.2" },
+      "text/plain; charset=utf-8",
+    ],
     ["Nix, which says nothing", {}, "text/plain; charset=utf-8"],
     ["a client that wants no HTML", { Accept: "text/html;q=0, */*" }, "text/plain; charset=utf-8"],
   ])("for %s", async (_, headers, type) => {
