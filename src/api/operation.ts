@@ -3,6 +3,7 @@
 import type * as v from "valibot";
 import type { RoutePermission } from "../auth/gate/authorize.ts";
 import type { Context, Route } from "../context.ts";
+import { PATH_IN_URL } from "../contract/schema.ts";
 import { requireValidConfig } from "../valid-config.ts";
 import { type BodySchema, misfitOf, parseBody, parseParameters } from "./input.ts";
 import { accepted, json } from "./json.ts";
@@ -73,7 +74,7 @@ export function operation<
       throw new Error(`${id}: {${name}} needs matching() and v.examples([...])`);
     return pattern.slice(1, -1);
   });
-  const form = patternOf(path, () => "[^/]+");
+  const form = patternOf(path, (name) => (entries[name] === PATH_IN_URL ? ".+" : "[^/]+"));
   const handler = async (context: Context): Promise<Response> => {
     const { request } = context;
     const inPath = pattern.exec(`/${context.path}`)?.groups ?? {};

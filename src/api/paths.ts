@@ -10,7 +10,7 @@ import {
   PATH_SUMMARY,
 } from "../contract/paths.ts";
 import { DELETION_REPORT } from "../contract/runs.ts";
-import { COUNT, described, HASH_PART, listOf, named, oneOf, textUpTo } from "../contract/schema.ts";
+import { COUNT, described, listOf, named, oneOf, PATH_IN_URL, textUpTo } from "../contract/schema.ts";
 import { HttpError } from "../http/errors.ts";
 import { Begun, operation } from "./operation.ts";
 import { NEXT, pageOf, withCursor } from "./page.ts";
@@ -72,7 +72,7 @@ export const PATH_OPERATIONS = [
     ...PATH,
     permission: "pull",
     summary: "Everything about one path.",
-    parameters: { hash: HASH_PART },
+    parameters: { hash: PATH_IN_URL },
     answer: PATH_DETAIL,
     errors: NO_PATH,
     handle: async ({ catalog }, { parameters: { hash } }) => {
@@ -91,7 +91,7 @@ export const PATH_OPERATIONS = [
     description:
       "Its NAR follows a day later, unless something refers to it by then. Repeat it after a 503: every closure is whole meanwhile. More than 100 paths are deleted in steps by alarms.",
     parameters: {
-      hash: HASH_PART,
+      hash: PATH_IN_URL,
       closure: v.exactOptional(
         described("`referrers`: delete all that refers to it, directly or not, too.", oneOf(["referrers"])),
       ),

@@ -1,6 +1,6 @@
 // Minted tokens: POST, GET and DELETE /tokens, their exchange for identity tokens, and GET /whoami.
 import * as v from "valibot";
-import { ANONYMOUS } from "../auth/gate/authorize.ts";
+import { anonymousOn } from "../auth/gate/authorize.ts";
 import { refused } from "../auth/gate/identified.ts";
 import { unauthorized } from "../auth/gate/identify.ts";
 import { whyRevoked } from "../auth/gate/token.ts";
@@ -10,6 +10,7 @@ import { exchangeContent } from "../auth/tokens/exchange.ts";
 import { checkMinter } from "../auth/tokens/mint-request.ts";
 import { type MintedToken, mint, type TokenContent } from "../auth/tokens/minted.ts";
 import { httpErrorOf } from "../catalog-refusals.ts";
+import type { Config } from "../config/config.ts";
 import type { Context } from "../context.ts";
 import { listOf, named } from "../contract/schema.ts";
 import {
@@ -44,10 +45,10 @@ export const TOKEN_OPERATIONS = [
     summary: "What a credential is worth.",
     answer: WHO_AM_I,
     errors: { 401: "A wrong credential; the detail says what is wrong with it.", ...UNCHECKED },
-    handle: async ({ identify }) => {
+    handle: async ({ identify, config }) => {
       const caller = await identify();
       if (caller.kind === "refused") throw unauthorized("this tells what a credential is worth", caller);
-      return whoami(caller.kind === "known" ? caller.identity : ANONYMOUS);
+      return whoami(caller.kind === "known" ? caller.identity : anonymousOn(config));
     },
   }),
   operation({
@@ -67,6 +68,7 @@ export const TOKEN_OPERATIONS = [
       const grant = { permissions: [...new Set(permissions)], caches: [...new Set(caches)] };
       const content = { name, grants: [grant], expiresIn: expires_in };
       checkMinter(content, context.identity, Date.now());
+      requireDeclared(grant.caches, context.config);
       return minted(context, content, context.identity);
     },
   }),
@@ -141,6 +143,16 @@ export const TOKEN_OPERATIONS = [
     },
   }),
 ];
+
+/** Throws {@link HttpError} 400 where a token would be for a cache that is not declared. A pattern may be for later ones. */
+function requireDeclared(caches: readonly string[], { declaredNames, cacheName }: Config): void {
+  const other = caches.find((name) => !name.includes("*") && !declaredNames.has(name));
+  if (other === undefined) return;
+  throw new HttpError(
+    400,
+    `caches: there is no cache ${other}; CACHES declares it first (this cache is called ${cacheName})`,
+  );
+}
 
 /** Throws {@link HttpError} 404 for a token with more permissions than the caller, who must not learn of it. */
 async function ownToken({ tokens, identity }: Context, id: string): Promise<TokenReport> {

@@ -8,6 +8,7 @@ import { generateSecretKey } from "../nix/keys.ts";
 import type { StartArguments } from "./arguments.ts";
 
 const TOKEN_BYTES = 32;
+const KEY_SUFFIX_BYTES = 3;
 
 export type Vars = Readonly<Record<string, string | undefined>>;
 
@@ -36,7 +37,9 @@ export async function makeDevVars(directory: string): Promise<boolean> {
 }
 
 async function freshDevVars(): Promise<string> {
-  const { secret } = await generateSecretKey(localKeyName(hostname()));
+  const { secret } = await generateSecretKey(
+    localKeyName(hostname(), randomBytes(KEY_SUFFIX_BYTES).toString("hex")),
+  );
   return [
     "# The secrets of your local cache, made by `npm start`. Git ignores this file.",
     "# Change it as you like: it is never overwritten. Without it `npm start` makes a new one.",
@@ -46,10 +49,10 @@ async function freshDevVars(): Promise<string> {
   ].join("\n");
 }
 
-/** Nix finds keys by their names: the local caches of two machines need different ones. */
-export function localKeyName(host: string): string {
+/** Nix finds keys by their names: the local caches of two machines, and of two checkouts, need different ones. */
+export function localKeyName(host: string, checkout: string): string {
   const name = host.replace(/[^0-9A-Za-z.-]+/g, "-").replace(/^[.-]+|[.-]+$/g, "");
-  return `nix-cache-${name === "" ? "local" : name}-1`;
+  return `nix-cache-${name === "" ? "local" : name}-${checkout}-1`;
 }
 
 /** The variables that `wrangler dev` will read from files and arguments, in its order of precedence. */

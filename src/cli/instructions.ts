@@ -43,7 +43,8 @@ export function instructions(cache: RunningCache): string {
     "",
     ...pushLines(cache, url),
     ...pullLines(cache, url),
-    "Ctrl-C stops the cache; what was pushed stays.",
+    "Ctrl-C stops the cache; what was pushed stays. A local cache collects only when asked (POST /api/v1/gc): no cron",
+    "trigger runs here.",
     "",
   ];
   return `${lines.join("\n")}\n`;

@@ -45,6 +45,8 @@ export interface Shared {
   readonly oidc: readonly OidcRule[];
   /** The name of the default cache, whose catalog keeps the tokens of all. */
   readonly defaultName: string;
+  /** Of the default cache and of all named ones. */
+  readonly declaredNames: ReadonlySet<string>;
   /** One line for each mistake that is found without importing the keys. */
   readonly problems: readonly string[];
   /** One line for each mistake in the keys of any cache. */
@@ -185,6 +187,7 @@ export function parseConfig(env: Env): Deployment {
     tokenKeys: once(() => deriveTokenKeys(tokenSecrets)),
     oidc,
     defaultName,
+    declaredNames: new Set(known.map(({ name }) => name)),
     problems,
     keyProblems: once(async () => {
       const keys = await Promise.all([ownCache, ...otherCaches].map((cache) => cache.keys()));

@@ -54,6 +54,9 @@ export function someOf<S extends v.GenericSchema>(item: S, max: number) {
   );
 }
 
+/** Characters. */
+const HASH_LENGTH = 32;
+
 /** A regular expression of Nix's names, which have 211 characters at most and do not begin with a dot segment. */
 const BASE_NAME_FORM = `${NIX32_CLASS}{32}-(?!\\.\\.?(-|$))[0-9a-zA-Z+._?=-]{1,211}`;
 
@@ -72,9 +75,16 @@ export const STORE_PATH = described(
   "A store path; in a request one of this cache's store directory.",
   matching(new RegExp(`^/([^/]+/)+${BASE_NAME_FORM}$`), "must be a store path: /nix/store/HASH-NAME"),
 );
-/** What names a path in a request. */
-export const PATH_NAME = v.regex(
-  new RegExp(`^(${NIX32_CLASS}{32}|(/([^/]+/)+)?${BASE_NAME_FORM})$`),
-  "is neither a store path nor a base name nor a hash part",
+const PATH_NAME_FORM = new RegExp(`^(${NIX32_CLASS}{32}|(/?([^/]+/)+)?${BASE_NAME_FORM})$`);
+/** What names a path in the body of a request. */
+export const PATH_NAME = v.regex(PATH_NAME_FORM, "is neither a store path nor a base name nor a hash part");
+/** What names a path in the URL of a request; becomes its hash part. */
+export const PATH_IN_URL = described(
+  "A store path, its HASH-NAME, or its hash part.",
+  v.pipe(
+    matching(PATH_NAME_FORM, "must be a store path, HASH-NAME, or its 32 characters HASH"),
+    v.examples(["3m5fd0cx9d74whnzm8ryrjgglb2gs4b2"]),
+    v.transform((text) => text.slice(text.lastIndexOf("/") + 1).slice(0, HASH_LENGTH)),
+  ),
 );
 export const NAR_HASH = matching(new RegExp(`^sha256:${NIX32_CLASS}{52}$`), "must be sha256: and base-32");

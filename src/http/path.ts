@@ -8,7 +8,7 @@ const MAX_PAGE_PATH_LENGTH = 4096;
 /** Characters, with room for a token in a pre-signed URL. Cloudflare's own limit is 16 KB for the URL. */
 const MAX_QUERY_LENGTH = 32 * 1024;
 /** The last segment below these is a name with any characters: slashes are sent encoded, or as they are. */
-const NAMES = /^(?:\/[a-z0-9-]+)?\/api\/v1\/subjects\/(?=.)/;
+const NAMES = /^(?:\/[a-z0-9-]+)?\/api\/v1\/(?:paths|subjects)\/(?=.)/;
 /** Pages, whose paths name files: any characters, and for a directory a slash at the end. */
 const PAGES = /^(?:\/[a-z0-9-]+)?\/_\//;
 /** Matches the folder of a cache: only such a path, besides those of pages, may end in a slash. */

@@ -46,10 +46,10 @@ export function matchRoute<R extends Route<unknown, unknown>>(
       const problem = method === wanted ? misfit?.(path.path) : undefined;
       if (problem !== undefined) throw new HttpError(400, problem);
     }
-    throw new HttpError(
-      404,
-      "no such path in a binary cache; see / for what this server is, /api/v1/openapi.json for its API",
-    );
+    const where = path.path.startsWith("/api/")
+      ? "the API has no such path; /api/v1/openapi.json lists its paths"
+      : "no such path in a binary cache; see / for what this server is, /api/v1/openapi.json for its API";
+    throw new HttpError(404, where);
   }
   const allow = [...allowed].sort().join(", ");
   throw new HttpError(405, `this path answers ${allow} only`, { Allow: allow });

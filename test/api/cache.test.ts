@@ -139,7 +139,7 @@ describe("GET /api/v1/cache", () => {
     const hidden = (token: string) =>
       cache.get("/hidden/api/v1/cache", token ? { Authorization: `Bearer ${token}` } : {});
     expect((await hidden("")).status).toBe(401);
-    expect((await hidden(PULL_TOKEN)).status).toBe(404);
+    expect((await hidden(PULL_TOKEN)).status).toBe(401);
     expect(JSON.parse((await hidden(await minted("pull", "hidden"))).text)).toMatchObject({ name: "hidden" });
   });
 

@@ -217,7 +217,8 @@ const PROVOKE: Readonly<Record<string, Provoke>> = {
       case "pull": {
         const elsewhere = { ...MINT, permissions: ["pull"], caches: ["another"] };
         const request = { token: ADMIN_TOKEN, body: elsewhere };
-        const { body } = await call<{ token: string }>(cache, "POST", "/tokens", request);
+        const minting = apiCache({ TOKEN_SECRET, CACHES: { another: {} } });
+        const { body } = await call<{ token: string }>(minting, "POST", "/tokens", request);
         return send(apiCache({ TOKEN_SECRET, PULL_TOKEN }), documented, { token: body.token });
       }
       default:

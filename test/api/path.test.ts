@@ -56,6 +56,29 @@ describe("GET /api/v1/paths/{hash}", () => {
     expect(await ask(cache, "GET", `/paths/${hash}`)).toMatchObject(expected);
   });
 
+  it.each([
+    ["HASH-NAME", `${APP}-demo-app-1.0`],
+    ["a store path", `/nix/store/${APP}-demo-app-1.0`],
+    ["a store path behind no second slash", `nix/store/${APP}-demo-app-1.0`],
+    ["a store path, encoded", encodeURIComponent(`/nix/store/${APP}-demo-app-1.0`)],
+  ])("takes %s", async (_, named) => {
+    const cache = apiCache();
+    await pushRealClosure(cache);
+    const { status, text } = await cache.get(`/api/v1/paths/${named}`);
+    expect([status, JSON.parse(text)]).toMatchObject([200, { hash: APP }]);
+  });
+
+  it.each(["0", "/nix/store", `${APP}-`, `${APP}/x`, "%5c", "..%2f.."])(
+    "says how it must be named: %s",
+    async (named) => {
+      const { status, text } = await apiCache().get(`/api/v1/paths/${named}`);
+      expect([status, JSON.parse(text)]).toMatchObject([
+        400,
+        { detail: "the path parameter 'hash' must be a store path, HASH-NAME, or its 32 characters HASH" },
+      ]);
+    },
+  );
+
   it("counts a path of the closure once, however many ways lead to it", async () => {
     const cache = apiCache();
     const base = await testPath("base-1");

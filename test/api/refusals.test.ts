@@ -83,7 +83,8 @@ describe("a refusal under /api is a problem", () => {
     ["GET", "/api/v2/paths", 404, "Not Found"],
     ["GET", "/api/v1/paths/tooshort", 400, "Bad Request"],
     ["GET", `/api/v1/paths/${"e".repeat(32)}`, 400, "Bad Request"],
-    ["GET", `/api/v1/paths/${HASH}/nonsense`, 404, "Not Found"],
+    ["GET", `/api/v1/paths/${HASH}/nonsense`, 400, "Bad Request"],
+    ["GET", `/api/v1/tokens/${"A".repeat(22)}/nonsense`, 404, "Not Found"],
     ["PUT", "/api/v1/paths/tooshort", 404, "Not Found"],
     ["GET", "/api/v1/tokens/exchange", 405, "Method Not Allowed"],
     ["GET", "/api/v1/paths/", 400, "Bad Request"],
@@ -118,7 +119,7 @@ describe("a refusal under /api is a problem", () => {
 
   it("says what form a path's hash has", async () => {
     expect(await refusal(apiCache(), "GET", "/paths/nothash", 400)).toBe(
-      "the path parameter 'hash' must be the 32 characters of a store path's hash part",
+      "the path parameter 'hash' must be a store path, HASH-NAME, or its 32 characters HASH",
     );
   });
 

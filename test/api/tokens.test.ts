@@ -85,7 +85,7 @@ describe("minting", () => {
   it.each([
     ["more than it holds", { permissions: ["admin"], caches: ["*"] }, /may not grant admin on \*/],
     ["another cache", { permissions: ["pull"], caches: ["nix-cache"] }, /may not grant pull on nix-cache/],
-    ["a longer life", { permissions: ["push"], caches: ["team-a"], expires_in: 2 * HOUR }, /cannot outlive/],
+    ["a longer life", { permissions: ["push"], caches: ["team-b"], expires_in: 2 * HOUR }, /cannot outlive/],
   ])("with a token gives nobody %s", async (_, change, detail) => {
     const { token } = await mint({ permissions: ["admin"], caches: ["team*"] });
     // At the cache that it is an administrator of.
@@ -118,6 +118,7 @@ describe("minting", () => {
     [{ permissions: [] }, /^permissions: /],
     [{ permissions: ["root"] }, /^permissions\[0\]: must be pull or push or admin$/],
     [{ caches: ["Team"] }, /^caches\[0\]: must be the name of a cache, or a pattern/],
+    [{ caches: ["team", "teem"] }, /^caches: there is no cache teem; CACHES declares it first/],
     [{ name: "oidc:x" }, /^name: .* not begin with oidc:/],
     [{ expires_in: 59 }, /^expires_in: /],
     [{ expires_in: 1e9 }, /^expires_in: /],

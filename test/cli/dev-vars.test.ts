@@ -93,11 +93,11 @@ describe("the variables that the Worker will have", () => {
 });
 
 test.each([
-  { host: "laptop", name: "nix-cache-laptop-1" },
-  { host: "ci.example.org", name: "nix-cache-ci.example.org-1" },
-  { host: "Ann's Möbel:box", name: "nix-cache-Ann-s-M-bel-box-1" },
-  { host: "", name: "nix-cache-local-1" },
-  { host: "…", name: "nix-cache-local-1" },
+  { host: "laptop", name: "nix-cache-laptop-7f3a9c-1" },
+  { host: "ci.example.org", name: "nix-cache-ci.example.org-7f3a9c-1" },
+  { host: "Ann's Möbel:box", name: "nix-cache-Ann-s-M-bel-box-7f3a9c-1" },
+  { host: "", name: "nix-cache-local-7f3a9c-1" },
+  { host: "…", name: "nix-cache-local-7f3a9c-1" },
 ])("the local key of the host $host is $name", ({ host, name }) => {
-  expect(localKeyName(host)).toBe(name);
+  expect(localKeyName(host, "7f3a9c")).toBe(name);
 });

@@ -238,12 +238,13 @@ describe("a query", () => {
   });
 });
 
-describe("below /api/v1/subjects/ a path ends in a name with any characters", () => {
+describe("below /api/v1/subjects/ and /api/v1/paths/ a path ends in a name with any characters", () => {
   test.each([
     ["/api/v1/subjects/a/b", "/api/v1/subjects/a/b"],
     ["/api/v1/subjects/a%2Fb", "/api/v1/subjects/a/b"],
     ["/team/api/v1/subjects/a%2f%2Fb%2F", "/team/api/v1/subjects/a//b/"],
     ["/api/v1/subjects/a%5Cb", "/api/v1/subjects/a\\b"],
+    ["/api/v1/paths/%2Fnix%2Fstore", "/api/v1/paths//nix/store"],
   ])("%s", (raw, path) => {
     expect(parsePath(ORIGIN + raw).path).toBe(path);
   });
@@ -253,7 +254,7 @@ describe("below /api/v1/subjects/ a path ends in a name with any characters", ()
     "/api/v1/subjects/%zz",
     "/api/v1/subjects/%C3%A4",
     "/api/v1/subjects//a%2Fb/../../x%",
-    "/api/v1/paths/a%2Fb",
+    "/api/v1/tokens/a%2Fb",
     "/a/b/api/v1/subjects/a%2Fb",
     "/api/v1%2Fsubjects/a",
     "//api/v1/subjects/a",

@@ -6,7 +6,7 @@ import { type Identity, may, type Permission, strongest } from "../grants.ts";
 import type { Payload } from "../sigv4/payload.ts";
 import type { Authority } from "./authority.ts";
 import type { Identified } from "./identified.ts";
-import { identify, unauthorized } from "./identify.ts";
+import { CHALLENGE, identify, unauthorized } from "./identify.ts";
 
 /**
  * The permission that a route needs. `none`: public, such as a health check. `list`: search and listing, which cost
@@ -31,6 +31,12 @@ const REFUSAL_DELAY_MS = 50;
 
 export const ANONYMOUS: Identity = { name: "anonymous", credential: "none", grants: [] };
 
+/** A client without a credential, with what everybody may do with a cache. */
+export function anonymousOn(config: Config): Identity {
+  if (!isForEverybody("pull", config)) return ANONYMOUS;
+  return { ...ANONYMOUS, grants: [{ permissions: ["pull"], caches: [config.cacheName] }] };
+}
+
 /** Whether no credential is needed for `permission`. */
 export function isForEverybody(permission: RoutePermission, config: Config): boolean {
   // The default cache's existence is no secret, and monitors need its health.
@@ -42,7 +48,8 @@ export function isForEverybody(permission: RoutePermission, config: Config): boo
 
 /**
  * Lets a request through if its sender has `permission`. Throws {@link HttpError} 401, 403, 404 or 503 for others. A
- * private named cache is hidden: without the pull permission on it every answer is that of an undeclared name.
+ * private named cache is hidden: without the pull permission on it every answer is that of an undeclared name: 401, whose
+ * text Nix shows, while of a 404 it says only that this is no binary cache; to an S3 client, that there is no bucket.
  */
 export async function authorize(
   request: Request,
@@ -63,9 +70,9 @@ export async function authorize(
   const identified = await identify(request, authority);
   if (isForMembers && !isHidden && identified.kind !== "known") await scheduler.wait(REFUSAL_DELAY_MS);
   const access = known(identified, need);
-  if (isHidden) requireReadable(access.identity, config);
+  if (isHidden) requireReadable(access, config);
   if (!config.isDeclared) {
-    throw noSuchCache("there is no such cache; CACHES in wrangler.toml declares it");
+    throw new S3Error(404, "NoSuchBucket", "there is no such cache; CACHES in wrangler.toml declares it");
   }
   if (isWrite) {
     requirePossible(permission, config, access.identity);
@@ -80,16 +87,15 @@ function known(identified: Identified, need: string): Access {
   throw unauthorized(need, identified);
 }
 
-function requireReadable(identity: Identity, config: Config): void {
+function requireReadable({ identity, payload }: Access, config: Config): void {
   if (may(identity, "pull", config.cacheName)) return;
   const { name } = identity;
   if (isDefault(config)) throw new HttpError(403, `${name} may not read this cache`);
   // Must be exactly the answer for an undeclared name.
-  throw noSuchCache(`${name} may use no cache of this name`);
-}
-
-function noSuchCache(message: string): S3Error {
-  return new S3Error(404, "NoSuchBucket", message);
+  const message = `${name} may use no cache of this name; send a token that may, or check the name in the URL`;
+  throw payload === undefined
+    ? new HttpError(401, message, CHALLENGE)
+    : new S3Error(404, "NoSuchBucket", message);
 }
 
 function requireAllowed(identity: Identity, permission: Permission, { cacheName }: Config): void {

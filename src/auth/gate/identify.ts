@@ -8,6 +8,9 @@ import { type Identified, refused } from "./identified.ts";
 import { identifySigner } from "./signer.ts";
 import { identifyToken } from "./token.ts";
 
+/** What a 401 must have (RFC 9110, section 11.6.1). A browser asks for another password. */
+export const CHALLENGE = { "WWW-Authenticate": 'Basic realm="nix-cache", charset="UTF-8"' };
+
 /** Throws {@link HttpError} 503 if the credential cannot be checked now. */
 export async function identify(request: Request, authority: Authority): Promise<Identified> {
   if (carriesSigV4(request)) return identifySigner(request, isWrite(request), authority);
@@ -52,6 +55,6 @@ export function unauthorized(what: string, identified: Exclude<Identified, { kin
   return new HttpError(
     401,
     `${what}, and ${why}; send a valid one as 'Authorization: Bearer TOKEN', or for Nix in a line 'machine HOST login any password TOKEN' of its netrc-file`,
-    { "WWW-Authenticate": 'Basic realm="nix-cache", charset="UTF-8"' },
+    CHALLENGE,
   );
 }

@@ -14,10 +14,11 @@ export function safetyStop(c: CatalogContext, collection: Collection): string | 
 
 function causeOf(c: CatalogContext, { dead, rules, expiredBefore, newest }: Collection): string {
   const { pins } = c.sql.exec<{ pins: number }>("SELECT count(*) AS pins FROM pins").one();
-  if (newest !== null && newest < expiredBefore) {
-    const quietDays = Math.floor((c.now() - newest) / DAY_MS);
+  const quietDays = newest === null ? 0 : Math.floor((c.now() - newest) / DAY_MS);
+  // Within a day nothing is wrong with CI, but probably with the rule.
+  if (newest !== null && newest < expiredBefore && quietDays > 0) {
     const unpinned = pins === 0 ? "nothing is pinned, and " : "";
-    return `${unpinned}nothing has been pushed for ${quietDays} days: is CI still pushing?`;
+    return `${unpinned}nothing has been pushed for ${quietDays === 1 ? "a day" : `${quietDays} days`}: is CI still pushing?`;
   }
   return dead.too_large > dead.expired
     ? `max_size_gb = ${(rules.maxSizeBytes ?? 0) / GB} is less than half of what is here: is it right?`

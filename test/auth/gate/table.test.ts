@@ -106,7 +106,8 @@ describe.each(DEPLOYMENTS)("$name", ({ variables, caches }) => {
             const worth = expectedCell(permission, place, credential.worth);
             // A wrong signature, as S3 says it; what is wrong with a token inside is said as everywhere.
             const isSignature = form === "SigV4" && credential.worth === "refused" && credential.accessKey;
-            expected[cell] = worth === 401 && isSignature ? 403 : worth;
+            const isSignedStranger = form === "SigV4" && typeof credential.worth === "object";
+            expected[cell] = worth === 401 ? (isSignature ? 403 : isSignedStranger ? 404 : 401) : worth;
           }
         }
         expect(found).toEqual(expected);

@@ -89,8 +89,8 @@ export function expectedCell(permission: Permission, cache: Cache, worth: Worth)
   if (needed === "none" || (needed === "pull" && !cache.isPrivate && !cache.isForMembers)) return "passed";
   if (worth === "nobody" || worth === "refused") return 401;
   const held = worth[cache.name] ?? worth["*"] ?? "none";
-  // Without permission a private cache looks like an undeclared one.
-  if (isHidden && held === "none") return 404;
+  // Without permission a private cache looks like an undeclared one; an S3 client gets 404 for it, as for any bucket.
+  if (isHidden && held === "none") return 401;
   if (cache.kind === "undeclared") return 404;
   return STRENGTH.indexOf(held) >= STRENGTH.indexOf(needed) ? "passed" : 403;
 }

@@ -42,6 +42,19 @@ describe("a collection that would remove more than half", () => {
     expect(await collectAfter(40, MONTH, FORCE)).toMatchObject({ removed: { paths: 3 } });
   });
 
+  it("names the rule where all was pushed within a day", async () => {
+    const hour = { retention_days: 1 / 24 };
+    const config = configWith(hour, { GC_GRACE_SECONDS: "60" });
+    await publishClosure();
+    await beginRetention(hour);
+    const after = async (days: number) => {
+      await cronUntil(days - 1);
+      return (await inCatalog((c) => collect(c), { ...daysLater(days, hour), config })).stopped;
+    };
+    expect(await after(0.9)).toMatch(/half of the cache; most paths are older than retention_days = 0.04/);
+    expect(await after(1.5)).toMatch(/nothing has been pushed for a day: is CI still/);
+  });
+
   it("names the rule where something has been pushed", async () => {
     const [one] = await published("a", "b", "c", "d");
     await beginRetention(MONTH);
