@@ -1,4 +1,4 @@
-// Counts requests in Analytics Engine, where the binding TRAFFIC exists. docs/monitoring.md has the columns and queries:
+// Counts requests in Analytics Engine, where the binding TRAFFIC exists. docs/operating/monitoring.md has the columns and queries:
 // an order that is released here is never changed.
 import { isApi } from "./api/operations.ts";
 import { KINDS } from "./bucket/kinds.ts";

@@ -1,4 +1,4 @@
-// The catalog's tables, as ordered migrations, run when the object starts. docs/catalog.md describes every table and
+// The catalog's tables, as ordered migrations, run when the object starts. docs/internals/catalog.md describes every table and
 // column.
 //
 // A migration here is O(1), however many rows there are: the object answers its first request after it. The rows of the

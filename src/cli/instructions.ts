@@ -58,7 +58,7 @@ function publicKeyLines(publicKeys: readonly string[]): string[] {
 
 function upstreamLines(upstreams: readonly string[]): string[] {
   if (upstreams.length === 0) return [];
-  return [`What ${upstreams.join(" or ")} has is not pushed: docs/upstreams.md`];
+  return [`What ${upstreams.join(" or ")} has is not pushed: docs/operating/upstreams.md`];
 }
 
 function pushLines({ address, pushToken, netrcPath }: RunningCache, url: string): string[] {

@@ -1,5 +1,5 @@
 /**
- * The budget of every operation, as data: the most that a request may cost, however large the cache is. docs/budgets.md
+ * The budget of every operation, as data: the most that a request may cost, however large the cache is. docs/internals/budgets.md
  * shows this table (`npm run budgets` writes it); budgets.test.ts and `npm run bench:catalog` count against it.
  */
 
@@ -314,7 +314,7 @@ const TITLES: Readonly<Record<Measure, string>> = {
   calls: "calls",
 };
 
-/** The table stands between these lines of docs/budgets.md. */
+/** The table stands between these lines of docs/internals/budgets.md. */
 export const START = "<!-- npm run budgets: begin -->";
 export const END = "<!-- npm run budgets: end -->";
 

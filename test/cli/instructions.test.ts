@@ -43,7 +43,7 @@ test("everything to paste, with the real address", () => {
 describe("what the configuration changes", () => {
   test("upstreams: what is not pushed", () => {
     const text = instructions({ ...CACHE, upstreams: ["https://cache.nixos.org"] });
-    expect(text).toContain("\nWhat https://cache.nixos.org has is not pushed: docs/upstreams.md\n");
+    expect(text).toContain("\nWhat https://cache.nixos.org has is not pushed: docs/operating/upstreams.md\n");
   });
 
   test("several keys are several words", () => {
