@@ -1,19 +1,19 @@
-/** README's hook without the client: it fails no build, whatever OUT_PATHS and the cache are. */
+/** The documented hook without the client: it fails no build, whatever OUT_PATHS and the cache are. */
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-const README = readFileSync(resolve(import.meta.dirname, "../../README.md"), "utf8");
-const SECTION = README.slice(README.indexOf("### After every build"));
+const DOCUMENT = readFileSync(resolve(import.meta.dirname, "../../docs/using/hooks.md"), "utf8");
+const SECTION = DOCUMENT.slice(DOCUMENT.indexOf("## Without the client"));
 const [, HOOK = ""] = /```sh\n(#![\s\S]*?)```/.exec(SECTION) ?? [];
 const [, MODULE = ""] = /```nix\n([\s\S]*?)```/.exec(SECTION) ?? [];
 
 let dir: string;
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), "nix-cache-readme-"));
+  dir = mkdtempSync(join(tmpdir(), "nix-cache-hook-"));
 });
 
 afterEach(() => rmSync(dir, { recursive: true }));
