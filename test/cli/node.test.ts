@@ -45,6 +45,19 @@ function run(...path: string[]) {
   return { status, stdout, stderr };
 }
 
+test("takes no launcher in PATH for a Node: itself, and those of other checkouts, would start each other for ever", () => {
+  fake("system", "v24.0.0");
+  for (const dir of ["other/bin", "third/bin"]) {
+    mkdirSync(join(root, dir), { recursive: true });
+    copyFileSync(LAUNCHER, join(root, dir, "node"));
+  }
+  expect(run("bin", "other/bin", "third/bin", "system")).toEqual({
+    status: 0,
+    stdout: "system a b c\n",
+    stderr: "",
+  });
+});
+
 describe("with the package installed", () => {
   beforeEach(() => fake("node_modules/node/bin", "v26.10.0"));
 
