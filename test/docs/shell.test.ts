@@ -76,7 +76,7 @@ describeNix("the shell blocks", () => {
         name: "documents",
         permissions: ["pull", "push", "admin"],
         caches: ["*"],
-        expires_in: 3600,
+        expires_in: 366 * 24 * 3600,
       }),
     });
     const body = await response.text();
