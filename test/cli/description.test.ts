@@ -46,7 +46,11 @@ test("keys, upstreams and visibility, asked for with the token of a private cach
 
 test.each(["null", "{}", "[]", '{"public_keys": 7, "upstreams": {}}'])("%s tells nothing", async (body) => {
   answer = { status: 200, body };
-  expect(await descriptionOf(address, undefined)).toEqual({ publicKeys: [], upstreams: [], isPrivate: false });
+  expect(await descriptionOf(address, undefined)).toEqual({
+    publicKeys: [],
+    upstreams: [],
+    isPrivate: false,
+  });
 });
 
 test.each([
