@@ -36,6 +36,7 @@ export default defineConfig({
             "test/memory/**",
             "test/browser/**",
             "test/client/**",
+            "test/docs/**",
           ],
         },
       },
@@ -84,6 +85,15 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 300_000,
           fileParallelism: false,
+        },
+      },
+      {
+        // The commands and examples of README.md and docs/.
+        test: {
+          name: "docs",
+          include: ["test/docs/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
         },
       },
       {

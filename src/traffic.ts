@@ -1,5 +1,5 @@
-// Counts requests in Analytics Engine, where the binding TRAFFIC exists. docs/monitoring.md has the columns and queries:
-// an order that is released here is never changed.
+// Counts requests in Analytics Engine, where the binding TRAFFIC exists. docs/operating/monitoring.md has the columns and
+// queries: an order that is released here is never changed.
 import { isApi } from "./api/operations.ts";
 import { KINDS } from "./bucket/kinds.ts";
 import type { Located } from "./config/locate.ts";

@@ -1,7 +1,7 @@
 /** Counting requests, where there is something to count them in: what is noted of each, and what never is. */
 import { createExecutionContext, reset, waitOnExecutionContext } from "cloudflare:test";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import MONITORING from "../docs/monitoring.md?raw";
+import MONITORING from "../docs/operating/monitoring.md?raw";
 import { allProblems, parseConfig } from "../src/config/config.ts";
 import type { Env } from "../src/env.ts";
 import { handle } from "../src/index.ts";

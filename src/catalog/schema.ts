@@ -1,5 +1,4 @@
-// The catalog's tables, as ordered migrations, run when the object starts. docs/catalog.md describes every table and
-// column.
+// The catalog's tables, as ordered migrations, run when the object starts. docs/internals/catalog.md describes the tables.
 //
 // A migration here is O(1), however many rows there are: the object answers its first request after it. The rows of the
 // large tables `paths`, `refs` and `nars` move in steps, while the object serves and publishes. For a new layout of these

@@ -11,6 +11,8 @@ export interface Description {
   readonly publicKeys: readonly string[];
   /** URLs. */
   readonly upstreams: readonly string[];
+  /** Whether reading needs a token. */
+  readonly isPrivate: boolean;
 }
 
 /** `token` is for a private cache. Throws where the cache does not answer or refuses. */
@@ -18,10 +20,12 @@ export async function descriptionOf(address: Address, token: string | undefined)
   const body = (await ask(`${urlOf(address)}/api/v1/cache`, token)) as {
     readonly public_keys?: unknown;
     readonly upstreams?: unknown;
+    readonly visibility?: unknown;
   } | null;
   return {
     publicKeys: listOf(body?.public_keys).map(String),
     upstreams: listOf(body?.upstreams).map((each) => String((each as { url?: unknown } | null)?.url)),
+    isPrivate: body?.visibility === "private",
   };
 }
 

@@ -13,13 +13,18 @@ export interface RunningCache {
   readonly publicKeys: readonly string[];
   readonly pushToken: string | undefined;
   readonly pullToken: string | undefined;
-  /** The netrc file to propose; absolute, because nix.conf does not expand `~`. */
+  /** The netrc file of this user, absolute. */
   readonly netrcPath: string;
   /** Mistakes in the configuration, one line each. */
   readonly problems: readonly string[];
   /** URLs of the upstreams. */
   readonly upstreams?: readonly string[];
+  /** Whether reading needs a token. */
+  readonly isPrivate?: boolean;
 }
+
+/** Where the daemon looks without a setting. */
+const DAEMON_NETRC = "/etc/nix/netrc";
 
 /** Seen with Nix 2.8 and 2.34: a client caches the narinfo that it uploads as it was sent. */
 const SIGNED_HERE = [
@@ -59,7 +64,7 @@ function publicKeyLines(publicKeys: readonly string[]): string[] {
 
 function upstreamLines(upstreams: readonly string[]): string[] {
   if (upstreams.length === 0) return [];
-  return [`What ${upstreams.join(" or ")} has is not pushed: docs/upstreams.md`];
+  return [`What ${upstreams.join(" or ")} has is not pushed: docs/operating/upstreams.md`];
 }
 
 function pushLines({ address, pushToken, netrcPath }: RunningCache, url: string): string[] {
@@ -73,28 +78,28 @@ function pushLines({ address, pushToken, netrcPath }: RunningCache, url: string)
     "",
     "and then, for anything that you have built:",
     "",
-    `    nix copy --to '${url}' --netrc-file '${netrcPath}' --extra-experimental-features nix-command ./result`,
+    `    nix copy --to '${url}?compression=zstd' --netrc-file '${netrcPath}' --extra-experimental-features nix-command ./result`,
     "",
   ];
 }
 
 function pullLines(cache: RunningCache, url: string): string[] {
-  const { address, publicKeys, pullToken, netrcPath } = cache;
+  const { address, publicKeys, pullToken, pushToken } = cache;
   const lines = [
     "To pull, lines in /etc/nix/nix.conf (restart the Nix daemon if you have one):",
     "",
     `    extra-substituters = ${url}`,
     ...(publicKeys.length === 0 ? [] : [`    extra-trusted-public-keys = ${publicKeys.join(" ")}`]),
-    `    netrc-file = ${netrcPath}`,
     "",
     ...(publicKeys.length === 0 ? [] : SIGNED_HERE),
   ];
-  if (pullToken === undefined) return lines;
+  const token = pullToken ?? pushToken;
+  if (!cache.isPrivate || token === undefined) return lines;
   return [
     ...lines,
-    "PULL_TOKEN is set, so reading needs a token, too. For those who may only read, the line in netrc is",
+    `The cache is private. To pull, a line in ${DAEMON_NETRC}, which only root should be able to read:`,
     "",
-    `    ${netrcLine(address.ip, pullToken)}`,
+    `    ${netrcLine(address.ip, token)}`,
     "",
   ];
 }

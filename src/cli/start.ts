@@ -26,7 +26,7 @@ async function main(): Promise<number> {
 async function greet(given: StartArguments, address: Address): Promise<void> {
   const { PUSH_TOKEN, PULL_TOKEN } = await readVars(ROOT, given);
   const problems = await problemsOf(address);
-  let description: Description = { publicKeys: [], upstreams: [] };
+  let description: Description = { publicKeys: [], upstreams: [], isPrivate: Boolean(PULL_TOKEN) };
   try {
     description = await descriptionOf(address, PULL_TOKEN || PUSH_TOKEN || undefined);
   } catch (error) {

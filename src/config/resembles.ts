@@ -50,7 +50,7 @@ export function wordsOf(name: string): string[] {
   return words.map((word) => (word.length >= MIN_PART ? word.replace(/s$/, "") : word));
 }
 
-/** Letters that are wrong, missing, too many, or exchanged with their neighbour (optimal string alignment). */
+/** Letters that are wrong, missing, too many, or exchanged with their neighbor (optimal string alignment). */
 export function typingErrors(a: string, b: string): number {
   let before: number[] = [];
   let above = Array.from({ length: b.length + 1 }, (_, index) => index);

@@ -56,11 +56,11 @@ export async function logFailure(message: string, work: Promise<unknown>): Promi
 }
 
 /** What would break the line or affect the reader's terminal: control characters, and those that turn its direction. */
-const UNSHOWABLE = /[\p{C}\p{Zl}\p{Zp}]+/gu;
+const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]+/gu;
 
 /** A text as one line that is short enough for Nix, with letters of any script. */
 export function oneLine(message: string): string {
-  const line = message.replace(UNSHOWABLE, " ").trim();
+  const line = message.replace(UNPRINTABLE, " ").trim();
   const { read } = new TextEncoder().encodeInto(line, new Uint8Array(MAX_MESSAGE_BYTES));
   return read < line.length ? `${line.slice(0, read)}...` : line;
 }

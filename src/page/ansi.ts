@@ -1,4 +1,4 @@
-// Terminal output as HTML: colours and weights (ECMA-48, SGR) as classes, other control sequences left out. It is fed in
+// Terminal output as HTML: colors and weights (ECMA-48, SGR) as classes, other control sequences left out. It is fed in
 // pieces and holds no more than one sequence.
 import { escapeHtml } from "./html.ts";
 
@@ -14,16 +14,16 @@ interface Style {
   underline: boolean;
   inverse: boolean;
   /** 0 to 15. */
-  colour: number | undefined;
+  color: number | undefined;
   background: number | undefined;
 }
 
 const PLAIN: Readonly<Style> = {
   ...{ bold: false, dim: false, italic: false, underline: false, inverse: false },
-  ...{ colour: undefined, background: undefined },
+  ...{ color: undefined, background: undefined },
 };
 
-/** The 16 colours, to which all others are brought. */
+/** The 16 colors, to which all others are brought. */
 const PALETTE: readonly (readonly [number, number, number])[] = [
   [0, 0, 0],
   [205, 0, 0],
@@ -153,18 +153,18 @@ function applied(before: Style, numbers: readonly number[]): Style {
     else if (code === 23) style.italic = false;
     else if (code === 24) style.underline = false;
     else if (code === 27) style.inverse = false;
-    else if (code >= 30 && code <= 37) style.colour = code - 30;
-    else if (code >= 90 && code <= 97) style.colour = code - 90 + 8;
-    else if (code === 39) style.colour = undefined;
+    else if (code >= 30 && code <= 37) style.color = code - 30;
+    else if (code >= 90 && code <= 97) style.color = code - 90 + 8;
+    else if (code === 39) style.color = undefined;
     else if (code >= 40 && code <= 47) style.background = code - 40;
     else if (code >= 100 && code <= 107) style.background = code - 100 + 8;
     else if (code === 49) style.background = undefined;
     else if (code === 38 || code === 48) {
       const isIndexed = numbers[at + 1] === 5;
       const [red = 0, green = 0, blue = 0] = numbers.slice(at + 2);
-      const colour = isIndexed ? ofIndex(red) : nearest(red, green, blue);
-      if (code === 38) style.colour = colour;
-      else style.background = colour;
+      const color = isIndexed ? ofIndex(red) : nearest(red, green, blue);
+      if (code === 38) style.color = color;
+      else style.background = color;
       at += isIndexed ? 2 : 4;
     }
   }
@@ -189,8 +189,8 @@ function nearest(red: number, green: number, blue: number): number {
   return distances.indexOf(Math.min(...distances));
 }
 
-function classesOf({ bold, dim, italic, underline, inverse, colour, background }: Style): string {
-  const [front, back] = inverse ? [background ?? "i", colour ?? "i"] : [colour, background];
+function classesOf({ bold, dim, italic, underline, inverse, color, background }: Style): string {
+  const [front, back] = inverse ? [background ?? "i", color ?? "i"] : [color, background];
   return [
     bold && "b",
     dim && "d",

@@ -1,4 +1,4 @@
-// The page of a build log, with its colours. It is decoded and sent piece by piece.
+// The page of a build log, with its colors. It is decoded and sent piece by piece.
 import { KINDS } from "../bucket/kinds.ts";
 import { bucketOperation } from "../bucket/operation.ts";
 import { isMember, MAX_ANONYMOUS_BYTES } from "../cache/decoded.ts";

@@ -1,6 +1,6 @@
 /**
- * The budget of every operation, as data: the most that a request may cost, however large the cache is. docs/budgets.md
- * shows this table (`npm run budgets` writes it); budgets.test.ts and `npm run bench:catalog` count against it.
+ * The budget of every operation, as data: the most that a request may cost, however large the cache is.
+ * docs/internals/budgets.md shows it (`npm run budgets` writes it); budgets.test.ts and `npm run bench:catalog` count against it.
  */
 
 /** What the platform counts. `rowsWritten` includes the setting of an alarm. Calls are those of Durable Objects. */
@@ -283,7 +283,7 @@ export const BUDGETS = {
   alarm: {
     ...STEP,
     ...{
-      route: "an alarm: a step of a run, a deletion, the sweep of NARs, a verification",
+      route: "an alarm: a step of a run, a sweep, a verification",
       caller: "the platform",
     },
     ...{ calls: 0, megabytes: 64, beyond: "the next alarm goes on" },
@@ -314,25 +314,28 @@ const TITLES: Readonly<Record<Measure, string>> = {
   calls: "calls",
 };
 
-/** The table stands between these lines of docs/budgets.md. */
+/** The table stands between these lines of docs/internals/budgets.md. */
 export const START = "<!-- npm run budgets: begin -->";
 export const END = "<!-- npm run budgets: end -->";
 
-/** The table, in Markdown. Nothing is padded, so that a change is one line. */
+/** The table in Markdown, and below it a list of the rest. Nothing is padded, so that a change is one line. */
 export function budgetTable(): string {
-  const head = ["operation", "caller", ...MEASURES.map((measure) => TITLES[measure]), "MB", "each", "beyond"];
-  const rows = Object.values<Budget>(BUDGETS).map((budget) => [
+  const budgets = Object.values<Budget>(BUDGETS);
+  const head = ["operation", "caller", ...MEASURES.map((measure) => TITLES[measure]), "MB"];
+  const rule = head.map((title) => (["operation", "caller"].includes(title) ? "---" : "--:"));
+  const rows = budgets.map((budget) => [
     budget.route,
     budget.caller,
     ...MEASURES.map((measure) => boundText(budget[measure])),
     String(budget.megabytes),
-    budget.each ?? "",
-    budget.beyond,
   ]);
-  const rule = head.map((title) =>
-    ["operation", "caller", "each", "beyond"].includes(title) ? "---" : "--:",
-  );
-  return [head, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  const table = [head, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`);
+  const notes = budgets.filter(({ each, beyond }) => each !== undefined || beyond !== SMALL.beyond);
+  const rest = notes.map(({ route, caller, each, beyond }) => {
+    const unit = each === undefined ? "" : ` Each: ${each}.`;
+    return `- ${route} (${caller}):${unit} ${beyond.slice(0, 1).toUpperCase()}${beyond.slice(1)}.`;
+  });
+  return [...table, "", ...rest].join("\n");
 }
 
 function boundText(bound: Bound): string {

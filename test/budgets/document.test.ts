@@ -1,6 +1,6 @@
-/** docs/budgets.md shows the budgets that the tests count against. */
+/** docs/internals/budgets.md shows the budgets that the tests count against. */
 import { expect, it } from "vitest";
-import document from "../../docs/budgets.md?raw";
+import document from "../../docs/internals/budgets.md?raw";
 import { budgetTable, END, START } from "./budgets.ts";
 
 it("has the table of now: `npm run budgets` writes it", () => {

@@ -34,7 +34,7 @@ function preflight(cache: TestCache, to: string, method: string, headers: Record
   });
 }
 
-/** As docs/security.md has it, and nothing of how it is done. */
+/** As docs/internals/security.md has it, and nothing of how it is done. */
 function isOpen(permission: string, prefix: string, method: string): boolean {
   if (method !== "GET" || prefix === "/hidden" || prefix === "/nothing") return false;
   return ["none", "pull"].includes(permission) || (permission === "list" && prefix === "/open");

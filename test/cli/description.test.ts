@@ -8,6 +8,7 @@ const BODY = JSON.stringify({
   public_keys: ["a-1:AAAA", "b-1:BBBB"],
   trusted_public_keys: ["c-1:CCCC"],
   upstreams: [{ url: "https://cache.nixos.org", public_keys: ["u-1:DDDD"] }],
+  visibility: "private",
 });
 
 let server: Server;
@@ -29,8 +30,12 @@ beforeEach(async () => {
 });
 afterEach(() => server.close());
 
-test("keys and upstreams, asked for with the token of a private cache", async () => {
-  const description = { publicKeys: ["a-1:AAAA", "b-1:BBBB"], upstreams: ["https://cache.nixos.org"] };
+test("keys, upstreams and visibility, asked for with the token of a private cache", async () => {
+  const description = {
+    publicKeys: ["a-1:AAAA", "b-1:BBBB"],
+    upstreams: ["https://cache.nixos.org"],
+    isPrivate: true,
+  };
   expect(await descriptionOf(address, undefined)).toEqual(description);
   expect(await descriptionOf(address, "secret")).toEqual(description);
   expect(asked).toEqual([
@@ -41,7 +46,11 @@ test("keys and upstreams, asked for with the token of a private cache", async ()
 
 test.each(["null", "{}", "[]", '{"public_keys": 7, "upstreams": {}}'])("%s tells nothing", async (body) => {
   answer = { status: 200, body };
-  expect(await descriptionOf(address, undefined)).toEqual({ publicKeys: [], upstreams: [] });
+  expect(await descriptionOf(address, undefined)).toEqual({
+    publicKeys: [],
+    upstreams: [],
+    isPrivate: false,
+  });
 });
 
 test.each([

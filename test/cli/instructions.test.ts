@@ -23,13 +23,12 @@ test("everything to paste, with the real address", () => {
 
     and then, for anything that you have built:
 
-        nix copy --to 'http://localhost:8788' --netrc-file '/home/ann/.netrc' --extra-experimental-features nix-command ./result
+        nix copy --to 'http://localhost:8788?compression=zstd' --netrc-file '/home/ann/.netrc' --extra-experimental-features nix-command ./result
 
     To pull, lines in /etc/nix/nix.conf (restart the Nix daemon if you have one):
 
         extra-substituters = http://localhost:8788
         extra-trusted-public-keys = laptop-1:pub
-        netrc-file = /home/ann/.netrc
 
     The user who has pushed a path remembers it without the cache's signature for a month: to pull it back as that
     user, add --narinfo-cache-positive-ttl 0.
@@ -43,7 +42,7 @@ test("everything to paste, with the real address", () => {
 describe("what the configuration changes", () => {
   test("upstreams: what is not pushed", () => {
     const text = instructions({ ...CACHE, upstreams: ["https://cache.nixos.org"] });
-    expect(text).toContain("\nWhat https://cache.nixos.org has is not pushed: docs/upstreams.md\n");
+    expect(text).toContain("\nWhat https://cache.nixos.org has is not pushed: docs/operating/upstreams.md\n");
   });
 
   test("several keys are several words", () => {
@@ -63,10 +62,16 @@ describe("what the configuration changes", () => {
     expect(text).toContain("Pushing is switched off");
   });
 
-  test("a private cache: the line of those who read", () => {
-    expect(instructions(CACHE)).not.toContain("PULL_TOKEN");
-    const text = instructions({ ...CACHE, pullToken: "reader" });
+  test("a private cache: the netrc line of the daemon, with the token that may only read", () => {
+    expect(instructions(CACHE)).not.toContain("/etc/nix/netrc");
+    const text = instructions({ ...CACHE, isPrivate: true, pullToken: "reader" });
+    expect(text).toContain("a line in /etc/nix/netrc");
     expect(text).toContain("\n    machine localhost login nix password reader\n");
+  });
+
+  test("a private cache without such a token: that of pushers", () => {
+    const text = instructions({ ...CACHE, isPrivate: true });
+    expect(text.split("machine localhost login nix password secret").length - 1).toBe(2);
   });
 
   test("mistakes are told", () => {

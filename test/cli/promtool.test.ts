@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const MONITORING = join(ROOT, "docs/monitoring");
+const MONITORING = join(ROOT, "docs/operating/monitoring");
 /** test/cache/metrics.test.ts compares it with what the Worker writes. */
 const EXAMPLE = readFileSync(join(ROOT, "test/fixtures/metrics.txt"), "utf8");
 const ALERTS = readFileSync(join(MONITORING, "alerts.yml"), "utf8");
@@ -93,13 +93,13 @@ test("every panel of the dashboard has an id and a query of its own", () => {
 
 test("every alert is documented", () => {
   const names = [...ALERTS.matchAll(/- alert: (\w+)/g)].map(([, name = ""]) => name);
-  const document = readFileSync(join(ROOT, "docs/monitoring.md"), "utf8");
+  const document = readFileSync(join(ROOT, "docs/operating/monitoring.md"), "utf8");
   expect(names.length).toBeGreaterThan(5);
   expect(names.filter((name) => !document.includes(name))).toEqual([]);
 });
 
 test("every metric is documented", () => {
-  const document = readFileSync(join(ROOT, "docs/monitoring.md"), "utf8");
+  const document = readFileSync(join(ROOT, "docs/operating/monitoring.md"), "utf8");
   const names = [...new Set(EXAMPLE.match(/^nix_cache_\w+/gm))];
   expect(names.filter((name) => !document.includes(`\`${name.slice("nix_cache_".length)}`))).toEqual([]);
 });

@@ -11,7 +11,7 @@ function whole(...pieces: readonly string[]): string {
 test.each([
   ["text", "a\tb\n", "a\tb\n"],
   ["HTML", "<b>&\"'</b>", "&lt;b&gt;&amp;&quot;&#39;&lt;/b&gt;"],
-  ["a colour", "\x1b[31mred\x1b[0m plain", '<span class="f1">red</span> plain'],
+  ["a color", "\x1b[31mred\x1b[0m plain", '<span class="f1">red</span> plain'],
   ["several at once", "\x1b[1;4;92mx", '<span class="b u f10">x</span>'],
   [
     "one after another",
@@ -26,7 +26,7 @@ test.each([
   ["with colons", "\x1b[38:5:4mx", '<span class="f4">x</span>'],
   ["after a background", "\x1b[48;2;1;2;3;31mx", '<span class="f1 g0">x</span>'],
   ["inverse", "\x1b[7mx", '<span class="fi gi">x</span>'],
-  ["inverse colours", "\x1b[31;42;7mx", '<span class="f2 g1">x</span>'],
+  ["inverse colors", "\x1b[31;42;7mx", '<span class="f2 g1">x</span>'],
   ["cursor movements", "a\x1b[2Kb\x1b[1;1Hc\x1b[?25ld", "abcd"],
   ["a title", "a\x1b]0;title\x07b\x1b]0;title\x1b\\c", "abc"],
   ["a link", "\x1b]8;;https://example.org\x1b\\text\x1b]8;;\x1b\\", "text"],

@@ -116,7 +116,7 @@ async function healthy(url: string, gone: () => boolean): Promise<void> {
 }
 
 /** A free TCP port. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((done, fail) => {
     const probe = createServer();
     probe.on("error", fail);

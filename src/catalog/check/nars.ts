@@ -21,7 +21,7 @@ import { type CheckRun, SEPARATOR } from "./state.ts";
 export async function checkNars(c: CatalogContext, run: CheckRun): Promise<number> {
   const page = await listNars(c, run.checkpoint);
   const { unknown, vanished } = differingNars(c, page, run.checkpoint);
-  const keys = new Set([...unknown.map((object) => object.key), ...vanished, ...unreferred(c, page)]);
+  const keys = new Set([...unknown.map((object) => object.key), ...vanished, ...unreferenced(c, page)]);
   const items = [
     ...[...keys].map((key): Item => ({ key, cost: 1, work: () => checkNar(c, run, key) })),
     ...suspectPaths(c, page, run.checkpoint).map(
@@ -41,7 +41,7 @@ export async function checkNars(c: CatalogContext, run: CheckRun): Promise<numbe
 }
 
 /** Keys of the page, older than the grace period, that no path has and that the sweep is not to delete already. */
-function unreferred(c: CatalogContext, page: Page): string[] {
+function unreferenced(c: CatalogContext, page: Page): string[] {
   const old = page.objects.filter((object) => object.uploaded.getTime() <= c.now() - c.config.graceMs);
   return c.sql
     .exec<{ key: string }>(

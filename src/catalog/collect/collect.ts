@@ -1,5 +1,5 @@
 // Collecting: marks the paths that no root keeps alive, deletes them level by level, and releases unpublished
-// uploads. docs/collecting.md explains why no interleaving leaves a closure incomplete.
+// uploads. docs/internals/collecting.md explains why no interleaving leaves a closure incomplete.
 import { REINDEX } from "../reindex/reindex.ts";
 import { defineRun } from "../runs/definition.ts";
 import { GC_RECORD } from "./collection.ts";

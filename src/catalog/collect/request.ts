@@ -92,7 +92,7 @@ function start(
     stop(
       c,
       run,
-      "neither retention_days nor max_size_gb is set, so nothing is ever collected; see docs/retention.md",
+      "neither retention_days nor max_size_gb is set, so nothing is ever collected; see docs/operating/retention.md",
     );
   }
   saveRun(c, run);

@@ -5,7 +5,7 @@ import { executeDeletions, resolveKey } from "../publish/resolve.ts";
 import { Refused } from "../refuse.ts";
 import { beginDeletions, requireFewDeletions } from "../remove/begin.ts";
 import { beginPathDeletion } from "../remove/delete.ts";
-import { doom, dropDoomed, nextDoomed, readyDoomed, renewDoomed, undoomed } from "../rows/doomed.ts";
+import { doom, dropDoomed, nextDoomed, notDoomed, readyDoomed, renewDoomed } from "../rows/doomed.ts";
 import { deletingReferrers } from "../rows/intents.ts";
 import { pathRow } from "../rows/paths.ts";
 import { pinnedOf } from "../rows/pins.ts";
@@ -91,7 +91,7 @@ function busy([hash = ""]: readonly string[]): Refused {
 function isFree(c: CatalogContext, run: DeletionRun, hash: string, isCircle: boolean): boolean {
   if (publishingReferrers(c, hash).length > 0 || deletingReferrers(c, hash).length > 0) return false;
   const referrers = referrersOf(c, hash, isCircle ? BATCH : 1);
-  if (isCircle ? undoomed(c, referrers).length === 0 : referrers.length === 0) return true;
+  if (isCircle ? notDoomed(c, referrers).length === 0 : referrers.length === 0) return true;
   run.state.found += doom(c, referrers);
   renewDoomed(c, hash);
   run.phase = "find";

@@ -65,7 +65,7 @@ export function dropDoomed(
 }
 
 /** Those of these paths that are not there. */
-export function undoomed(c: CatalogContext, hashes: readonly string[]): string[] {
+export function notDoomed(c: CatalogContext, hashes: readonly string[]): string[] {
   return hashesOf(
     c,
     "SELECT value AS hash FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM doomed WHERE hash = value)",

@@ -33,7 +33,7 @@ export function oldestQueued(c: CatalogContext): number | undefined {
 
 /**
  * One that is queued keeps its place: pushing it again and again must not postpone its reading. It is a millisecond
- * later, so that {@link unqueueNar} notices.
+ * later, so that {@link dequeueNar} notices.
  */
 export function queueNar(c: CatalogContext, key: string): void {
   changeNar(c, key, () =>
@@ -55,7 +55,7 @@ export function deferNar(c: CatalogContext, key: string): void {
 }
 
 /** It has been read, unless it was queued again since `queued` (milliseconds since the epoch). */
-export function unqueueNar(c: CatalogContext, key: string, queued: number): void {
+export function dequeueNar(c: CatalogContext, key: string, queued: number): void {
   changeNar(c, key, () =>
     c.sql.exec<NarRow>(
       `UPDATE nars SET queued = NULL WHERE key = ? AND queued <= ? RETURNING ${NAR_FIGURE}`,

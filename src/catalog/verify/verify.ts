@@ -6,7 +6,7 @@ import type { CatalogContext, Unfinished } from "../context.ts";
 import { isOpen, MAX_READINGS, type Reading, type ReadingBudget, readContent } from "../facts/read.ts";
 import { claimOf, verdictOf } from "../facts/verdict.ts";
 import { pathsOfNar } from "../rows/nar-paths.ts";
-import { type QueuedNar, unqueueNar } from "../rows/nar-queue.ts";
+import { dequeueNar, type QueuedNar } from "../rows/nar-queue.ts";
 import { confirmPath, type MadeListing } from "./confirm.ts";
 import { deleteUnusedNar, removeFalsePath } from "./remove.ts";
 
@@ -52,7 +52,7 @@ export async function verifyNar(c: CatalogContext, nar: QueuedNar, maxBytes: num
   }
   if (call.lastFalsePush !== undefined) await deleteUnusedNar(c, key, call.lastFalsePush);
   c.unfinished.delete(key);
-  unqueueNar(c, key, begun.queued);
+  dequeueNar(c, key, begun.queued);
   return { bytes, isDone };
 }
 

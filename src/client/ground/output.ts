@@ -22,15 +22,15 @@ export interface Output extends OutputOptions {
   progress(): Progress;
 }
 
-/** Whether the stream shows colours: a terminal, without NO_COLOR (https://no-color.org). */
-export function showsColour(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean {
+/** Whether the stream shows colors: a terminal, without NO_COLOR (https://no-color.org). */
+export function showsColor(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean {
   return stream.isTTY === true && !env.NO_COLOR && env.TERM !== "dumb";
 }
 
 export function createOutput(options: OutputOptions, env: NodeJS.ProcessEnv = process.env): Output {
   const { stdout, stderr } = process;
-  const isColoured = showsColour(stderr, env);
-  const paint = (code: number, text: string) => (isColoured ? `\x1b[${code}m${text}\x1b[0m` : text);
+  const isColored = showsColor(stderr, env);
+  const paint = (code: number, text: string) => (isColored ? `\x1b[${code}m${text}\x1b[0m` : text);
   let progress: Progress | undefined;
   const say = (line: string) => {
     progress?.clear();

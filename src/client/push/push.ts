@@ -104,14 +104,14 @@ async function pushPaths(cache: Cache, chosen: readonly PathInfo[], options: Pus
         const { listing } = packed;
         const { hash } = baseNameOf(info.path);
         // All have ended before the NAR's file is closed.
-        const sendings = await Promise.allSettled([
+        const results = await Promise.allSettled([
           uploadNar(packed.key, packed.spool),
           ...(options.listings && listing !== undefined
             ? [orWarn(sendListing(hash, listing, send), warn)]
             : []),
           ...(options.logs ? [orWarn(sendLog(info), warn)] : []),
         ]);
-        const failed = sendings.find((sending) => sending.status === "rejected");
+        const failed = results.find((result) => result.status === "rejected");
         if (failed !== undefined) throw failed.reason;
         return narInfoOf(info, packed, compression.method);
       } finally {

@@ -79,7 +79,7 @@ export type Cell = "passed" | 401 | 403 | 404;
 
 const STRENGTH: readonly Permission[] = ["none", "pull", "push", "admin"];
 
-/** What docs/security.md says, and nothing of how it is done. */
+/** What docs/internals/security.md says, and nothing of how it is done. */
 export function expectedCell(permission: Permission, cache: Cache, worth: Worth): Cell {
   // In these tests no listing is public.
   if (permission === "list") return expectedCell("pull", { ...cache, isForMembers: true }, worth);

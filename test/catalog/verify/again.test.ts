@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { announceNar, touchNar } from "../../../src/catalog/publish/announce-nar.ts";
 import { factsOf } from "../../../src/catalog/rows/nar-facts.ts";
-import { newestQueued, unqueueNar } from "../../../src/catalog/rows/nar-queue.ts";
+import { dequeueNar, newestQueued } from "../../../src/catalog/rows/nar-queue.ts";
 import { settlePublications } from "../../../src/catalog/rows/publications.ts";
 import { sweepableNars } from "../../../src/catalog/rows/released.ts";
 import { verifyQueued } from "../../../src/catalog/verify/queue.ts";
@@ -44,7 +44,7 @@ describe("the path of a queued NAR, pushed again", () => {
       settlePublications(c);
       const before = newestQueued(c);
       await pushAgain(c, path);
-      unqueueNar(c, path.narKey, before?.queued ?? 0);
+      dequeueNar(c, path.narKey, before?.queued ?? 0);
       expect(newestQueued(c)?.key).toBe(path.narKey);
     });
   });
