@@ -56,7 +56,7 @@ const LAYERS = [
   { "valid-config": "valid-config\\.ts" },
   // The handlers, by protocol: Nix's, S3's, and our own.
   { cache: "cache/", s3: "s3/", api: "api/" },
-  // Pages for people. Only their routes are loaded with the Worker.
+  // Pages for people.
   { page: "page/" },
   // The route table, scripts of other sites, and counting requests.
   { routes: "routes\\.ts", "cross-origin": "cross-origin\\.ts", traffic: "traffic\\.ts" },
