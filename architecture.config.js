@@ -5,8 +5,8 @@
 const LAYERS = [
   // Formats of Nix, pure and without I/O. HTTP as the RFCs and S3 define it, without a word of Nix.
   { nix: "nix/", http: "http/" },
-  // Permissions on caches, and the patterns that name caches and claims.
-  { grants: "auth/(grants|pattern|subject)\\.ts" },
+  // Permissions on caches, the patterns that name caches and claims, and the form of tokens.
+  { grants: "auth/(grants|jwt|pattern|subject)\\.ts" },
   // What the Worker and the catalog's Durable Object say to each other: types.
   { contract: "contract/" },
   // Bindings and variables: types.
