@@ -5,8 +5,8 @@
 const LAYERS = [
   // Formats of Nix, pure and without I/O. HTTP as the RFCs and S3 define it, without a word of Nix.
   { nix: "nix/", http: "http/" },
-  // Permissions on caches, and the patterns that name caches and claims.
-  { grants: "auth/(grants|pattern|subject)\\.ts" },
+  // Permissions on caches, the patterns that name caches and claims, and the form of tokens.
+  { grants: "auth/(grants|jwt|pattern|subject)\\.ts" },
   // What the Worker and the catalog's Durable Object say to each other: types.
   { contract: "contract/" },
   // Bindings and variables: types.
@@ -56,7 +56,7 @@ const LAYERS = [
   { "valid-config": "valid-config\\.ts" },
   // The handlers, by protocol: Nix's, S3's, and our own.
   { cache: "cache/", s3: "s3/", api: "api/" },
-  // Pages for people. Only their routes are loaded with the Worker.
+  // Pages for people.
   { page: "page/" },
   // The route table, scripts of other sites, and counting requests.
   { routes: "routes\\.ts", "cross-origin": "cross-origin\\.ts", traffic: "traffic\\.ts" },

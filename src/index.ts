@@ -26,6 +26,7 @@ import { parsePath, type RequestPath } from "./http/path.ts";
 import { problemResponse } from "./http/problem.ts";
 import { matchRoute, type RouteMatch } from "./http/router.ts";
 import { isPage, wantsHtml } from "./page/accepts.ts";
+import { refusalPage } from "./page/refusal.ts";
 import { ROUTES } from "./routes.ts";
 import { asPutObject } from "./s3/answer.ts";
 import { isS3Client, s3ErrorResponse, unknownToS3 } from "./s3/errors.ts";
@@ -234,7 +235,7 @@ async function refusal(request: Request, path: string, error: unknown): Promise<
     : isS3Client(request)
       ? s3ErrorResponse(error, path)
       : (isPage(path) || path === "/") && wantsHtml(request)
-        ? await (await import("./page/refusal.ts")).refusalPage(error)
+        ? await refusalPage(error)
         : errorResponse(error);
   return request.method === "HEAD" ? new Response(null, response) : response;
 }

@@ -2,6 +2,7 @@
 import { PRIVATE } from "../bucket/kinds.ts";
 import type { Context, Handler } from "../context.ts";
 import { HttpError } from "../http/errors.ts";
+import { withItsFiles } from "./inline.ts";
 import { DOWNLOAD, imageType, PLAIN, servedType } from "./kinds-of-files.ts";
 import { basePath } from "./layout.ts";
 import { type File, find, namesOf, readTree, type Tree, urlOf } from "./tree.ts";
@@ -40,7 +41,6 @@ export const servedFile: Handler = async (context) => {
   const type = servedType(name);
   const response = await fileResponse(context, tree, node, { name, type, policy: policyOf(context, hash) });
   if (!type.startsWith("text/html") || isOpen(context) || response.body === null) return response;
-  const { withItsFiles } = await import("./inline.ts");
   const { bucket } = context;
   return withItsFiles(response, tree, at, ({ size, narOffset }) =>
     unpackedBytes(bucket, tree.narKey, tree.info, size, narOffset),

@@ -1,4 +1,4 @@
-/** The type of a `.txt` import: a file beside the Worker's bundle, which is loaded on first use. */
+/** The type of a `.txt` import: a file beside the Worker's bundle. */
 declare module "*.txt" {
   const text: string;
   export default text;

@@ -6,6 +6,7 @@ import { FormatError } from "../nix/format-error.ts";
 import { narKeyOfUrl } from "../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../nix/narinfo.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
+import { listingOf } from "./list-nar.ts";
 import { unpacked } from "./unpacked.ts";
 
 /** Of a listing, decoded: some 100,000 files. Parsed, it takes a few times as much memory. */
@@ -88,7 +89,6 @@ async function textOf(object: R2ObjectBody): Promise<string> {
 }
 
 async function unpackedListing(bucket: R2Bucket, narKey: string, info: NarInfo): Promise<string> {
-  const { listingOf } = await import("./list-nar.ts");
   const listing = await listingOf(unpacked(bucket, narKey, info, info.narSize));
   if (listing === undefined) throw tooLarge();
   return listing;

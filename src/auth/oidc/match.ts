@@ -1,6 +1,6 @@
 // Matches a token's claims with the rules, and explains why none matches.
-import type { JWTPayload } from "jose";
 import type { ClaimRule, OidcRule } from "../../config/oidc-rule.ts";
+import type { Claims } from "../jwt.ts";
 import { matches } from "../pattern.ts";
 
 /** Characters of a claim's value in a message, so that a token cannot flood the log. */
@@ -12,12 +12,12 @@ const MAX_VALUE_LENGTH = 1024;
 type Lack = string;
 
 /** The rules that the claims satisfy; `rules` are those of the token's issuer. */
-export function matchingRules(claims: JWTPayload, rules: readonly OidcRule[]): readonly OidcRule[] {
+export function matchingRules(claims: Claims, rules: readonly OidcRule[]): readonly OidcRule[] {
   return rules.filter((rule) => lacks(claims, rule).length === 0);
 }
 
 /** Why no rule matches: the first failed condition of the rule with the fewest failed ones. */
-export function whyNone(claims: JWTPayload, rules: readonly OidcRule[]): string {
+export function whyNone(claims: Claims, rules: readonly OidcRule[]): string {
   const [nearest] = rules
     .map((rule) => ({ rule, missing: lacks(claims, rule) }))
     .sort((a, b) => a.missing.length - b.missing.length);
@@ -26,7 +26,7 @@ export function whyNone(claims: JWTPayload, rules: readonly OidcRule[]): string 
   return `rule ${nearest.rule.number} of OIDC comes nearest, but ${nearest.missing[0]}${others}`;
 }
 
-function lacks(claims: JWTPayload, rule: OidcRule): readonly Lack[] {
+function lacks(claims: Claims, rule: OidcRule): readonly Lack[] {
   return [
     lackOfAudience(claims, rule.audiences),
     ...rule.claims.map((claim) => lackOfClaim(claims, claim)),
@@ -34,13 +34,13 @@ function lacks(claims: JWTPayload, rule: OidcRule): readonly Lack[] {
 }
 
 /** RFC 7519, section 4.1.3: a text or a list of texts; one must be in the rule. */
-function lackOfAudience({ aud }: JWTPayload, audiences: readonly string[]): Lack | undefined {
+function lackOfAudience({ aud }: Claims, audiences: readonly string[]): Lack | undefined {
   const values = valuesOf(aud);
   if (values.some((value) => audiences.includes(value))) return undefined;
   return `the audience is ${shownAll(values)} and must be ${audiences.map(shown).join(" or ")}`;
 }
 
-function lackOfClaim(claims: JWTPayload, { name, patterns }: ClaimRule): Lack | undefined {
+function lackOfClaim(claims: Claims, { name, patterns }: ClaimRule): Lack | undefined {
   // Inherited properties such as `constructor` are functions, which `valuesOf` ignores.
   const values = valuesOf(claims[name]);
   if (values.some((value) => patterns.some((pattern) => matches(pattern, value)))) return undefined;

@@ -1,16 +1,9 @@
 // Verifies identity tokens of trusted issuers (OpenID Connect).
-import {
-  decodeJwt,
-  decodeProtectedHeader,
-  errors,
-  type JWTPayload,
-  jwtVerify,
-  type ProtectedHeaderParameters,
-} from "jose";
 import type { OidcRule } from "../../config/oidc-rule.ts";
 import type { Identity } from "../grants.ts";
+import { type Claims, isSignedBy, parseJwt } from "../jwt.ts";
 import { subjectKey } from "../subject.ts";
-import { ALGORITHMS, type Algorithm } from "./issuer-keys.ts";
+import { ALGORITHMS } from "./issuer-keys.ts";
 import type { KeySource } from "./jwks.ts";
 import { matchingRules, shown, whyNone } from "./match.ts";
 
@@ -52,10 +45,10 @@ async function check(
   keys: KeySource,
   now: number,
 ): Promise<OidcResult> {
-  const claimed = token.length <= MAX_TOKEN_LENGTH ? decode(token) : undefined;
-  if (claimed === undefined) return wrong("the token is no JWT, or has been cut");
+  const jwt = token.length <= MAX_TOKEN_LENGTH ? parseJwt(token) : undefined;
+  if (jwt === undefined) return wrong("the token is no JWT, or has been cut");
   // Not verified yet: these checks save requests to the issuer and reveal nothing about the rules.
-  const { header, payload } = claimed;
+  const { header, claims } = jwt;
   const algorithm = ALGORITHMS.find((known) => known === header.alg);
   // `none` and HS256, whose "secret" would be the public key, are the classic forgeries (RFC 8725, section 2.1).
   if (algorithm === undefined) {
@@ -64,14 +57,16 @@ async function check(
     );
   }
   // Never contact an issuer that no rule names: that would be SSRF.
-  const ofIssuer = rules.filter(({ issuer }) => issuer === payload.iss);
+  const ofIssuer = rules.filter(({ issuer }) => issuer === claims.iss);
   if (ofIssuer.length === 0) {
-    return wrong(`no rule of OIDC trusts the token's issuer, ${shown(textOf(payload.iss))}`);
+    return wrong(`no rule of OIDC trusts the token's issuer, ${shown(textOf(claims.iss))}`);
   }
-  const untimely = timeProblem(payload, now);
+  const times = timesOf(claims);
+  if (times === undefined) return wrong("a time in the token is not in seconds since 1970");
+  const untimely = timeProblem(times, now);
   if (untimely !== undefined) return wrong(untimely);
   const keyId = typeof header.kid === "string" ? header.kid : undefined;
-  const found = await keys.find(payload.iss ?? "", keyId, algorithm);
+  const found = await keys.find(textOf(claims.iss), keyId, algorithm);
   switch (found.kind) {
     case "unavailable":
       return {
@@ -84,14 +79,14 @@ async function check(
         `the token's issuer has no key ${shown(keyId ?? "without a name")} for ${algorithm}; a new key may take 30 seconds to be seen`,
       );
     case "key": {
-      const claims = await verified(token, found.key, algorithm, now);
-      return claims === undefined ? wrong("the token's signature is wrong") : authorized(claims, ofIssuer);
+      const isSigned = await isSignedBy(found.key, jwt);
+      return isSigned ? authorized(claims, times, ofIssuer) : wrong("the token's signature is wrong");
     }
   }
 }
 
 /** Only after the signature is verified: the refusals reveal the rules. */
-function authorized(claims: JWTPayload, rules: readonly OidcRule[]): OidcResult {
+function authorized(claims: Claims, { exp = 0, iat }: Times, rules: readonly OidcRule[]): OidcResult {
   const matching = matchingRules(claims, rules);
   if (matching.length === 0) return wrong(whyNone(claims, rules));
   const name = nameOf(claims);
@@ -101,53 +96,31 @@ function authorized(claims: JWTPayload, rules: readonly OidcRule[]): OidcResult 
       name,
       credential: "oidc",
       grants: matching.map(({ grant }) => grant),
-      expiresAt: (claims.exp ?? 0) * 1000,
-      subject: { key: subjectKey(name), issuer: claims.iss ?? "", issuedAt: lastMomentOf(claims.iat) },
+      expiresAt: exp * 1000,
+      subject: { key: subjectKey(name), issuer: textOf(claims.iss), issuedAt: lastMomentOf(iat) },
       ...(typeof claims.jti === "string" && { jti: claims.jti.slice(0, MAX_NAME_LENGTH) }),
     },
   };
 }
 
-/** `undefined` if the text is no JWT. */
-function decode(token: string): { header: ProtectedHeaderParameters; payload: JWTPayload } | undefined {
-  try {
-    return { header: decodeProtectedHeader(token), payload: decodeJwt(token) };
-  } catch {
-    // jose's message names the malformed part, which does not help the user.
-    return undefined;
-  }
+/** RFC 7519, sections 4.1.4 to 4.1.6; in seconds since the epoch. */
+interface Times {
+  readonly exp?: number | undefined;
+  readonly nbf?: number | undefined;
+  readonly iat?: number | undefined;
 }
 
-/** The claims; `undefined` if the signature is wrong. */
-async function verified(
-  token: string,
-  key: CryptoKey,
-  algorithm: Algorithm,
-  now: number,
-): Promise<JWTPayload | undefined> {
-  try {
-    const options = {
-      algorithms: [algorithm],
-      currentDate: new Date(now),
-      clockTolerance: CLOCK_SKEW_S,
-      requiredClaims: ["exp"],
-    };
-    return (await jwtVerify(token, key, options)).payload;
-  } catch (error) {
-    // jose's errors mean that the token is invalid. Any other error is a defect, and refuses the token as well.
-    if (!(error instanceof errors.JOSEError)) console.error("a token could not be verified", error);
-    return undefined;
-  }
+/** `undefined` if one of them is no time. */
+function timesOf({ exp, nbf, iat }: Claims): Times | undefined {
+  return isTime(exp) && isTime(nbf) && isTime(iat) ? { exp, nbf, iat } : undefined;
 }
 
-/** RFC 7519, sections 4.1.4 to 4.1.6. */
-function timeProblem({ exp, nbf, iat }: JWTPayload, now: number): string | undefined {
+function isTime(value: unknown): value is number | undefined {
+  return value === undefined || (typeof value === "number" && Math.abs(value) <= MAX_TIME_S);
+}
+
+function timeProblem({ exp, nbf, iat }: Times, now: number): string | undefined {
   const seconds = now / 1000;
-  for (const time of [exp, nbf, iat]) {
-    if (time !== undefined && (typeof time !== "number" || Math.abs(time) > MAX_TIME_S)) {
-      return "a time in the token is not in seconds since 1970";
-    }
-  }
   if (exp === undefined) return "the token has no end (exp)";
   if (seconds >= exp + CLOCK_SKEW_S) return `the token expired at ${iso(exp)}`;
   if (nbf !== undefined && seconds < nbf - CLOCK_SKEW_S) return `the token is not valid before ${iso(nbf)}`;
@@ -168,13 +141,12 @@ function iso(seconds: number): string {
   return new Date(seconds * 1000).toISOString();
 }
 
-/** jose's types of the claims are not checked at runtime. */
 function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
 /** The name for the catalog and the log; the prefix keeps it apart from names of other credentials. */
-function nameOf({ sub }: JWTPayload): string {
+function nameOf({ sub }: Claims): string {
   return `oidc:${textOf(sub)
     .replace(/[^A-Za-z0-9._:/@+-]/g, "_")
     .slice(0, MAX_NAME_LENGTH)}`;

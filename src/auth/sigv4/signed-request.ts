@@ -1,6 +1,7 @@
 // A signed request, parsed into the parts that the signature covers. Not verified.
 import { S3Error } from "../../http/s3-error.ts";
-import { checkQuery, headersAsSent, type Spelling, spellings, urlAsSent } from "./sent.ts";
+import { canonicalRequest } from "./canonical.ts";
+import { headersAsSent, hostAsSent, signedMethods, signedPaths, targetAsSent } from "./sent.ts";
 import { parseSignatureParams, type SignatureParams } from "./signature-params.ts";
 
 /** Milliseconds by which the clocks of client and server may differ: S3's own limit. */
@@ -8,11 +9,9 @@ const MAX_SKEW_MS = 15 * 60 * 1000;
 
 export interface SignedRequest {
   readonly params: SignatureParams;
-  /** As the client signed it, without the signature. */
-  readonly url: URL;
-  /** The signed headers, as the client sent them. */
-  readonly headers: Headers;
-  readonly spellings: readonly Spelling[];
+  readonly host: string;
+  /** The canonical request in each way in which the client may have written it; most have one. */
+  readonly spellings: readonly string[];
 }
 
 /**
@@ -20,13 +19,16 @@ export interface SignedRequest {
  * the epoch. Throws only {@link S3Error} 400 or 403.
  */
 export function parseSignedRequest(request: Request, now: number): SignedRequest {
-  const url = urlAsSent(request);
-  checkQuery(url.searchParams);
-  const params = parseSignatureParams(request.headers, url.searchParams);
+  const host = hostAsSent(request);
+  const { path, query } = targetAsSent(request);
+  const params = parseSignatureParams(request.headers, query);
   checkTime(params, now);
   const headers = headersAsSent(request, params.signedHeaders);
-  url.searchParams.delete("X-Amz-Signature");
-  return { params, url, headers, spellings: spellings(request, params.presigned) };
+  const { payloadHash } = params;
+  const spellings = signedMethods(request, params.presigned).flatMap((method) =>
+    Array.from(signedPaths(path), (path) => canonicalRequest({ method, path, query, headers, payloadHash })),
+  );
+  return { params, host, spellings };
 }
 
 function checkTime({ presigned, time, validFor }: SignatureParams, now: number): void {

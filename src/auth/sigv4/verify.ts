@@ -1,10 +1,13 @@
 // AWS Signature Version 4: the received request is signed again with each secret that its access key may have, and
 // the signatures are compared.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html
-import { AwsV4Signer } from "aws4fetch";
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 import { S3Error } from "../../http/s3-error.ts";
 import { type Payload, parsePayload } from "./payload.ts";
 import type { SignedRequest } from "./signed-request.ts";
+
+const ALGORITHM = "AWS4-HMAC-SHA256";
+
+const encoder = new TextEncoder();
 
 /** A secret access key, and the caller's value for it. */
 export interface Candidate {
@@ -27,7 +30,7 @@ export async function verifySignature<C extends Candidate>(
   signed: SignedRequest,
   candidates: readonly C[],
 ): Promise<Verified<C>> {
-  const { payloadHash, signature, datetime } = signed.params;
+  const { payloadHash, signature, datetime, region } = signed.params;
   const usable = candidates.filter(({ secret }) => secret !== "");
   if (usable.length === 0) {
     throw new S3Error(
@@ -36,74 +39,51 @@ export async function verifySignature<C extends Candidate>(
       "there is no such access key here; there are push, pull and admin, with the tokens of these names as secrets",
     );
   }
+  const date = datetime.slice(0, "YYYYMMDD".length);
+  const scope = `${date}/${region}/s3/aws4_request`;
+  const texts = await Promise.all(
+    signed.spellings.map(async (spelling) => [ALGORITHM, datetime, scope, await sha256(spelling)].join("\n")),
+  );
   for (const signer of usable) {
-    const match = await findMatch(signed, signer.secret);
-    if (match === undefined) continue;
-    const signing = { seedSignature: signature, datetime, ...match };
-    return { signer, payload: parsePayload(payloadHash, signing) };
+    const signingKey = await deriveKey(signer.secret, date, region);
+    if (!(await isSignatureOfAny(texts, signingKey, Uint8Array.fromHex(signature)))) continue;
+    return {
+      signer,
+      payload: parsePayload(payloadHash, { seedSignature: signature, signingKey, datetime, scope }),
+    };
   }
   throw new S3Error(
     403,
     "SignatureDoesNotMatch",
-    `the signature does not match: check the secret access key (a minted or identity token is to be the session token, too), and that the client signs for the host ${signed.url.host}`,
+    `the signature does not match: check the secret access key (a minted or identity token is to be the session token, too), and that the client signs for the host ${signed.host}`,
   );
 }
 
-interface Match {
-  readonly signingKey: ArrayBuffer;
-  readonly scope: string;
+async function deriveKey(secret: string, date: string, region: string): Promise<ArrayBuffer> {
+  const ofDate = await hmac(encoder.encode(`AWS4${secret}`), date);
+  const ofRegion = await hmac(ofDate, region);
+  const ofService = await hmac(ofRegion, "s3");
+  return hmac(ofService, "aws4_request");
 }
 
-/** Signs each spelling of the request with `secret`; `undefined` if none gives the signature that was sent. */
-async function findMatch(signed: SignedRequest, secret: string): Promise<Match | undefined> {
-  const keys = new Map<string, ArrayBuffer>();
-  for (const { method, rawPath } of signed.spellings) {
-    const signer = signerOf(signed, method, secret, keys);
-    // Most paths have only one spelling.
-    if (rawPath === signer.encodedPath) continue;
-    if (rawPath !== undefined) signer.encodedPath = rawPath;
-    if (!isSame(await signer.signature(), signed.params.signature)) continue;
-    const [signingKey] = keys.values();
-    if (signingKey === undefined) throw new Error("aws4fetch has left no signing key in its cache");
-    return { signingKey, scope: signer.credentialString };
+async function isSignatureOfAny(
+  texts: readonly string[],
+  key: ArrayBuffer,
+  signature: Uint8Array,
+): Promise<boolean> {
+  for (const text of texts) {
+    if (crypto.subtle.timingSafeEqual(await hmac(key, text), signature)) return true;
   }
-  return undefined;
+  return false;
 }
 
-function signerOf(
-  { params, url, headers }: SignedRequest,
-  method: string,
-  secretAccessKey: string,
-  cache: Map<string, ArrayBuffer>,
-): AwsV4Signer {
-  const signer = new AwsV4Signer({
-    method,
-    url: url.href,
-    headers,
-    allHeaders: true,
-    accessKeyId: params.accessKey,
-    secretAccessKey,
-    service: "s3",
-    region: params.region,
-    datetime: params.datetime,
-    signQuery: params.presigned,
-    cache,
-  });
-  // aws4fetch signs x-amz-date always; a client may have signed Date instead.
-  if (!params.presigned && !headers.has("x-amz-date")) {
-    const names = signer.signableHeaders.filter((name) => name !== "x-amz-date");
-    signer.signedHeaders = names.join(";");
-    signer.canonicalHeaders = signer.canonicalHeaders
-      .split("\n")
-      .filter((line) => !line.startsWith("x-amz-date:"))
-      .join("\n");
-  }
-  // aws4fetch looks for the hash in the headers only; a pre-signed URL may have it in the query.
-  signer.hexBodyHash = async () => params.payloadHash;
-  return signer;
+async function hmac(key: BufferSource, text: string): Promise<ArrayBuffer> {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const imported = await crypto.subtle.importKey("raw", key, algorithm, false, ["sign"]);
+  return crypto.subtle.sign("HMAC", imported, encoder.encode(text));
 }
 
-/** Compares two signatures of 64 hex digits in constant time. */
-function isSame(a: string, b: string): boolean {
-  return crypto.subtle.timingSafeEqual(Uint8Array.fromHex(a), Uint8Array.fromHex(b));
+/** Lower-case hex. */
+async function sha256(text: string): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(text))).toHex();
 }

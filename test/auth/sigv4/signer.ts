@@ -1,5 +1,5 @@
-// An S3 client's side of Signature Version 4, written from AWS's description and with nothing of aws4fetch, so that
-// the two check each other.
+// An S3 client's side of Signature Version 4, written from AWS's description and with nothing of the server's,
+// so that the two check each other.
 import { createHash, createHmac } from "node:crypto";
 import type { Payload } from "../../../src/auth/sigv4/payload.ts";
 import { parseSignedRequest } from "../../../src/auth/sigv4/signed-request.ts";
