@@ -14,7 +14,7 @@ import { usePage } from "./use.ts";
 const HASH = `(?<hash>${NIX32_CLASS}{32})`;
 
 function page(path: string, permission: Route["permission"], handler: Handler): Route {
-  return { method: "GET", pattern: new RegExp(`^/_${path}$`), permission, handler };
+  return { method: "GET", pattern: new RegExp(`^/_${path}$`, "s"), permission, handler };
 }
 
 export const PAGE_ROUTES: readonly Route[] = [
