@@ -4,8 +4,11 @@ import type { Env } from "../env.ts";
 import { hasWord, meantBy, wordsOf } from "./resembles.ts";
 import { isSet, isTable } from "./values.ts";
 
-/** All of them. `hides`: it decides who may read, so a cache is private while this may be the misspelt one. */
-const VARIABLES: Readonly<Record<keyof Env, { readonly hides?: true }>> = {
+/**
+ * All of them; what each means is in reference.ts, which the Worker does not load. `hides`: it decides who may read, so
+ * a cache is private while this may be the misspelt one.
+ */
+export const VARIABLES: Readonly<Record<keyof Env, { readonly hides?: true }>> = {
   BUCKET: {},
   CATALOG: {},
   ADMIN_TOKEN: {},
