@@ -48,11 +48,15 @@ function givenUrl(): string | undefined | null {
 
 function printChanges({ base, ownName, merged }: Plan): void {
   if (ownName === undefined) {
-    console.log("No mistake. There are no settings of your own: nix-cache.example.toml shows how to make some.");
+    console.log(
+      "No mistake. There are no settings of your own: nix-cache.example.toml shows how to make some.",
+    );
     return;
   }
   const changed = changes(base, merged);
-  console.log(changed.length === 0 ? `No mistake. ${ownName} changes nothing.` : `No mistake. ${ownName} changes:`);
+  console.log(
+    changed.length === 0 ? `No mistake. ${ownName} changes nothing.` : `No mistake. ${ownName} changes:`,
+  );
   for (const line of changed) console.log(`  ${line}`);
 }
 

@@ -15,9 +15,7 @@ function keyProblem(key: string, base: Table): string[] {
   if (/^[A-Z][A-Z0-9_]*$/.test(key)) return [`${key}: is a variable, which belongs under [vars]`];
   const names = Object.keys(KEYS);
   if (Object.hasOwn(base, key) || key === "main") {
-    return [
-      `${key}: belongs to the program, and changes with it in wrangler.toml`,
-    ];
+    return [`${key}: belongs to the program, and changes with it in wrangler.toml`];
   }
   const [likely] = meantBy(key, names);
   return [

@@ -1,5 +1,6 @@
 // `npm run deploy` and `npm run wrangler -- ...`: wrangler with one's own settings over wrangler.toml.
 import { spawnSync } from "node:child_process";
+import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ConfigurationError, writeMerged } from "./files.ts";
 import { planOf } from "./plan.ts";
@@ -28,7 +29,13 @@ async function main(args: readonly string[]): Promise<number> {
   }
   // Without settings of one's own wrangler reads wrangler.toml itself, as Cloudflare's Deploy button has it do.
   if (ownName === undefined) return wrangler(args);
-  return wrangler([...args, "--config", await writeMerged(ROOT, "deploy", merged)]);
+  const path = await writeMerged(ROOT, "deploy", merged);
+  try {
+    return wrangler([...args, "--config", path]);
+  } finally {
+    // The next call makes it anew.
+    await rm(path);
+  }
 }
 
 function wrangler(args: readonly string[]): number {
