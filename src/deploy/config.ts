@@ -64,7 +64,7 @@ async function printDeployed({ config }: Plan, url: string | undefined): Promise
   if (url === undefined) return;
   try {
     const { health, description } = await askDeployed(url, process.env.NIX_CACHE_TOKEN || undefined);
-    console.log(`${url} is version ${health.version ?? "0.1.0"}: ${health.status}`);
+    console.log(`${url} is version ${health.version ?? "0.1.0, which does not tell it"}: ${health.status}`);
     for (const kind of ["problems", "notices"]) {
       const lines = health[kind];
       for (const line of Array.isArray(lines) ? lines : []) console.log(`  ${line}`);
