@@ -18,6 +18,9 @@ export interface Entry {
   readonly example: unknown;
 }
 
+/** What `unset` says of a setting that must be there. */
+export const REQUIRED = "required";
+
 type Binding = "BUCKET" | "CATALOG" | "TRAFFIC";
 type Secret = (typeof SECRETS)[number];
 type Variable = Exclude<keyof Env, Binding | Secret>;
@@ -43,7 +46,7 @@ export const SECRETS_MEANING: Readonly<Record<Secret, Omit<Entry, "default" | "e
   },
   TOKEN_SECRET: {
     meaning:
-      "Signs [tokens](../internals/security.md) that the cache mints or exchanges. Of several the first signs, and all are accepted.",
+      "Signs [tokens](../using/tokens.md) that the cache mints or exchanges. Of several the first signs, and all are accepted.",
     form: "32 random characters at least; several are separated by white space",
     unset: "no tokens are minted",
   },
@@ -173,7 +176,7 @@ export const SETTINGS_MEANING: Readonly<Record<(typeof SETTINGS)[number], Entry>
   },
   verify: {
     meaning:
-      "When the content of a NAR is [verified](../internals/verification.md): before its path is served, after the push, or never.",
+      "When the content of a NAR is [verified](verification.md): before its path is served, after the push, or never.",
     form: '`"before"`, `"after"` or `"off"`',
     default: "after",
     example: "before",
@@ -218,7 +221,7 @@ export const UPSTREAM_MEANING: Readonly<Record<(typeof UPSTREAM_FIELDS)[number],
   url: {
     meaning: "Its URL. `/NAME` is another cache of this Worker.",
     form: "`https://`, or `http://` on this machine; without a password",
-    unset: "it is required",
+    unset: REQUIRED,
     example: "https://other.example.org",
   },
   public_keys: {
@@ -254,13 +257,13 @@ export const OIDC_MEANING: Readonly<Record<(typeof OIDC_FIELDS)[number], Entry>>
   issuer: {
     meaning: "The token's `iss`, character by character.",
     form: "a URL that begins with `https://`",
-    unset: "it is required",
+    unset: REQUIRED,
     example: "https://token.actions.githubusercontent.com",
   },
   audience: {
     meaning: "One of these must be in the token's `aud`.",
     form: "a text, or a list of texts",
-    unset: "it is required",
+    unset: REQUIRED,
     example: "https://cache.example.org",
   },
   claims: {
@@ -273,13 +276,13 @@ export const OIDC_MEANING: Readonly<Record<(typeof OIDC_FIELDS)[number], Entry>>
   permissions: {
     meaning: "What the token may do.",
     form: 'a list of `"pull"`, `"push"` and `"admin"`',
-    unset: "it is required",
+    unset: REQUIRED,
     example: ["push"],
   },
   caches: {
     meaning: "The caches in which it may.",
     form: "a list of names, or patterns with `*`",
-    unset: "it is required",
+    unset: REQUIRED,
     example: ["nix-cache"],
   },
   everybody: {

@@ -12,16 +12,21 @@ export function tomlOf(table: Table, path: readonly string[] = []): string[] {
   const below: string[] = [];
   for (const [key, value] of Object.entries(table)) {
     const inner = [...path, key];
-    const isList = Array.isArray(value) && value.length > 0 && value.every(isTable);
     if (isTable(value) && Object.keys(value).length > 0) {
       // A table with nothing but tables needs no header.
-      const isBare = Object.values(value).every((each) => isTable(each) && Object.keys(each).length > 0);
+      const isBare = Object.values(value).every(
+        (each) => isTables(each) || (isTable(each) && Object.keys(each).length > 0),
+      );
       below.push(...(isBare ? [] : ["", `[${headerOf(inner)}]`]), ...tomlOf(value, inner));
-    } else if (isList) {
+    } else if (isTables(value)) {
       for (const each of value) below.push("", `[[${headerOf(inner)}]]`, ...itemOf(each));
     } else lines.push(`${keyOf(key)} = ${tomlValue(value)}`);
   }
   return [...lines, ...below];
+}
+
+function isTables(value: unknown): value is readonly Table[] {
+  return Array.isArray(value) && value.length > 0 && value.every(isTable);
 }
 
 function itemOf(table: Table): string[] {
