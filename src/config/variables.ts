@@ -78,7 +78,7 @@ function meant(name: string, settings: readonly string[]): { line: string; hides
   if (first === undefined) return undefined;
   const line = isOurs(first)
     ? `is no variable of this cache, and looks like ${names.filter(isOurs).join(" or ")}; correct the name, or choose one that is quite different`
-    : `is no variable; it looks like the setting ${first} of a cache: CACHES = { nix-cache = { ${first} = ... } }`;
+    : `is no variable; it looks like the setting ${first} of a cache, which belongs under [vars.CACHES.nix-cache]`;
   return {
     line,
     hides: names.some((each) => each === VISIBILITY || (isOurs(each) && VARIABLES[each].hides)),
