@@ -37,3 +37,24 @@ it("reads go on; writes and /health name the remedy", async () => {
   });
   expect(await keys()).toEqual(before);
 });
+
+it("an older Worker goes on with a new catalog, under a new CACHE_NAME", async () => {
+  const path = await testPath();
+  await publishPath(path);
+  await inCatalog((c) => void c.sql.exec("UPDATE schema_version SET version = ?", NEWER));
+  await evictDurableObject(catalog());
+
+  const cache = cacheWith({ ADMIN_TOKEN, CACHE_NAME: "back" });
+  const other = await testPath("other-1.0");
+  for (const [key, body] of [
+    [other.narKey, other.nar],
+    [other.key, other.text],
+  ] as const) {
+    expect((await cache.put(`/${key}`, body)).status).toBe(201);
+  }
+  const headers = { Authorization: `Bearer ${ADMIN_TOKEN}` };
+  expect((await cache.fetch("/api/v1/reindex", { method: "POST", headers })).status).toBe(200);
+  const { paths } = JSON.parse((await cache.get("/api/v1/paths", headers)).text);
+  const keys = paths.map(({ hash }: { hash: string }) => `${hash}.narinfo`);
+  expect(keys.toSorted()).toEqual([path.key, other.key].toSorted());
+});
