@@ -7,6 +7,8 @@ import { ADMIN_TOKEN, cacheWith } from "../support/cache.ts";
 import { schemaOf, tablesOf } from "../support/older-catalog.ts";
 import { catalog, inCatalog } from "../support/runs.ts";
 
+// To add one: run the version's wrangler dev, push, pin, mint and check, and dump the SQLite file of the Durable Object
+// from .wrangler/state, without the tables of the runtime (_cf_..., __miniflare_...). Let its tokens expire in 2100.
 const FILES = import.meta.glob<string>("../fixtures/catalogs/*.sql", {
   query: "?raw",
   import: "default",
