@@ -62,6 +62,7 @@ const LAYERS = [
   { routes: "routes\\.ts", "cross-origin": "cross-origin\\.ts", traffic: "traffic\\.ts" },
   { index: "index\\.ts" },
   // Programs for Node. Below, what they see of the Worker.
+  { deploy: "deploy/" },
   { cli: "cli/" },
   // The client: its output and settings, HTTP and Nix's store, pushing, and its commands.
   { "client-ground": "client/(ground/|version\\.ts)" },
@@ -81,7 +82,8 @@ const LAYERS = [
 /** Rooms that see less than all layers below them. */
 const ONLY = {
   verify: ["nix", "http"],
-  cli: ["nix"],
+  deploy: ["nix", "contract", "env", "config"],
+  cli: ["nix", "deploy"],
   ...client([
     "ground",
     "command",

@@ -1,7 +1,7 @@
 // Calls a catalog: the Durable Object's result becomes a value or an HttpError.
 import { httpErrorOf } from "./catalog-refusals.ts";
 import type { CatalogApi } from "./contract/catalog.ts";
-import type { Result } from "./contract/result.ts";
+import { NEWER_SCHEMA, type Result } from "./contract/result.ts";
 import type { Env } from "./env.ts";
 import { HttpError } from "./http/errors.ts";
 
@@ -27,9 +27,12 @@ export async function unwrap<T>(ask: () => Promise<Result<T>>): Promise<T> {
     // Thrown by `ask` itself, not by the catalog.
     if (error instanceof HttpError) throw error;
     console.error("the catalog did not answer", error);
+    const isNewer = error instanceof Error && error.message.startsWith(NEWER_SCHEMA);
     throw new HttpError(
       503,
-      "the catalog of this cache did not answer; reading paths goes on, try this again",
+      isNewer
+        ? error.message
+        : "the catalog of this cache did not answer; reading paths goes on, try this again",
       { "Retry-After": "5" },
     );
   }

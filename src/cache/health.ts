@@ -3,6 +3,9 @@
 import { may } from "../auth/grants.ts";
 import { allProblems, type Config } from "../config/config.ts";
 import type { Context, Handler } from "../context.ts";
+import { VERSION } from "../contract/cache.ts";
+import { NEWER_SCHEMA } from "../contract/result.ts";
+import { HttpError } from "../http/errors.ts";
 
 /** Milliseconds for which the catalog's answer is kept, or awaited by nobody else. */
 const AGE_MS = 30_000;
@@ -39,6 +42,7 @@ export const getHealth: Handler = async (context) => {
   const body = new TextEncoder().encode(
     JSON.stringify({
       status,
+      version: VERSION,
       cache: config.cacheName,
       bucket: isAvailable ? "ok" : "unavailable",
       problems,
@@ -96,7 +100,8 @@ async function catalogNotices({ config, catalog }: Context): Promise<readonly st
     notices = await Promise.race([catalog((c) => c.notices()), timeout(answered.signal)]);
   } catch (error) {
     console.error("the catalog did not answer a health check", error);
-    notices = ["catalog: it does not answer; reads go on, writes are refused"];
+    const isNewer = error instanceof HttpError && error.message.startsWith(NEWER_SCHEMA);
+    notices = [`catalog: ${isNewer ? error.message : "it does not answer"}; reads go on, writes are refused`];
   } finally {
     answered.abort();
   }

@@ -11,6 +11,8 @@
 // Neither ADD COLUMN to a STRICT table (SQLite then checks every row: 2 s for a million paths) nor CREATE INDEX can be
 // divided into steps. The large tables are not STRICT, so a later column without an index takes only ADD COLUMN.
 
+import { NEWER_SCHEMA } from "../contract/result.ts";
+
 /**
  * Each entry takes the schema from version N to N + 1, except for the large tables: {@link LAYOUT_VERSION}. Never change
  * a released entry: add one.
@@ -306,7 +308,7 @@ export function migrate(storage: DurableObjectStorage, migrations: readonly stri
       sql.exec<{ version: number }>("SELECT version FROM schema_version").toArray()[0]?.version ?? 0;
     if (current > migrations.length) {
       throw new Error(
-        `the catalog has schema ${current}, this Worker has ${migrations.length}: deploy the newer Worker again`,
+        `${NEWER_SCHEMA} ${current}, this Worker has ${migrations.length}: deploy the newer version again`,
       );
     }
     if (current > 0 && current < LAYOUT_VERSION) {

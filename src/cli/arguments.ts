@@ -8,6 +8,8 @@ export interface StartArguments {
   /** Variables of `--var NAME:value`. */
   readonly vars: Readonly<Record<string, string>>;
   readonly protocol: "http" | "https";
+  /** Whether `--config` names a file for wrangler, which then has all settings. */
+  readonly hasConfig: boolean;
   /** wrangler only prints its help, and nothing starts. */
   readonly isHelp: boolean;
   /** The arguments for wrangler: the given ones and, unless they override them, the defaults of `npm start`. */
@@ -34,6 +36,7 @@ export function readArguments(given: readonly string[]): StartArguments {
     envFiles: all("--env-file"),
     vars: Object.fromEntries(all("--var").map(splitVar)),
     protocol: last("--local-protocol") === "https" ? "https" : "http",
+    hasConfig: options.some(({ name }) => name === "--config" || name === "-c"),
     isHelp: options.some(({ name }) => name === "--help" || name === "-h"),
     forWrangler: [...given, ...missing.map(([option, value]) => `${option}=${value}`)],
   };

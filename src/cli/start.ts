@@ -1,6 +1,9 @@
 // `npm start`: a working local cache. Makes the secrets on first use, runs `wrangler dev` and says how to use it.
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { ConfigurationError, ownFile, readFiles, writeMerged } from "../deploy/files.ts";
+import { mergeLocal } from "../deploy/merge.ts";
+import { settingsProblems } from "../deploy/settings.ts";
 import { readArguments, type StartArguments } from "./arguments.ts";
 import { type Description, descriptionOf } from "./description.ts";
 import { makeDevVars, readVars } from "./dev-vars.ts";
@@ -18,9 +21,27 @@ async function main(): Promise<number> {
   if (given.envFiles.length === 0 && (await makeDevVars(ROOT))) {
     console.log("Made .dev.vars with a token for pushing and a key for signing.");
   }
-  return runWranglerDev(ROOT, given.forWrangler, (listening) =>
+  let config: string[];
+  try {
+    config = given.hasConfig ? [] : await ownConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    for (const line of error.message.split("\n")) console.error(`Problem: ${line}`);
+    return 1;
+  }
+  return runWranglerDev(ROOT, [...given.forWrangler, ...config], (listening) =>
     greet(given, { protocol: given.protocol, ...listening }),
   );
+}
+
+/** The arguments that have wrangler read one's own settings, too. Throws {@link ConfigurationError}. */
+async function ownConfig(): Promise<string[]> {
+  // Without them it need not load wrangler's parser.
+  if (ownFile(ROOT) === undefined) return [];
+  const { base, own } = await readFiles(ROOT);
+  const problems = settingsProblems(own, base);
+  if (problems.length > 0) throw new ConfigurationError(problems.join("\n"));
+  return ["--config", await writeMerged(ROOT, "local", mergeLocal(base, own))];
 }
 
 async function greet(given: StartArguments, address: Address): Promise<void> {

@@ -51,6 +51,7 @@ const RESERVED: ReadonlySet<string> = new Set([
   ...[...FOLDERS, PIN_FOLDER, STAGING_FOLDER].map((folder) => folder.slice(0, -1)),
 ]);
 
+/** What reference.ts documents. */
 export const SETTINGS = [
   "visibility",
   "priority",
@@ -63,7 +64,7 @@ export const SETTINGS = [
   "upstreams",
   "retention_days",
   "max_size_gb",
-];
+] as const;
 
 /** Whether a text has the form of a cache name. */
 export function isCacheName(text: string): boolean {
@@ -149,7 +150,7 @@ function isReordered(a: string, b: string): boolean {
 function parseEntry(label: string, value: unknown, defaults: EntryDefaults, problems: string[]): CacheEntry {
   const entry = isTable(value) ? value : {};
   if (!isTable(value)) problems.push(`${label}: must be a table; the cache is private until this is fixed`);
-  const unknown = Object.keys(entry).filter((key) => !SETTINGS.includes(key));
+  const unknown = Object.keys(entry).filter((key) => !SETTINGS.some((name) => name === key));
   for (const name of unknown) {
     const [likely] = meantBy(name, SETTINGS);
     const hint = likely === undefined ? "" : `; ${likely} is probably meant`;

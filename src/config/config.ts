@@ -143,7 +143,7 @@ export function parseConfig(env: Env): Deployment {
   if (!isSet(env.BUCKET)) problems.push("BUCKET: no R2 bucket is bound; see [[r2_buckets]] in wrangler.toml");
   if (isSet(env.TRAFFIC) && typeof env.TRAFFIC?.writeDataPoint !== "function") {
     problems.push(
-      "TRAFFIC: no Analytics Engine is bound; see [[analytics_engine_datasets]] in wrangler.toml",
+      "TRAFFIC: no Analytics Engine is bound; see [[analytics_engine_datasets]] in nix-cache.toml",
     );
   }
   const dir = storeDir(env.STORE_DIR, DEFAULT_STORE_DIR, problems);

@@ -5,7 +5,8 @@ import { tooBroad } from "./oidc-breadth.ts";
 import type { ClaimRule, OidcRule } from "./oidc-rule.ts";
 import { meantBy } from "./resembles.ts";
 
-const FIELDS = ["issuer", "audience", "claims", "permissions", "caches", "everybody"];
+/** What reference.ts documents. */
+export const FIELDS = ["issuer", "audience", "claims", "permissions", "caches", "everybody"] as const;
 
 /** Claims that are checked for every token, or have a field of their own. */
 const NOT_FOR_RULES: readonly string[] = ["iss", "aud", "exp", "nbf", "iat", "jti"];
@@ -49,7 +50,7 @@ function parseJson(text: string): unknown {
 
 function parseRule(rule: unknown, number: number): OidcRule {
   if (!isTable(rule)) throw new Mistake("must be a table");
-  const unknown = Object.keys(rule).find((key) => !FIELDS.includes(key));
+  const unknown = Object.keys(rule).find((key) => !FIELDS.some((name) => name === key));
   // A misspelt `claims` must not become a rule without claims.
   if (unknown !== undefined) {
     const [likely] = meantBy(unknown, FIELDS);

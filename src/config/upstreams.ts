@@ -11,7 +11,8 @@ import { isSet, isTable, jsonOrValue, once } from "./values.ts";
 const NIXOS = "https://cache.nixos.org";
 const NIXOS_KEY = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
 
-const FIELDS = ["url", "public_keys", "serve", "anonymous", "mirror_gb_per_day"];
+/** What reference.ts documents. */
+export const FIELDS = ["url", "public_keys", "serve", "anonymous", "mirror_gb_per_day"] as const;
 /** Each is asked for every path that is not here. */
 const MAX_UPSTREAMS = 8;
 const DEFAULT_GB_PER_DAY = 10;
@@ -87,7 +88,7 @@ interface Parsed {
 function parseUpstream(at: string, entry: unknown, surroundings: Surroundings): Parsed | undefined {
   const table = typeof entry === "string" ? { url: entry } : entry;
   if (!isTable(table)) throw new Mistake(`must be a URL or a table with ${FIELDS.join(", ")}`);
-  const unknown = Object.keys(table).find((key) => !FIELDS.includes(key));
+  const unknown = Object.keys(table).find((key) => !FIELDS.some((name) => name === key));
   if (unknown !== undefined) {
     throw new Mistake(`${quote(unknown)}: unknown field; allowed: ${FIELDS.join(", ")}`);
   }

@@ -4,8 +4,11 @@ import type { Env } from "../env.ts";
 import { hasWord, meantBy, wordsOf } from "./resembles.ts";
 import { isSet, isTable } from "./values.ts";
 
-/** All of them. `hides`: it decides who may read, so a cache is private while this may be the misspelt one. */
-const VARIABLES: Readonly<Record<keyof Env, { readonly hides?: true }>> = {
+/**
+ * All of them; what each means is in reference.ts, which the Worker does not load. `hides`: it decides who may read, so
+ * a cache is private while this may be the misspelt one.
+ */
+export const VARIABLES: Readonly<Record<keyof Env, { readonly hides?: true }>> = {
   BUCKET: {},
   CATALOG: {},
   ADMIN_TOKEN: {},
@@ -75,7 +78,7 @@ function meant(name: string, settings: readonly string[]): { line: string; hides
   if (first === undefined) return undefined;
   const line = isOurs(first)
     ? `is no variable of this cache, and looks like ${names.filter(isOurs).join(" or ")}; correct the name, or choose one that is quite different`
-    : `is no variable; it looks like the setting ${first} of a cache: CACHES = { nix-cache = { ${first} = ... } }`;
+    : `is no variable; it looks like the setting ${first} of a cache, which belongs under [vars.CACHES.nix-cache]`;
   return {
     line,
     hides: names.some((each) => each === VISIBILITY || (isOurs(each) && VARIABLES[each].hides)),

@@ -4,7 +4,7 @@ import { COMPRESSIONS } from "../nix/narinfo.ts";
 import { COUNT, described, FLAG, listOf, NON_EMPTY, named, TEXT } from "./schema.ts";
 
 /** As in package.json; of the program, not of the API. */
-export const VERSION = "0.1.0";
+export const VERSION = "0.2.0";
 
 /**
  * For `?compression=` of a push: a client unpacks zstd faster than xz, which is Nix's default, and the Worker reads its

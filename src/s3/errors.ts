@@ -70,6 +70,6 @@ export function unknownToS3(error: unknown, path: string): unknown {
   return new S3Error(
     404,
     "NoSuchBucket",
-    `there is no bucket ${bucket}: each is a cache, declared by CACHES in wrangler.toml`,
+    `there is no bucket ${bucket}: each is a cache, declared by CACHES in nix-cache.toml`,
   );
 }

@@ -2,6 +2,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Catalog } from "../../src/catalog/catalog.ts";
+import { VERSION } from "../../src/contract/cache.ts";
 import type { Env } from "../../src/env.ts";
 import { generateSecretKey } from "../../src/nix/keys.ts";
 import { failing, watch } from "../support/bucket.ts";
@@ -23,6 +24,7 @@ describe("GET /health", () => {
     }
     expect(JSON.parse(get.text)).toEqual({
       status: "ok",
+      version: VERSION,
       cache: "nix-cache",
       bucket: "ok",
       problems: [],
@@ -42,6 +44,7 @@ describe("GET /health", () => {
     expect([get.status, head.status, get.headers.get("Cache-Control")]).toEqual([503, 503, "no-store"]);
     expect(JSON.parse(get.text)).toEqual({
       status: "unavailable",
+      version: VERSION,
       cache: "other",
       bucket: "unavailable",
       problems: [],

@@ -168,7 +168,7 @@ describe("migrate", () => {
       return "";
     });
     expect(message).toBe(
-      `Error: the catalog has schema ${MIGRATIONS.length + 1}, this Worker has ${MIGRATIONS.length}: deploy the newer Worker again`,
+      `Error: the catalog has schema ${MIGRATIONS.length + 1}, this Worker has ${MIGRATIONS.length}: deploy the newer version again`,
     );
   });
 });

@@ -20,8 +20,13 @@ beforeAll(async () => {
   const vars = join(directory, "vars");
   await writeFile(vars, `PUSH_TOKEN=token-of-the-file\nSIGNING_KEY=${key.secret}\n`);
   // With a file of its own this start leaves the developer's `.dev.vars` and data alone.
+  const settings = join(directory, "settings.toml");
+  await writeFile(settings, 'name = "of-the-deployment"\n[vars]\nPRIORITY = 30\n');
   const options = ["--port", "0", "--persist-to", join(directory, "state"), "--env-file", vars];
-  server = spawn(process.execPath, ["src/cli/start.ts", ...options], { stdio: ["ignore", "pipe", "pipe"] });
+  server = spawn(process.execPath, ["src/cli/start.ts", ...options], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, NIX_CACHE_SETTINGS: settings },
+  });
   server.stderr?.on("data", (bytes) => process.stderr.write(bytes));
   await new Promise<void>((done, fail) => {
     server.on("exit", (code) => fail(new Error(`ended with ${code} after printing: ${printed}`)));
@@ -47,6 +52,11 @@ test("it prints an address that answers, and the public key of its secret one", 
   const url = /The cache runs at (http:\S+)/.exec(printed)?.[1];
   expect((await fetch(`${url}/nix-cache-info`)).status).toBe(200);
   expect(printed).toContain(`extra-trusted-public-keys = ${publicKey}\n`);
+});
+
+test("it has the variables of one's own settings", async () => {
+  const url = /The cache runs at (http:\S+)/.exec(printed)?.[1];
+  expect(await (await fetch(`${url}/nix-cache-info`)).text()).toContain("Priority: 30\n");
 });
 
 test("the token that it prints may push, another one may not", async () => {

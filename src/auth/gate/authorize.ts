@@ -72,7 +72,7 @@ export async function authorize(
   const access = known(identified, need);
   if (isHidden) requireReadable(access, config);
   if (!config.isDeclared) {
-    throw new S3Error(404, "NoSuchBucket", "there is no such cache; CACHES in wrangler.toml declares it");
+    throw new S3Error(404, "NoSuchBucket", "there is no such cache; CACHES in nix-cache.toml declares it");
   }
   if (isWrite) {
     requirePossible(permission, config, access.identity);

@@ -1,0 +1,157 @@
+/** `npm run config`: names every mistake before a deployment, shows what would change, and changes nothing itself. */
+import { copyFile, readdir } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Checkout, makeCheckout } from "./checkout.ts";
+
+const TIMEOUT_MS = 60_000;
+
+let checkout: Checkout;
+
+beforeAll(async () => {
+  checkout = await makeCheckout();
+});
+afterAll(() => checkout.remove());
+
+const config = (...args: string[]) => checkout.run("src/deploy/config.ts", args);
+
+describe("without a mistake", { timeout: TIMEOUT_MS }, () => {
+  test("the example changes nothing, and no file is made", async () => {
+    await copyFile(join(checkout.path, "nix-cache.example.toml"), join(checkout.path, "nix-cache.toml"));
+    const before = await readdir(checkout.path);
+    const { code, output } = await config();
+    expect(output).toBe("No mistake. nix-cache.toml changes nothing.\n");
+    expect(code).toBe(0);
+    expect(new Set(await readdir(checkout.path))).toEqual(new Set(before));
+  });
+
+  test("every change is one line; a cache at --url is compared", async () => {
+    await checkout.setOwn(
+      'name = "team-cache"\n[[r2_buckets]]\nbinding = "BUCKET"\njurisdiction = "eu"\n[vars]\nPRIORITY = 30\n',
+    );
+    const server = createServer(({ url }, response) => {
+      const description = { version: "0.2.0", name: "nix-cache", store_dir: "/nix/store", priority: 41 };
+      response.end(
+        JSON.stringify(
+          url === "/health"
+            ? { status: "misconfigured", version: "0.2.0", problems: ["STORE_DIR: must be an absolute path"] }
+            : {
+                ...description,
+                visibility: "public",
+                listing: "members",
+                verification: "after",
+                upstreams: [],
+              },
+        ),
+      );
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const address = server.address();
+    const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+    const { code, output } = await config("--url", url);
+    server.close();
+    expect(output.split("\n")).toEqual([
+      "No mistake. nix-cache.toml changes:",
+      '  name: "nix-cache" → "team-cache"',
+      '  r2_buckets: [{ binding = "BUCKET", bucket_name = "nix-cache" }] → [{ binding = "BUCKET", bucket_name = "nix-cache", jurisdiction = "eu" }]',
+      "  vars.PRIORITY: new, 30",
+      `${url} is version 0.2.0: misconfigured`,
+      "  STORE_DIR: must be an absolute path",
+      "A deployment changes:",
+      "  priority: 41 → 30",
+      '  upstreams: [] → ["https://cache.nixos.org (pushers)"]',
+      "",
+    ]);
+    expect(code).toBe(0);
+  });
+
+  test("an address that does not answer is no mistake", async () => {
+    await checkout.setOwn(undefined);
+    const { code, output } = await config("--url", "http://127.0.0.1:1");
+    expect(output).toContain(
+      "There are no settings of your own: nix-cache.example.toml shows how to make some.",
+    );
+    expect(output).toContain("Not compared: http://127.0.0.1:1/health does not answer");
+    expect(code).toBe(0);
+  });
+});
+
+describe("mistakes", { timeout: TIMEOUT_MS }, () => {
+  test("all are named at once, in the words of /health, and no value is shown", async () => {
+    await checkout.setOwn(`
+ADMIN_TOKEN = "hunter1"
+PRIORITY = 1
+main = "other.ts"
+nmae = "x"
+[[r2_buckets]]
+binding = "OTHER"
+[vars]
+PUSH_TOKEN = "hunter2"
+STORE_DIR = "nix/store"
+VISIBILITY = "hunter3"
+[vars.CACHES.team]
+retention = 3
+`);
+    const { code, output } = await config();
+    for (const line of [
+      "ADMIN_TOKEN: is a secret, which stands in no such file; set it by 'npm run wrangler -- secret put ADMIN_TOKEN'",
+      "PRIORITY: is a variable, which belongs under [vars]",
+      "main: belongs to the program, and changes with it in wrangler.toml",
+      "nmae: unknown setting; allowed: name, ",
+      "r2_buckets: must be one bucket",
+      "PUSH_TOKEN: is a secret",
+      "STORE_DIR: must be an absolute path",
+      "VISIBILITY: is no variable; it looks like the setting visibility of a cache",
+      "CACHES.team.retention: unknown setting; allowed: visibility, ",
+    ]) {
+      expect(output).toContain(`Problem: ${line}`);
+    }
+    expect(output).not.toMatch(/hunter|^\s+at /m);
+    expect(code).toBe(1);
+  });
+
+  test("one of wrangler's own, and a file that is no TOML", async () => {
+    await checkout.setOwn('placement = { mode = "clever" }\n');
+    const wrong = await config();
+    expect(wrong.output).toMatch(/^Problem: .*placement/m);
+    expect(wrong.code).toBe(1);
+    await checkout.setOwn('name = "x"\nPUSH_TOKEN = "hunter2\n');
+    const broken = await config();
+    expect(broken.output).toMatch(/^Problem: nix-cache.toml: .*in line 2$/m);
+    expect(broken.output).not.toMatch(/hunter|^\s+at /m);
+    expect(broken.code).toBe(1);
+  });
+
+  test("npm start refuses a secret in the file", async () => {
+    await checkout.setOwn('[vars]\nPUSH_TOKEN = "hunter2"\n');
+    const { code, output } = await checkout.run("src/cli/start.ts", []);
+    expect(output).toContain("Problem: PUSH_TOKEN: is a secret, which stands in no such file");
+    expect(output).not.toMatch(/hunter|^\s+at /m);
+    expect(code).toBe(1);
+  });
+});
+
+test("an edited wrangler.toml: the lines to move are printed", { timeout: TIMEOUT_MS }, async () => {
+  await checkout.setOwn(undefined);
+  await checkout.edit((text) =>
+    text
+      .replace('name = "nix-cache"', 'name = "mine"')
+      .concat('\n[vars]\nPRIORITY = 30\nCACHES = { team = { visibility = "private" } }\n'),
+  );
+  const { code, output } = await config();
+  expect(output).toContain(
+    [
+      "Note: wrangler.toml was edited, so that updates may conflict with it. Move these lines into nix-cache.toml, then run 'git checkout wrangler.toml':",
+      '    name = "mine"',
+      "",
+      "    [vars]",
+      "    PRIORITY = 30",
+      "",
+      "    [vars.CACHES.team]",
+      '    visibility = "private"',
+      "",
+    ].join("\n"),
+  );
+  expect(code).toBe(0);
+});
