@@ -167,7 +167,7 @@ export function httpErrorOf(refusal: Refusal): HttpError {
     case "no-signing-key":
       return new HttpError(
         409,
-        "no key signs for this cache; set one with 'npx wrangler secret put SIGNING_KEY'",
+        "no key signs for this cache; set one with 'npm run wrangler -- secret put SIGNING_KEY'",
       );
     case "bucket-failed":
       return new BucketError(refusal.operation, refusal.reason);

@@ -186,6 +186,6 @@ function requireMinting({ config }: Context): void {
   if (config.mintsTokens) return;
   throw new HttpError(
     403,
-    "minting is switched off: no TOKEN_SECRET is configured; set one with 'openssl rand -hex 32 | npx wrangler secret put TOKEN_SECRET'",
+    "minting is switched off: no TOKEN_SECRET is configured; set one with 'openssl rand -hex 32 | npm run wrangler -- secret put TOKEN_SECRET'",
   );
 }

@@ -35,7 +35,7 @@ export function token(name: string, value: unknown, problems: string[]): string 
   // White space would end the token in an Authorization header and in a netrc file.
   if (typeof value === "string" && /^\S+$/.test(value.trim())) return value.trim();
   problems.push(
-    `${name}: must be a text that is not blank and has no white space; set it with 'npx wrangler secret put ${name}'`,
+    `${name}: must be a text that is not blank and has no white space; set it with 'npm run wrangler -- secret put ${name}'`,
   );
   return undefined;
 }

@@ -108,7 +108,7 @@ describe("minting", () => {
   it("is switched off without a TOKEN_SECRET, and the refusal says how to switch it on", async () => {
     cache = apiCache();
     expect(await refusal(cache, "POST", "/tokens", 403, { ...ADMIN, body: CI })).toBe(
-      "minting is switched off: no TOKEN_SECRET is configured; set one with 'openssl rand -hex 32 | npx wrangler secret put TOKEN_SECRET'",
+      "minting is switched off: no TOKEN_SECRET is configured; set one with 'openssl rand -hex 32 | npm run wrangler -- secret put TOKEN_SECRET'",
     );
   });
 

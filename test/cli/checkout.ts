@@ -14,7 +14,7 @@ export interface Checkout {
   /** Edits wrangler.toml, which is committed before. */
   edit(change: (text: string) => string): Promise<void>;
   /** Runs one of its programs; both of its outputs together. */
-  run(program: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Ended>;
+  run(program: string, args: readonly string[], env?: NodeJS.ProcessEnv, input?: string): Promise<Ended>;
   remove(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ export async function makeCheckout(): Promise<Checkout> {
     path,
     setOwn: (toml) => (toml === undefined ? rm(own, { force: true }) : writeFile(own, toml)),
     edit: (change) => edit(path, change),
-    run: (program, args, env = {}) => run(path, program, args, env),
+    run: (program, args, env = {}, input = "") => run(path, program, args, env, input),
     remove: () => rm(path, { recursive: true }),
   };
 }
@@ -45,7 +45,13 @@ async function edit(path: string, change: (text: string) => string): Promise<voi
   await writeFile(join(path, "wrangler.toml"), change(git("show", "HEAD:wrangler.toml")));
 }
 
-function run(path: string, program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ended> {
+function run(
+  path: string,
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  input: string,
+): Promise<Ended> {
   const {
     CLOUDFLARE_API_TOKEN: _,
     CLOUDFLARE_ACCOUNT_ID: __,
@@ -54,7 +60,7 @@ function run(path: string, program: string, args: readonly string[], env: NodeJS
   } = process.env;
   const child = spawn(process.execPath, [program, ...args], {
     cwd: path,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: "pipe",
     env: {
       ...others,
       WRANGLER_SEND_METRICS: "false",
@@ -64,6 +70,7 @@ function run(path: string, program: string, args: readonly string[], env: NodeJS
       ...env,
     },
   });
+  child.stdin.end(input);
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {

@@ -120,6 +120,16 @@ const ROUTES: readonly (readonly [RegExp, Handle])[] = [
     },
   ],
   [
+    /^PUT \/workers\/scripts\/([^/]+)\/secrets$/,
+    async ({ workers }, name, request) => {
+      const worker = workers.get(name);
+      if (worker === undefined) return NO_WORKER;
+      const secret = (await json(request)) as { name: string };
+      workers.set(name, { ...worker, secrets: [...worker.secrets, secret.name] });
+      return { result: { name: secret.name, type: "secret_text" } };
+    },
+  ],
+  [
     /^GET \/r2\/buckets\/([^/]+)$/,
     ({ buckets }, name) =>
       buckets.has(name)

@@ -17,12 +17,13 @@ beforeEach(async () => {
 });
 afterEach(() => cloudflare.close());
 
-function deploy(args = ["deploy"]) {
-  return checkout.run("src/deploy/wrangler.ts", args, {
+function deploy(args = ["deploy"], input?: string) {
+  const env = {
     CLOUDFLARE_API_BASE_URL: cloudflare.url,
     CLOUDFLARE_API_TOKEN: "token",
     CLOUDFLARE_ACCOUNT_ID: ACCOUNT,
-  });
+  };
+  return checkout.run("src/deploy/wrangler.ts", args, env, input);
 }
 
 function uploaded(worker: string) {
@@ -113,11 +114,14 @@ visibility = "private"
 
   test("a secret goes to the Worker of that name", async () => {
     await checkout.setOwn(OWN);
-    cloudflare.account.workers.set("team-cache", { secrets: ["PUSH_TOKEN"] });
-    const { code, output } = await deploy(["secret", "list"]);
-    expect(output).toContain("PUSH_TOKEN");
+    cloudflare.account.workers.set("team-cache", { secrets: ["SIGNING_KEY"] });
+    const { code, output } = await deploy(["secret", "put", "PUSH_TOKEN"], "hunter2\n");
+    expect(output).not.toContain("hunter2");
     expect(code).toBe(0);
-    expect(cloudflare.requests).toContain("GET /workers/scripts/team-cache/secrets");
+    const { workers } = cloudflare.account;
+    expect([...workers].map(([name, { secrets }]) => [name, secrets])).toEqual([
+      ["team-cache", ["SIGNING_KEY", "PUSH_TOKEN"]],
+    ]);
   });
 });
 

@@ -118,7 +118,7 @@ function requirePossible(permission: Permission, config: Config, caller: Identit
   const [what, name] = permission === "admin" ? ["administration", "ADMIN_TOKEN"] : ["writing", "PUSH_TOKEN"];
   throw new HttpError(
     403,
-    `${what} is switched off: no ${name} is configured; set one with 'npx wrangler secret put ${name}', on your own machine in .dev.vars before the start`,
+    `${what} is switched off: no ${name} is configured; set one with 'npm run wrangler -- secret put ${name}', on your own machine in .dev.vars before the start`,
   );
 }
 

@@ -153,7 +153,7 @@ describe.each(CASES)("$name", ({ variables, mayRead, mayWrite, known }) => {
 test("without PUSH_TOKEN a refused write says what to configure", async () => {
   const response = await cacheWith({ PUSH_TOKEN: "" }).put("/nix-cache-info", "");
   expect(expectRefusal(response, 403)).toBe(
-    "writing is switched off: no PUSH_TOKEN is configured; set one with 'npx wrangler secret put PUSH_TOKEN', on your own machine in .dev.vars before the start\n",
+    "writing is switched off: no PUSH_TOKEN is configured; set one with 'npm run wrangler -- secret put PUSH_TOKEN', on your own machine in .dev.vars before the start\n",
   );
 });
 
