@@ -12,7 +12,8 @@ import { Failure } from "../ground/failure.ts";
 import type { Output } from "../ground/output.ts";
 import { describe, openCache } from "../http/api.ts";
 import type { Env } from "../settings/locations.ts";
-import { systemSettings } from "../store/nix-settings.ts";
+import { nixVersion } from "../store/nix.ts";
+import { nixSettings, systemSettings } from "../store/nix-settings.ts";
 
 const SCOPES = {
   system: { help: "the system's nix.conf, which the daemon reads; the default for root" },
@@ -52,7 +53,7 @@ export const USE = command({
     }
     const changes =
       flags.nixos === undefined
-        ? useChanges(url, description, needsToken ? token : undefined, scope, env)
+        ? useChanges(url, description, needsToken ? token : undefined, scope, env, await keysOfOldNix(env))
         : nixosChange(flags.nixos, url, description);
     apply(changes, flags["dry-run"], output);
     await advise(scope, flags, changes, env, output);
@@ -108,6 +109,13 @@ async function keysOf(
     );
     return [];
   }
+}
+
+/** The keys that Nix trusts, of one before 2.4; another adds to them. */
+async function keysOfOldNix(env: Env): Promise<readonly string[] | undefined> {
+  const version = await nixVersion(env).catch(() => undefined);
+  if (version === undefined || version[0] > 2 || version[1] >= 4) return undefined;
+  return (await nixSettings(env)).trustedPublicKeys;
 }
 
 function scopeOf(flags: FlagValues<typeof SCOPES>, name: string): Scope {
