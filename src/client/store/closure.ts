@@ -56,8 +56,8 @@ async function pathInfos(named: readonly string[], isRecursive: boolean, env: En
       ).stdout,
     );
   }
-  // The command, or the feature that it needs, is missing.
-  if (/path-info.*(not a recognised|unknown)|experimental/i.test(stderr))
+  // The command, or the feature that it needs, is missing. Nix 2.3 warns of experimental-features in any case.
+  if (/path-info.*(not a recognised|unknown)|experimental/i.test(errorIn(stderr)))
     return registrations(named, isRecursive, env);
   throw new Failure("failed", `${named.length === 1 ? named[0] : "nix path-info"}: ${errorIn(stderr)}`);
 }
