@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import process from "node:process";
 import { Failure, lineOf } from "../client/ground/failure.ts";
+import { describe } from "../client/http/api.ts";
 import { configuredHook } from "../client/store/hook.ts";
 import type { CacheDescription } from "../contract/cache.ts";
 import { confText, keysIn, makeFiles, userConfFiles, writeHook, writeNetrc } from "./configure.ts";
@@ -22,12 +23,12 @@ await guarded(async () => {
   let keys = keysIn(input("public-key", env));
   let token: string | undefined;
   try {
-    let description = await describe(url, undefined);
+    let description = await describeTo(url, undefined);
     // A public cache is read without a token, so that there is none to be stolen while the job builds.
     if (description === undefined || description.visibility === "private") {
       token = await login(url, "pull", description, env);
       if (token === undefined) annotate("notice", `${url} is private, and this job has no token for it`);
-      else description = await describe(url, token);
+      else description = await describeTo(url, token);
     }
     if (keys.length === 0) keys = keysIn((description?.public_keys ?? []).join(" "));
     if (keys.length === 0 && description !== undefined) {
@@ -52,9 +53,9 @@ await guarded(async () => {
 });
 
 /** `undefined` where strangers may not know. */
-async function describe(url: string, token: string | undefined): Promise<CacheDescription | undefined> {
+async function describeTo(url: string, token: string | undefined): Promise<CacheDescription | undefined> {
   try {
-    return await cacheWith(url, token, process.env).call<CacheDescription>("GET", "/cache");
+    return await describe(cacheWith(url, token, process.env));
   } catch (error) {
     const isPrivate = error instanceof Failure && PRIVATE.includes(error.status ?? 0);
     if (isPrivate && token === undefined) return undefined;

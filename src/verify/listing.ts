@@ -4,7 +4,7 @@ import type { NarVisitor } from "./nar-grammar.ts";
 
 export interface ListingVisitor extends NarVisitor {
   /**
-   * The JSON, once the NAR has ended. Undefined if it would be longer than {@link MAX_LISTING_LENGTH}, or if a name or
+   * The JSON, once the NAR has ended. Undefined if it would be longer than allowed, or if a name or
    * target is not UTF-8: JSON has no spelling for it, and Nix since 2.26 writes no listing either.
    */
   finish(): string | undefined;
@@ -13,8 +13,11 @@ export interface ListingVisitor extends NarVisitor {
 /** UTF-16 units. A hundred thousand files have about 10 MB, far more than any path of nixpkgs. */
 const MAX_LISTING_LENGTH = 8 * 1024 * 1024;
 
-/** `anyName`: what is not UTF-8 is spelt with replacement characters, to be shown rather than kept. */
-export function listingVisitor(anyName = false): ListingVisitor {
+/**
+ * `anyName`: what is not UTF-8 is spelt with replacement characters, to be shown rather than kept. `maxLength`: in UTF-16
+ * units; the Worker has little memory.
+ */
+export function listingVisitor({ anyName = false, maxLength = MAX_LISTING_LENGTH } = {}): ListingVisitor {
   const decoder = new TextDecoder("utf-8", { fatal: !anyName, ignoreBOM: true });
   let text: string | undefined = "";
   /** Whether the directory that is open has entries already. */
@@ -52,7 +55,7 @@ export function listingVisitor(anyName = false): ListingVisitor {
     if (text === undefined) return;
     try {
       text += make();
-      if (text.length > MAX_LISTING_LENGTH) text = undefined;
+      if (text.length > maxLength) text = undefined;
     } catch (error) {
       // Not UTF-8.
       if (!(error instanceof TypeError)) throw error;

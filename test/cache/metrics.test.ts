@@ -147,7 +147,7 @@ describe("GET /metrics", () => {
     expect(await status("/team/metrics", MEMBER)).toBe(403);
     expect(await status("/open/metrics")).toBe(200);
     expect(await status("/hidden/metrics")).toBe(401);
-    expect(await status("/hidden/metrics", MEMBER)).toBe(404);
+    expect(await status("/hidden/metrics", MEMBER)).toBe(401);
     const reader = { Authorization: `Bearer ${PULL_TOKEN}` };
     expect((await apiCache({ PULL_TOKEN }).get("/metrics", reader)).status).toBe(200);
   });

@@ -1,7 +1,7 @@
 /** The hook's daemon: batches, attempts after failures, draining, one at a time, and being woken by systemd's socket. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -118,6 +118,60 @@ test("attempts become rarer, and end some time", () => {
   expect(delays).toHaveLength(19);
   expect(queue.size()).toBe(0);
   queue.close();
+});
+
+test("an outage takes no path out of the queue, however long it lasts", async () => {
+  let now = 0;
+  const queue = openQueue(dir, () => now);
+  note(dir, [storePath(0)]);
+  queue.takeNotes();
+  for (let attempt = 0; attempt < 100; attempt++) {
+    expect(queue.failed([storePath(0)], true)).toEqual([]);
+    now += queue.nextDueMs() ?? 0;
+  }
+  expect(queue.due(10)).toEqual([storePath(0)]);
+  expect(queue.failed([storePath(0)])).toEqual([]);
+  queue.close();
+});
+
+test.each([
+  ["the cache is down", new Failure("network", "no answer"), true],
+  ["the token has ended", new Failure("refused", "401", 401), true],
+  ["the path is refused", new Failure("refused", "422", 422), false],
+  ["the path is damaged", new Failure("failed", "damaged"), false],
+])("%s: after many attempts the path is in the queue: %s, %s", async (_, error, stays) => {
+  note(dir, [storePath(0)]);
+  const failing = pushing(async () => {
+    throw error;
+  });
+  for (let attempt = 0; attempt < 25; attempt++) await drained(failing);
+  expect(await drained(pushing())).toEqual({ left: 0 });
+  expect(batches.length - 25).toBe(stays ? 1 : -5);
+});
+
+test("a damaged queue is put aside, and what is noted is pushed", async () => {
+  writeFileSync(join(dir, "queue.sqlite"), "no database ".repeat(1000));
+  writeFileSync(join(dir, "queue.sqlite-journal"), "its journal");
+  note(dir, [storePath(0)]);
+  expect(await drained(pushing())).toEqual({ left: 0 });
+  expect(batches).toEqual([[storePath(0)]]);
+  expect(said[0]).toMatch(/queue.sqlite was damaged and is now .*queue.sqlite.damaged-/);
+});
+
+test("a note that cannot be read does not keep the others", async () => {
+  mkdirSync(join(dir, "note-0"));
+  note(dir, [storePath(0)]);
+  expect(await drained(pushing())).toEqual({ left: 0 });
+  expect(batches).toEqual([[storePath(0)]]);
+});
+
+test("a file at the socket's place that is no socket stays", async () => {
+  const socket = join(dir, "socket");
+  writeFileSync(socket, "mine");
+  await expect(
+    serve({ dir, push: pushing(), stop: AbortSignal.abort(), say: () => {}, socket }),
+  ).rejects.toThrow("EADDRINUSE");
+  expect(readFileSync(socket, "utf8")).toBe("mine");
 });
 
 test("with --idle-exit it ends by itself", async () => {

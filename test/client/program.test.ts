@@ -1,7 +1,8 @@
 // The program as its users start it: one file, quickly, with help for all commands and completions that shells can read.
 import { execFileSync, spawnSync } from "node:child_process";
-import { statSync } from "node:fs";
-import { resolve } from "node:path";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { COMMANDS } from "../../src/client/commands.ts";
 
@@ -77,6 +78,14 @@ test.skipIf(spawnSync("bash", ["--version"]).status !== 0)(
     expect(complete("nix-cache", "push", "--dry")).toBe("--dry-run");
     expect(complete("nix-cache", "push", "--compression", "x")).toBe("xz");
     expect(complete("nix-cache", "token", "mint", "--perm")).toBe("--permission");
+    const dir = mkdtempSync(join(tmpdir(), "nix-cache-complete-"));
+    writeFileSync(join(dir, "a file"), "");
+    writeFileSync(join(dir, "a second"), "");
+    expect(complete("nix-cache", "push", `${dir}/a`).split("\n").sort()).toEqual([
+      `${dir}/a file`,
+      `${dir}/a second`,
+    ]);
+    rmSync(dir, { recursive: true });
   },
 );
 
@@ -88,6 +97,14 @@ test.each([
   expect(text).toContain("push");
   if (spawnSync(shell, ["--version"]).status !== 0) return;
   expect(spawnSync(shell, flags, { input: text, encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
+});
+
+test("fish offers no files where words are expected, and no second command after one", () => {
+  const lines = run("completions", "fish").stdout.split("\n");
+  const lineOf = (...parts: string[]) => lines.find((line) => parts.every((part) => line.includes(part)));
+  expect(lineOf("from push", "-l compression")).toContain(" -x -a 'zstd:3");
+  expect(lineOf("from push", "-l token-file")).toContain(" -r -F");
+  expect(lineOf("-a 'mint'")).toContain("not __fish_seen_subcommand_from mint list revoke");
 });
 
 test("the manual page has every command", () => {

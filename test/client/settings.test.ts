@@ -69,6 +69,8 @@ test.each([
     { ...none, url: "https://x:secret@cache.example.org" },
     "must not contain the token",
   ],
+  ["the same in a URL that is none besides", { ...none, url: "https://x:secret@h/?q" }, "must not contain"],
+  ["the same in a text that is no URL", { ...none, url: "https://x:secret@h:port" }, "must not contain"],
   [
     "a token file that is not there",
     { ...none, url: "https://a.b", "token-file": "/absent" },
@@ -87,6 +89,8 @@ test.each([
     '# machine a password wrong\nmachine a\n\tlogin l\n\tpassword "p"\n',
     "p",
   ],
+  ["a password that begins with #", "machine a login l password #p\n", "#p"],
+  ["a comment's line, indented", "machine a\n  # password wrong\n  password p\n", "p"],
   ["another machine before", "machine b password q machine a password p", "p"],
   ["default", "machine b password q\ndefault login l password p", "p"],
   [

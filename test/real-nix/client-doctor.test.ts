@@ -1,6 +1,7 @@
 // `nix-cache use`, `unuse` and `doctor` with a real Nix and a home of its own: each fault is provoked and found.
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { checkCache } from "../../src/client/doctor/of-cache.ts";
 import { cacheAt } from "../../src/client/http/api.ts";
@@ -14,6 +15,8 @@ import { addPath, hashPart } from "./store-object.ts";
 
 const key = newKey("cache.test-1");
 const other = newKey("cache.test-1");
+/** One that takes paths without their references. */
+const CACHES = '{"open":{"open":true}}';
 
 type Found = { check: string; state: string; detail: string; remedy?: string };
 
@@ -25,7 +28,7 @@ async function addFile(client: Client, name: string): Promise<string> {
 }
 
 describeNix("a public cache", () => {
-  const server = serve({ PUSH_TOKEN: "push", ADMIN_TOKEN: "admin", SIGNING_KEY: key.secret });
+  const server = serve({ PUSH_TOKEN: "push", ADMIN_TOKEN: "admin", SIGNING_KEY: key.secret, CACHES });
   const trusting = () => [`extra-substituters = ${server.url}`, `extra-trusted-public-keys = ${key.public}`];
 
   async function doctor(
@@ -128,6 +131,15 @@ describeNix("a public cache", () => {
       "trusted-users",
       /does not trust this user/,
     ],
+    [
+      "a key that is none",
+      () => [`extra-substituters = ${server.url}`, `extra-trusted-public-keys = ${key.public} rubbish`],
+      {},
+      "key",
+      /has 'rubbish', which is no key/,
+    ],
+    ["a nix.conf that Nix cannot read", () => ["no setting"], {}, "nix", /configuration line/],
+    ["no Nix", trusting, { PATH: "/nonexistent" }, "nix", /is Nix installed/],
     ["a store of another name", trusting, { NIX_STORE_DIR: "/other/store" }, "store", /\/other\/store/],
   ])("doctor finds %s", async (_, lines, more, check, detail) => {
     const found = faultsOf(await doctor(newClient(conf(...lines())), more));
@@ -209,6 +221,41 @@ describeNix("a public cache", () => {
     expect(faultsOf(await doctor(client))).toMatchObject([
       { check: "memory", detail: expect.stringContaining("1 paths that the cache no longer has") },
     ]);
+  });
+
+  test("doctor PATH: remembered as another build, and a memory that is damaged", async () => {
+    const pusher = newClient();
+    const path = await addFile(pusher, "rebuilt");
+    await nixCache(pusher, server.url, "push", "push", path);
+    const client = newClient(conf(...trusting()));
+    await client.nix("build", "--no-link", path);
+    const dir = join(client.env.XDG_CACHE_HOME ?? "", "nix");
+    const [name = ""] = readdirSync(dir).filter((each) => /^binary-cache-v\d+\.sqlite$/.test(each));
+    const database = new DatabaseSync(join(dir, name));
+    database.prepare("UPDATE NARs SET narHash = ?").run(`sha256:${"0".repeat(52)}`);
+    database.close();
+    expect(faultsOf(await doctor(client, {}, path))).toMatchObject([
+      { check: "memory", detail: expect.stringContaining("another build") },
+    ]);
+    writeFileSync(join(dir, name), "no database");
+    for (const args of [[], [path]]) {
+      expect(faultsOf(await doctor(client, {}, ...args))).toMatchObject([
+        { check: "memory", detail: expect.stringContaining("cannot be looked at") },
+      ]);
+    }
+  });
+
+  test("doctor PATH: references that the cache does not have", async () => {
+    const pusher = newClient();
+    const path = await generateClosure(pusher, 60);
+    const open = `${server.url}/open`;
+    expect(await nixCache(pusher, open, "admin", "push", "--no-closure", path)).toMatchObject({ code: 0 });
+    const found = await doctor(newClient(conf(...trusting())), { NIX_CACHE_URL: open }, path);
+    expect(found.find(({ check }) => check === "references")).toMatchObject({
+      state: "warning",
+      detail: expect.stringMatching(/^\d+ of its references are not here/),
+      remedy: expect.stringContaining("another substituter"),
+    });
   });
 
   test("doctor PATH: a NAR that is not there", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { generateClosure } from "./closure.ts";
 import { expectSameClosure } from "./compare.ts";
+import { execute } from "./execute.ts";
 import { newKey } from "./keys.ts";
 import { type Client, describeNix, newClient, scratchDir } from "./nix.ts";
 import { nixCache, runNixCache } from "./nix-cache.ts";
@@ -67,6 +68,29 @@ describeNix("nix-cache push", () => {
     expect(await nixCache(pusher, server.url, "push", "push", "--pin", "app")).toMatchObject({ code: 0 });
     const pin = await fetch(`${server.url}/api/v1/pins/app`, { headers: { authorization: "Bearer push" } });
     expect(await pin.json()).toMatchObject({ store_path: path });
+  });
+
+  test("a link to a link, and a link of one word", async () => {
+    const pusher = newClient();
+    const path = await addFile(pusher, "linked");
+    symlinkSync(path, join(pusher.env.TMPDIR ?? "", "result"));
+    symlinkSync("result", join(pusher.env.TMPDIR ?? "", "second"));
+    const pushed = await nixCache(pusher, server.url, "push", "push", "--json", "second");
+    expect(JSON.parse(pushed.stdout)).toMatchObject({ roots: [path] });
+    expect(await nixCache(pusher, server.url, "push", "path", "second")).toMatchObject({ code: 0 });
+  });
+
+  test("a derivation is pushed itself, and not its outputs", async () => {
+    const pusher = newClient();
+    const expression = pusher.write(
+      "d.nix",
+      'derivation { name = "d"; system = "x"; builder = "/b"; args = [ (toString ./d.nix) ]; }',
+    );
+    const made = await execute("nix-instantiate", [expression], { env: pusher.env });
+    const path = made.stdout.trim();
+    expect(path).toMatch(/\.drv$/);
+    const pushed = await nixCache(pusher, server.url, "push", "push", "--json", path);
+    expect(JSON.parse(pushed.stdout)).toMatchObject({ roots: [path], pushed: [path] });
   });
 
   test("a path that is damaged is not published, and the others are", async () => {

@@ -66,8 +66,8 @@ complete -o filenames -F _nix_cache nix-cache
 }
 
 function bashReply(completion: Completion | undefined): string {
-  if (completion === "file") return 'COMPREPLY=($(compgen -f -- "$word"))';
-  if (completion === "directory") return 'COMPREPLY=($(compgen -d -- "$word"))';
+  if (completion === "file") return "local IFS=$'\\n'; COMPREPLY=($(compgen -f -- \"$word\"))";
+  if (completion === "directory") return "local IFS=$'\\n'; COMPREPLY=($(compgen -d -- \"$word\"))";
   if (completion === undefined) return ":";
   return `COMPREPLY=($(compgen -W ${quoted(completion.join(" "))} -- "$word"))`;
 }
@@ -83,7 +83,10 @@ function fish(commands: readonly Command[]): string {
     const [first = "", second] = command.name.split(" ");
     const seen = `__fish_seen_subcommand_from ${first}`;
     if (second !== undefined) {
-      lines.push(`complete -c nix-cache -n '${seen}' -a ${quoted(second)} -d ${quoted(command.summary)}`);
+      const others = `not __fish_seen_subcommand_from ${secondWords(commands, first).join(" ")}`;
+      lines.push(
+        `complete -c nix-cache -n '${seen}; and ${others}' -a ${quoted(second)} -d ${quoted(command.summary)}`,
+      );
     }
     const condition = second === undefined ? seen : `${seen}; and __fish_seen_subcommand_from ${second}`;
     if (command.completes !== undefined) {
@@ -100,7 +103,9 @@ function fishFlag(name: string, { short, value, help, completes }: Flag): string
   return [
     `-l ${name}`,
     ...(short === undefined ? [] : [`-s ${short}`]),
-    ...(value === undefined ? [] : ["-r", ...(completes === undefined ? [] : [fishValue(completes)])]),
+    // -x: no files beside the words.
+    ...(value === undefined ? [] : [completes === "file" ? "-r" : "-x"]),
+    ...(value === undefined || completes === undefined ? [] : [fishValue(completes)]),
     `-d ${quoted(help)}`,
   ].join(" ");
 }

@@ -1,5 +1,6 @@
 // `nix-cache doctor`.
 import { join } from "node:path";
+import type { NarInfo } from "../../nix/narinfo.ts";
 import { command } from "../command/spec.ts";
 import { isTrusted, usesDaemon } from "../configure/trust.ts";
 import type { Finding } from "../doctor/finding.ts";
@@ -16,10 +17,11 @@ import {
 } from "../doctor/of-nix.ts";
 import { checkPath } from "../doctor/of-path.ts";
 import { EXIT } from "../ground/exit.ts";
+import { lineOf } from "../ground/failure.ts";
 import { type Cache, openCache } from "../http/api.ts";
 import { type Env, homeOf } from "../settings/locations.ts";
 import { hashPartOf } from "../store/hash-part.ts";
-import { nixSettings, systemSettings } from "../store/nix-settings.ts";
+import { type NixSettings, nixSettings, systemSettings } from "../store/nix-settings.ts";
 
 export const DOCTOR = command({
   name: "doctor",
@@ -52,7 +54,9 @@ function textOf({ check, state, detail, remedy }: Finding): string {
 async function examine(cache: Cache, path: string | undefined, env: Env): Promise<Finding[]> {
   const { url } = cache.settings;
   const { findings, description } = await checkCache(cache);
-  const [user, system] = await Promise.all([nixSettings(env), systemSettings(env)]);
+  const settingsOf = await readSettings(env);
+  if (!Array.isArray(settingsOf)) return [...findings, settingsOf];
+  const [user, system] = settingsOf;
   const nix: NixOfMachine = {
     user,
     system,
@@ -72,14 +76,43 @@ async function examine(cache: Cache, path: string | undefined, env: Env): Promis
       findingsOf("memory").skipped("only root can see what the daemon remembers: run doctor as root"),
     );
   }
-  if (path === undefined) return [...findings, ...(await checkMemory(cache, memory, settings))];
+  if (path === undefined) {
+    return [...findings, ...(await looking("memory", () => checkMemory(cache, memory, settings)))];
+  }
   const hash = await hashPartOf(path, env);
-  const ofPath = await checkPath(cache, hash, description.store_dir, settings);
-  return [
-    ...findings,
-    ...ofPath.findings,
-    ...(await checkMemoryOf(hash, ofPath.info, url, memory, settings)),
-  ];
+  let info: NarInfo | undefined;
+  const ofPath = await looking("path", async () => {
+    const found = await checkPath(cache, hash, description.store_dir, settings);
+    info = found.info;
+    return found.findings;
+  });
+  const ofMemory = await looking("memory", () => checkMemoryOf(hash, info, url, memory, settings));
+  return [...findings, ...ofPath, ...ofMemory];
+}
+
+/** Nix's settings of the user and of the system, or what is wrong with them. */
+async function readSettings(env: Env): Promise<[NixSettings, NixSettings] | Finding> {
+  try {
+    return await Promise.all([nixSettings(env), systemSettings(env)]);
+  } catch (error) {
+    return findingsOf("nix").fault(
+      lineOf(error),
+      "install Nix, or correct the line of nix.conf; then doctor sees more",
+    );
+  }
+}
+
+/** A check that cannot be made is a fault of its own: the others go on. */
+async function looking(check: string, look: () => Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await look();
+  } catch (error) {
+    const remedy =
+      check === "memory"
+        ? "let Nix forget: rm ~/.cache/nix/binary-cache-v*.sqlite of the process that downloads"
+        : "nix-cache check, or ask the cache's operator";
+    return [findingsOf(check).fault(`it cannot be looked at: ${lineOf(error)}`, remedy)];
+  }
 }
 
 /** Whoever downloads remembers: the daemon as root, which only root can look at. */

@@ -1,6 +1,5 @@
 // `nix-cache import`.
-import { existsSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { usage } from "../command/parse.ts";
 import { command } from "../command/spec.ts";
@@ -86,7 +85,8 @@ export const IMPORT = command({
   },
 });
 
-async function importFrom(
+/** Throws {@link Failure} where the source is no binary cache, or does not answer. */
+export async function importFrom(
   cache: Cache,
   from: string,
   paths: readonly string[],
@@ -96,8 +96,8 @@ async function importFrom(
   const url = URL.parse(from);
   if (url?.protocol === "http:" || url?.protocol === "https:") {
     if (hashes.length === 0) throw usage({ name: "import" }, "a cache by HTTP cannot be listed: name paths");
-    const info = await (await fetch(`${from.replace(/\/+$/, "")}/nix-cache-info`)).text();
-    return importAll(cache, httpSource(from, options.env), hashes, storeDirIn(info), options);
+    const source = httpSource(from, options.env);
+    return importAll(cache, source, hashes, storeDirIn(await source.info()), options);
   }
   if (url === null || url.protocol === "file:") {
     const dir = url === null ? resolve(from) : fileURLToPath(url);
@@ -116,15 +116,14 @@ async function importFrom(
   };
 }
 
-function importFolder(
+async function importFolder(
   cache: Cache,
   dir: string,
   hashes: readonly string[],
   options: ImportOptions,
 ): Promise<ImportReport> {
   const source: Source = folderSource(dir);
-  const info = join(dir, "nix-cache-info");
-  const storeDir = storeDirIn(existsSync(info) ? readFileSync(info, "utf8") : "");
+  const storeDir = storeDirIn(await source.info());
   return importAll(cache, source, hashes.length > 0 ? hashes : (source.all() ?? []), storeDir, options);
 }
 

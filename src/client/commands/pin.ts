@@ -93,7 +93,18 @@ export const PIN_REMOVE = command({
   },
 });
 
+/** The cache's rule, asked before anything is sent. */
+const PIN_NAME = /^[0-9A-Za-z][0-9A-Za-z._+=-]{0,127}$/;
+
+/** Throws {@link Failure} of usage. */
+export function requirePinName(name: string, command: string): void {
+  if (PIN_NAME.test(name)) return;
+  const rule = "at most 128 letters, digits and ._+=-, the first a letter or digit";
+  throw usage({ name: command }, `'${name}' is no name of a pin: ${rule}`);
+}
+
 function pinPath(name: string): string {
+  requirePinName(name, "pin");
   return `/pins/${encodeURIComponent(name)}`;
 }
 

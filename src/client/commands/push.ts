@@ -9,6 +9,7 @@ import { bytesText, parseBytes } from "../ground/format.ts";
 import { openCache } from "../http/api.ts";
 import { DEFAULT_COMPRESSION, parseCompression } from "../push/compression.ts";
 import { DEFAULT_PART_BYTES, failureOf, type PushOptions, type PushReport, push } from "../push/push.ts";
+import { requirePinName } from "./pin.ts";
 
 /** Flags of all commands that push. */
 export const PUSH_FLAGS = {
@@ -65,6 +66,8 @@ export const PUSH = command({
   },
   async run({ args, flags, global, env, output }) {
     const named = [...args, ...(flags.stdin ? await pathsOfStdin() : [])];
+    if (named.includes("")) throw usage({ name: "push" }, "a path is empty: a variable that is not set?");
+    if (flags.pin !== undefined) requirePinName(flags.pin, "push");
     if (named.length === 0 && !flags.stdin) {
       if (lstatSync("result", { throwIfNoEntry: false }) === undefined)
         throw usage({ name: "push" }, "there is no ./result: name what to push");
@@ -73,6 +76,10 @@ export const PUSH = command({
     const progress = output.progress();
     const options: PushOptions = {
       ...readPushFlags(flags, "push"),
+      checkRoots(roots) {
+        if (flags.pin === undefined || roots.length === 1) return;
+        throw usage({ name: "push" }, `--pin is for one path, not for ${roots.length}`);
+      },
       closure: !flags["no-closure"],
       dryRun: flags["dry-run"],
       env,
@@ -83,11 +90,8 @@ export const PUSH = command({
     const report = await push(cache, named, options);
     const failure = failureOf(report, "pushed");
     if (flags.pin !== undefined && !options.dryRun) {
-      const [root, ...others] = report.roots;
-      if (root === undefined || others.length > 0) {
-        throw usage({ name: "push" }, `--pin is for one path, not for ${report.roots.length}`);
-      }
-      if (failure === undefined) {
+      const [root] = report.roots;
+      if (failure === undefined && root !== undefined) {
         await cache.call("PUT", `/pins/${encodeURIComponent(flags.pin)}`, { store_path: root });
         output.note(`pinned ${root} as ${flags.pin}`);
       }

@@ -1,7 +1,6 @@
 // `nix-cache use` and `unuse`: letting Nix pull from a cache.
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import type { CacheDescription } from "../../contract/cache.ts";
 import { usage } from "../command/parse.ts";
 import { command, type Flags, type FlagValues } from "../command/spec.ts";
 import { writeText } from "../configure/files.ts";
@@ -11,9 +10,10 @@ import { type Change, nixosChange, type Scope, unuseChanges, useChanges } from "
 import { EXIT } from "../ground/exit.ts";
 import { Failure } from "../ground/failure.ts";
 import type { Output } from "../ground/output.ts";
-import { openCache } from "../http/api.ts";
+import { describe, openCache } from "../http/api.ts";
 import type { Env } from "../settings/locations.ts";
-import { systemSettings } from "../store/nix-settings.ts";
+import { nixVersion } from "../store/nix.ts";
+import { nixSettings, systemSettings } from "../store/nix-settings.ts";
 
 const SCOPES = {
   system: { help: "the system's nix.conf, which the daemon reads; the default for root" },
@@ -41,7 +41,7 @@ export const USE = command({
     const scope = scopeOf(flags, "use");
     const cache = openCache(global, env, { argument });
     const { url, token, tokenFrom } = cache.settings;
-    const description = await cache.call<CacheDescription>("GET", "/cache");
+    const description = await describe(cache);
     if (description.public_keys.length === 0) {
       output.warn("the cache has no key, so Nix accepts only content-addressed paths from it");
     }
@@ -53,7 +53,7 @@ export const USE = command({
     }
     const changes =
       flags.nixos === undefined
-        ? useChanges(url, description, needsToken ? token : undefined, scope, env)
+        ? useChanges(url, description, needsToken ? token : undefined, scope, env, await keysOfOldNix(env))
         : nixosChange(flags.nixos, url, description);
     apply(changes, flags["dry-run"], output);
     await advise(scope, flags, changes, env, output);
@@ -101,7 +101,7 @@ async function keysOf(
 ): Promise<readonly string[]> {
   if (given.length > 0) return given;
   try {
-    return (await cache.call<CacheDescription>("GET", "/cache")).public_keys;
+    return (await describe(cache)).public_keys;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     output.warn(
@@ -109,6 +109,13 @@ async function keysOf(
     );
     return [];
   }
+}
+
+/** The keys that Nix trusts, of one before 2.4; another adds to them. */
+async function keysOfOldNix(env: Env): Promise<readonly string[] | undefined> {
+  const version = await nixVersion(env).catch(() => undefined);
+  if (version === undefined || version[0] > 2 || version[1] >= 4) return undefined;
+  return (await nixSettings(env)).trustedPublicKeys;
 }
 
 function scopeOf(flags: FlagValues<typeof SCOPES>, name: string): Scope {

@@ -7,6 +7,7 @@ import { EXIT } from "../ground/exit.ts";
 import { serve } from "../hook/daemon.ts";
 import { note } from "../hook/notes.ts";
 import { watchStore } from "../hook/store-watch.ts";
+import { placeOf } from "../store/place.ts";
 import { validPaths } from "../store/valid.ts";
 import { backgroundPush } from "./background-push.ts";
 import { PUSH_FLAGS } from "./push.ts";
@@ -39,6 +40,7 @@ export const WATCH_STORE = command({
       output.note(`pushes what comes into ${storeDir}; Ctrl-C ends it`);
       const watched = watchStore({
         storeDir,
+        root: placeOf(env).root,
         stop: stopWatching.signal,
         validOf: (paths) => validPaths(paths, env),
         onValid: (paths) => note(dir, paths),

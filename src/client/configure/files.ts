@@ -1,5 +1,7 @@
 // Changing files of the configuration: a whole file or none, with the mode that it had.
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -12,6 +14,8 @@ import {
 import { dirname } from "node:path";
 import { Failure, isSystemError, lineOf } from "../ground/failure.ts";
 
+const OTHERS = 0o007;
+
 /** Empty where there is none. Throws {@link Failure} where it cannot be read. */
 export function readText(file: string): string {
   try {
@@ -22,11 +26,17 @@ export function readText(file: string): string {
   }
 }
 
-/** Writes the text, or removes the file where there is none. `mode` is of a new file. Throws {@link Failure}. */
+/**
+ * Writes the text, or removes the file where there is none. `mode` is of a new file; an old one keeps its owner and mode,
+ * except that others may not read what they could not in a new one. Throws {@link Failure}.
+ */
 export function writeText(file: string, text: string, mode: number): void {
   const target = existsSync(file) ? realpathSync(file) : file;
   if (target.startsWith("/nix/store/")) {
-    throw new Failure("failed", `${file} is made by NixOS: use 'nix-cache use --nixos DIR' instead`);
+    throw new Failure(
+      "failed",
+      `${file} is made by NixOS or home-manager: put the lines above into their configuration, or use 'nix-cache use --nixos DIR'`,
+    );
   }
   try {
     if (text === "") {
@@ -35,8 +45,13 @@ export function writeText(file: string, text: string, mode: number): void {
     }
     const existing = existsSync(target) ? lstatSync(target) : undefined;
     mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(`${target}.new`, text, { mode: existing === undefined ? mode : existing.mode & 0o777 });
-    renameSync(`${target}.new`, target);
+    const unfinished = `${target}.new`;
+    rmSync(unfinished, { force: true });
+    writeFileSync(unfinished, text, { mode: 0o600, flag: "wx" });
+    const allowed = (mode & OTHERS) === 0 ? 0o777 - OTHERS : 0o777;
+    chmodSync(unfinished, existing === undefined ? mode : existing.mode & allowed);
+    if (existing !== undefined) chownSync(unfinished, existing.uid, existing.gid);
+    renameSync(unfinished, target);
   } catch (error) {
     const hint = isSystemError(error, "EACCES", "EPERM") ? "; run it as root, or with --user" : "";
     throw new Failure("failed", `cannot write ${file}: ${lineOf(error)}${hint}`);

@@ -2,22 +2,31 @@
 
 /** With this password for the host; a line of ours or another's for it is replaced. */
 export function withMachine(netrc: string, host: string, password: string): string {
-  const rest = withoutMachine(netrc, host);
-  // Before `default`, after which nothing is read.
-  const at = /^default\b/m.exec(rest)?.index ?? rest.length;
-  const before = rest.slice(0, at);
-  const separator = before === "" || before.endsWith("\n") ? "" : "\n";
-  return `${before}${separator}machine ${host} login nix password ${word(password)}\n${rest.slice(at)}`;
+  // First: nothing is read after `default`, nor in a macro, which only an empty line ends.
+  return `machine ${host} login nix password ${word(password)}\n${withoutMachine(netrc, host)}`;
 }
 
 /** Without the entry of the host, on one line or several. */
 export function withoutMachine(netrc: string, host: string): string {
-  const name = host.replace(/[.\\*+?^$(){}|[\]]/g, "\\$&");
+  const name = escaped(host);
   const entry = new RegExp(
     `^machine[ \\t]+${name}(?:\\s+(?:login|password|account)\\s+(?:"(?:[^"\\\\]|\\\\.)*"|\\S+))*[ \\t]*\\n?`,
     "gim",
   );
   return netrc.replace(entry, "");
+}
+
+/** Without what {@link withMachine} writes; another entry of the host is the user's own. */
+export function withoutOwnMachine(netrc: string, host: string): string {
+  const line = new RegExp(
+    `^machine ${escaped(host)} login nix password (?:"(?:[^"\\\\]|\\\\.)*"|\\S+)\\n`,
+    "gm",
+  );
+  return netrc.replace(line, "");
+}
+
+function escaped(text: string): string {
+  return text.replace(/[.\\*+?^$(){}|[\]]/g, "\\$&");
 }
 
 /** curl ends a word at white space unless it is quoted. */

@@ -9,39 +9,58 @@ export interface Words {
 interface Line {
   readonly setting: string;
   readonly words: string[];
-  readonly comment: string;
+  /** The line is these three together: up to `=`, the words with the spaces before them, and what follows. */
+  readonly head: string;
+  readonly value: string;
+  readonly tail: string;
 }
+
+/** Names that Nix also takes. */
+const ALIASES: Readonly<Record<string, string>> = {
+  "binary-caches": "substituters",
+  "trusted-binary-caches": "trusted-substituters",
+  "binary-cache-public-keys": "trusted-public-keys",
+};
 
 /** Puts these words into the setting's last line, or into a new one at the end. */
 export function addWords(conf: string, { setting, words }: Words): string {
   const lines = linesOf(conf);
+  const plain = plainName(setting);
+  const parsedLines = lines.map(parsed);
   // A later line without `extra-` begins the list anew.
-  const from = lines.findLastIndex((line) => parsed(line)?.setting === setting.replace(/^extra-/, ""));
-  const at = lines.findLastIndex((line) => parsed(line)?.setting === setting);
-  const line = at > from ? parsed(lines[at] ?? "") : undefined;
-  const known = lines.flatMap((each, index) => {
-    const other = parsed(each);
-    return index >= from && other?.setting.replace(/^extra-/, "") === setting.replace(/^extra-/, "")
-      ? other.words
-      : [];
-  });
+  const from = parsedLines.findLastIndex((line) => line !== undefined && plainAs(line.setting) === plain);
+  // So may a file that is included.
+  const included = lines.findLastIndex((line) => /^\s*!?include\s/.test(line));
+  const at = parsedLines.findLastIndex((line) => line?.setting === setting);
+  const line = at >= from && at > included ? parsedLines[at] : undefined;
+  const known = parsedLines.flatMap((other, index) =>
+    index >= from && other !== undefined && plainName(other.setting) === plain ? other.words : [],
+  );
   const added = words.filter((word) => !known.includes(word));
   if (added.length === 0) return conf;
-  if (line === undefined) return textOf([...lines, `${setting} = ${added.join(" ")}`]);
-  return textOf(lines.with(at, formatted({ ...line, words: [...line.words, ...added] })));
+  if (line !== undefined) {
+    const changed = `${line.head}${line.value} ${added.join(" ")}${line.tail}`;
+    return lines.with(at, changed).join("\n");
+  }
+  const eol = conf.includes("\r\n") ? "\r\n" : "\n";
+  const isEnded = conf === "" || conf.endsWith("\n");
+  const text = `${setting} = ${added.join(" ")}`;
+  return isEnded ? `${conf}${text}${eol}` : `${conf}${eol}${text}`;
 }
 
 /** Takes these words out of the setting's lines, with `extra-` and without; a line without words goes. */
 export function removeWords(conf: string, { setting, words }: Words): string {
-  const plain = setting.replace(/^extra-/, "");
-  const lines = linesOf(conf).flatMap((line) => {
+  const plain = plainName(setting);
+  const left = linesOf(conf).flatMap((line) => {
     const found = parsed(line);
-    if (found === undefined || found.setting.replace(/^extra-/, "") !== plain) return [line];
-    const left = found.words.filter((word) => !words.includes(word));
-    if (left.length === found.words.length) return [line];
-    return left.length === 0 && found.setting !== plain ? [] : [formatted({ ...found, words: left })];
+    if (found === undefined || plainName(found.setting) !== plain) return [line];
+    const pieces = found.value.match(/\s*\S+/g) ?? [];
+    const kept = pieces.filter((piece) => !words.includes(piece.trim()));
+    if (kept.length === pieces.length) return [line];
+    if (kept.length === 0 && found.setting.startsWith("extra-")) return [];
+    return [`${found.head}${kept.join("")}${found.tail}`];
   });
-  return textOf(lines);
+  return left.join("\n").replace(/\r$/, "");
 }
 
 /** The value of a setting's last line. */
@@ -63,22 +82,22 @@ export function changes(before: string, after: string): string[] {
 }
 
 function parsed(line: string): Line | undefined {
-  const [, content = "", comment = ""] = /^([^#]*)(#.*)?$/.exec(line) ?? [];
-  const [, setting, value] = /^\s*([a-z0-9-]+)\s*=\s*(.*?)\s*$/.exec(content) ?? [];
-  if (setting === undefined || value === undefined) return undefined;
-  return { setting, words: value.split(/\s+/).filter((word) => word !== ""), comment };
+  const [, head, setting, value = "", tail = ""] =
+    /^(\s*([a-z0-9-]+)\s*=)([^#]*?)(\s*(?:#.*)?\r?)$/.exec(line) ?? [];
+  if (head === undefined || setting === undefined) return undefined;
+  return { setting, words: value.split(/\s+/).filter((word) => word !== ""), head, value, tail };
 }
 
-function formatted({ setting, words, comment }: Line): string {
-  return `${setting} = ${words.join(" ")}${comment && ` ${comment}`}`;
+/** Without `extra-`, by Nix's present name. */
+function plainName(setting: string): string {
+  return plainAs(setting.replace(/^extra-/, ""));
 }
 
+function plainAs(setting: string): string {
+  return ALIASES[setting] ?? setting;
+}
+
+/** The last one is empty where the text ends in a newline. */
 function linesOf(conf: string): string[] {
-  const lines = conf.split("\n");
-  if (lines.at(-1) === "") lines.pop();
-  return lines;
-}
-
-function textOf(lines: readonly string[]): string {
-  return lines.map((line) => `${line}\n`).join("");
+  return conf.split("\n");
 }

@@ -14,10 +14,18 @@ export function usesDaemon(env: Env): boolean {
 
 /** Whether `trusted-users` names the user, or a group of theirs as `@group`. */
 export function isTrusted(trustedUsers: readonly string[], env: Env): boolean {
-  const { username } = userInfo();
   const groups = spawnSync("id", ["-Gn"], { env: env as NodeJS.ProcessEnv, encoding: "utf8" }).stdout ?? "";
-  const names = [username, "*", ...groups.split(/\s+/).map((group) => `@${group}`)];
+  const names = [...userName(), "*", ...groups.split(/\s+/).map((group) => `@${group}`)];
   return trustedUsers.some((name) => names.includes(name));
+}
+
+/** None where the system has no name for the user, as in containers. */
+function userName(): string[] {
+  try {
+    return [userInfo().username];
+  } catch {
+    return [];
+  }
 }
 
 export const WHAT_TRUSTED_MEANS =

@@ -2,7 +2,7 @@
 import type { CacheDescription } from "../../contract/cache.ts";
 import type { WhoAmI } from "../../contract/tokens.ts";
 import { Failure } from "../ground/failure.ts";
-import type { Cache } from "../http/api.ts";
+import { type Cache, describe } from "../http/api.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
 /** Seconds. The clock of an identity or S3 request may differ by minutes; a TLS certificate is often a day old. */
@@ -20,7 +20,7 @@ export async function checkCache(
   try {
     const { headers } = await cache.send({ method: "GET", path: "/health" }, [503]);
     const clock = checkClock(String(headers.date ?? ""), now);
-    const description = await cache.call<CacheDescription>("GET", "/cache");
+    const description = await describe(cache);
     const about = `${url} answers: ${description.visibility}, store ${description.store_dir}, version ${description.version}`;
     return { findings: [answers.ok(about), ...clock, await checkToken(cache)], description };
   } catch (error) {

@@ -90,7 +90,12 @@ function minutesLeft({ since }: Remembered, { negativeTtl }: NixSettings): numbe
 }
 
 function sameHash(text: string, { narHash }: NarInfo): boolean {
-  return equalHash(parseSha256(text), narHash);
+  try {
+    return equalHash(parseSha256(text), narHash);
+  } catch {
+    // Of another kind, or none: not what the cache has.
+    return false;
+  }
 }
 
 function forget(entries: readonly Remembered[]): string {

@@ -42,12 +42,26 @@ export function checkSubstituter(url: string, nix: NixOfMachine): Finding {
   return fault(`Nix does not ask ${url}: it is not among substituters`, `nix-cache use ${url}`);
 }
 
+const PUBLIC_KEY = /^[^\s:]+:[A-Za-z0-9+/]{43}=$/;
+const SHOWN_OF_KEY = 20;
+
 export function checkKeys(url: string, cache: CacheDescription, nix: NixOfMachine): Finding[] {
   const { ok, fault, skipped } = findingsOf("key");
   const settings = effective(nix);
   if (cache.public_keys.length === 0)
     return [skipped("the cache has no key: Nix takes only content-addressed paths")];
   if (!settings.requireSigs) return [skipped("this Nix requires no signatures (require-sigs = false)")];
+  const malformed = settings.trustedPublicKeys.find((key) => !PUBLIC_KEY.test(key));
+  if (malformed !== undefined) {
+    // Not all of it: the likeliest mistake is to paste the secret key.
+    const shown = malformed.slice(0, SHOWN_OF_KEY);
+    return [
+      fault(
+        `trusted-public-keys has '${shown}', which is no key`,
+        "correct it in nix.conf: NAME:BASE64 of 32 bytes",
+      ),
+    ];
+  }
   const trusted = cache.public_keys.filter((key) => settings.trustedPublicKeys.includes(key));
   const findings = trusted.map((key) => ok(`Nix trusts ${nameOf(key)}`));
   if (trusted.length > 0) return findings;

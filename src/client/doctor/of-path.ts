@@ -5,6 +5,7 @@ import { type PublicKey, parsePublicKey, verify } from "../../nix/keys.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
 import { provesItself } from "../../nix/self-proof.ts";
 import type { Cache } from "../http/api.ts";
+import { REDIRECTIONS } from "../http/retry.ts";
 import type { NixSettings } from "../store/nix-settings.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
@@ -18,7 +19,16 @@ export async function checkPath(
   settings: NixSettings,
 ): Promise<{ readonly findings: Finding[]; readonly info: NarInfo | undefined }> {
   const { ok, fault } = findingsOf("path");
-  const { status, body } = await cache.send({ method: "GET", path: `/${hash}.narinfo` }, [NOT_FOUND]);
+  const { status, body } = await cache.send({ method: "GET", path: `/${hash}.narinfo` }, [
+    NOT_FOUND,
+    ...REDIRECTIONS,
+  ]);
+  if (REDIRECTIONS.includes(status)) {
+    return {
+      findings: [ok(`an upstream of the cache has ${hash}: readers are sent there`)],
+      info: undefined,
+    };
+  }
   if (status === NOT_FOUND) {
     const remedy = "nix-cache push PATH; what an upstream of the cache has is pulled from there";
     return { findings: [fault(`the cache does not have ${hash}`, remedy)], info: undefined };
@@ -62,7 +72,10 @@ async function checkSignature(info: NarInfo, storeDir: string, settings: NixSett
 
 async function checkNar(cache: Cache, { url, fileSize }: NarInfo): Promise<Finding> {
   const { ok, fault } = findingsOf("nar");
-  const { status, headers } = await cache.send({ method: "HEAD", path: `/${url}` }, [NOT_FOUND]);
+  const { status, headers } = await cache.send({ method: "HEAD", path: `/${url}` }, [
+    NOT_FOUND,
+    ...REDIRECTIONS,
+  ]);
   if (status === NOT_FOUND)
     return fault(`its NAR ${url} is not there`, "nix-cache check --repair, then push it again");
   const size = Number(headers["content-length"]);

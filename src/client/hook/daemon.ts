@@ -1,7 +1,7 @@
 // The daemon: takes notes into the queue, pushes in batches, tries again later what has failed, and drains when it is to
 // end.
 import { watch } from "node:fs";
-import { lineOf } from "../ground/failure.ts";
+import { Failure, lineOf } from "../ground/failure.ts";
 import { openQueue, type Queue } from "./queue.ts";
 import { wakeOnConnection } from "./wake.ts";
 
@@ -37,7 +37,7 @@ const GATHER_MS = 200;
 /** Runs until it is asked to stop, or is idle for long enough. Throws {@link Failure} where another one serves `dir`. */
 export async function serve(serving: Serving): Promise<Served> {
   const { dir, stop, idleExitMs } = serving;
-  const queue = openQueue(dir);
+  const queue = openQueue(dir, Date.now, serving.say);
   const alarm = new Alarm();
   const watcher = watch(dir, (_, name) => {
     if (name?.startsWith("note-")) alarm.ring();
@@ -84,28 +84,37 @@ async function drain(queue: Queue, serving: Serving): Promise<void> {
 
 /** Resolves to whether the cache could be pushed to. */
 async function pushBatch(queue: Queue, batch: readonly string[], { push, say }: Serving): Promise<boolean> {
-  const failed = await attempt(push, batch, say);
-  const isFailed = new Set(failed ?? batch);
+  const { failed, error } = await attempt(push, batch);
+  if (error !== undefined) say(lineOf(error));
+  const isFailed = new Set(failed);
   queue.remove(batch.filter((path) => !isFailed.has(path)));
-  const given = queue.failed([...isFailed]);
+  const given = queue.failed([...isFailed], isOutage(error));
   const later = isFailed.size - given.length;
   if (later > 0) say(`${later} of ${batch.length} paths were not pushed and are tried again later`);
   for (const path of given) say(`${path} was not pushed in many attempts and is left out`);
-  return failed !== undefined;
+  return error === undefined;
 }
 
-/** The paths that failed; `undefined` where all did, for one reason. */
-async function attempt(
-  push: PushBatch,
-  paths: readonly string[],
-  say: (line: string) => void,
-): Promise<readonly string[] | undefined> {
+interface Attempt {
+  readonly failed: readonly string[];
+  /** Where all failed, for one reason. */
+  readonly error?: unknown;
+}
+
+async function attempt(push: PushBatch, paths: readonly string[]): Promise<Attempt> {
   try {
-    return await push(paths);
+    return { failed: await push(paths) };
   } catch (error) {
-    say(lineOf(error));
-    return undefined;
+    return { failed: paths, error };
   }
+}
+
+const NO_PERMISSION = [401, 403];
+
+/** Whether it says nothing of the paths: the cache is down, the token has ended, or the settings are wrong. */
+function isOutage(error: unknown): boolean {
+  if (!(error instanceof Failure)) return false;
+  return ["network", "usage"].includes(error.kind) || NO_PERMISSION.includes(error.status ?? 0);
 }
 
 /** A bell; a ring is remembered until the next wait. */

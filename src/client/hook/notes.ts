@@ -45,13 +45,24 @@ export function note(dir: string, paths: readonly string[]): void {
   syncDirectory(dir);
 }
 
+/** Those that can be read: another one must not keep the rest from being pushed. */
 export function notesIn(dir: string): Note[] {
   return readdirSync(dir)
     .filter((name) => NAME.test(name))
-    .map((name) => {
+    .flatMap((name) => {
       const file = join(dir, name);
-      return { file, paths: pathsIn(readFileSync(file, "utf8")) };
+      const text = readIfPossible(file);
+      return text === undefined ? [] : [{ file, paths: pathsIn(text) }];
     });
+}
+
+function readIfPossible(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    // Another user's, or a directory.
+    return undefined;
+  }
 }
 
 export function removeNotes(notes: readonly Note[]): void {

@@ -4,6 +4,8 @@ import { setTimeout } from "node:timers/promises";
 
 export interface StoreWatch {
   readonly storeDir: string;
+  /** Goes before it on the disk: the root of a chroot store. */
+  readonly root?: string;
   /** Resolves to those of the paths that are valid. */
   readonly validOf: (paths: readonly string[]) => Promise<readonly string[]>;
   readonly onValid: (paths: readonly string[]) => void;
@@ -25,10 +27,10 @@ export function pathOf(storeDir: string, name: string): string | undefined {
 
 /** Runs until it is stopped, and then looks once more at what has changed. */
 export async function watchStore(watching: StoreWatch): Promise<void> {
-  const { storeDir, validOf, onValid, stop, checkMs = CHECK_MS } = watching;
+  const { storeDir, root = "", validOf, onValid, stop, checkMs = CHECK_MS } = watching;
   /** Until when each is looked at. */
   const candidates = new Map<string, number>();
-  const watcher = watch(storeDir, (_, name) => {
+  const watcher = watch(root + storeDir, (_, name) => {
     const path = name === null ? undefined : pathOf(storeDir, name);
     if (path !== undefined) candidates.set(path, Date.now() + HOPE_MS);
   });

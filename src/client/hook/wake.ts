@@ -1,6 +1,6 @@
 // A socket by which a hook wakes the daemon: a connection says that there is a note, and nothing else. systemd may start
 // the daemon by it (sd_listen_fds(3)).
-import { rmSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import type { Env } from "../settings/locations.ts";
 
@@ -21,7 +21,9 @@ export async function wakeOnConnection(
     onWake();
   });
   // Left by one that was killed; the queue's lock has shown that no other runs.
-  if (!isActivated && path !== undefined) rmSync(path, { force: true });
+  if (!isActivated && path !== undefined && lstatSync(path, { throwIfNoEntry: false })?.isSocket()) {
+    rmSync(path, { force: true });
+  }
   await new Promise<void>((done, fail) => {
     server.on("error", fail);
     server.listen(isActivated ? { fd: SD_LISTEN_FDS_START } : { path }, done);

@@ -3,9 +3,11 @@ import { spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { Failure, isSystemError } from "../ground/failure.ts";
+import { isatty } from "node:tty";
+import { Failure, isSystemError, lineOf } from "../ground/failure.ts";
 import type { Env } from "../settings/locations.ts";
 import { type PushBatch, type Served, serve } from "./daemon.ts";
+import { notesIn } from "./notes.ts";
 import { hookScript } from "./script.ts";
 
 export interface Watched extends Served {
@@ -40,10 +42,12 @@ export async function watchExec({ command, env, client, before, push, say }: Wat
   chmodSync(hook, 0o755);
   const served = serve({ dir, push: counting, stop: stop.signal, say });
   try {
-    // It ends before the command only by failing.
-    const code = await Promise.race([run(command, withHook(env, hook)), served.then(() => 0)]);
+    // Where that fails, as on a full disk, the command goes on, and its hook must stay.
+    served.catch((error) => say(`what is built is not pushed: ${lineOf(error)}`));
+    const code = await run(command, withHook(env, hook));
     stop.abort();
-    return { code, ...(await served), pushed };
+    const { left } = await served.catch(() => ({ left: notesIn(dir).length || 1 }));
+    return { code, left, pushed };
   } finally {
     stop.abort();
     await served.catch(() => undefined);
@@ -57,17 +61,19 @@ function withHook(env: Env, hook: string): NodeJS.ProcessEnv {
   return { ...env, NIX_CONFIG: config } as NodeJS.ProcessEnv;
 }
 
+const PASSED = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 function run([program = "", ...args]: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   return new Promise((done, fail) => {
     const child = spawn(program, args, { env, stdio: "inherit" });
-    // The terminal sends Ctrl-C to both; what is built by then is pushed.
-    const pass = (signal: NodeJS.Signals) => child.kill(signal);
-    const ignore = () => undefined;
-    process.on("SIGINT", ignore);
-    process.on("SIGTERM", pass);
+    // A terminal sends Ctrl-C to both; what is built by then is pushed.
+    const isInTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
+    const pass = (signal: NodeJS.Signals) => {
+      if (signal !== "SIGINT" || !isInTerminal) child.kill(signal);
+    };
+    for (const signal of PASSED) process.on(signal, pass);
     const ended = () => {
-      process.off("SIGINT", ignore);
-      process.off("SIGTERM", pass);
+      for (const signal of PASSED) process.off(signal, pass);
     };
     child.on("error", (error) => {
       ended();

@@ -1,4 +1,6 @@
 // The cache's API for the commands: JSON in both directions.
+
+import type { CacheDescription } from "../../contract/cache.ts";
 import type { GlobalValues } from "../command/spec.ts";
 import { Failure } from "../ground/failure.ts";
 import type { Env } from "../settings/locations.ts";
@@ -45,16 +47,43 @@ export function cacheAt(
         ...(body && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
       });
       if (answer.length === 0) return undefined as T;
-      try {
-        return JSON.parse(answer.toString("utf8")) as T;
-      } catch {
-        throw new Failure(
-          "network",
-          `${settings.url}/api/v1${path} did not answer with JSON: is it a nix-cache?`,
-        );
-      }
+      const value = objectIn(answer.toString("utf8"));
+      if (value !== undefined) return value as T;
+      throw new Failure(
+        "network",
+        `${settings.url}/api/v1${path} did not answer with JSON: is it a nix-cache?`,
+      );
     },
   };
+}
+
+/** The API answers with objects only. */
+function objectIn(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** As in a nix.conf, which a line of another form would break or extend. */
+const PUBLIC_KEY = /^[^\s:#]+:[A-Za-z0-9+/]+=*$/;
+
+/** What the cache says of itself. Throws {@link Failure} where that has not the shape of a nix-cache's. */
+export async function describe(cache: Cache): Promise<CacheDescription> {
+  const description = await cache.call<Partial<CacheDescription>>("GET", "/cache");
+  const { public_keys, visibility } = description;
+  if (!Array.isArray(public_keys) || typeof visibility !== "string") {
+    throw new Failure("network", `${cache.settings.url} does not describe itself: is it a nix-cache?`);
+  }
+  if (!public_keys.every((key) => typeof key === "string" && PUBLIC_KEY.test(key))) {
+    throw new Failure(
+      "network",
+      `${cache.settings.url} tells a public key that is none: nothing was changed`,
+    );
+  }
+  return description as CacheDescription;
 }
 
 /** All items of a list that has pages. */

@@ -15,18 +15,22 @@ export const DEFAULT_RETRIES: RetryOptions = { attempts: 5, firstDelayMs: 500 };
 const MAX_DELAY_MS = 30_000;
 /** Answers that may be another one in a moment. 429: the platform's limit of requests. */
 const PASSING = [408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 530];
+const NOT_MODIFIED = 304;
+/** Redirections: the API has none, and readers are sent to upstreams by them. */
+export const REDIRECTIONS = [301, 302, 303, 307, 308];
 const MAX_LINE = 500;
 
 /**
- * Sends until there is an answer below 400, or one of the statuses in `accepts`. Throws {@link Failure}: `network` for no
- * answer or one of the cache's own errors, `refused` for any other.
+ * Sends until there is an answer below 300, or one of the statuses in `accepts`. Throws {@link Failure}: `network` for no
+ * answer or one of the cache's own errors, `refused` for any other, a redirection included: nothing was stored.
  */
 export function retrying(send: Send, { attempts, firstDelayMs }: RetryOptions) {
   return async (request: Request, accepts: readonly number[] = []): Promise<Answer> => {
     for (let attempt = 1; ; attempt++) {
       const outcome = await tried(send, request);
       if (!(outcome instanceof Failure)) {
-        if (outcome.status < 400 || accepts.includes(outcome.status)) return outcome;
+        const { status } = outcome;
+        if (status < 300 || status === NOT_MODIFIED || accepts.includes(status)) return outcome;
         if (!PASSING.includes(outcome.status)) throw refusal(request, outcome);
       }
       if (attempt === attempts) {
@@ -57,6 +61,11 @@ function delayMs(outcome: Answer | Failure, backoffMs: number): number {
 }
 
 export function refusal({ method, path }: Request, answer: Answer): Failure {
+  if (REDIRECTIONS.includes(answer.status)) {
+    const to = String(answer.headers.location ?? "").replace(/[^!-~]/g, "");
+    const line = `${method} ${path.replace(/\?.*/, "")}: ${answer.status}, a redirection to ${to}`;
+    return new Failure("refused", `${line}: is that the cache's URL?`, answer.status);
+  }
   const kind = answer.status >= 500 || PASSING.includes(answer.status) ? "network" : "refused";
   const said = messageOf(answer);
   const what = `${method} ${path.replace(/\?.*/, "")}: ${answer.status}`;

@@ -54,11 +54,7 @@ export async function importAll(
     total = count;
     show();
   });
-  const lost = found.failed.map(({ path, reason }) => ({
-    path,
-    reason,
-    error: new Failure("failed", reason),
-  }));
+  const lost = found.failed;
   for (const { path, reason } of lost) options.warn(`${path}: ${reason}`);
   const infos = new Map([...found.infos.values()].map((info) => [formatStorePath(info.storePath), info]));
   const sorted = topological(new Map([...infos].map(([path, info]) => [path, pathInfoOf(path, info)])));
@@ -124,8 +120,13 @@ async function download(source: Source, info: NarInfo, options: ImportOptions): 
   const received = createHash("sha256");
   const sent = createHash("sha256");
   const spool = openSpool(join(cacheDir(options.env), "spool"));
+  const most = mostBytes(info);
+  let size = 0;
   async function* hashed(chunks: AsyncIterable<Buffer>) {
     for await (const chunk of chunks) {
+      size += chunk.length;
+      if (size > most)
+        throw new Failure("failed", `the source's ${info.url} is longer than its narinfo says`);
       received.update(chunk);
       yield chunk;
     }
@@ -147,6 +148,12 @@ async function download(source: Source, info: NarInfo, options: ImportOptions): 
     spool.close();
     throw error;
   }
+}
+
+/** Of the file: as the narinfo says, or what no compression adds to a NAR. */
+function mostBytes({ compression, fileSize, narSize }: NarInfo): number {
+  if (compression === "none") return narSize;
+  return fileSize ?? narSize + Math.ceil(narSize / 64) + 64 * 1024;
 }
 
 function hashOf(digest: Buffer): Hash {

@@ -1,18 +1,17 @@
 // Which paths of another cache are to be imported: from the named ones down, as far as this cache lacks them.
 import { parseCacheInfo } from "../../nix/cache-info.ts";
-import { FormatError } from "../../nix/format-error.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
-import { lineOf } from "../ground/failure.ts";
+import { Failure, lineOf } from "../ground/failure.ts";
 import type { Cache } from "../http/api.ts";
 import { missingOf } from "../push/missing.ts";
-import { slots } from "../push/schedule.ts";
+import { type FailedPath, slots } from "../push/schedule.ts";
 import type { Source } from "./source.ts";
 
 export interface Walk {
   /** By base name. */
   readonly infos: ReadonlyMap<string, NarInfo>;
   /** Paths that are needed and that the source does not have, or not in order. */
-  readonly failed: readonly { readonly path: string; readonly reason: string }[];
+  readonly failed: readonly FailedPath[];
   /** Named paths that are here. */
   readonly present: number;
 }
@@ -29,7 +28,7 @@ export async function walk(
   onFound: (count: number) => void,
 ): Promise<Walk> {
   const infos = new Map<string, NarInfo>();
-  const failed: { path: string; reason: string }[] = [];
+  const failed: FailedPath[] = [];
   const seen = new Set(hashes);
   const fetching = slots(FETCHING);
   let present = 0;
@@ -57,17 +56,17 @@ export async function walk(
   }
   return { infos, failed, present };
 
+  /** One that cannot be read must not keep the others from being imported. */
   async function read(hash: string): Promise<NarInfo | undefined> {
-    const text = await source.narInfo(hash);
-    if (text === undefined) {
-      failed.push({ path: hash, reason: "the source does not have it" });
-      return undefined;
-    }
     try {
-      return parseNarInfo(text, storeDir);
+      const text = await source.narInfo(hash);
+      if (text === undefined) throw new Failure("failed", "the source does not have it");
+      const info = parseNarInfo(text, storeDir);
+      if (info.storePath.hash === hash) return info;
+      throw new Failure("failed", `its narinfo is of another path: ${info.storePath.baseName}`);
     } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      failed.push({ path: hash, reason: lineOf(error) });
+      const kept = error instanceof Failure ? error : new Failure("failed", lineOf(error));
+      failed.push({ path: hash, reason: kept.message, error: kept });
       return undefined;
     }
   }

@@ -7,9 +7,9 @@ import { tryNix } from "../store/nix.ts";
 import type { PathInfo } from "../store/path-info.ts";
 import { logFiles, placeOf } from "../store/place.ts";
 import { type Realisation, realisationsOf } from "../store/realisations.ts";
+import { MAX_LISTING_BYTES } from "./listing.ts";
 
 /** Of the cache. Bytes. */
-const MAX_LISTING_BYTES = 16 * 1024 * 1024;
 const MAX_LOG_BYTES = 32 * 1024 * 1024;
 
 export async function sendListing(hashPart: string, listing: string, send: SendRetrying): Promise<void> {

@@ -3,14 +3,17 @@ import { listingVisitor } from "../../verify/listing.ts";
 import { narParser } from "../../verify/nar-parser.ts";
 import { Refusal } from "../../verify/refusal.ts";
 
+/** What the cache takes. */
+export const MAX_LISTING_BYTES = 64 * 1024 * 1024;
+
 export interface ListingReader {
   push(chunk: Buffer): void;
-  /** `undefined` where the NAR has none, such as one with a name that is not UTF-8. */
+  /** `undefined` where the NAR has none, such as one with a name that is not UTF-8, or one that the cache does not take. */
   end(): string | undefined;
 }
 
 export function listingReader(): ListingReader {
-  const listing = listingVisitor();
+  const listing = listingVisitor({ maxLength: MAX_LISTING_BYTES });
   const parser = narParser([listing]);
   let isReadable = true;
   /** A tree that the parser refuses has no listing; whether it may be published is the cache's decision. */

@@ -16,6 +16,8 @@ import { narUploader } from "./upload.ts";
 
 export interface PushOptions extends Rules {
   readonly closure: boolean;
+  /** Called with what was named, before anything is sent; throws where that is wrong. */
+  readonly checkRoots?: (roots: readonly string[]) => void;
   /** NARs at once. */
   readonly jobs: number;
   readonly compression: Compression;
@@ -57,6 +59,7 @@ export async function push(
   options: PushOptions,
 ): Promise<PushReport> {
   const { roots, paths } = await resolve(named, options.closure, options.env);
+  options.checkRoots?.(roots);
   const missing = await missingOf(cache, [...paths.keys()]);
   const needed = topological(paths).filter(({ path }) => missing.has(path));
   const { chosen, leftOut } = select(needed, options);

@@ -24,6 +24,7 @@ export interface Outcome {
 /** Paths in a row without an answer from the cache, after which the rest is not tried. */
 const SILENT_PATHS = 3;
 const UNAUTHORIZED = 401;
+const FORBIDDEN = 403;
 
 /** `sorted` has references before what refers to them; a reference that is not in it is there already. */
 export async function pushAll<T>(sorted: readonly PathInfo[], jobs: number, work: Work<T>): Promise<Outcome> {
@@ -44,6 +45,10 @@ export async function pushAll<T>(sorted: readonly PathInfo[], jobs: number, work
       const uploaded = await starting(async () => {
         if (fatal !== undefined) throw fatal;
         return work.upload(info);
+      }).catch((error: unknown) => {
+        // A token that may not send this NAR may send none; a narinfo may be refused for its signatures.
+        if (error instanceof Failure && error.status === FORBIDDEN) fatal ??= error;
+        throw error;
       });
       for (const reference of info.references) {
         if (reference === info.path || (await (published.get(reference) ?? true))) continue;

@@ -1,5 +1,6 @@
 // Uploading NARs: small ones in one request, large ones in parts, each content once.
 import type { Cache } from "../http/api.ts";
+import { REDIRECTIONS } from "../http/retry.ts";
 import type { Env } from "../settings/locations.ts";
 import { uploadInParts } from "./parts.ts";
 import type { Spool } from "./spool.ts";
@@ -45,7 +46,7 @@ export function narUploader(
   }
 
   async function inParts(key: string, spool: Spool): Promise<void> {
-    const { status } = await send({ method: "HEAD", path: `/${key}` }, [NOT_FOUND]);
+    const { status } = await send({ method: "HEAD", path: `/${key}` }, [NOT_FOUND, ...REDIRECTIONS]);
     if (status === OK) return;
     await uploadInParts(key, spool, {
       send,

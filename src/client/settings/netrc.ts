@@ -26,11 +26,10 @@ export function passwordIn(netrc: string, host: string): string | undefined {
   return undefined;
 }
 
-/** Words end at white space, unless they are quoted; comments go to the end of their line, macros to an empty line. */
+/** Words end at white space, unless they are quoted; comments are whole lines (a password may begin with #), macros go to an empty line. */
 function wordsOf(netrc: string): string[] {
-  const text = netrc.replace(/^[ \t]*macdef[^\n]*\n(?:[^\n]+\n)*/gm, "");
-  return [...text.matchAll(/"((?:[^"\\]|\\.)*)"|(#[^\n]*)|(\S+)/g)].flatMap(([, quoted, comment, word]) => {
-    if (comment !== undefined) return [];
-    return [quoted === undefined ? (word ?? "") : quoted.replace(/\\(.)/g, "$1")];
-  });
+  const text = netrc.replace(/^[ \t]*#.*/gm, "").replace(/^[ \t]*macdef[^\n]*\n(?:[^\n]+\n)*/gm, "");
+  return [...text.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(([, quoted, word]) =>
+    quoted === undefined ? (word ?? "") : quoted.replace(/\\(.)/g, "$1"),
+  );
 }

@@ -38,11 +38,12 @@ export function readSettings(given: Given, env: Env, argument?: string): Setting
 /** The URL without a slash at the end. Throws {@link Failure} of usage. */
 export function parseUrl(text: string): string {
   const url = URL.parse(text);
+  // First: the other message repeats the text.
+  if (/^[^/]*\/\/[^/]*@/.test(text)) {
+    throw new Failure("usage", "the URL must not contain the token: put it into netrc or NIX_CACHE_TOKEN");
+  }
   if (url === null || !["http:", "https:"].includes(url.protocol) || url.search !== "" || url.hash !== "") {
     throw new Failure("usage", `'${text}' is no URL of a cache, such as https://cache.example.org`);
-  }
-  if (url.username !== "" || url.password !== "") {
-    throw new Failure("usage", "the URL must not contain the token: put it into netrc or NIX_CACHE_TOKEN");
   }
   return url.href.replace(/\/+$/, "");
 }

@@ -1,4 +1,5 @@
 // Closures, and what the store knows of their paths.
+import { lstatSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { Failure } from "../ground/failure.ts";
 import type { Env } from "../settings/locations.ts";
@@ -22,7 +23,7 @@ export async function resolve(
   const roots: string[] = [];
   for (let at = 0; at < named.length; at += MAX_ARGUMENTS) {
     const some = named.slice(at, at + MAX_ARGUMENTS);
-    const given = await pathInfos(some, false, env);
+    const given = await pathInfos(some.map(asPath), false, env);
     roots.push(...given.map(({ path }) => path));
     const all = isRecursive
       ? await pathInfos(
@@ -36,13 +37,46 @@ export async function resolve(
   return { roots: [...new Set(roots)], paths };
 }
 
+/** A link of a single word is no installable: `result` is ./result. */
+function asPath(name: string): string {
+  const isWord = /^[^/.#][^/#]*$/.test(name);
+  return isWord && lstatSync(name, { throwIfNoEntry: false })?.isSymbolicLink() ? `./${name}` : name;
+}
+
 async function pathInfos(named: readonly string[], isRecursive: boolean, env: Env): Promise<PathInfo[]> {
   const version = await nixVersionOrNone(env);
   if (version === undefined) return registrations(named, isRecursive, env);
   const [major, minor] = version;
+  // Nix 2.4 and some later ones would take a derivation for its outputs.
+  const isDerivation = (name: string) => name.endsWith(".drv");
+  const derivations = major > 2 || minor >= 4 ? named.filter(isDerivation) : [];
+  const others = named.filter((name) => !derivations.includes(name));
+  return [
+    ...(others.length > 0 ? await infosBy(version, [], others, isRecursive, env) : []),
+    ...(derivations.length > 0
+      ? await infosBy(version, ["--derivation"], derivations, isRecursive, env)
+      : []),
+  ];
+}
+
+async function infosBy(
+  [major, minor]: readonly [number, number],
+  flags: readonly string[],
+  named: readonly string[],
+  isRecursive: boolean,
+  env: Env,
+): Promise<PathInfo[]> {
   // Without it, 2.34 warns that it will become an error.
   const format = major > 2 || minor >= 33 ? ["--json-format", "1"] : [];
-  const args = ["path-info", "--json", ...format, ...(isRecursive ? ["--recursive"] : []), "--", ...named];
+  const args = [
+    "path-info",
+    "--json",
+    ...flags,
+    ...format,
+    ...(isRecursive ? ["--recursive"] : []),
+    "--",
+    ...named,
+  ];
   const { code, stdout, stderr } = await tryNix("nix", args, { env });
   if (code === 0) return parsePathInfos(stdout);
   if (/--json-format/.test(stderr)) {
@@ -56,8 +90,8 @@ async function pathInfos(named: readonly string[], isRecursive: boolean, env: En
       ).stdout,
     );
   }
-  // The command, or the feature that it needs, is missing.
-  if (/path-info.*(not a recognised|unknown)|experimental/i.test(stderr))
+  // The command, or the feature that it needs, is missing. Nix 2.3 warns of experimental-features in any case.
+  if (/path-info.*(not a recognised|unknown)|experimental/i.test(errorIn(stderr)))
     return registrations(named, isRecursive, env);
   throw new Failure("failed", `${named.length === 1 ? named[0] : "nix path-info"}: ${errorIn(stderr)}`);
 }

@@ -46,7 +46,8 @@ function read(shown: Shown): NixSettings {
       .filter((word) => word !== "");
   };
   return {
-    substituters: list("substituters"),
+    // Nix 2.3 shows the others apart.
+    substituters: [...list("substituters"), ...list("extra-substituters")],
     trustedSubstituters: list("trusted-substituters"),
     trustedPublicKeys: list("trusted-public-keys"),
     trustedUsers: list("trusted-users"),
