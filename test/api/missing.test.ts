@@ -6,6 +6,7 @@ import { indexPath } from "../../src/catalog/rows/index-path.ts";
 import { MAX_PATHS } from "../../src/contract/paths.ts";
 import { watch } from "../support/bucket.ts";
 import { ADMIN_TOKEN, PUSH_TOKEN } from "../support/cache.ts";
+import { hashOfMany, manyPaths } from "../support/many-paths.ts";
 import { push, testPath } from "../support/store-paths.ts";
 import { apiCache, ask, inCatalog, refusal } from "./api.ts";
 
@@ -51,6 +52,18 @@ describe("POST /api/v1/missing", () => {
       body: { paths: [own, `/nix/store/${hash}-x`] },
     });
     expect(detail).toMatch(/^paths\[1\]: .*not in the store \/gnu\/store/);
+  });
+
+  it("answers for 10,000 paths that are here within two seconds, as a second push asks", async () => {
+    const count = 10_000;
+    await push(apiCache(), await testPath("first-1.0"));
+    await inCatalog((c) => manyPaths(c, count));
+    const paths = Array.from({ length: count }, (_, number) => hashOfMany(number));
+    const start = Date.now();
+    expect(await ask(apiCache(), "POST", "/missing", { body: { paths }, token: PUSH_TOKEN })).toEqual({
+      missing: [],
+    });
+    expect(Date.now() - start).toBeLessThan(2_000);
   });
 
   it("answers for 20,000 paths with one call of the catalog and no operation of the bucket", async () => {

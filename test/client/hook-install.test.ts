@@ -90,3 +90,11 @@ test("--dry-run shows the files and writes none", async () => {
   expect(stdout).not.toContain("secret-token");
   expect(readdirSync(dir)).toEqual(["token"]);
 });
+
+test("a token file of a relative name is the one of this directory", async () => {
+  writeFileSync(join(dir, "token"), "secret\n");
+  const args = ["hook", "install", "--dry-run", "--url", "https://c.example", "--token-file", "token"];
+  const env = { PATH: process.env.PATH ?? "", HOME: dir, NIX_CONF_DIR: dir };
+  const { stdout } = await execute(process.execPath, [MAIN, ...args], { env, cwd: dir });
+  expect(stdout).toContain(`LoadCredential=token:${dir}/token\n`);
+});

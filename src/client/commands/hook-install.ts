@@ -1,5 +1,6 @@
 // `nix-cache hook install`: a machine with a Nix daemon and systemd that pushes what it builds.
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { usage } from "../command/parse.ts";
 import { command } from "../command/spec.ts";
 import { EXIT } from "../ground/exit.ts";
@@ -40,7 +41,8 @@ export const HOOK_INSTALL = command({
     const files = planned({
       client: thisClient(),
       url,
-      tokenFile,
+      // systemd takes no relative one.
+      tokenFile: resolve(tokenFile),
       exclude: flags.exclude,
       nixConfDir: nixConfDir(env),
       path: env.PATH ?? "/nix/var/nix/profiles/default/bin:/usr/bin:/bin",

@@ -1,5 +1,5 @@
 // Runs a command whose builds are pushed while it runs: by a hook of its own, in the environment of the command.
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -65,13 +65,15 @@ const PASSED = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 function run([program = "", ...args]: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   return new Promise((done, fail) => {
-    const child = spawn(program, args, { env, stdio: "inherit" });
+    let child: ChildProcess | undefined;
     // A terminal sends Ctrl-C to both; what is built by then is pushed.
     const isInTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
     const pass = (signal: NodeJS.Signals) => {
-      if (signal !== "SIGINT" || !isInTerminal) child.kill(signal);
+      if (signal !== "SIGINT" || !isInTerminal) child?.kill(signal);
     };
+    // Before it starts: a signal must not end this process alone.
     for (const signal of PASSED) process.on(signal, pass);
+    child = spawn(program, args, { env, stdio: "inherit" });
     const ended = () => {
       for (const signal of PASSED) process.off(signal, pass);
     };
