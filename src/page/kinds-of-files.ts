@@ -11,6 +11,9 @@ const IMAGES: Readonly<Record<string, string>> = {
   webp: "image/webp",
 };
 
+/** The smallest first. */
+const FONTS = ["woff2", "woff", "ttf", "otf"];
+
 /** Of documentation. Scripts do not run there, and are text. */
 const SERVED: Readonly<Record<string, string>> = {
   ...IMAGES,
@@ -40,6 +43,14 @@ export function imageType(name: string): string | undefined {
 
 export function servedType(name: string): string {
   return typeIn(SERVED, name) ?? DOWNLOAD;
+}
+
+/** The same font in the formats that browsers take before this one: they are smaller. */
+export function betterFonts(name: string): readonly string[] {
+  const [, base, ending = ""] = /^(.*)\.([a-z0-9]+)$/i.exec(name) ?? [];
+  return FONTS.slice(0, Math.max(0, FONTS.indexOf(ending.toLowerCase()))).map(
+    (better) => `${base}.${better}`,
+  );
 }
 
 function typeIn(types: Readonly<Record<string, string>>, name: string): string | undefined {

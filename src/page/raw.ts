@@ -5,10 +5,13 @@ import { HttpError } from "../http/errors.ts";
 import { DOWNLOAD, imageType, PLAIN, servedType } from "./kinds-of-files.ts";
 import { basePath } from "./layout.ts";
 import { type File, find, namesOf, readTree, type Tree, urlOf } from "./tree.ts";
-import { unpacked, unpackedBytes } from "./unpacked.ts";
+import { unpacked, unpackedFiles } from "./unpacked.ts";
 
 /** Nothing runs, nothing is loaded. */
 const SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'none'";
+
+/** Of a document that its files are put into, which is held whole for that. */
+const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 
 /** Answers with a file: a picture, with `?text` text, or a download. Throws {@link HttpError} 404 or 413. */
 export const rawFile: Handler = async (context) => {
@@ -39,12 +42,11 @@ export const servedFile: Handler = async (context) => {
   const name = at.at(-1) ?? tree.info.storePath.name;
   const type = servedType(name);
   const response = await fileResponse(context, tree, node, { name, type, policy: policyOf(context, hash) });
-  if (!type.startsWith("text/html") || isOpen(context) || response.body === null) return response;
+  const isDocument = type.startsWith("text/html") && node.size <= MAX_DOCUMENT_BYTES;
+  if (!isDocument || isOpen(context) || response.body === null) return response;
   const { withItsFiles } = await import("./inline.ts");
   const { bucket } = context;
-  return withItsFiles(response, tree, at, ({ size, narOffset }) =>
-    unpackedBytes(bucket, tree.narKey, tree.info, size, narOffset),
-  );
+  return withItsFiles(response, tree, at, (files) => unpackedFiles(bucket, tree.narKey, tree.info, files));
 };
 
 /** Whether files are read without a credential. */
@@ -56,8 +58,11 @@ function isOpen({ config }: Context): boolean {
  * What a document may load: styles, pictures and fonts of its own path. The origin is spelt out, as a sandboxed document
  * has none that `'self'` could mean.
  */
-function policyOf(context: Context, hash: string): string {
-  const own = `${new URL(context.request.url).origin}${basePath(context)}/_/serve/${hash}/`;
+function policyOf({ request }: Context, hash: string): string {
+  // As it was asked for: the default cache has two addresses.
+  const { origin, pathname } = new URL(request.url);
+  const place = "/_/serve/";
+  const own = `${origin}${pathname.slice(0, pathname.indexOf(place))}${place}${hash}/`;
   return [
     "sandbox",
     "default-src 'none'",

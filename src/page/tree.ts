@@ -6,7 +6,7 @@ import { FormatError } from "../nix/format-error.ts";
 import { narKeyOfUrl } from "../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../nix/narinfo.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
-import { unpacked } from "./unpacked.ts";
+import { type Span, unpacked } from "./unpacked.ts";
 
 /** Of a listing, decoded: some 100,000 files. Parsed, it takes a few times as much memory. */
 const MAX_LISTING_BYTES = 8 * 1024 * 1024;
@@ -19,12 +19,9 @@ export interface Directory {
   readonly entries: ReadonlyMap<string, unknown>;
 }
 
-export interface File {
+export interface File extends Span {
   readonly type: "regular";
-  readonly size: number;
   readonly isExecutable: boolean;
-  /** Of its first byte in the NAR. */
-  readonly narOffset: number;
 }
 
 export interface Symlink {

@@ -58,6 +58,48 @@ export function readFailure(error: unknown): HttpError {
   return bucketFailure("get", error);
 }
 
+/** Where a file is in its NAR. Bytes. */
+export interface Span {
+  readonly narOffset: number;
+  readonly size: number;
+}
+
+/**
+ * The bytes of these files in one reading, from the first of them on. One bucket operation. Those are left out that are
+ * too far behind, in a compressed NAR or from one another, or cannot be read.
+ */
+export async function unpackedFiles<F extends Span>(
+  bucket: R2Bucket,
+  narKey: string,
+  info: NarInfo,
+  files: readonly F[],
+): Promise<ReadonlyMap<F, Uint8Array>> {
+  const result = new Map<F, Uint8Array>();
+  const start = Math.min(...files.map(({ narOffset }) => narOffset));
+  const limit = Math.min(info.narSize, (info.compression === "none" ? start : 0) + MAX_UNPACKED_BYTES);
+  const within = files.filter((file) => endOf(file) <= limit);
+  const end = Math.max(start, ...within.map(endOf));
+  const contents = new Map(within.map((file) => [file, new Uint8Array(file.size)]));
+  let at = start;
+  try {
+    for await (const piece of unpacked(bucket, narKey, info, end - start, start)) {
+      for (const [{ size, narOffset }, bytes] of contents) {
+        const part = piece.subarray(Math.max(0, narOffset - at), Math.max(0, narOffset + size - at));
+        if (part.length > 0) bytes.set(part, Math.max(0, at - narOffset));
+      }
+      at += piece.length;
+    }
+  } catch (error) {
+    console.warn("files of a document cannot be read", error);
+  }
+  for (const [file, bytes] of contents) if (endOf(file) <= at) result.set(file, bytes);
+  return result;
+}
+
+function endOf({ narOffset, size }: Span): number {
+  return narOffset + size;
+}
+
 /** A file's first bytes, `length` of them; see {@link unpacked}. */
 export async function unpackedBytes(
   bucket: R2Bucket,

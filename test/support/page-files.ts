@@ -19,3 +19,34 @@ export async function pushFile(
   if (withListing) await store(`${hash}.ls`, JSON.stringify({ version: 1, root }));
   return { hash };
 }
+
+/**
+ * A path of files by their names from its root, which a listing tells; a text that begins with `->` is a symlink. Its NAR
+ * is one file that has the contents of all, one after the other.
+ */
+export async function pushTree(
+  cache: TestCache,
+  files: Readonly<Record<string, string>>,
+  { compression = "zstd" }: { readonly compression?: "none" | "zstd" } = {},
+): Promise<{ readonly hash: string }> {
+  type Entry = Record<string, unknown>;
+  const root: { type: string; entries: Entry } = { type: "directory", entries: {} };
+  let all = "";
+  for (const [path, text] of Object.entries(files)) {
+    const names = path.split("/");
+    let entries = root.entries;
+    for (const name of names.slice(0, -1)) {
+      const directory = (entries[name] ?? { type: "directory", entries: {} }) as { entries: Entry };
+      entries[name] = directory;
+      entries = directory.entries;
+    }
+    const isLink = text.startsWith("->");
+    entries[names.at(-1) ?? ""] = isLink
+      ? { type: "symlink", target: text.slice(2) }
+      : { type: "regular", size: text.length, narOffset: NAR_FRAME_BYTES - 16 + all.length };
+    if (!isLink) all += text;
+  }
+  const { hash } = await pushFile(cache, { compression, withListing: false, text: all });
+  await store(`${hash}.ls`, JSON.stringify({ version: 1, root }));
+  return { hash };
+}
