@@ -36,6 +36,7 @@ import { upstreamsOf } from "./upstream/upstreams.ts";
 
 export { Catalog } from "./catalog/catalog.ts";
 
+const POLICY = "Content-Security-Policy";
 /** Most paths in one call of the platform's purge. */
 const PURGE_BATCH = 100;
 
@@ -97,9 +98,12 @@ export async function handle(request: Request, env: Env, ctx: ExecutionContext):
   const { status, headers } = response;
   headers.set("X-Content-Type-Options", "nosniff");
   const { isPrivate } = located?.config ?? deployment;
-  // Refusals, too: the edge's cache checks no token.
-  if (isPrivate) headers.set("Cache-Control", PRIVATE);
-  else if (located && route) openAnswer(route, located.config, request, status, headers);
+  // Refusals, too: the edge's cache checks no token, and a browser sends the one of its user for what other sites embed.
+  if (isPrivate) {
+    headers.set("Cache-Control", PRIVATE);
+    headers.set("Cross-Origin-Resource-Policy", "same-origin");
+  }
+  if (!isPrivate && located && route) openAnswer(route, located.config, request, status, headers);
   if (env.TRAFFIC !== undefined) {
     const counted = { request, response, located };
     ctx.waitUntil(logFailure("a request was not counted", count(env, env.TRAFFIC, counted)));
@@ -236,5 +240,7 @@ async function refusal(request: Request, path: string, error: unknown): Promise<
       : (isPage(path) || path === "/") && wantsHtml(request)
         ? await (await import("./page/refusal.ts")).refusalPage(error)
         : errorResponse(error);
+  if (isPage(path) && !response.headers.has(POLICY))
+    response.headers.set(POLICY, "sandbox; default-src 'none'");
   return request.method === "HEAD" ? new Response(null, response) : response;
 }

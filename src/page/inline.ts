@@ -28,7 +28,8 @@ export async function withItsFiles(
   at: readonly string[],
   read: Read,
 ): Promise<Response> {
-  const { headers } = response;
+  const headers = new Headers(response.headers);
+  for (const name of ["Content-Length", "ETag", "Accept-Ranges"]) headers.delete(name);
   const document = await response.arrayBuffer();
   const files = new Map<string, Found>();
   const contents = new Map<File, Uint8Array>();

@@ -1,7 +1,11 @@
 // The content of files of a store path: untrusted, and so in a sandbox without the rights of this origin.
 import { PRIVATE } from "../bucket/kinds.ts";
+import type { Config } from "../config/config.ts";
 import type { Context, Handler } from "../context.ts";
 import { HttpError } from "../http/errors.ts";
+import { ifRangeHolds } from "../http/preconditions.ts";
+import { contentRange, parseRange, rangeNotSatisfiable, resolveRange } from "../http/ranges.ts";
+import { encodeNix32 } from "../nix/nix32.ts";
 import { DOWNLOAD, imageType, PLAIN, servedType } from "./kinds-of-files.ts";
 import { basePath } from "./layout.ts";
 import { type File, find, namesOf, readTree, type Tree, urlOf } from "./tree.ts";
@@ -32,6 +36,7 @@ export const servedFile: Handler = async (context) => {
   if (place.kind === "elsewhere") return redirect(context, "serve", place.baseName, place.at);
   let { node, at } = place;
   if (node.type === "directory") {
+    if (!node.entries.has("index.html")) return redirect(context, "files", hash, [...at, ""]);
     // Links in it are relative to it.
     if (!rest.endsWith("/")) return redirect(context, "serve", hash, [...names, ""]);
     const index = find(tree, [...at, "index.html"]);
@@ -41,16 +46,19 @@ export const servedFile: Handler = async (context) => {
   if (node.type !== "regular") throw new HttpError(404, "this is no file");
   const name = at.at(-1) ?? tree.info.storePath.name;
   const type = servedType(name);
-  const response = await fileResponse(context, tree, node, { name, type, policy: policyOf(context, hash) });
+  const as = { name, type, policy: policyOf(context, hash) };
+  const { bucket, config, request } = context;
   const isDocument = type.startsWith("text/html") && node.size <= MAX_DOCUMENT_BYTES;
-  if (!isDocument || isOpen(context) || response.body === null) return response;
+  if (!isDocument || isOpen(config) || request.method === "HEAD")
+    return fileResponse(context, tree, node, as);
+  const whole = new Request(request.url);
+  const response = await fileResponse({ ...context, request: whole }, tree, node, as);
   const { withItsFiles } = await import("./inline.ts");
-  const { bucket } = context;
   return withItsFiles(response, tree, at, (files) => unpackedFiles(bucket, tree.narKey, tree.info, files));
 };
 
 /** Whether files are read without a credential. */
-function isOpen({ config }: Context): boolean {
+function isOpen(config: Config): boolean {
   return !config.isPrivate && config.listing === "public";
 }
 
@@ -90,26 +98,42 @@ async function requested({ path, bucket, config }: Context, kind: "raw" | "serve
   return { tree: await readTree(bucket, hash, config.storeDir), hash, rest, names: namesOf(rest) };
 }
 
-function redirect(context: Context, kind: "raw" | "serve", to: string, names: readonly string[]): Response {
+function redirect(
+  context: Context,
+  kind: "raw" | "serve" | "files",
+  to: string,
+  names: readonly string[],
+): Response {
   const location = `${basePath(context)}/_/${kind}/${to.slice(0, 32)}${urlOf(names)}`;
   return new Response(null, { status: 302, headers: { Location: location, "Cache-Control": PRIVATE } });
 }
 
 async function fileResponse(
-  { request, bucket }: Context,
+  { request, bucket, config }: Context,
   { narKey, info }: Tree,
   { size, narOffset }: File,
   { name, type, policy }: { readonly name: string; readonly type: string; readonly policy: string },
 ): Promise<Response> {
+  const etag = `"${encodeNix32(info.narHash.bytes)}-${narOffset}-${size}"`;
+  const wanted = request.method === "GET" ? parseRange(request.headers.get("Range")) : undefined;
+  const isPart = wanted !== undefined && ifRangeHolds(request.headers, { etag });
+  const part = isPart ? resolveRange(wanted, size) : { offset: 0, length: size };
+  if (part === undefined) throw rangeNotSatisfiable(size);
   const headers = {
     "Content-Type": type,
+    "Content-Length": `${part.length}`,
     "Content-Security-Policy": policy,
     "Cache-Control": PRIVATE,
     "Referrer-Policy": "no-referrer",
+    "Accept-Ranges": "bytes",
+    ETag: etag,
+    ...(isPart && { "Content-Range": contentRange(part, size) }),
     ...(type === DOWNLOAD && { "Content-Disposition": attachment(name) }),
+    // A browser sends the credential of its user with what another site embeds.
+    ...(!isOpen(config) && { "Cross-Origin-Resource-Policy": "same-origin" }),
   };
   if (request.method === "HEAD") return new Response(null, { headers });
-  const pieces = unpacked(bucket, narKey, info, size, narOffset);
+  const pieces = unpacked(bucket, narKey, info, part.length, narOffset + part.offset);
   // The first one now: what is wrong until then is a status.
   let next: IteratorResult<Uint8Array> | undefined = await pieces.next();
   const stream = new ReadableStream<Uint8Array>({
@@ -124,12 +148,16 @@ async function fileResponse(
       await pieces.return(undefined);
     },
   });
-  return new Response(stream, { headers });
+  const body = stream.pipeThrough(new FixedLengthStream(part.length));
+  return new Response(body, { status: isPart ? 206 : 200, headers });
 }
 
 /** RFC 6266: a name of any characters, and one in ASCII for old clients. */
 function attachment(name: string): string {
   const plain = name.replace(/[^0-9A-Za-z._+-]/g, "_");
-  const exact = encodeURIComponent(name).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
+  const exact = encodeURIComponent(name.toWellFormed()).replace(
+    /['()*]/g,
+    (c) => `%${c.charCodeAt(0).toString(16)}`,
+  );
   return `attachment; filename="${plain}"; filename*=UTF-8''${exact}`;
 }

@@ -6,7 +6,7 @@ import { FormatError } from "../nix/format-error.ts";
 import { narKeyOfUrl } from "../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../nix/narinfo.ts";
 import { NIX32_CLASS } from "../nix/nix32.ts";
-import { type Span, unpacked } from "./unpacked.ts";
+import { MAX_UNPACKED_BYTES, type Span, unpacked } from "./unpacked.ts";
 
 /** Of a listing, decoded: some 100,000 files. Parsed, it takes a few times as much memory. */
 const MAX_LISTING_BYTES = 8 * 1024 * 1024;
@@ -85,6 +85,7 @@ async function textOf(object: R2ObjectBody): Promise<string> {
 }
 
 async function unpackedListing(bucket: R2Bucket, narKey: string, info: NarInfo): Promise<string> {
+  if (info.narSize > MAX_UNPACKED_BYTES) throw tooLarge();
   const { listingOf } = await import("./list-nar.ts");
   const listing = await listingOf(unpacked(bucket, narKey, info, info.narSize));
   if (listing === undefined) throw tooLarge();
@@ -92,7 +93,10 @@ async function unpackedListing(bucket: R2Bucket, narKey: string, info: NarInfo):
 }
 
 function tooLarge(): HttpError {
-  return new HttpError(413, "the tree of this path is too large to be shown; 'nix store ls' lists it");
+  return new HttpError(
+    413,
+    "the tree of this path is too large to be shown; a listing pushed with write-nar-listing=true may be shown, and 'nix store ls' lists it",
+  );
 }
 
 function damaged(): HttpError {
@@ -150,7 +154,7 @@ export function find({ root, info }: Tree, names: readonly string[], last = true
       if (isAbsolute && !inStore) throw new HttpError(404, "a symlink of this path leads out of the store");
       const steps = (inStore ? node.target.slice(storeDir.length) : node.target).split("/");
       // A relative one begins in the directory of the link: `at` is the link itself.
-      const from = isAbsolute ? [] : [baseName, ...at.slice(0, -1)];
+      const from = isAbsolute ? [] : [baseName, ...at].slice(0, -1);
       const [first = "", ...below] = normalized([...from, ...steps]);
       if (first !== baseName) {
         if (!BASE_NAME.test(first)) throw new HttpError(404, "a symlink of this path leads out of the store");
@@ -187,5 +191,6 @@ export function namesOf(path: string): readonly string[] {
 
 /** The path of these names in a URL. */
 export function urlOf(names: readonly string[]): string {
-  return names.map((name) => `/${encodeURIComponent(name)}`).join("");
+  // A name of JSON may have halves of surrogate pairs.
+  return names.map((name) => `/${encodeURIComponent(name.toWellFormed())}`).join("");
 }

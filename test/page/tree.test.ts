@@ -45,6 +45,14 @@ describe("finds", () => {
     expect(find(tree, path.split("/").filter(Boolean))).toMatchObject(expected);
   });
 
+  test.each([`${OTHER}/x`, `./${OTHER}/x`, `/nix/store/${OTHER}/x`])(
+    "what a path leads to that is a symlink to %s",
+    (target) => {
+      const path = { ...tree, root: nodeOf(link(target)) };
+      expect(find(path, ["y"])).toEqual({ kind: "elsewhere", baseName: OTHER, at: ["x", "y"] });
+    },
+  );
+
   test("a symlink itself, where it is asked for", () => {
     expect(find(tree, ["bin", "alias"], false)).toMatchObject({ node: { type: "symlink", target: "demo" } });
   });
