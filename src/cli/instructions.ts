@@ -37,6 +37,7 @@ export function instructions(cache: RunningCache): string {
   const lines = [
     "",
     `The cache runs at ${url}`,
+    `Its web page is ${url}/_/`,
     ...publicKeyLines(cache.publicKeys),
     ...cache.problems.map((problem) => `Problem: ${problem}`),
     ...upstreamLines(cache.upstreams ?? []),

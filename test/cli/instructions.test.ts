@@ -15,6 +15,7 @@ test("everything to paste, with the real address", () => {
   expect(instructions(CACHE)).toMatchInlineSnapshot(`
     "
     The cache runs at http://localhost:8788
+    Its web page is http://localhost:8788/_/
     Its public key is laptop-1:pub
 
     To push, a line in /home/ann/.netrc:
