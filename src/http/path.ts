@@ -17,7 +17,7 @@ const FOLDER = /^\/[a-z0-9-]+\/$/;
 export interface RequestPath {
   /**
    * The decoded path, beginning with `/`. Printable ASCII, no empty, `.` or `..` segment, no backslash. That of a page may
-   * end in a slash and have any characters but controls.
+   * end in a slash and have any characters of file names, line feeds among them.
    */
   readonly path: string;
   /**
@@ -91,7 +91,7 @@ function decodePagePath(raw: string): string {
   if (raw.length > 3 * MAX_PAGE_PATH_LENGTH) throw tooLong(MAX_PAGE_PATH_LENGTH);
   const path = percentDecode(raw, false);
   if (path.length > MAX_PAGE_PATH_LENGTH) throw tooLong(MAX_PAGE_PATH_LENGTH);
-  if (/\p{Cc}/u.test(path)) throw new HttpError(400, "the path has a control character");
+  if (path.includes("\0")) throw new HttpError(400, "the path has a character that no name has");
   if (/\/(?:\/|\.{1,2}(?:\/|$))/.test(path)) {
     throw new HttpError(400, "the path has an empty, '.' or '..' segment");
   }

@@ -1,11 +1,16 @@
 // Terminal output as HTML: colours and weights (ECMA-48, SGR) as classes, other control sequences left out. It is fed in
 // pieces and holds no more than one sequence.
 import { escapeHtml } from "./html.ts";
+import { nearest, ofIndex } from "./terminal-colours.ts";
 
 /** Characters of a sequence that is given up as text that is not there: no real one is longer. */
 const MAX_SEQUENCE = 256;
 
-type State = "text" | "escape" | "csi" | "string" | "string-escape";
+type State = "text" | "escape" | "csi" | "string";
+/** DCS, SOS, OSC, PM and APC in one byte. */
+const STRINGS = [0x90, 0x98, 0x9d, 0x9e, 0x9f];
+/** ST in one byte, which ends them. */
+const END_OF_STRING = 0x9c;
 
 interface Style {
   bold: boolean;
@@ -22,26 +27,6 @@ const PLAIN: Readonly<Style> = {
   ...{ bold: false, dim: false, italic: false, underline: false, inverse: false },
   ...{ colour: undefined, background: undefined },
 };
-
-/** The 16 colours, to which all others are brought. */
-const PALETTE: readonly (readonly [number, number, number])[] = [
-  [0, 0, 0],
-  [205, 0, 0],
-  [0, 205, 0],
-  [205, 205, 0],
-  [0, 0, 238],
-  [205, 0, 205],
-  [0, 205, 205],
-  [229, 229, 229],
-  [127, 127, 127],
-  [255, 0, 0],
-  [0, 255, 0],
-  [255, 255, 0],
-  [92, 92, 255],
-  [255, 0, 255],
-  [0, 255, 255],
-  [255, 255, 255],
-];
 
 export interface AnsiHtml {
   push(text: string): string;
@@ -89,6 +74,7 @@ export function ansiHtml(): AnsiHtml {
     hadReturn = code === 0x0d;
     if (code === 0x1b) state = "escape";
     else if (code === 0x9b) begin("csi");
+    else if (STRINGS.includes(code)) begin("string");
     else if (code === 0x0d || (code === 0x0a && !isOwn)) return "\n";
     else if (code === 0x09) return "\t";
     return "";
@@ -100,43 +86,47 @@ export function ansiHtml(): AnsiHtml {
   }
 
   function within(character: string, code: number): string {
-    switch (state) {
-      case "escape":
-        if (character === "[") begin("csi");
-        // OSC, DCS, SOS, PM, APC: strings up to a terminator.
-        else if ("]PX^_".includes(character)) begin("string");
-        // Two characters and more: charsets have intermediates first.
-        else if (code < 0x20 || code > 0x2f) state = "text";
-        return "";
-      case "csi":
-        if (code >= 0x40 && code <= 0x7e) {
-          state = "text";
-          return character === "m" ? restyled(sequence) : "";
-        }
-        sequence += character;
-        if (sequence.length > MAX_SEQUENCE || code < 0x20) state = "text";
-        return "";
-      case "string":
-        if (code === 0x07) state = "text";
-        else if (code === 0x1b) state = "string-escape";
-        // One that never ends must not swallow the log.
-        else if (code === 0x0a) state = "text";
-        return code === 0x0a ? "\n" : "";
-      default:
-        state = "text";
-        return "";
+    // It ends a string with a backslash behind it; else another sequence begins.
+    if (code === 0x1b) state = "escape";
+    // One that never ends must not swallow the log.
+    else if (code === 0x0a) {
+      state = "text";
+      return control(code);
+    } else if (state === "escape") {
+      if (character === "[") begin("csi");
+      // OSC, DCS, SOS, PM, APC: strings up to a terminator.
+      else if ("]PX^_".includes(character)) begin("string");
+      // Two characters and more: charsets have intermediates first.
+      else if (code < 0x20 || code > 0x2f) state = "text";
+    } else if (state === "string") {
+      if (code === 0x07 || code === END_OF_STRING) state = "text";
+    } else if (code >= 0x40 && code <= 0x7e) {
+      state = "text";
+      if (character === "m") return restyled(sequence);
+    } else {
+      sequence += character;
+      if (sequence.length > MAX_SEQUENCE || code < 0x20) state = "text";
     }
+    return "";
   }
 
   function restyled(parameters: string): string {
     if (!/^[0-9;:]*$/.test(parameters)) return "";
-    const numbers = parameters.split(/[;:]/).map((text) => Number(text));
-    style = applied(style, numbers);
+    style = applied(style, parameters.split(";").flatMap(numbersOf));
     const classes = classesOf(style);
     const close = isOpen ? "</span>" : "";
     isOpen = classes !== "";
     return close + (isOpen ? `<span class="${classes}">` : "");
   }
+}
+
+/** One parameter, whose own ones stand behind colons, as numbers without those that are not shown. */
+function numbersOf(parameter: string): readonly number[] {
+  const [code = 0, ...rest] = parameter.split(":").map(Number);
+  // The form of an underline; 0 is none.
+  if (code === 4 && rest.length > 0) return [rest[0] === 0 ? 24 : 4];
+  // A colour space stands before red, green and blue.
+  return rest.length > 4 ? [code, 2, ...rest.slice(2, 5)] : [code, ...rest];
 }
 
 function applied(before: Style, numbers: readonly number[]): Style {
@@ -159,34 +149,17 @@ function applied(before: Style, numbers: readonly number[]): Style {
     else if (code >= 40 && code <= 47) style.background = code - 40;
     else if (code >= 100 && code <= 107) style.background = code - 100 + 8;
     else if (code === 49) style.background = undefined;
-    else if (code === 38 || code === 48) {
+    else if (code === 38 || code === 48 || code === 58) {
       const isIndexed = numbers[at + 1] === 5;
       const [red = 0, green = 0, blue = 0] = numbers.slice(at + 2);
       const colour = isIndexed ? ofIndex(red) : nearest(red, green, blue);
       if (code === 38) style.colour = colour;
-      else style.background = colour;
+      // 58 is that of an underline.
+      else if (code === 48) style.background = colour;
       at += isIndexed ? 2 : 4;
     }
   }
   return style;
-}
-
-function ofIndex(index: number): number {
-  if (index < 16) return index;
-  if (index >= 232) {
-    const grey = 8 + 10 * (index - 232);
-    return nearest(grey, grey, grey);
-  }
-  const level = (step: number) => (step === 0 ? 0 : 55 + 40 * step);
-  const cube = index - 16;
-  return nearest(level(Math.floor(cube / 36)), level(Math.floor(cube / 6) % 6), level(cube % 6));
-}
-
-function nearest(red: number, green: number, blue: number): number {
-  const distance = ([r, g, b]: readonly [number, number, number]) =>
-    (r - red) ** 2 + (g - green) ** 2 + (b - blue) ** 2;
-  const distances = PALETTE.map(distance);
-  return distances.indexOf(Math.min(...distances));
 }
 
 function classesOf({ bold, dim, italic, underline, inverse, colour, background }: Style): string {

@@ -30,8 +30,11 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
+/** What shows a text as another than it is: control characters, and those that turn its direction. */
+const ESCAPED = /[&<>"'\u202a-\u202e\u2066-\u2069]|(?![\t\n\r])\p{Cc}/gu;
+
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? "");
+  return text.replace(ESCAPED, (character) => ESCAPES[character] ?? "\ufffd");
 }
 
 function textOf(value: Value): string {

@@ -11,7 +11,7 @@ function loaded(name: keyof typeof import("./pages.ts")): Handler {
 }
 
 function page(path: string, permission: Route["permission"], name: Parameters<typeof loaded>[0]): Route {
-  return { method: "GET", pattern: new RegExp(`^/_${path}$`), permission, handler: loaded(name) };
+  return { method: "GET", pattern: new RegExp(`^/_${path}$`, "s"), permission, handler: loaded(name) };
 }
 
 export const PAGE_ROUTES: readonly Route[] = [

@@ -60,6 +60,26 @@ describe("a listing", () => {
     }
   });
 
+  test.each([
+    "a\nb",
+    "a\tb",
+    "\u2028",
+    "\u0085",
+    "a?b#c",
+    "a%2fb",
+    "\\",
+    "'\"<&",
+    "constructor",
+    "\u202egnp.exe",
+  ])("with the name %j has a link to that file", async (name) => {
+    const { hash } = await pushTree(cache, { [`d/${name}`]: "content" });
+    const { text } = await cache.get(`/_/files/${hash}/d/`, MEMBER);
+    const [, escaped = ""] = /<li class="regular"><a href="([^"]+)"/.exec(text) ?? [];
+    const link = escaped.replaceAll("&#39;", "'");
+    expect((await cache.get(link, MEMBER)).text).toMatch(/<pre class="text"[^>]*>\ncontent<\/pre>/);
+    expect((await cache.get(link.replace("files", "raw"), TOKEN)).text).toBe("content");
+  });
+
   test("none is made of a large NAR, compressed or not", async () => {
     for (const compression of ["none", "zstd"] as const) {
       const { hash } = await pushFile(cache, { compression, withListing: false, text: "x" });
