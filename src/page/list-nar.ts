@@ -5,7 +5,7 @@ import { readFailure } from "./unpacked.ts";
 
 /** `undefined` where it would be too long. Throws HttpError 404 where the NAR is damaged. */
 export async function listingOf(pieces: AsyncIterable<Uint8Array>): Promise<string | undefined> {
-  const listing = listingVisitor();
+  const listing = listingVisitor(true);
   const parser = narParser([listing]);
   try {
     for await (const piece of pieces) parser.push(piece);

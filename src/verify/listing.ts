@@ -13,8 +13,9 @@ export interface ListingVisitor extends NarVisitor {
 /** UTF-16 units. A hundred thousand files have about 10 MB, far more than any path of nixpkgs. */
 const MAX_LISTING_LENGTH = 8 * 1024 * 1024;
 
-export function listingVisitor(): ListingVisitor {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** `anyName`: what is not UTF-8 is spelt with replacement characters, to be shown rather than kept. */
+export function listingVisitor(anyName = false): ListingVisitor {
+  const decoder = new TextDecoder("utf-8", { fatal: !anyName, ignoreBOM: true });
   let text: string | undefined = "";
   /** Whether the directory that is open has entries already. */
   let hasEntries = false;

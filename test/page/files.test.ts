@@ -6,6 +6,8 @@ import { basic, cacheWith, PULL_TOKEN, PUSH_TOKEN, store } from "../support/cach
 import { captureLog } from "../support/log.ts";
 import { pushFile, pushTree } from "../support/page-files.ts";
 import { expectRefusal } from "../support/refusal.ts";
+import { bytesOf, pathOfNar, push } from "../support/store-paths.ts";
+import { writeNar } from "../verify/nars.ts";
 
 afterEach(reset);
 captureLog();
@@ -78,6 +80,20 @@ describe("a listing", () => {
     const link = escaped.replaceAll("&#39;", "'");
     expect((await cache.get(link, MEMBER)).text).toMatch(/<pre class="text"[^>]*>\ncontent<\/pre>/);
     expect((await cache.get(link.replace("files", "raw"), TOKEN)).text).toBe("content");
+  });
+
+  test("of a NAR that names a file in no UTF-8, for which Nix writes none, is made", async () => {
+    const file = (name: Uint8Array) => ({
+      name,
+      node: { type: "regular", executable: false, contents: bytesOf("content") } as const,
+    });
+    const entries = [file(bytesOf("a.txt")), file(Uint8Array.of(0x62, 0xff, 0xfe))];
+    const path = await pathOfNar(writeNar({ type: "directory", entries }), `${"0".repeat(32)}-odd-1.0`);
+    expect((await push(cache, path)).status).toBe(201);
+    const { hash } = path.info.storePath;
+    const { text } = await cache.get(`/_/files/${hash}/`, MEMBER);
+    expect(text).toContain(`href="/_/files/${hash}/b%EF%BF%BD%EF%BF%BD">b\ufffd\ufffd</a>`);
+    expect((await cache.get(`/_/raw/${hash}/b%EF%BF%BD%EF%BF%BD`, TOKEN)).text).toBe("content");
   });
 
   test("none is made of a large NAR, compressed or not", async () => {
