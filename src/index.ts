@@ -102,8 +102,7 @@ export async function handle(request: Request, env: Env, ctx: ExecutionContext):
   if (isPrivate) {
     headers.set("Cache-Control", PRIVATE);
     headers.set("Cross-Origin-Resource-Policy", "same-origin");
-  }
-  if (!isPrivate && located && route) openAnswer(route, located.config, request, status, headers);
+  } else if (located && route) openAnswer(route, located.config, request, status, headers);
   if (env.TRAFFIC !== undefined) {
     const counted = { request, response, located };
     ctx.waitUntil(logFailure("a request was not counted", count(env, env.TRAFFIC, counted)));

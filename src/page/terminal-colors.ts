@@ -1,4 +1,4 @@
-// The colours of terminals, all of which are brought to 16.
+// The colors of terminals, all of which are brought to 16.
 
 const PALETTE: readonly (readonly [number, number, number])[] = [
   [0, 0, 0],
