@@ -10,12 +10,11 @@ export function isPreflightOfRead(headers: Headers): boolean {
   return headers.has("Origin") && READS.includes(headers.get("Access-Control-Request-Method"));
 }
 
-/** The answer that allows it. `*` allows every header but Authorization. */
+/** The answer that allows it, with {@link allowEveryOrigin}. `*` allows every header but Authorization. */
 export function preflightAllowed(): Response {
   return new Response(null, {
     status: 204,
     headers: {
-      "Access-Control-Allow-Origin": "*",
       "Access-Control-Allow-Methods": "GET, HEAD",
       "Access-Control-Allow-Headers": "*",
       "Access-Control-Max-Age": `${MAX_AGE_S}`,
@@ -23,7 +22,11 @@ export function preflightAllowed(): Response {
   });
 }
 
-/** Lets scripts of every site read an answer, whatever the request's origin: shared caches may keep it for all. */
+/**
+ * Lets scripts of every site read an answer with its headers, such as ETag and Content-Range, whatever the request's
+ * origin: shared caches may keep it for all.
+ */
 export function allowEveryOrigin(headers: Headers): void {
   headers.set("Access-Control-Allow-Origin", "*");
+  headers.set("Access-Control-Expose-Headers", "*");
 }

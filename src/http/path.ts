@@ -91,7 +91,7 @@ function decodePagePath(raw: string): string {
   if (raw.length > 3 * MAX_PAGE_PATH_LENGTH) throw tooLong(MAX_PAGE_PATH_LENGTH);
   const path = percentDecode(raw, false);
   if (path.length > MAX_PAGE_PATH_LENGTH) throw tooLong(MAX_PAGE_PATH_LENGTH);
-  if (path.includes("\0")) throw new HttpError(400, "the path has a character that no name has");
+  if (path.includes("\0")) throw new HttpError(400, "the path has a zero byte");
   if (/\/(?:\/|\.{1,2}(?:\/|$))/.test(path)) {
     throw new HttpError(400, "the path has an empty, '.' or '..' segment");
   }

@@ -23,9 +23,27 @@ interface Style {
   background: number | undefined;
 }
 
+const WEIGHTS = ["bold", "dim", "italic", "underline"] as const;
+
 const PLAIN: Readonly<Style> = {
   ...{ bold: false, dim: false, italic: false, underline: false, inverse: false },
   ...{ color: undefined, background: undefined },
+};
+
+/** What the parameters that are no colors change. */
+const CHANGES: Readonly<Record<number, Partial<Style>>> = {
+  0: PLAIN,
+  1: { bold: true },
+  2: { dim: true },
+  3: { italic: true },
+  4: { underline: true },
+  7: { inverse: true },
+  22: { bold: false, dim: false },
+  23: { italic: false },
+  24: { underline: false },
+  27: { inverse: false },
+  39: { color: undefined },
+  49: { background: undefined },
 };
 
 export interface AnsiHtml {
@@ -130,31 +148,19 @@ function numbersOf(parameter: string): readonly number[] {
 }
 
 function applied(before: Style, numbers: readonly number[]): Style {
-  let style: Style = { ...before };
+  const style: Style = { ...before };
   for (let at = 0; at < numbers.length; at++) {
     const code = numbers[at] ?? 0;
-    if (code === 0) style = { ...PLAIN };
-    else if (code === 1) style.bold = true;
-    else if (code === 2) style.dim = true;
-    else if (code === 3) style.italic = true;
-    else if (code === 4) style.underline = true;
-    else if (code === 7) style.inverse = true;
-    else if (code === 22) Object.assign(style, { bold: false, dim: false });
-    else if (code === 23) style.italic = false;
-    else if (code === 24) style.underline = false;
-    else if (code === 27) style.inverse = false;
-    else if (code >= 30 && code <= 37) style.color = code - 30;
-    else if (code >= 90 && code <= 97) style.color = code - 90 + 8;
-    else if (code === 39) style.color = undefined;
-    else if (code >= 40 && code <= 47) style.background = code - 40;
-    else if (code >= 100 && code <= 107) style.background = code - 100 + 8;
-    else if (code === 49) style.background = undefined;
+    const column = (code % 10) + (code >= 90 ? 8 : 0);
+    Object.assign(style, CHANGES[code]);
+    if (/^(3|9)[0-7]$/.test(`${code}`)) style.color = column;
+    else if (/^(4|10)[0-7]$/.test(`${code}`)) style.background = column;
+    // 58 is that of an underline.
     else if (code === 38 || code === 48 || code === 58) {
       const isIndexed = numbers[at + 1] === 5;
       const [red = 0, green = 0, blue = 0] = numbers.slice(at + 2);
       const color = isIndexed ? ofIndex(red) : nearest(red, green, blue);
       if (code === 38) style.color = color;
-      // 58 is that of an underline.
       else if (code === 48) style.background = color;
       at += isIndexed ? 2 : 4;
     }
@@ -162,16 +168,13 @@ function applied(before: Style, numbers: readonly number[]): Style {
   return style;
 }
 
-function classesOf({ bold, dim, italic, underline, inverse, color, background }: Style): string {
+/** Those of the stylesheet: the first letters of weights, then the colors. */
+function classesOf(style: Style): string {
+  const { inverse, color, background } = style;
   const [front, back] = inverse ? [background ?? "i", color ?? "i"] : [color, background];
   return [
-    bold && "b",
-    dim && "d",
-    italic && "i",
-    underline && "u",
-    front !== undefined && `f${front}`,
-    back !== undefined && `g${back}`,
-  ]
-    .filter((name) => name !== false)
-    .join(" ");
+    ...WEIGHTS.filter((weight) => style[weight]).map((weight) => weight[0]),
+    ...(front === undefined ? [] : [`f${front}`]),
+    ...(back === undefined ? [] : [`g${back}`]),
+  ].join(" ");
 }

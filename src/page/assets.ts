@@ -2,10 +2,10 @@
 import { IMMUTABLE } from "../bucket/kinds.ts";
 import type { Handler } from "../context.ts";
 import { HttpError } from "../http/errors.ts";
-import { SCRIPT } from "./script.ts";
+import ICON from "./icon.svg.txt";
+// It shows the copy buttons, which do nothing without it.
+import SCRIPT from "./script.js.txt";
 import STYLE from "./style.css.txt";
-
-const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#3346c9"/><g fill="none" stroke="#fff" stroke-width="2.2" stroke-linejoin="round"><path d="M16 6l9 4.6-9 4.6-9-4.6z" fill="#fff"/><path d="M7 16l9 4.6 9-4.6M7 21.2l9 4.6 9-4.6"/></g></svg>`;
 
 const HEX_DIGITS = 12;
 
@@ -36,7 +36,7 @@ export const asset: Handler = async ({ request, path }) => {
     headers: {
       "Content-Type": found.type,
       "Cache-Control": IMMUTABLE,
-      "Content-Security-Policy": "default-src 'none'; sandbox",
+      "Content-Security-Policy": "sandbox; default-src 'none'",
       "Content-Length": `${new TextEncoder().encode(found.text).byteLength}`,
     },
   });

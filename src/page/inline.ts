@@ -13,7 +13,7 @@ const MAX_LEVELS = 4;
 
 /** In a stylesheet: `url(...)`, and an import by a plain text. */
 const IN_STYLE =
-  /url\(\s*(?:"(?<double>[^"\n]*)"|'(?<single>[^'\n]*)'|(?<bare>[^\s"'()]+))\s*\)|(?<=@import\s+)(?:"(?<importDouble>[^"\n]*)"|'(?<importSingle>[^'\n]*)')/g;
+  /url\(\s*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s"'()]+))\s*\)|(?<=@import\s+)(?:"([^"\n]*)"|'([^'\n]*)')/g;
 const CSS = "text/css";
 
 /** Reads these files in one go; those that cannot be read are left out. */
@@ -73,7 +73,7 @@ export async function withItsFiles(
           ? new TextEncoder().encode(inStyle(decoded(content), dataIn(names, depth + 1)))
           : content;
       room -= whole.length;
-      return room < 0 ? undefined : `data:${type};base64,${whole.toBase64()}${fragmentOf(reference)}`;
+      return room < 0 ? undefined : `data:${type};base64,${whole.toBase64()}`;
     };
   return rewriter(dataIn(at)).transform(new Response(document, { headers }));
 }
@@ -112,17 +112,11 @@ function rewriter(replace: Replace): HTMLRewriter {
 }
 
 function inStyle(text: string, replace: Replace): string {
-  return text.replace(IN_STYLE, (whole, ...rest) => {
-    const groups: Readonly<Record<string, string | undefined>> = rest.at(-1);
-    const reference = Object.values(groups).find((each) => each !== undefined);
+  return text.replace(IN_STYLE, (whole, ...groups: (string | undefined)[]) => {
+    const reference = groups.find((each) => each !== undefined);
     const url = reference === undefined ? undefined : replace(reference);
     return url === undefined ? whole : `url("${url}")`;
   });
-}
-
-/** What is meant of a drawing. */
-function fragmentOf(reference: string): string {
-  return /#[\w-]+$/.exec(reference)?.[0] ?? "";
 }
 
 function decoded(content: Uint8Array): string {

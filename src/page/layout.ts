@@ -85,9 +85,9 @@ async function frame(context: Context, content: Content): Promise<readonly [stri
   const viewer = await viewerOf(context);
   const base = basePath(context);
   const files = await assets();
-  const cache = { name: folder === "" ? new URL(context.request.url).host : cacheName, base, viewer };
+  const name = folder === "" ? new URL(context.request.url).host : cacheName;
   return [
-    `${head(`${content.title} · ${cacheName}`, files)}${header(cache, content.section).text}<main id="main">`,
+    `${head(`${content.title} · ${cacheName}`, files)}${header({ name, base, viewer, icon: files.icon }, content.section).text}<main id="main">`,
     `</main>${footer(base).text}</body></html>`,
   ];
 }
@@ -111,9 +111,10 @@ interface Shown {
   readonly name: string;
   readonly base: string;
   readonly viewer: Viewer;
+  readonly icon: string;
 }
 
-function header({ name, base, viewer }: Shown, current: Section | undefined): Html {
+function header({ name, base, viewer, icon }: Shown, current: Section | undefined): Html {
   const links = SECTIONS.map(
     ([section, path, label]) =>
       html`<li><a href="${base}${path}"${section === current && markup(' aria-current="page"')}>${label}</a></li>`,
@@ -122,12 +123,8 @@ function header({ name, base, viewer }: Shown, current: Section | undefined): Ht
     viewer.name === undefined
       ? !viewer.mayList && html`<a class="sign-in" href="${base}/_/search">Sign in</a>`
       : html`<span class="who">Signed in as <b>${viewer.name}</b></span>`;
-  return html`<a class="skip" href="#main">Skip to the content</a><header class="top"><div class="bar"><a class="brand" href="${base}/_/">${LOGO}<span>${name}</span></a><nav aria-label="Pages"><ul>${links}</ul></nav>${identity}</div></header>`;
+  return html`<a class="skip" href="#main">Skip to the content</a><header class="top"><div class="bar"><a class="brand" href="${base}/_/"><img src="${icon}" width="28" height="28" alt="">${name}</a><nav aria-label="Pages"><ul>${links}</ul></nav>${identity}</div></header>`;
 }
-
-const LOGO = markup(
-  '<svg class="logo" viewBox="0 0 32 32" width="28" height="28" aria-hidden="true"><path class="fill" d="M16 4l11 5.6-11 5.6L5 9.600z"/><path class="line" d="M5 16l11 5.6L27 16M5 22.4L16 28l11-5.6"/></svg>',
-);
 
 function footer(base: string): Html {
   return html`<footer class="foot"><p>Served by nix-cache ${VERSION}</p><ul><li><a href="${base}/api/v1/openapi.json">API</a></li><li><a href="${base}/health">Health</a></li><li><a href="${base}/nix-cache-info">nix-cache-info</a></li></ul></footer>`;

@@ -69,8 +69,7 @@ function isOpen(config: Config): boolean {
 function policyOf({ request }: Context, hash: string): string {
   // As it was asked for: the default cache has two addresses.
   const { origin, pathname } = new URL(request.url);
-  const place = "/_/serve/";
-  const own = `${origin}${pathname.slice(0, pathname.indexOf(place))}${place}${hash}/`;
+  const own = `${origin}${pathname.slice(0, pathname.indexOf("/_/"))}/_/serve/${hash}/`;
   return [
     "sandbox",
     "default-src 'none'",

@@ -95,7 +95,7 @@ async function unpackedListing(bucket: R2Bucket, narKey: string, info: NarInfo):
 function tooLarge(): HttpError {
   return new HttpError(
     413,
-    "the tree of this path is too large to be shown; a listing pushed with write-nar-listing=true may be shown, and 'nix store ls' lists it",
+    "this tree is too large to be shown; push it with write-nar-listing=true, or use 'nix store ls'",
   );
 }
 

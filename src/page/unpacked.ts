@@ -90,7 +90,7 @@ export async function unpackedFiles<F extends Span>(
       at += piece.length;
     }
   } catch (error) {
-    console.warn("files of a document cannot be read", error);
+    console.warn("a document stays without files", error);
   }
   for (const [file, bytes] of contents) if (endOf(file) <= at) result.set(file, bytes);
   return result;

@@ -76,6 +76,8 @@ describe("a public cache", () => {
     ];
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 404, 304, 206, 416]);
     for (const answer of answers) expect(originOf(answer)).toBe("*");
+    // Such as ETag and Content-Range.
+    for (const { headers } of answers) expect(headers.get("Access-Control-Expose-Headers")).toBe("*");
   });
 
   test("what shared caches keep is the same for everybody: they ask nobody for a credential", async () => {

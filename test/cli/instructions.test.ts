@@ -34,7 +34,8 @@ test("everything to paste, with the real address", () => {
     The user who has pushed a path remembers it without the cache's signature for a month: to pull it back as that
     user, add --narinfo-cache-positive-ttl 0.
 
-    Ctrl-C stops the cache; what was pushed stays.
+    Ctrl-C stops the cache; what was pushed stays. A local cache collects only when asked (POST /api/v1/gc): no cron
+    trigger runs here.
 
     "
   `);
