@@ -1,4 +1,5 @@
 /** The API's description says what the routes do, and every answer has the shape that it documents. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import * as v from "valibot";
 import { afterEach, describe, expect, inject, it } from "vitest";

@@ -1,4 +1,5 @@
 /** The API's list of paths: its pages, filters and cursors. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import type { PathSummary } from "../../src/contract/paths.ts";

@@ -1,4 +1,5 @@
 /** Exchanged tokens: without rows, in any number, and revoked all at once with their subject. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from "vitest";
 import type { TokenReport } from "../../src/contract/tokens.ts";

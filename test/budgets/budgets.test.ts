@@ -1,4 +1,5 @@
 /** Every operation costs no more than its budget, in a catalog of 100 paths and in one of 20,000. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";

@@ -1,4 +1,5 @@
 /** What scripts of other sites may read: what everybody may, and nothing else. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Env } from "../../src/env.ts";

@@ -1,4 +1,5 @@
 /** Content-MD5 and x-amz-checksum-*: checked on every PUT, whatever it is of, before anything is stored. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
 import { signed, type Unsigned } from "../auth/sigv4/signer.ts";

@@ -2,14 +2,12 @@
  * Every route against every fault of the bucket, at each operation that it performs: there is always an answer, never a
  * defect's; and whatever has happened, the same request then goes well and a check finds nothing wrong.
  */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Env } from "../../src/env.ts";
-import { parsePath } from "../../src/http/path.ts";
-import { matchRoute } from "../../src/http/router.ts";
 import { generateSecretKey } from "../../src/nix/keys.ts";
-import { ROUTES } from "../../src/routes.ts";
 import {
   answeringLate,
   delaying,
@@ -52,14 +50,6 @@ const FAULTS: readonly (readonly [name: string, fault: (when: At) => Fault, hits
   ["happens later than its failure", (when) => answeringLate(when, DELAY_MS), ALONE],
   ["breaks off the body", truncating, ALONE],
 ];
-
-test("every route has a scene", () => {
-  const seen = SCENES.map(({ method, path }) => {
-    const { route } = matchRoute(ROUTES, method, parsePath(`https://cache.example.org${path}`));
-    return route;
-  });
-  expect(ROUTES.filter((route) => !seen.includes(route))).toEqual([]);
-});
 
 /** A new bucket and catalog with what the scene needs, and its request. */
 async function prepared(scene: Scene): Promise<Scene> {

@@ -1,4 +1,5 @@
 /** A bucket that fails at any operation: the answer is 503 in one line and nothing is half stored. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";

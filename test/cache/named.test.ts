@@ -1,4 +1,5 @@
 /** Named caches: each a complete cache in a folder of its own, with settings, keys and a catalog of its own. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";

@@ -1,4 +1,5 @@
 /** What pages of other sites may make a browser do here: read what is public, and change nothing. */
+// @module-tag slow
 import { createExecutionContext, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";

@@ -1,4 +1,5 @@
 /** Odd JSON and odd compression on every object of a push: not stored, by a limit that the message names, and not parsed. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";

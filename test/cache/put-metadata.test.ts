@@ -1,4 +1,5 @@
 /** Uploading what accompanies store paths and is stored as it was sent: listings, logs, debug info. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";

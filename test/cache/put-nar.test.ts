@@ -1,4 +1,5 @@
 /** Uploading a NAR: visible only when it is whole and its name is its SHA-256. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";

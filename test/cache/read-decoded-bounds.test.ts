@@ -1,4 +1,5 @@
 /** What is decoded for clients that do not accept a coding: bounded for anonymous ones, who are told what to send. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { brotliCompressSync, constants, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";

@@ -1,4 +1,5 @@
 // The alarm: releasing a NAR sets it for the end of the grace period, and nothing postpones it.
+// @module-tag slow
 import { evictDurableObject, reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

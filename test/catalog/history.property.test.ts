@@ -1,6 +1,7 @@
 // Every history of uploading, publishing, signing and deleting, with crashes and failures between any two steps: at
 // every point at which a client could look, nothing is served whose NAR or references are not there. The cache's own
 // keys change: after a resign every narinfo has the signatures of those of now.
+// @module-tag slow
 import { env } from "cloudflare:workers";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";

@@ -1,4 +1,5 @@
 // Concurrent publications and deletions are serializable.
+// @module-tag slow
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { publish } from "../../src/catalog/publish/publish.ts";

@@ -1,4 +1,5 @@
 /** The script for CI without the client, against a fake of GitHub's token endpoint, of the cache and of Nix. */
+// @module-tag slow
 import { execFile } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";

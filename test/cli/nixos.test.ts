@@ -1,5 +1,6 @@
 // NixOS cannot run generic ELF files, such as the packages `node` and `workerd` bring. Here a mount namespace hides their
 // loader, and the scripts must run with the system's Node and the workerd of MINIFLARE_WORKERD_PATH alone.
+// @module-tag slow
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";

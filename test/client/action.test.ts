@@ -1,4 +1,5 @@
 /** GitHub's action, without packages as on a runner, against a fake of GitHub's token endpoint and of the cache. */
+// @module-tag slow
 import {
   cpSync,
   existsSync,

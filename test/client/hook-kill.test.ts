@@ -1,4 +1,5 @@
 /** Kills of the hook's daemon lose no path that was noted. KILLS=1000 is the long form. */
+// @module-tag slow
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";

@@ -1,4 +1,5 @@
 /** `hook send` and the hook script: they note the paths, and no build fails or waits because of them. */
+// @module-tag slow
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";

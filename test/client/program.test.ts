@@ -1,4 +1,5 @@
 // The program as its users start it: one file, quickly, with help for all commands and completions that shells can read.
+// @module-tag slow
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,5 @@
 /** Variables with a name that nothing reads: those that look like ours are mistakes, and hide what they may have meant to hide. */
+// @module-tag slow
 
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";

@@ -1,4 +1,5 @@
 /** Mistakes in the configuration: they are named, refuse writes, stop no read, and open nothing that was private. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
 import { allProblems, parseConfig } from "../../src/config/config.ts";

@@ -1,4 +1,5 @@
 /** Content codings: which a client accepts, and which are undone for it. */
+// @module-tag slow
 import { Readable } from "node:stream";
 import { brotliCompressSync, constants, gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";

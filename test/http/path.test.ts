@@ -189,9 +189,9 @@ describe("for any input", () => {
             expect(text).toMatch(/^\/[\x20-\x7e]*$/);
             expect(text).not.toContain("\\");
             expect(text.length).toBeLessThan(1025);
-            // Only the folder of a cache ends in a slash.
+            // Only the folder of a cache ends in a slash, and that of its pages.
             const segments = text
-              .replace(/^(\/[a-z0-9-]+)\/$/, "$1")
+              .replace(/^((?:\/[a-z0-9-]+)?\/_|\/[a-z0-9-]+)\/$/, "$1")
               .split("/")
               .slice(1);
             if (text !== "/") expect(segments).not.toContain("");

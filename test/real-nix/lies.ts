@@ -1,6 +1,6 @@
 // Paths whose narinfo and NAR do not say the same: what a builder with a broken disk pushes, or an attacker.
 import { createHash, randomBytes } from "node:crypto";
-import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { brotliCompressSync, constants, gzipSync, zstdCompressSync } from "node:zlib";
 import { storePathOfContentAddress } from "../../src/nix/content-address.ts";
 import { fingerprint } from "../../src/nix/fingerprint.ts";
 import type { Hash, HashAlgorithm } from "../../src/nix/hash.ts";
@@ -12,11 +12,13 @@ import { putTo } from "./pushed.ts";
 /** More than the Worker unpacks while a client waits for the answer of a publication. */
 export const LARGE_BYTES = 3_000_000;
 
+const BROTLI = { [constants.BROTLI_PARAM_QUALITY]: 5 };
 const COMPRESSORS = {
   none: { ending: ".nar", compress: (nar: Buffer) => nar },
   zstd: { ending: ".nar.zst", compress: (nar: Buffer) => zstdCompressSync(nar) },
   gzip: { ending: ".nar", compress: (nar: Buffer) => gzipSync(nar) },
-  br: { ending: ".nar.br", compress: (nar: Buffer) => brotliCompressSync(nar) },
+  // By default it takes four seconds for a large one.
+  br: { ending: ".nar.br", compress: (nar: Buffer) => brotliCompressSync(nar, { params: BROTLI }) },
 } as const;
 export type Compression = keyof typeof COMPRESSORS;
 

@@ -8,10 +8,11 @@ import {
   type S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { startProxy, type Proxy as TestProxy } from "../real-nix/proxy.ts";
 import { serve } from "../real-nix/serve.ts";
-import { digestOf, MIB, makeNoise } from "./noise.ts";
+import { describeLargeUpload } from "../support/large-uploads.ts";
+import { digestOf, MIB, makeNoise, type Noise } from "./noise.ts";
 import { BUCKET, newS3 } from "./s3.ts";
 
 const BYTES = 1_200_000_000;
@@ -20,13 +21,15 @@ const PARTS = Math.ceil(BYTES / PART_BYTES);
 /** The part in whose middle the connection is cut. */
 const BROKEN = 8;
 
-describe("an upload of 1.2 GB", () => {
-  const noise = makeNoise(BYTES);
-  const of = { Bucket: BUCKET, Key: noise.key };
+describeLargeUpload("an upload of 1.2 GB", () => {
+  let noise: Noise;
+  let of: { Bucket: string; Key: string };
   const server = serve({ PUSH_TOKEN: "push-token" });
   let proxy: TestProxy;
 
   beforeAll(async () => {
+    noise = makeNoise(BYTES);
+    of = { Bucket: BUCKET, Key: noise.key };
     let isCut = false;
     proxy = await startProxy(server, (method, path) => {
       if (isCut || method !== "PUT" || !path.includes(`partNumber=${BROKEN}&`)) return undefined;

@@ -1,4 +1,5 @@
 /** Conditional writes (RFC 9110, 13.1): a write whose condition does not hold is 412 and changes nothing. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";

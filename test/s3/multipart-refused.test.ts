@@ -1,4 +1,5 @@
 /** Multipart uploads that are refused: nothing half ever shows. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
 import { cacheWith, keys, PULL_TOKEN, PUSH_TOKEN } from "../support/cache.ts";

@@ -1,4 +1,5 @@
 /** Multipart uploads: the parts become one NAR, also after an interruption. */
+// @module-tag slow
 import { reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";

@@ -1,4 +1,5 @@
 /** What is no NAR, sent in parts, as clients send everything above a limit of their own. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { gzipSync } from "node:zlib";

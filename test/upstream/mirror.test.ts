@@ -1,4 +1,5 @@
 /** `serve = "mirror"`: what readers ask for comes into the bucket, verified, one at a time, within a day's bytes. */
+// @module-tag slow
 import { reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";

@@ -1,4 +1,5 @@
 /** A pusher's question for a path that is not here, over real HTTP: answered with the narinfo of an upstream. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
 import { parseNarInfo } from "../../src/nix/narinfo.ts";

@@ -1,4 +1,5 @@
 /** `serve = "redirect"`: everybody's miss is answered with the narinfo of an upstream. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { afterEach, expect, test } from "vitest";
 import { cacheWith, PULL_TOKEN, PUSH_TOKEN } from "../support/cache.ts";

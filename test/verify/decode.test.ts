@@ -1,4 +1,5 @@
 /** Each compression decoded as Nix does it: several streams, checksums, limits, and what is no such file. */
+// @module-tag slow
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { narFacts } from "../../src/verify/facts.ts";

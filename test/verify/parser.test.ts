@@ -1,4 +1,5 @@
 /** The NAR parser: takes each tree that Nix can write, in chunks of any size, and nothing else. */
+// @module-tag slow
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

@@ -1,4 +1,5 @@
 /** A private named cache tells strangers nothing: not what is in it, nor that it is there. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";

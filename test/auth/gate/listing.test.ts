@@ -1,5 +1,6 @@
 // Search and listing of a public cache: for members only, unless its setting says otherwise. What strangers get costs
 // neither an operation of the bucket nor a call of the catalog.
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";

@@ -1,4 +1,5 @@
 /** No token and no key is ever in a log, an answer, an object of the bucket or a row of a catalog. */
+// @module-tag slow
 import { reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, inject, test, vi } from "vitest";

@@ -1,4 +1,5 @@
 /** Who may do what: every route against every credential, in every form, on every kind of cache. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { afterAll, beforeAll, describe, expect, inject, type MockInstance, test, vi } from "vitest";
 import { cacheWith, PULL_TOKEN, type TestCache } from "../../support/cache.ts";

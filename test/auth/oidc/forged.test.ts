@@ -2,7 +2,9 @@
 import { base64url, SignJWT } from "jose";
 import { describe, expect, inject, test } from "vitest";
 import { createIssuer, KEY_SET } from "../../support/oidc-issuer.ts";
-import { issuer, MAIN, refused, verify } from "./verifier.ts";
+import { issuer, MAIN, refused, setUpIssuer, verify } from "./verifier.ts";
+
+setUpIssuer();
 
 describe("a forged token is refused", () => {
   const encode = (value: unknown) => base64url.encode(JSON.stringify(value));

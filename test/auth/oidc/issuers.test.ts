@@ -1,8 +1,11 @@
 /** OIDC issuers that are down, slow or wrong: no token is accepted, and an untrusted issuer is never contacted. */
+// @module-tag slow
 import { describe, expect, inject, test } from "vitest";
 import { createIssuer, DISCOVERY, json, KEY_SET } from "../../support/oidc-issuer.ts";
 import type { Script } from "../../support/oidc-server.ts";
-import { issuer, MAIN, refused, verify } from "./verifier.ts";
+import { issuer, MAIN, refused, setUpIssuer, verify } from "./verifier.ts";
+
+setUpIssuer();
 
 describe("an issuer", () => {
   const huge = { body: '{"keys":[]', padding: 10_000_000 };

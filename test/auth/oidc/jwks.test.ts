@@ -1,4 +1,5 @@
 /** An issuer's keys: how often they are fetched, which are used while it is down, and concurrent fetches. */
+// @module-tag slow
 import { exportJWK } from "jose";
 import { beforeEach, describe, expect, inject, test, vi } from "vitest";
 import {

@@ -1,5 +1,5 @@
 /** Checking tokens of an issuer that each test has for itself, over real HTTP. */
-import { afterEach, beforeEach, expect, inject, vi } from "vitest";
+import { afterEach, beforeEach, expect, inject, type MockInstance, vi } from "vitest";
 import { createKeySource } from "../../../src/auth/oidc/jwks.ts";
 import { type OidcResult, verifyOidc } from "../../../src/auth/oidc/verify.ts";
 import { parseOidc } from "../../../src/config/oidc.ts";
@@ -16,18 +16,24 @@ export const MAIN = {
   event_name: "push",
 };
 
-export const warnings = vi.spyOn(console, "warn");
+/** What `console.warn` is called with in the test that runs. */
+export let warnings: MockInstance<typeof console.warn>;
 /** The issuer of the test that runs. */
 export let issuer: TestIssuer;
 
-beforeEach(async () => {
-  warnings.mockReset().mockImplementation(() => {});
-  issuer = await createIssuer(inject("oidcServer"));
-});
-afterEach(() => {
-  // The log never contains a usable part of a token.
-  expect(JSON.stringify(warnings.mock.calls)).not.toMatch(/eyJ/);
-});
+/** To be called once in a file: gives each test an issuer, and watches the log. */
+export function setUpIssuer(): void {
+  beforeEach(async () => {
+    warnings = vi.spyOn(console, "warn").mockImplementation(() => {});
+    issuer = await createIssuer(inject("oidcServer"));
+  });
+  afterEach(() => {
+    const { calls } = warnings.mock;
+    warnings.mockRestore();
+    // The log never contains a usable part of a token.
+    expect(JSON.stringify(calls)).not.toMatch(/eyJ/);
+  });
+}
 
 export function rulesOf(...rules: Record<string, unknown>[]): readonly OidcRule[] {
   const problems: string[] = [];

@@ -4,7 +4,9 @@ import { base64url } from "jose";
 import { expect, test } from "vitest";
 import { createKeySource } from "../../../src/auth/oidc/jwks.ts";
 import { verifyOidc } from "../../../src/auth/oidc/verify.ts";
-import { issuer, rulesOf } from "./verifier.ts";
+import { issuer, rulesOf, setUpIssuer } from "./verifier.ts";
+
+setUpIssuer();
 
 test("whatever a token's header and claims are, the check never throws", async () => {
   const source = createKeySource();

@@ -1,7 +1,10 @@
 /** OIDC tokens: which of an issuer's tokens are accepted, and the messages of refusals, over real HTTP. */
+// @module-tag slow
 import { describe, expect, test } from "vitest";
 import { looksLikeJwt } from "../../../src/auth/oidc/verify.ts";
-import { AUDIENCE, issuer, MAIN, refused, rulesOf, verify, warnings } from "./verifier.ts";
+import { AUDIENCE, issuer, MAIN, refused, rulesOf, setUpIssuer, verify, warnings } from "./verifier.ts";
+
+setUpIssuer();
 
 describe("a right token", () => {
   test.each(["RS256", "ES256", "EdDSA"] as const)("signed with %s", async (algorithm) => {

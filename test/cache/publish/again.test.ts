@@ -1,4 +1,5 @@
 /** Publishing a path that is there already: signatures are merged, the first build stays, a broken one heals. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { brotliCompressSync } from "node:zlib";

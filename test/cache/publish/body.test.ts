@@ -1,4 +1,5 @@
 /** The body of a narinfo's upload: its encoding, its size, and that nothing in it makes the Worker fail. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";

@@ -1,5 +1,6 @@
 // The figures behind the statistics in the catalog: kept with every change, saved from time to time, counted again in
 // steps after a crash.
+// @module-tag slow
 import { evictDurableObject, reset, runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import {

@@ -1,4 +1,5 @@
 /** Checks: what is wrong with the bucket or the catalog is found, and what is safe to repair is repaired. */
+// @module-tag slow
 import { evictDurableObject, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

@@ -1,5 +1,6 @@
 // Deep checks read every NAR again: what has changed in the bucket since it was pushed is found, and what nothing was
 // known of is verified.
+// @module-tag slow
 import { evictDurableObject, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

@@ -1,4 +1,5 @@
 /** Checks while paths are pushed and deleted: nothing of it is taken for damage. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import type { CatalogContext } from "../../../src/catalog/context.ts";

@@ -1,6 +1,7 @@
 // Every history of pushes, pins and collections, with crashes, failures of the bucket and jumps of the clock between
 // any two steps: after every step all pins and all that pushers were told is here are served with their closures; at
 // the end nothing is left that nothing keeps, and nothing is lost that something does.
+// @module-tag slow
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { resolveExpired } from "../../../src/catalog/publish/resolve.ts";

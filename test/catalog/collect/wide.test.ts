@@ -1,4 +1,5 @@
 /** A path with more referrers than a collection counts: it goes in the collection after theirs. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { afterEach, expect, it } from "vitest";
 import { hashOf } from "../../../bench/catalog-graph.ts";
@@ -7,10 +8,11 @@ import { MAX_REFERRERS } from "../../../src/catalog/collect/mark.ts";
 import { pathRow } from "../../../src/catalog/rows/paths.ts";
 import { collect, configWith, DAY_MS, FORCE, MONTH } from "../../support/collecting.ts";
 import { inCatalog } from "../../support/runs.ts";
+import { SLOW_MS } from "../../support/slow.ts";
 
 afterEach(() => reset());
 
-it("is not counted to its end, and nothing is left for ever", async () => {
+it("is not counted to its end, and nothing is left for ever", { timeout: SLOW_MS }, async () => {
   const config = configWith(MONTH);
   const graph = {
     ...{ paths: MAX_REFERRERS + 2, wide: 0, top: 0, referrers: MAX_REFERRERS + 1, dead: MAX_REFERRERS + 2 },

@@ -1,4 +1,5 @@
 /** Large deletions: a path with more referrers than one request deletes. */
+// @module-tag slow
 import { evictDurableObject, reset, runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import { RUNS } from "../../../src/catalog/catalog.ts";

@@ -1,4 +1,5 @@
 /** The migration of a catalog of an earlier version, whose rows move in steps while it serves and publishes. */
+// @module-tag slow
 import { evictDurableObject, reset, runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 import type { CatalogContext } from "../../../src/catalog/context.ts";

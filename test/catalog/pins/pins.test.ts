@@ -1,4 +1,5 @@
 // Pins: which paths they keep, how long, and that they survive faults of the catalog or the bucket.
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

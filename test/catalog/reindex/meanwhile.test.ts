@@ -1,4 +1,5 @@
 /** Reindexing while paths are published and deleted: none of it is lost. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

@@ -1,4 +1,5 @@
 /** Reindexing: the rows match the bucket, including objects of other tools. */
+// @module-tag slow
 import { evictDurableObject, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { gzipSync } from "node:zlib";

@@ -1,4 +1,5 @@
 /** Sweeps: a NAR goes when nothing has needed it for its grace period, and not before. */
+// @module-tag slow
 import { reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

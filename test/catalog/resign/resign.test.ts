@@ -1,4 +1,5 @@
 /** Resign: every narinfo gets the signatures of the keys of now, and nothing else of it changes. */
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";

@@ -1,4 +1,5 @@
 // What one alarm does at most: one reading at a time, few of one NAR, few removals, one purge of the edge.
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

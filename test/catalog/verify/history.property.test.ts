@@ -1,5 +1,6 @@
 // Every history of honest pushes and lies, with crashes and failures while NARs are verified: what was found false is
 // never served again, and no honest push is lost.
+// @module-tag slow
 
 import { createHash } from "node:crypto";
 import { zstdCompressSync } from "node:zlib";

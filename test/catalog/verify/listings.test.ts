@@ -1,4 +1,5 @@
 // Listings that the cache makes (`listings = true`): one for each path, once, where none was pushed.
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";

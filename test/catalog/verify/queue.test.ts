@@ -1,4 +1,5 @@
 // The queue of NARs to be read: which one is read when, and what becomes of the paths.
+// @module-tag slow
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
