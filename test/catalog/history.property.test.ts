@@ -240,9 +240,11 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     }
     for (const [build] of graph.slice(0, script.pushed)) await world.run([clients.push(build)]);
     let keys: readonly OwnKey[] = [];
+    const deployed = [""];
     for (const { actions, choices, pause, restart, damages: done, ...round } of script.rounds) {
       if (signingKey(round.keys) !== signingKey(keys)) world.deploy({ SIGNING_KEY: signingKey(round.keys) });
       keys = round.keys;
+      if (deployed.at(-1) !== signingKey(keys)) deployed.push(signingKey(keys));
       isUpstreamDown = round.isUpstreamDown;
       await world.run(
         actions.map((action) => tolerant(operationOf(action))),
@@ -281,7 +283,10 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
     // A resign under way ends with the keys of now. What it drops, the next one would drop, too.
     const underWay = RESIGN_RECORD.load(world.context);
     await world.run([clients.finishRuns()]);
-    if (underWay !== undefined && underWay.finished === undefined) await expectSigned(bucket, keys);
+    // It cannot notice that keys were others meanwhile and are back (docs/operating/signing.md).
+    const areBack = deployed.indexOf(signingKey(keys)) < deployed.length - 1;
+    if (underWay !== undefined && underWay.finished === undefined && !areBack)
+      await expectSigned(bucket, keys);
     await world.run([clients.resign(dropped)]);
     expect(RESIGN_RECORD.load(world.context)).toMatchObject({
       finished: expect.any(Number),
