@@ -62,6 +62,7 @@ export const TOKEN_OPERATIONS = [
     answer: MINTED_TOKEN,
     errors: {
       403: `${MINTING_OFF}, or the token would be worth more than the credential that asks.`,
+      404: "One of the caches is not declared.",
       ...TOO_MANY,
     },
     handle: (context, { body: { name, permissions, caches, expires_in } }) => {
@@ -144,12 +145,12 @@ export const TOKEN_OPERATIONS = [
   }),
 ];
 
-/** Throws {@link HttpError} 400 where a token would be for a cache that is not declared. A pattern may be for later ones. */
+/** Throws {@link HttpError} 404 where a token would be for a cache that is not declared. A pattern may be for later ones. */
 function requireDeclared(caches: readonly string[], { declaredNames, cacheName }: Config): void {
   const other = caches.find((name) => !name.includes("*") && !declaredNames.has(name));
   if (other === undefined) return;
   throw new HttpError(
-    400,
+    404,
     `caches: there is no cache ${other}; CACHES declares it first (this cache is called ${cacheName})`,
   );
 }

@@ -161,6 +161,9 @@ const PROVOKE_OF: Readonly<Record<string, Readonly<Record<string, Provoke>>>> = 
       return call(apiCache({ CACHES }), "GET", "/openapi.json", { cacheName: "team" });
     },
   },
+  mintToken: {
+    404: (cache, documented) => send(cache, documented, { body: { ...MINT, caches: ["another"] } }),
+  },
   exchangeToken: {
     200: (_, documented) => sendIdentity(documented),
     413: (_, documented) => sendIdentity(documented, { body: TOO_LARGE }),
