@@ -119,10 +119,3 @@ test.each([
   });
   expect({ status, stderr }).toEqual({ status: expected, stderr: expect.not.stringContaining("TypeError") });
 });
-
-test("is no Node to itself, nor to another one on PATH", () => {
-  mkdirSync(join(root, "other/bin"), { recursive: true });
-  copyFileSync(LAUNCHER, join(root, "other/bin/node"));
-  fake("system", "v22.18.0");
-  expect(run("bin", "other/bin", "system")).toEqual({ status: 0, stdout: "system a b c\n", stderr: "" });
-});
