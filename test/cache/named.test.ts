@@ -183,7 +183,7 @@ describe("its settings", () => {
     const path = await testPath();
     await push(below(whole, "secret"), path);
     expectRefusal(await whole.get(`/secret/${path.key}`), 401);
-    expectRefusal(await whole.get(`/secret/${path.key}`, { Authorization: `Bearer ${PULL_TOKEN}` }), 404);
+    expectRefusal(await whole.get(`/secret/${path.key}`, { Authorization: `Bearer ${PULL_TOKEN}` }), 401);
     expect((await below(whole, "secret").get(`/${path.key}`)).status).toBe(200);
     // That the default cache is private makes no other one private.
     expect([

@@ -62,6 +62,7 @@ describe("one range", () => {
       etag: stored.httpEtag,
       "last-modified": stored.uploaded.toUTCString(),
       "access-control-allow-origin": "*",
+      "access-control-expose-headers": "*",
       "x-content-type-options": "nosniff",
     });
   });

@@ -26,6 +26,7 @@ describe.each(OBJECTS)("a $kind", ({ kind, key, body, contentType, cacheControl 
       etag: object.httpEtag,
       "last-modified": object.uploaded.toUTCString(),
       "access-control-allow-origin": "*",
+      "access-control-expose-headers": "*",
       "x-content-type-options": "nosniff",
     };
     const [get, head] = [await cache.get(`/${key}`), await cache.head(`/${key}`)];

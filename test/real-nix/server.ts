@@ -68,7 +68,8 @@ async function tryToStart(
   const child = spawn("/bin/sh", ["-c", WATCH, "sh", ...wrangler], {
     cwd: PROJECT,
     detached: true,
-    stdio: ["pipe", "pipe", "pipe"],
+    // Over the last one wrangler says that it listens: /bin/sh hands it on.
+    stdio: ["pipe", "pipe", "pipe", "ipc"],
     env: { ...process.env, ...environment, WRANGLER_SEND_METRICS: "false", CI: "1", NO_COLOR: "1" },
   });
   let output = "";
@@ -77,20 +78,20 @@ async function tryToStart(
   };
   child.stdout.on("data", keep);
   child.stderr.on("data", keep);
-  let running = true;
-  const ended = new Promise<void>((done) =>
-    child.on("close", () => {
-      running = false;
-      done();
-    }),
-  );
+  const listening = new Promise<void>((done) => child.on("message", () => done()));
+  const ended = new Promise<void>((done) => child.on("close", () => done()));
+  const endedEarly = ended.then(() => {
+    throw new Error("wrangler dev ended before it served");
+  });
   const stop = () => {
     child.stdin.end();
     return ended;
   };
   const url = `http://127.0.0.1:${port}`;
   try {
-    await healthy(url, () => !running);
+    // At the port another server may answer, which has taken it meanwhile.
+    await Promise.race([listening, endedEarly]);
+    await Promise.race([healthy(url), endedEarly]);
   } catch (error) {
     await stop();
     throw new Error(`${String(error)}\n${output}`);
@@ -99,10 +100,9 @@ async function tryToStart(
 }
 
 /** Resolves when /health reports success. */
-async function healthy(url: string, gone: () => boolean): Promise<void> {
+async function healthy(url: string): Promise<void> {
   const deadline = Date.now() + START_MS;
   for (;;) {
-    if (gone()) throw new Error("wrangler dev ended before it served");
     if (Date.now() > deadline) throw new Error(`${url}/health was not 200 within ${START_MS} ms`);
     try {
       const response = await fetch(`${url}/health`);
