@@ -76,15 +76,15 @@ async function tryToStart(
   const keep = (chunk: Buffer) => {
     output += chunk;
   };
-  child.stdout.on("data", keep);
-  child.stderr.on("data", keep);
+  child.stdout?.on("data", keep);
+  child.stderr?.on("data", keep);
   const listening = new Promise<void>((done) => child.on("message", () => done()));
   const ended = new Promise<void>((done) => child.on("close", () => done()));
   const endedEarly = ended.then(() => {
     throw new Error("wrangler dev ended before it served");
   });
   const stop = () => {
-    child.stdin.end();
+    child.stdin?.end();
     return ended;
   };
   const url = `http://127.0.0.1:${port}`;
