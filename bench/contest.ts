@@ -9,7 +9,9 @@ import { copyProject } from "./project.ts";
 import { type Server, startServer } from "./server.ts";
 
 export const NAMES = ["worker", "baseline", "nginx"] as const;
-export type Name = (typeof NAMES)[number];
+/** Other caches, which only `npm run bench:peers` starts. */
+export const PEERS = ["ncps"] as const;
+export type Name = (typeof NAMES)[number] | (typeof PEERS)[number];
 
 export interface Contender {
   readonly name: Name;
@@ -19,9 +21,19 @@ export interface Contender {
   /** Its output. */
   readonly output: () => string;
   readonly put: (object: StoredObject) => Promise<void>;
-  /** The directory behind it, where it is nginx. */
-  readonly root?: string;
+  /** Of a store that takes its paths from `nix copy`. Absent: its own address. */
+  readonly pushTo?: string;
+  /** Whether it signs narinfos, as this Worker does. */
+  readonly isSigning?: boolean;
+  /** The directory with all that it has stored. */
+  readonly stored: string;
 }
+
+/** Starts a peer whose files are all in `dir`; `undefined` if it is not on this machine. */
+export type StartPeer = (
+  dir: string,
+  signal: AbortSignal,
+) => Promise<(Contender & { readonly stop: () => Promise<void> }) | undefined>;
 
 export interface Contest {
   /** nginx is absent if this machine has none. */
@@ -32,8 +44,7 @@ export interface Contest {
 }
 
 export const PUSH_TOKEN = "bench";
-/** As a deployed cache has: it signs what is published. */
-/** Nothing leaves the machine: there are no upstreams. */
+/** As a deployed cache has, it signs what is published. Nothing leaves the machine: there are no upstreams. */
 export const VARIABLES = { PUSH_TOKEN, UPSTREAMS: "[]", SIGNING_KEY: newKey("bench-1").secret };
 
 /** Substitutes for this Worker: the yardstick itself, or the yardstick with this Worker's answers. */
@@ -44,7 +55,12 @@ export const SUBJECTS = {
 } as const;
 export type Subject = keyof typeof SUBJECTS;
 
-export async function startContest(dir: string, subject: Subject, signal: AbortSignal): Promise<Contest> {
+export async function startContest(
+  dir: string,
+  subject: Subject,
+  signal: AbortSignal,
+  peers: Partial<Record<(typeof PEERS)[number], StartPeer>> = {},
+): Promise<Contest> {
   const project = await copyProject(dir);
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
@@ -65,12 +81,26 @@ export async function startContest(dir: string, subject: Subject, signal: AbortS
     const nginx = await startNginx(await directory("nginx"));
     if (nginx !== undefined) stops.push(nginx.stop);
     const contenders: Contender[] = [
-      { name: "worker", ...worker, put: (object) => upload(worker.url, object, signal) },
-      { name: "baseline", ...baseline, put: (object) => upload(baseline.url, object, signal) },
+      {
+        ...{ name: "worker", ...worker, stored: join(dir, "worker/state") },
+        put: (object) => upload(worker.url, putQuestion(object), signal),
+      },
+      {
+        ...{ name: "baseline", ...baseline, stored: join(dir, "baseline/state") },
+        put: (object) => upload(baseline.url, putQuestion(object), signal),
+      },
     ];
     if (nginx !== undefined) {
       const put = async (object: StoredObject) => storeFile(nginx.root, object);
-      contenders.push({ name: "nginx", ...nginx, output: () => "", put });
+      // It takes nothing itself: Nix writes the same files.
+      const files = { stored: nginx.root, pushTo: `file://${nginx.root}` };
+      contenders.push({ name: "nginx", ...nginx, ...files, output: () => "", put });
+    }
+    for (const name of PEERS) {
+      const peer = await peers[name]?.(await directory(name), signal);
+      if (peer === undefined) continue;
+      stops.push(peer.stop);
+      contenders.push(peer);
     }
     const startupMs = { worker: worker.startupMs, baseline: baseline.startupMs };
     return { contenders, startupMs, signal, stop };
@@ -86,10 +116,10 @@ export function putQuestion({ key, body, sha256 }: StoredObject): Question {
   return { method: "PUT", path: `/${key}`, headers, body, status: 201 };
 }
 
-async function upload(url: string, object: StoredObject, signal: AbortSignal): Promise<void> {
+export async function upload(url: string, question: Question, signal: AbortSignal): Promise<void> {
   const agent = newAgent(1);
   try {
-    await ask(agent, url, putQuestion(object), signal);
+    await ask(agent, url, question, signal);
   } finally {
     agent.destroy();
   }

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 /** The programs that answer; wrangler beside them only waits. */
-const SERVERS = new Set(["workerd", "nginx"]);
+const SERVERS = new Set(["workerd", "nginx", "ncps"]);
 /** USER_HZ: on every usual Linux. */
 const TICKS_PER_SECOND = 100;
 const PAGE_BYTES = 4096;

@@ -1,5 +1,5 @@
 // From rounds to figures, and from figures to the Markdown table.
-import { NAMES, type Name } from "./contest.ts";
+import { NAMES, type Name, PEERS } from "./contest.ts";
 import type { Measure } from "./scenarios/scenario.ts";
 
 /** A value of each contender that was asked, all in one round. */
@@ -11,7 +11,8 @@ export interface Spread {
   readonly maximum: number;
 }
 
-type Yardstick = Exclude<Name, "worker">;
+type Yardstick = "baseline" | "nginx";
+const EVERYONE = [...NAMES, ...PEERS];
 
 /** One row: the measurements of one scenario. */
 export interface Figures {
@@ -39,8 +40,8 @@ export function figuresOf(
         return isTime ? other / worker : worker / other;
       }),
     );
-  const values = each(NAMES, (name) => spreadOfAny(rounds.flatMap((round) => round[name] ?? [])));
-  const cpu = each(NAMES, (name) => spreadOfAny(cpuMs.flatMap((round) => round[name] ?? [])));
+  const values = each(EVERYONE, (name) => spreadOfAny(rounds.flatMap((round) => round[name] ?? [])));
+  const cpu = each(EVERYONE, (name) => spreadOfAny(cpuMs.flatMap((round) => round[name] ?? [])));
   return { title, unit, ratios: each(["baseline", "nginx"], ratio), values, cpuMs: cpu, rounds };
 }
 
@@ -110,7 +111,7 @@ function valueText(value: Spread | undefined, unit: string): string {
   return value === undefined ? "–" : `${numberText(value.median)} ${unit}`;
 }
 
-function numberText(value: number | undefined): string | undefined {
+export function numberText(value: number | undefined): string | undefined {
   if (value === undefined) return undefined;
   return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
 }

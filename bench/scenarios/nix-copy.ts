@@ -1,7 +1,7 @@
 // A real `nix copy` of a closure with every legal oddity, in and out, including Nix's own time.
 import { newClient, nixVersion, removeScratch } from "../../test/real-nix/client.ts";
 import { generateClosure } from "../../test/real-nix/closure.ts";
-import { type Contender, PUSH_TOKEN } from "../contest.ts";
+import { type Contender, PEERS, PUSH_TOKEN } from "../contest.ts";
 import type { Throughput } from "../load.ts";
 import { ALL, DURATION, type Scenario, WORKERS } from "./scenario.ts";
 
@@ -30,9 +30,8 @@ async function newClosure(): Promise<Closure> {
   return { top, copyTo: (store) => timed(() => client.nix("copy", "--to", store, top)) };
 }
 
-async function copyIn({ name, url, root }: Contender, { top, copyTo }: Closure): Promise<number> {
-  // nginx takes nothing: it gets the same files, written by Nix.
-  const seconds = await copyTo(root === undefined ? url : `file://${root}`);
+async function copyIn({ name, url, pushTo }: Contender, { top, copyTo }: Closure): Promise<number> {
+  const seconds = await copyTo(pushTo ?? url);
   stored.add(`${name} ${top}`);
   return seconds;
 }
@@ -49,7 +48,7 @@ export const NIX_COPY: readonly Scenario[] = [
     ...shared,
     id: "nix-copy-in",
     title: `nix copy of ${PATHS} paths in`,
-    contenders: WORKERS,
+    contenders: [...WORKERS, ...PEERS],
     run: async (contender, { round }) => throughput(await copyIn(contender, await closureOf(round))),
   },
   {

@@ -1,5 +1,5 @@
 // A scenario: its requests, its contenders, and the unit of its speed.
-import type { Contender, Contest, Name } from "../contest.ts";
+import { type Contender, type Contest, NAMES, type Name, PEERS } from "../contest.ts";
 import type { Throughput } from "../load.ts";
 
 export interface Measure {
@@ -35,7 +35,8 @@ export interface Scenario {
   readonly finish?: () => void;
 }
 
-export const ALL: readonly Name[] = ["worker", "baseline", "nginx"];
+/** Peers take part where they were started. */
+export const ALL: readonly Name[] = [...NAMES, ...PEERS];
 export const WORKERS: readonly Name[] = ["worker", "baseline"];
 
 export const REQUEST_RATE: Measure = {
