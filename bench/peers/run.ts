@@ -82,7 +82,7 @@ function notes({ contenders }: Contest): string[] {
   const present = new Set(contenders.map(({ name }) => name));
   const missing = (name: string, reason: string) => `NOT COMPARED: ${name}: ${reason}.`;
   return [
-    `Minimum, **median** and maximum of ${plan.rounds} rounds.`,
+    `Median (minimum–maximum) of ${plan.rounds} rounds.`,
     ...(present.has("nginx") ? [] : [missing("nginx", "it is not on this machine")]),
     ...(present.has("ncps") ? [] : [missing("ncps", "neither NCPS_BIN nor PATH has it")]),
     ...(nixVersion === undefined ? [missing("nix copy", "neither NIX_BIN nor PATH has a nix")] : []),

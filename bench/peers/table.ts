@@ -33,7 +33,7 @@ export function formatPeers(
   ];
   return formatTable(head, [
     ...figures.map(({ title, unit, values }) => [
-      `${title}, ${unit}`,
+      `${title.replace("to the first byte", "first byte")}, ${unit}`,
       ...contenders.map(({ name }) => spreadText(values[name])),
     ]),
     heldRow("memory, idle, MB", (each) => each?.idle),
@@ -46,5 +46,5 @@ export function formatPeers(
 function spreadText(spread: Spread | undefined): string {
   if (spread === undefined) return "–";
   const { minimum, median, maximum } = spread;
-  return `${numberText(minimum)} **${numberText(median)}** ${numberText(maximum)}`;
+  return `${numberText(median)} (${numberText(minimum)}–${numberText(maximum)})`;
 }
