@@ -59,8 +59,12 @@ async function compare({ contenders }: Contest): Promise<string> {
   const atEnd = memory();
   const held = new Map<Name, Held>(
     contenders.map(({ name }) => {
-      const grown = (of: keyof Stored) =>
-        ((after.get(name)?.[of] ?? 0) - (before.get(name)?.[of] ?? 0)) / MB / plan.rounds;
+      const grown = (of: keyof Stored) => {
+        const copied = nixVersion !== undefined;
+        return copied
+          ? ((after.get(name)?.[of] ?? 0) - (before.get(name)?.[of] ?? 0)) / MB / plan.rounds
+          : undefined;
+      };
       const stored = { objects: grown("objects"), databases: grown("databases") };
       return [name, { idle: idle.get(name), after: atEnd.get(name), ...stored }];
     }),

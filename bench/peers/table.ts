@@ -8,10 +8,10 @@ export interface Held {
   readonly idle: number | undefined;
   /** Resident memory after the last one. */
   readonly after: number | undefined;
-  /** On the disk for one closure: NARs, narinfos and what else is not a database. */
-  readonly objects: number;
+  /** On the disk for one closure, where there is a Nix to copy it: NARs, narinfos and what else is not a database. */
+  readonly objects: number | undefined;
   /** By which the databases grew for it. */
-  readonly databases: number;
+  readonly databases: number | undefined;
 }
 
 const TITLES: Readonly<Record<Name, string>> = {
