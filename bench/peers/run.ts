@@ -59,8 +59,12 @@ async function compare({ contenders }: Contest): Promise<string> {
   const atEnd = memory();
   const held = new Map<Name, Held>(
     contenders.map(({ name }) => {
-      const grown = (of: keyof Stored) =>
-        ((after.get(name)?.[of] ?? 0) - (before.get(name)?.[of] ?? 0)) / MB / plan.rounds;
+      const grown = (of: keyof Stored) => {
+        const copied = nixVersion !== undefined;
+        return copied
+          ? ((after.get(name)?.[of] ?? 0) - (before.get(name)?.[of] ?? 0)) / MB / plan.rounds
+          : undefined;
+      };
       const stored = { objects: grown("objects"), databases: grown("databases") };
       return [name, { idle: idle.get(name), after: atEnd.get(name), ...stored }];
     }),
@@ -82,7 +86,7 @@ function notes({ contenders }: Contest): string[] {
   const present = new Set(contenders.map(({ name }) => name));
   const missing = (name: string, reason: string) => `NOT COMPARED: ${name}: ${reason}.`;
   return [
-    `Minimum, **median** and maximum of ${plan.rounds} rounds.`,
+    `Median (minimum–maximum) of ${plan.rounds} rounds.`,
     ...(present.has("nginx") ? [] : [missing("nginx", "it is not on this machine")]),
     ...(present.has("ncps") ? [] : [missing("ncps", "neither NCPS_BIN nor PATH has it")]),
     ...(nixVersion === undefined ? [missing("nix copy", "neither NIX_BIN nor PATH has a nix")] : []),

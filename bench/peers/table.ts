@@ -8,10 +8,10 @@ export interface Held {
   readonly idle: number | undefined;
   /** Resident memory after the last one. */
   readonly after: number | undefined;
-  /** On the disk for one closure: NARs, narinfos and what else is not a database. */
-  readonly objects: number;
+  /** On the disk for one closure, where there is a Nix to copy it: NARs, narinfos and what else is not a database. */
+  readonly objects: number | undefined;
   /** By which the databases grew for it. */
-  readonly databases: number;
+  readonly databases: number | undefined;
 }
 
 const TITLES: Readonly<Record<Name, string>> = {
@@ -33,7 +33,7 @@ export function formatPeers(
   ];
   return formatTable(head, [
     ...figures.map(({ title, unit, values }) => [
-      `${title}, ${unit}`,
+      `${title.replace("to the first byte", "first byte")}, ${unit}`,
       ...contenders.map(({ name }) => spreadText(values[name])),
     ]),
     heldRow("memory, idle, MB", (each) => each?.idle),
@@ -46,5 +46,5 @@ export function formatPeers(
 function spreadText(spread: Spread | undefined): string {
   if (spread === undefined) return "–";
   const { minimum, median, maximum } = spread;
-  return `${numberText(minimum)} **${numberText(median)}** ${numberText(maximum)}`;
+  return `${numberText(median)} (${numberText(minimum)}–${numberText(maximum)})`;
 }
