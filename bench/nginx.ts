@@ -2,8 +2,9 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { freePort } from "../test/support/free-port.ts";
 import type { StoredObject } from "./objects.ts";
-import { freePort, type Program, startProgram } from "./program.ts";
+import { type Program, startProgram } from "./program.ts";
 
 export interface Nginx extends Program {
   /** The directory that it serves. */

@@ -16,7 +16,8 @@ let
     }
     .${system};
 
-  # The archive of a package of npm, from npm's public registry: the lock names none, and Nix compares the hash.
+  # The archive of a package of npm. nixpkgs' fetchurl has no mirror of npm and the lock names no address, so npm's public
+  # registry stands here; Nix compares the hash.
   archiveOf =
     name:
     let

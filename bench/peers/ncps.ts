@@ -2,9 +2,10 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../../test/support/free-port.ts";
 import { type StartPeer, upload } from "../contest.ts";
 import type { StoredObject } from "../objects.ts";
-import { freePort, startProgram } from "../program.ts";
+import { startProgram } from "../program.ts";
 import { startEmptyUpstream } from "./upstream.ts";
 
 const PROGRAM = process.env.NCPS_BIN || "ncps";

@@ -1,6 +1,6 @@
 // A cache on loopback that has nothing: ncps does not start without an upstream.
 import { createServer } from "node:http";
-import { freePort } from "../program.ts";
+import { freePort } from "../../test/support/free-port.ts";
 
 export interface Upstream {
   readonly url: string;

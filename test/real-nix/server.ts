@@ -2,8 +2,8 @@
 // its own configuration.
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
+import { freePort } from "../support/free-port.ts";
 import { scratchDir } from "./client.ts";
 
 const PROJECT = resolve(import.meta.dirname, "../..");
@@ -113,17 +113,4 @@ async function healthy(url: string): Promise<void> {
     }
     await new Promise((done) => setTimeout(done, 50));
   }
-}
-
-/** A free TCP port. */
-export function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const probe = createServer();
-    probe.on("error", fail);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      probe.close(() => done(port));
-    });
-  });
 }
