@@ -54,6 +54,8 @@ const LAYERS = [
   { "catalog-client": "catalog-client\\.ts" },
   { context: "context\\.ts" },
   { "valid-config": "valid-config\\.ts" },
+  // Publishing what clients send, whatever the protocol.
+  { "worker-publish": "publish/" },
   // The handlers, by protocol: Nix's, S3's, and our own.
   { cache: "cache/", s3: "s3/", api: "api/" },
   // Pages for people.

@@ -85,6 +85,12 @@ export function httpErrorOf(refusal: Refusal): HttpError {
         `${refusal.path}: the NAR ${refusal.nar} is still being verified; nothing is lost, try again`,
         retryAfter(20),
       );
+    case "put-off":
+      return new HttpError(
+        503,
+        `${refusal.path}: the paths before it in the request took all that one request may take; nothing is lost, try again`,
+        retryAfter(1),
+      );
     case "unknown-references":
       return new UnknownReferences(refusal.unknown);
     case "missing-references":

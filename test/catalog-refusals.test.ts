@@ -42,6 +42,7 @@ const EXAMPLES: { readonly [K in Kind]: Example<K> } = {
     409,
     new RegExp(`${path} cannot be published.*${HASH}-other`),
   ],
+  "put-off": [{ path }, 503, new RegExp(`^${path}: .* try again`), "1"],
   "broken-nar": [{ path, nar: "nar/x", reason: "is not in this cache" }, 409, /the NAR nar\/x is not in/],
   "false-nar": [{ path, nar: "nar/x", reason: "is false" }, 400, /the NAR nar\/x is false$/],
   "unverifiable-nar": [

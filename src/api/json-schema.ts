@@ -73,6 +73,8 @@ function keywordsOf(part: Part, before: JsonSchema, components: Components | und
       return { type, items: jsonSchema(part.item, components) };
     case "object":
       return objectOf(part, components);
+    case "strict_object":
+      return { ...objectOf(part, components), additionalProperties: false };
     case "picklist":
       return { type: "string", enum: part.options ?? [] };
     case "literal":

@@ -1,4 +1,4 @@
-// /paths: searching the store paths of the cache, everything about one, and deleting one.
+// /paths: publishing store paths, searching those of the cache, everything about one, and deleting one.
 import * as v from "valibot";
 import {
   AGE_POSITION,
@@ -9,9 +9,11 @@ import {
   PATH_POSITION,
   PATH_SUMMARY,
 } from "../contract/paths.ts";
+import { MAX_PUBLISH_BYTES, MAX_PUBLISHED, PUBLISH_REQUEST, PUBLISHED } from "../contract/publishing.ts";
 import { DELETION_REPORT } from "../contract/runs.ts";
 import { COUNT, described, listOf, named, oneOf, PATH_IN_URL, textUpTo } from "../contract/schema.ts";
 import { HttpError } from "../http/errors.ts";
+import { publishPaths } from "../publish/paths.ts";
 import { Begun, operation } from "./operation.ts";
 import { NEXT, pageOf, withCursor } from "./page.ts";
 
@@ -65,6 +67,19 @@ export const PATH_OPERATIONS = [
         await catalog((c) => c.searchPaths({ prefix, part, limit, ...(after && { after }) })),
       );
     },
+  }),
+  operation({
+    id: "publishPaths",
+    method: "POST",
+    path: "/paths",
+    permission: "push",
+    isWrite: true,
+    summary: "Publish paths whose NARs are here.",
+    description: `As a PUT of each narinfo and listing, up to ${MAX_PUBLISHED} paths in one request. A refused path does not stop the others: the answer says of each what has become of it.`,
+    body: PUBLISH_REQUEST,
+    maxBodyBytes: MAX_PUBLISH_BYTES,
+    answer: PUBLISHED,
+    handle: async (context, { body: { paths } }) => ({ paths: await publishPaths(context, paths) }),
   }),
   operation({
     id: "getPath",

@@ -126,22 +126,24 @@ export const NAR = kind({
   compressionSetting: "compression",
 });
 
+export const LISTING = kind({
+  ...JSON_OBJECT,
+  name: "listing",
+  folder: "",
+  names: `${HASH_PART}\\.ls`,
+  // That of a whole texlive has more than 16.
+  maxBytes: 64 * MIB,
+  json: LISTING_JSON,
+  mayBeLeftOut: true,
+  ownership: { by: "key", of: "path", ending: ".ls" },
+  upload: "as-sent",
+  compressionSetting: "ls-compression",
+});
+
 export const KINDS: readonly Kind[] = [
   NARINFO,
   NAR,
-  kind({
-    ...JSON_OBJECT,
-    name: "listing",
-    folder: "",
-    names: `${HASH_PART}\\.ls`,
-    // That of a whole texlive has more than 16.
-    maxBytes: 64 * MIB,
-    json: LISTING_JSON,
-    mayBeLeftOut: true,
-    ownership: { by: "key", of: "path", ending: ".ls" },
-    upload: "as-sent",
-    compressionSetting: "ls-compression",
-  }),
+  LISTING,
   kind({
     name: "log",
     folder: "log/",
@@ -191,6 +193,11 @@ export const FOLDERS: readonly string[] = KINDS.map(({ folder }) => folder).filt
 /** Folders that no route serves: pins (small JSON of the catalog) and the parts of uploads in flight. */
 export const PIN_FOLDER = "pins/";
 export const STAGING_FOLDER = "uploads/";
+
+/** The key of the listing of a path by its hash part. */
+export function listingKey(hash: string): string {
+  return `${hash}.ls`;
+}
 
 export function keyOf(kind: Kind, path: string): string {
   return kind.key === undefined ? path : kind.key(path);

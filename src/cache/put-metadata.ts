@@ -5,10 +5,10 @@ import { type Kind, keyOf } from "../bucket/kinds.ts";
 import { putSmall } from "../bucket/operation.ts";
 import type { Context, Handler } from "../context.ts";
 import { contentLength, decodeUtf8, discardBody, piecesOf, readBody } from "../http/body.ts";
-import { type Coding, contentCoding, decode, decodePieces } from "../http/encodings.ts";
-import { HttpError, LimitError, textLine } from "../http/errors.ts";
-import { JsonScanner } from "../http/json-scanner.ts";
+import { type Coding, contentCoding, decode } from "../http/encodings.ts";
+import { LimitError, textLine } from "../http/errors.ts";
 import { writeCondition } from "../http/preconditions.ts";
+import { checkContent } from "../publish/companion.ts";
 import { putChecked } from "./put-checked.ts";
 
 /** Bytes of a body that is held whole until it is checked: a larger one is checked while it is stored. */
@@ -65,30 +65,6 @@ async function store(kind: Kind, { request, bucket, path, catalog }: Context): P
   }
   if (stored === null) throw preconditionFailed();
   return textLine(201, `stored ${key}`, { ETag: stored.httpEtag });
-}
-
-/**
- * Checks the decoded size, and of JSON the form, without keeping anything decoded: a few compressed logs at once, or one
- * listing that is parsed, would fill the memory.
- */
-async function checkContent(
-  body: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-  coding: Coding | undefined,
-  kind: Kind,
-): Promise<void> {
-  const what = `the ${kind.name}`;
-  const scanner = kind.json && new JsonScanner(kind.json, what);
-  const pieces = coding === undefined ? body : decodePieces(body, coding, kind.maxBytes);
-  for await (const piece of pieces) scanner?.push(piece);
-  switch (scanner?.end()) {
-    case "malformed":
-      throw new HttpError(400, `${what} is not valid JSON`);
-    case "other":
-      throw new HttpError(400, `${what} is not a JSON object`);
-    case "not-utf8":
-      // As Nix up to 2.25 writes a file name that is no UTF-8. Readers of JSON fail on it.
-      throw new LimitError(400, `${what} is not UTF-8`);
-  }
 }
 
 /** Of a kind that names its owner in its content. */

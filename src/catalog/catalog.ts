@@ -18,6 +18,7 @@ import type {
   UpstreamPath,
 } from "../contract/paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest, RevisionQuery } from "../contract/pins.ts";
+import type { PathToPublish } from "../contract/publishing.ts";
 import type { Result } from "../contract/result.ts";
 import type { Credential, RevocationAnswer, RevokedSubject } from "../contract/revocations.ts";
 import type {
@@ -66,6 +67,7 @@ import { deletePin, getPin, listPins, putPin } from "./pins/pins.ts";
 import { announceNar, touchNar } from "./publish/announce-nar.ts";
 import { announceCompanion, touchMirrored, touchPath, touchPaths } from "./publish/last-use.ts";
 import { publish, publishIf } from "./publish/publish.ts";
+import { publishAll } from "./publish/publish-all.ts";
 import { publishRealisation, publishRealisationIf } from "./publish/realisation.ts";
 import { Questions } from "./questions.ts";
 import { toResult } from "./refuse.ts";
@@ -182,6 +184,14 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     upstream?: "ask" | readonly UpstreamPath[],
   ): Promise<Result<PublishResult>> {
     return this.#push(() => publishIf(this.context, narinfo, pushedBy, condition, upstream));
+  }
+
+  publishAll(
+    paths: readonly PathToPublish[],
+    pushedBy: string,
+    upstream: "ask" | readonly UpstreamPath[],
+  ): Promise<Result<readonly Result<PublishOutcome>[]>> {
+    return this.#push(() => publishAll(this.context, paths, pushedBy, upstream));
   }
 
   publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>> {

@@ -14,6 +14,7 @@ import type {
   UpstreamPath,
 } from "./paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest, RevisionQuery } from "./pins.ts";
+import type { PathToPublish } from "./publishing.ts";
 import type { Result } from "./result.ts";
 import type { Credential, RevocationAnswer, RevokedSubject } from "./revocations.ts";
 import type {
@@ -57,6 +58,12 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
     condition: WriteCondition,
     upstream?: "ask" | readonly UpstreamPath[],
   ): Promise<Result<PublishResult>>;
+  /** Several paths of one request, each with a result. */
+  publishAll(
+    paths: readonly PathToPublish[],
+    pushedBy: string,
+    upstream: "ask" | readonly UpstreamPath[],
+  ): Promise<Result<readonly Result<PublishOutcome>[]>>;
   /** A realisation or build trace under its key. */
   publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>>;
   publishRealisationIf(

@@ -46,6 +46,8 @@ export type Refusal =
     }
   /** The NAR is still being read. */
   | { readonly kind: "being-verified"; readonly path: string; readonly nar: string }
+  /** One of many paths of a request, for which no time or no operations were left. */
+  | { readonly kind: "put-off"; readonly path: string }
   /** References, by base name, that are neither here nor known to be upstream: the upstreams are to be asked. */
   | { readonly kind: "unknown-references"; readonly unknown: readonly string[] }
   /** Base names; `more` says how many are left out. */

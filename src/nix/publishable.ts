@@ -5,16 +5,16 @@ import { equalHash } from "./hash.ts";
 import { compressionOfExtension, narKeyOfUrl, requirePlainUrl } from "./nar-url.ts";
 import { type NarInfo, parseNarInfo } from "./narinfo.ts";
 
-/** Reads the narinfo that is to have the key `<hash>.narinfo`. Throws FormatError, naming the field. */
-export function parsePublishable(text: string, key: string, storeDir: string): NarInfo {
+/** Reads the narinfo that is to have this key, `<hash>.narinfo`, where one is given. Throws FormatError, naming the field. */
+export function parsePublishable(text: string, key: string | undefined, storeDir: string): NarInfo {
   const info = parseNarInfo(text, storeDir);
   checkConsistency(info, key);
   return info;
 }
 
 /** Refuses a narinfo that is well-formed but useless to clients. */
-function checkConsistency(info: NarInfo, key: string): void {
-  if (key !== `${info.storePath.hash}.narinfo`) {
+function checkConsistency(info: NarInfo, key: string | undefined): void {
+  if (key !== undefined && key !== `${info.storePath.hash}.narinfo`) {
     throw new FormatError(`StorePath ${info.storePath.baseName} does not belong to ${key}`);
   }
   requireUsable(info);

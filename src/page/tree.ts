@@ -1,4 +1,5 @@
 // The files of a store path: their tree, out of the listing, or out of the NAR where there is none and it is small.
+import { listingKey } from "../bucket/kinds.ts";
 import { bucketFailure, bucketOperation } from "../bucket/operation.ts";
 import { decodePieces, knownCoding } from "../http/encodings.ts";
 import { HttpError } from "../http/errors.ts";
@@ -42,7 +43,7 @@ export interface Tree {
 export async function readTree(bucket: R2Bucket, hash: string, storeDir: string): Promise<Tree> {
   const [narinfo, listing] = await Promise.all([
     bucketOperation("get", async () => (await bucket.get(`${hash}.narinfo`))?.text()),
-    bucketOperation("get", async () => bucket.get(`${hash}.ls`)),
+    bucketOperation("get", async () => bucket.get(listingKey(hash))),
   ]);
   if (narinfo === undefined) {
     await listing?.body.cancel();

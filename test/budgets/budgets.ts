@@ -82,6 +82,11 @@ export const BUDGETS = {
     ...{ rowsRead: [20, 2], rowsWritten: [6, 1], classA: 2, classB: 4, calls: 2 },
     ...{ megabytes: 8, beyond: "NARs stream; a narinfo has at most 1 MiB" },
   },
+  publishPaths: {
+    ...{ route: "POST /api/v1/paths", caller: "pusher", each: "path with five references, at most 50" },
+    ...{ rowsRead: [20, 25], rowsWritten: [2, 10], classA: [0, 2], classB: [0, 1], calls: 1 },
+    ...{ megabytes: 32, beyond: "refused (413)" },
+  },
   pushAgain: {
     ...{ route: "PUT of a NAR and a narinfo that are there", caller: "pusher", each: "reference" },
     ...{ rowsRead: [40, 2], rowsWritten: 10, classA: 1, classB: 2, calls: 2 },

@@ -1,10 +1,11 @@
 /** Requests for /api/v1: the most expensive ones that a client can make. */
 import { hashOf, nameOf } from "../../bench/catalog-graph.ts";
 import type { HeaderList, TestCache } from "../support/cache.ts";
-import { type Asked, api, asAdmin, asPusher, REFERENCES, type Send } from "./asked.ts";
+import { type Asked, api, asAdmin, asPusher, newPath, REFERENCES, type Send } from "./asked.ts";
 
 const REVISIONS = 30;
 const MISSING = 80;
+const PUBLISHED = await Promise.all(Array.from({ length: 20 }, (_, index) => newPath(`published-${index}`)));
 const TOKEN = { name: "ci", permissions: ["push"], caches: ["nix-cache"], expires_in: 3600 };
 /** Nothing, everything, and what few names have. */
 const SEARCHES = [
@@ -37,6 +38,13 @@ async function putPins(on: TestCache, graph: Parameters<Send>[1]): Promise<void>
 export const OF_THE_API: readonly Asked[] = [
   { operation: "missingForAnyone", status: 200, units: MISSING, request: missing({}) },
   { operation: "missing", status: 200, units: MISSING, request: missing(asPusher) },
+  {
+    ...{ operation: "publishPaths", status: 200, units: PUBLISHED.length },
+    prepare: (on) => Promise.all(PUBLISHED.map(({ narKey, nar }) => on.put(`/${narKey}`, nar))),
+    request: api("POST", "/paths", asPusher, {
+      paths: PUBLISHED.map(({ text: narinfo }) => ({ narinfo, listing: "{}" })),
+    }),
+  },
   ...SEARCHES.flatMap((what): Asked[] => [
     { operation: "searchForAnyone", what, status: 401, request: api("GET", `/paths${what}`) },
     { operation: "search", what, status: 200, request: api("GET", `/paths${what}`, asPusher) },

@@ -1,4 +1,3 @@
-import { publishOnUpstreams } from "../../src/cache/publish-on-upstreams.ts";
 import { CHECK } from "../../src/catalog/check/check.ts";
 import { COLLECT } from "../../src/catalog/collect/collect.ts";
 import { REINDEX } from "../../src/catalog/reindex/reindex.ts";
@@ -8,6 +7,7 @@ import { unwrap } from "../../src/catalog-client.ts";
 import type { Context } from "../../src/context.ts";
 import type { PublishOutcome } from "../../src/contract/paths.ts";
 import { HttpError } from "../../src/http/errors.ts";
+import { publishOnUpstreams } from "../../src/publish/on-upstreams.ts";
 import { affectedBy, type Build, type Graph, signed } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
 import { call, finishRuns, remove, runToEnd, sweep, upload, uploadIfAbsent } from "./requests.ts";

@@ -17,8 +17,8 @@ import { readable } from "./published.ts";
 import { hasSameSignatures, textOf, withSignatures } from "./signatures.ts";
 import type { StoredNarInfo } from "./write-narinfo.ts";
 
-/** Missing references that are looked up in the bucket before a path is refused; a bound on what a refusal costs. */
-const MAX_LOOKUPS = 200;
+/** Missing references that one request looks up in the bucket before it refuses a path: a bound on what refusals cost. */
+export const MAX_LOOKUPS = 200;
 /** Missing references that a refusal names. */
 const MAX_NAMED = 5;
 
@@ -26,6 +26,8 @@ export interface Push {
   readonly publication: Publication;
   /** Whether all references were here or in an upstream when the publication began, after so many deletions. */
   readonly wereHere: { readonly is: boolean; readonly deletions: number };
+  /** How many references the request may still look up in the bucket; at first {@link MAX_LOOKUPS}. */
+  readonly lookups: { left: number };
 }
 
 export interface Decision {
@@ -45,8 +47,8 @@ export interface Decision {
 
 /**
  * What the bucket should hold after a push of `incoming`, with its publication. Throws
- * {@link Refused}: hash-taken, broken-nar, false-nar, unverifiable-nar, being-verified, missing-references, not-indexed or
- * narinfo-too-large.
+ * {@link Refused}: hash-taken, broken-nar, false-nar, unverifiable-nar, being-verified, missing-references, not-indexed,
+ * put-off or narinfo-too-large.
  */
 export async function decide(
   c: CatalogContext,
@@ -193,7 +195,7 @@ function narSha256({ fileHash }: WholeNar): Pick<Decision, "narSha256"> {
  */
 async function missingReferences(
   c: CatalogContext,
-  { publication, wereHere }: Push,
+  { publication, wereHere, lookups: allowed }: Push,
   info: NarInfo,
 ): Promise<string[]> {
   // One look at each reference, where all are here: rows read are billed and limited, too.
@@ -205,6 +207,8 @@ async function missingReferences(
   await earlierPublications(c, publication, unknown);
   const lookups = unknownPaths(c, unknown);
   const first = lookups.slice(0, MAX_LOOKUPS);
+  if (first.length > allowed.left) throw new Refused({ kind: "put-off", path: info.storePath.baseName });
+  allowed.left -= first.length;
   for (const hash of first) await importPathFromBucket(c, hash);
   // All of the first are in the bucket, so the others may be, too.
   if (lookups.length > MAX_LOOKUPS && unknownPaths(c, first).length === 0) {

@@ -15,7 +15,7 @@ import { missingNames, pathRow } from "../rows/paths.ts";
 import { type Needs, setNeeds } from "../rows/publications.ts";
 import { referenceHashes } from "../rows/references.ts";
 import { saveUpstreamPaths } from "../rows/upstream-paths.ts";
-import { type Decision, decide, type Push } from "./decide.ts";
+import { type Decision, decide, MAX_LOOKUPS, type Push } from "./decide.ts";
 import { touchPaths } from "./last-use.ts";
 import { withNixName } from "./nar-name.ts";
 import { inspectPublished, readable } from "./published.ts";
@@ -52,14 +52,36 @@ export async function publishIf(
   condition: WriteCondition,
   upstream: "ask" | readonly UpstreamPath[] = [],
 ): Promise<PublishResult> {
+  await prepare(c, upstream);
   const incoming = withNixName(c, parseNarInfo(text, c.config.storeDir));
+  return publishOne(c, incoming, { pushedBy, condition, upstream, lookups: { left: MAX_LOOKUPS } });
+}
+
+/** What comes before one publication, or several that a request asks for. */
+export async function prepare(c: CatalogContext, upstream: "ask" | readonly UpstreamPath[]): Promise<void> {
+  if (upstream !== "ask") saveUpstreamPaths(c, upstream);
+  await resolveExpired(c);
+}
+
+export interface Terms {
+  readonly pushedBy: string;
+  readonly condition: WriteCondition;
+  readonly upstream: "ask" | readonly UpstreamPath[];
+  /** Of the request. */
+  readonly lookups: Push["lookups"];
+}
+
+/** Publishes one path after {@link prepare}; throws as {@link publishIf}. */
+export function publishOne(
+  c: CatalogContext,
+  incoming: NarInfo,
+  { pushedBy, condition, upstream, lookups }: Terms,
+): Promise<PublishResult> {
   const { hash, baseName } = incoming.storePath;
   const count = incoming.references.length;
   if (count > MAX_REFERENCES) {
     throw new Refused({ kind: "too-many-references", path: baseName, count, most: MAX_REFERENCES });
   }
-  if (upstream !== "ask") saveUpstreamPaths(c, upstream);
-  await resolveExpired(c);
   return c.locks.run(hash, async () => {
     await resolveKey(c, hash);
     const row = pathRow(c, hash);
@@ -75,7 +97,7 @@ export async function publishIf(
         throw new Refused({ kind: "unknown-references", unknown: absent });
       }
       const wereHere = { is: absent.length === 0, deletions: c.deletions.count };
-      return publishLocked(c, { incoming, wereHere, pushedBy, condition, publication }, stored);
+      return publishLocked(c, { incoming, wereHere, lookups, pushedBy, condition, publication }, stored);
     });
   });
 }
@@ -83,6 +105,7 @@ export async function publishIf(
 interface Pushed {
   readonly incoming: NarInfo;
   readonly wereHere: Push["wereHere"];
+  readonly lookups: Push["lookups"];
   readonly pushedBy: string;
   readonly condition: WriteCondition;
   readonly publication: Publication;
@@ -109,7 +132,7 @@ async function publishLocked(
   pushed: Pushed,
   known: Stored | undefined,
 ): Promise<PublishResult> {
-  const { incoming, wereHere, condition, publication } = pushed;
+  const { incoming, wereHere, lookups, condition, publication } = pushed;
   const { hash } = incoming.storePath;
   // The bucket may have a narinfo that is not indexed.
   let stored = known ?? (condition.ifMatch === undefined ? undefined : await storedInBucket(c, hash));
@@ -119,7 +142,7 @@ async function publishLocked(
     if (attempt > 0) setNeeds(c, publication, needs);
     // No deletion of these begins from here on. One that began before must be over before the NAR is looked at.
     for (const nar of needs.nars) await c.locks.run(nar, () => resolveKey(c, nar));
-    const decision = await decide(c, { publication, wereHere }, incoming, stored);
+    const decision = await decide(c, { publication, wereHere, lookups }, incoming, stored);
     const published = await write(c, pushed, decision, stored);
     if (published !== undefined) return published;
     stored = await storedInBucket(c, hash);

@@ -1,4 +1,5 @@
 // What a path gets once its NAR is verified: the signatures that waited for it, and its listing.
+import { listingKey } from "../../bucket/kinds.ts";
 import { bucketOperation } from "../../bucket/operation.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
@@ -47,7 +48,7 @@ async function listingOf(c: CatalogContext, info: NarInfo): Promise<string | und
 
 /** A listing that was pushed stays. */
 async function writeListing(c: CatalogContext, hash: string, listing: string): Promise<void> {
-  const key = `${hash}.ls`;
+  const key = listingKey(hash);
   await announceCompanion(c, key, hash);
   // Deleted meanwhile: the listing would stay for ever.
   if (pathRow(c, hash) === undefined) return;

@@ -1,0 +1,59 @@
+// Publishing many paths with one request.
+import * as v from "valibot";
+import { COUNT, described, listOf, NON_EMPTY, named, someOf, TEXT } from "./schema.ts";
+
+/** Paths in one request: with the listings, two operations of the bucket for each in the catalog and one in the Worker. */
+export const MAX_PUBLISHED = 50;
+/** Bytes of such a request. */
+export const MAX_PUBLISH_BYTES = 8 * 1024 * 1024;
+
+const EXAMPLE = `StorePath: /nix/store/3m5fd0cx9d74whnzm8ryrjgglb2gs4b2-hello-2.12
+URL: nar/0s3dw3dvqqp4l0rk4v3fbcyk4xkc2vc7r9h0l5w1p5hshlwvp2zc.nar.zst
+Compression: zstd
+NarHash: sha256:1mk3wjzvy1dnqy9cqj9nbhk1x1czvfqjl7fyk4fvyl9b3rmcrj1f
+NarSize: 226560
+References: 3m5fd0cx9d74whnzm8ryrjgglb2gs4b2-hello-2.12
+`;
+
+export const PUBLISH_REQUEST = v.pipe(
+  v.object({
+    paths: described(
+      "References before what refers to them.",
+      someOf(
+        v.strictObject(
+          {
+            narinfo: described("As in a PUT of `/<hash>.narinfo`.", NON_EMPTY),
+            listing: v.exactOptional(described("As in a PUT of `/<hash>.ls`.", NON_EMPTY)),
+          },
+          "must be an object of a narinfo and perhaps a listing, both texts",
+        ),
+        MAX_PUBLISHED,
+      ),
+    ),
+  }),
+  v.examples([
+    { paths: [{ narinfo: EXAMPLE, listing: '{"version":1,"root":{"type":"directory","entries":{}}}' }] },
+  ]),
+);
+
+const PUBLISHED_PATH = v.object({
+  status: described("As of a PUT of the narinfo: 201, 200, or that of a refusal.", COUNT),
+  message: described("One line: what has become of the path, or why it is refused.", TEXT),
+  retry_after: v.exactOptional(described("Seconds after which to send the path again.", COUNT)),
+  no_listing: v.exactOptional(described("Why the path is published without its listing.", TEXT)),
+});
+/** What has become of one path. */
+export type PublishedPath = v.InferOutput<typeof PUBLISHED_PATH>;
+
+export const PUBLISHED = named(
+  "Published",
+  v.object({ paths: described("In the order of the request.", listOf(PUBLISHED_PATH)) }),
+);
+export type Published = v.InferOutput<typeof PUBLISHED>;
+
+/** A path for the catalog to publish. */
+export interface PathToPublish {
+  readonly narinfo: string;
+  /** Its listing is put as soon as it is published. */
+  readonly hasListing: boolean;
+}

@@ -1,0 +1,280 @@
+/** Publishing many paths with one request: each gets what a PUT of its own would. */
+import { reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { publishAll } from "../../src/catalog/publish/publish-all.ts";
+import { MAX_PUBLISHED, type Published } from "../../src/contract/publishing.ts";
+import { fingerprint } from "../../src/nix/fingerprint.ts";
+import { generateSecretKey, parseSecretKey, sign } from "../../src/nix/keys.ts";
+import { formatNarInfo } from "../../src/nix/narinfo.ts";
+import { watch } from "../support/bucket.ts";
+import { contents, keys, OPEN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
+import { captureLog } from "../support/log.ts";
+import { push, type TestPath, testPath } from "../support/store-paths.ts";
+import { createUpstream } from "../support/upstream.ts";
+import { apiCache, ask, inCatalog, refusal } from "./api.ts";
+
+afterEach(() => reset());
+captureLog();
+
+const token = PUSH_TOKEN;
+const LISTING = '{"version":1,"root":{"type":"regular","size":1}}';
+
+interface Sent {
+  readonly narinfo: string;
+  readonly listing?: string;
+}
+
+/** Publishes paths whose NARs have been put. */
+async function publish(cache: TestCache, paths: readonly Sent[]): Promise<Published["paths"]> {
+  const { paths: answers } = await ask<Published>(cache, "POST", "/paths", { token, body: { paths } });
+  return answers;
+}
+
+function putNars(cache: TestCache, paths: readonly TestPath[]) {
+  return Promise.all(paths.map(({ narKey, nar }) => cache.put(`/${narKey}`, nar)));
+}
+
+/** Each refers to all before it. */
+async function closure(count: number): Promise<TestPath[]> {
+  const paths: TestPath[] = [];
+  for (let index = 0; index < count; index++) {
+    const references = paths.map(({ info }) => info.storePath.baseName);
+    paths.push(await testPath(`part-${index}`, undefined, { references }));
+  }
+  return paths;
+}
+
+const narinfoOf = ({ text }: TestPath): Sent => ({ narinfo: text });
+
+describe("POST /api/v1/paths", () => {
+  it("publishes as many as fit into a request, each after its references, in one call of the catalog", async () => {
+    const cache = apiCache();
+    const paths = await closure(MAX_PUBLISHED);
+    await putNars(cache, paths);
+    cache.catalog.calls.length = 0;
+    const answers = await publish(cache, paths.map(narinfoOf));
+    expect(answers).toEqual(
+      paths.map(({ info }) => ({ status: 201, message: `${info.storePath.baseName} is published` })),
+    );
+    expect(cache.catalog.calls).toEqual(["publishAll"]);
+    for (const { key, text } of paths) expect((await cache.get(`/${key}`)).text).toBe(text);
+  });
+
+  it("stores the listings of those that it publishes, and of no other", async () => {
+    const cache = apiCache();
+    const [good, bad] = await closure(2);
+    const other = await testPath("without-nar");
+    if (good === undefined || bad === undefined) throw new Error("two paths");
+    await putNars(cache, [good, bad]);
+    const answers = await publish(cache, [
+      { narinfo: good.text, listing: LISTING },
+      { narinfo: bad.text, listing: "not JSON" },
+      { narinfo: other.text, listing: LISTING },
+    ]);
+    expect(answers).toMatchObject([
+      { status: 201 },
+      { status: 201, no_listing: "the listing is not valid JSON" },
+      { status: 409 },
+    ]);
+    expect((await keys()).filter((key) => key.endsWith(".ls"))).toEqual([`${good.info.storePath.hash}.ls`]);
+    expect(await cache.get(`/${good.info.storePath.hash}.ls`)).toMatchObject({ status: 200, text: LISTING });
+  });
+
+  it("refuses single paths, and what refers to them, with the words of a PUT", async () => {
+    const cache = apiCache();
+    const paths = await closure(2);
+    const [first, second] = paths;
+    const lone = await testPath("lone");
+    if (first === undefined || second === undefined) throw new Error("two paths");
+    await putNars(cache, [second, lone]);
+    const sent = [narinfoOf(first), narinfoOf(second), { narinfo: "nonsense" }, narinfoOf(lone)];
+    const answers = await publish(cache, sent);
+    expect(answers).toMatchObject([{ status: 409 }, { status: 409 }, { status: 400 }, { status: 201 }]);
+    expect(answers[0]?.message).toBe((await cache.put(`/${first.key}`, first.text)).text.trim());
+    expect(answers[1]?.message).toBe((await cache.put(`/${second.key}`, second.text)).text.trim());
+    expect(answers[2]?.message).toMatch(/^narinfo: /);
+    expect((await keys()).filter((key) => key.endsWith(".narinfo"))).toEqual([lone.key]);
+  });
+
+  it("takes a path that is named twice, and one that is here", async () => {
+    const cache = apiCache();
+    const path = await testPath();
+    await push(cache, path);
+    const answers = await publish(cache, [narinfoOf(path), narinfoOf(path)]);
+    expect(answers).toMatchObject([{ status: 200 }, { status: 200 }]);
+  });
+
+  it("refuses what refers to a later one: the order is the sender's", async () => {
+    const cache = apiCache();
+    const paths = await closure(2);
+    await putNars(cache, paths);
+    const answers = await publish(cache, paths.toReversed().map(narinfoOf));
+    expect(answers).toMatchObject([{ status: 409 }, { status: 201 }]);
+  });
+
+  it("wants the trusted signature of each", async () => {
+    const key = await generateSecretKey("trusted-1");
+    const cache = apiCache({ TRUSTED_PUBLIC_KEYS: key.public });
+    const unsigned = await testPath("unsigned");
+    const { info, ...rest } = await testPath("signed");
+    const signatures = [await sign(await parseSecretKey(key.secret), fingerprint(info))];
+    const signed = { ...rest, info, text: formatNarInfo({ ...info, signatures }) };
+    await putNars(cache, [unsigned, signed]);
+    const answers = await publish(cache, [unsigned, signed].map(narinfoOf));
+    expect(answers).toMatchObject([{ status: 403 }, { status: 201 }]);
+    expect(answers[0]?.message).toMatch(
+      / has no valid signature by a key that this cache trusts \(trusted-1\)/,
+    );
+  });
+
+  it("asks the upstreams once for the references of all, and never for paths of the request", async () => {
+    const upstream = await createUpstream();
+    const cache = apiCache({ UPSTREAMS: [upstream.entry] });
+    const library = await testPath("upstream-library");
+    await upstream.has([library]);
+    const references = [library.info.storePath.baseName];
+    const lower = await testPath("lower", undefined, { references });
+    const upper = await testPath("upper", undefined, {
+      references: [...references, lower.info.storePath.baseName],
+    });
+    await putNars(cache, [lower, upper]);
+    cache.catalog.calls.length = 0;
+    expect(await publish(cache, [lower, upper].map(narinfoOf))).toMatchObject([
+      { status: 201 },
+      { status: 201 },
+    ]);
+    expect(cache.catalog.calls).toEqual(["publishAll", "publishAll"]);
+    expect((await upstream.requests()).map(({ path }) => path)).toEqual([`/${library.key}`]);
+  });
+
+  it("looks up no more references in the bucket than for one path, and puts off the rest", async () => {
+    const { bucket, operations } = watch(env.BUCKET);
+    const cache = apiCache({ BUCKET: bucket });
+    const strangers = (from: number) =>
+      Array.from({ length: 150 }, (_, index) => `${String(from + index).padStart(32, "0")}-absent`);
+    const paths = await Promise.all(
+      [0, 1000, 2000].map((from) => testPath(`needs-${from}`, undefined, { references: strangers(from) })),
+    );
+    await putNars(cache, paths);
+    const before = operations.length;
+    const answers = await publish(cache, paths.map(narinfoOf));
+    expect(answers).toMatchObject([
+      { status: 409 },
+      { status: 503, retry_after: 1, message: expect.stringMatching(/nothing is lost, try again$/) },
+      { status: 503, retry_after: 1 },
+    ]);
+    expect(operations.length - before).toBeLessThan(200 + 10);
+  });
+
+  it("goes on where the bucket fails for one", async () => {
+    const paths = await Promise.all(["a", "b", "c"].map((name) => testPath(name)));
+    const failing = paths[1]?.key;
+    const { bucket } = watch(env.BUCKET, {
+      before: ({ name, key }) => {
+        if (name === "put" && key === failing) throw new Error("the bucket is out (10001)");
+      },
+    });
+    const cache = apiCache({ BUCKET: bucket });
+    await putNars(cache, paths);
+    const sent = paths.map(({ text }) => ({ narinfo: text, listing: LISTING }));
+    expect(await publish(cache, sent)).toMatchObject([
+      { status: 201 },
+      { status: 503, retry_after: 5 },
+      { status: 201 },
+    ]);
+    // The client's next try, over a bucket that works.
+    expect(await publish(apiCache(), sent)).toMatchObject([
+      { status: 200 },
+      { status: 201 },
+      { status: 200 },
+    ]);
+  });
+
+  it("publishes a path whose listing the bucket does not take", async () => {
+    const { bucket } = watch(env.BUCKET, {
+      before: ({ name, key }) => {
+        if (name === "put" && key.endsWith(".ls")) throw new Error("the bucket is out (10001)");
+      },
+    });
+    const cache = apiCache({ BUCKET: bucket });
+    const path = await testPath();
+    await putNars(cache, [path]);
+    expect(await publish(cache, [{ narinfo: path.text, listing: LISTING }])).toMatchObject([
+      { status: 201, no_listing: expect.stringMatching(/^the bucket did not answer \(put\)/) },
+    ]);
+  });
+
+  it("begins no publication after a minute", async () => {
+    const cache = apiCache();
+    const paths = await closure(2);
+    await putNars(cache, paths);
+    const answers = await inCatalog((c) => {
+      let now = Date.now();
+      // The first takes so long.
+      const { bucket } = watch(c.bucket, {
+        after: () => {
+          now += 61_000;
+        },
+      });
+      const sent = paths.map(({ text }) => ({ narinfo: text, hasListing: false }));
+      return publishAll({ ...c, bucket, now: () => now }, sent, "tester", []);
+    });
+    expect(answers[0]).toMatchObject({ ok: true });
+    expect(answers[1]).toMatchObject({ ok: false, refusal: { kind: "put-off" } });
+  });
+
+  it("publishes with holes into an open cache, as a PUT does", async () => {
+    const cache = apiCache(OPEN);
+    const path = await testPath("open", undefined, { references: [`${"0".repeat(32)}-absent`] });
+    await putNars(cache, [path]);
+    expect(await publish(cache, [narinfoOf(path)])).toMatchObject([{ status: 201 }]);
+  });
+
+  it.each([
+    ["nobody", "", 401],
+    ["a reader", PULL_TOKEN, 403],
+  ])("is not for %s", async (_, sender, status) => {
+    const path = await testPath();
+    const cache = apiCache({ PULL_TOKEN });
+    await putNars(cache, [path]);
+    const body = { paths: [narinfoOf(path)] };
+    await refusal(cache, "POST", "/paths", status, { token: sender, body });
+    expect((await contents())[path.key]).toBeUndefined();
+  });
+
+  it.each([
+    ["no path", { paths: [] }, 400, /^paths: must not be empty$/],
+    ["too many", { paths: Array(MAX_PUBLISHED + 1).fill({ narinfo: "x" }) }, 413, /at most 50 items/],
+    ["a misspelt property", { paths: [{ narinfo: "x", lisitng: "{}" }] }, 400, /^paths\[0\].lisitng: /],
+    [
+      "an empty listing",
+      { paths: [{ narinfo: "x", listing: "" }] },
+      400,
+      /^paths\[0\].listing: must not be empty/,
+    ],
+    ["a list of texts", { paths: ["x"] }, 400, /^paths\[0\]: must be an object of a narinfo/],
+  ])("refuses %s", async (_, body, status, message) => {
+    expect(await refusal(apiCache(), "POST", "/paths", status, { token, body })).toMatch(message);
+  });
+
+  it("refuses a narinfo above the limit of one, and publishes the others", async () => {
+    const cache = apiCache();
+    const path = await testPath();
+    await putNars(cache, [path]);
+    const large = `${path.text}X-Filler: ${"x".repeat(1024 * 1024)}\n`;
+    expect(await publish(cache, [{ narinfo: large }, narinfoOf(path)])).toMatchObject([
+      { status: 413 },
+      { status: 201 },
+    ]);
+  });
+
+  it("says 503 where the catalog fails", async () => {
+    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const cache = apiCache();
+    const path = await testPath();
+    await putNars(cache, [path]);
+    await inCatalog(({ sql }) => sql.exec("DROP TABLE paths"));
+    await refusal(cache, "POST", "/paths", 503, { token, body: { paths: [narinfoOf(path)] } });
+  });
+});
