@@ -62,12 +62,13 @@ function narInfo(hash: string, more: Readonly<Record<string, string>> = {}): str
 
 const cache: Cache = {
   settings: { url: "https://cache.example.org", token: "t", tokenFrom: undefined },
-  send: async ({ path }) => {
-    if (path.endsWith(".narinfo")) published.push(path);
-    return { status: 200, headers: {}, body: Buffer.of() };
+  send: async () => ({ status: 200, headers: {}, body: Buffer.of() }),
+  call: async <T>(_method: string, path: string, body?: object) => {
+    if (path === "/missing") return { missing: (body as { paths: string[] }).paths } as T;
+    const sent = (body as { paths: { narinfo: string }[] }).paths;
+    for (const { narinfo } of sent) published.push(`/${/store\/(.{32})/.exec(narinfo)?.[1]}.narinfo`);
+    return { paths: sent.map(() => ({ status: 201, message: "is published" })) } as T;
   },
-  call: async <T>(_method: string, _path: string, body?: object) =>
-    ({ missing: (body as { paths: string[] }).paths }) as T,
 };
 
 const options: ImportOptions = {

@@ -31,12 +31,14 @@ export function retrying(send: Send, { attempts, firstDelayMs }: RetryOptions) {
       if (!(outcome instanceof Failure)) {
         const { status } = outcome;
         if (status < 300 || status === NOT_MODIFIED || accepts.includes(status)) return outcome;
-        if (!PASSING.includes(outcome.status)) throw refusal(request, outcome);
+        if (!isPassing(outcome.status)) throw refusal(request, outcome);
       }
       if (attempt === attempts) {
         throw outcome instanceof Failure ? outcome : refusal(request, outcome);
       }
-      await setTimeout(delayMs(outcome, firstDelayMs * 2 ** (attempt - 1)));
+      const seconds = outcome instanceof Failure ? undefined : outcome.headers["retry-after"];
+      // It may also be a date, which is not a number.
+      await setTimeout(backoffMs(attempt, Number(seconds ?? 0), firstDelayMs));
     }
   };
 }
@@ -52,11 +54,20 @@ async function tried(send: Send, request: Request): Promise<Answer | Failure> {
   }
 }
 
-/** At random between half and all of it, so that many clients do not come at once; longer where the answer asks for it. */
-function delayMs(outcome: Answer | Failure, backoffMs: number): number {
-  const seconds = outcome instanceof Failure ? 0 : Number(outcome.headers["retry-after"] ?? 0);
-  const own = backoffMs * (0.5 + Math.random() / 2);
-  // Retry-After may also be a date, which is not a number.
+export function isPassing(status: number): boolean {
+  return PASSING.includes(status);
+}
+
+/**
+ * Milliseconds to wait after so many attempts: at random between half and all of the backoff, so that many clients do not
+ * come at once; longer where the answer asks for more seconds.
+ */
+export function backoffMs(
+  attempts: number,
+  seconds = 0,
+  firstDelayMs = DEFAULT_RETRIES.firstDelayMs,
+): number {
+  const own = firstDelayMs * 2 ** (attempts - 1) * (0.5 + Math.random() / 2);
   return Math.min(MAX_DELAY_MS, Math.max(Number.isFinite(seconds) ? seconds * 1000 : 0, own));
 }
 
@@ -66,7 +77,7 @@ export function refusal({ method, path }: Request, answer: Answer): Failure {
     const line = `${method} ${path.replace(/\?.*/, "")}: ${answer.status}, a redirection to ${to}`;
     return new Failure("refused", `${line}: is that the cache's URL?`, answer.status);
   }
-  const kind = answer.status >= 500 || PASSING.includes(answer.status) ? "network" : "refused";
+  const kind = answer.status >= 500 || isPassing(answer.status) ? "network" : "refused";
   const said = messageOf(answer);
   const what = `${method} ${path.replace(/\?.*/, "")}: ${answer.status}`;
   return new Failure(kind, said === "" ? what : `${what}: ${said}`, answer.status);

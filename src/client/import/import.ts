@@ -9,6 +9,7 @@ import { Failure } from "../ground/failure.ts";
 import type { State } from "../ground/progress.ts";
 import type { Cache } from "../http/api.ts";
 import { type Compression, compress } from "../push/compression.ts";
+import { publisher } from "../push/publisher.ts";
 import { type FailedPath, pushAll } from "../push/schedule.ts";
 import { openSpool, type Spool } from "../push/spool.ts";
 import { narUploader } from "../push/upload.ts";
@@ -69,6 +70,7 @@ export async function importAll(
       show();
     },
   });
+  const publish = publisher(cache, options.warn);
   const { pushed, failed } = await pushAll(sorted, options.jobs, {
     async upload({ path }) {
       const info = infos.get(path);
@@ -76,15 +78,14 @@ export async function importAll(
       const { spool, ...packed } = await download(source, info, options);
       try {
         await upload(packed.url, spool);
-        return formatNarInfo({ ...info, ...packed, fileSize: spool.size });
+        const narinfo = formatNarInfo({ ...info, ...packed, fileSize: spool.size });
+        return { hashPart: info.storePath.hash, narinfo };
       } finally {
         spool.close();
       }
     },
-    async publish({ path }, narInfo) {
-      const hash = infos.get(path)?.storePath.hash;
-      const headers = { "content-type": "text/x-nix-narinfo" };
-      await cache.send({ method: "PUT", path: `/${hash}.narinfo`, body: narInfo, headers });
+    async publish({ path, references }, uploaded) {
+      await publish({ ...uploaded, path, references });
       done += 1;
       show();
     },

@@ -10,7 +10,8 @@ import { failureOf as failureOfPaths } from "./failure.ts";
 import { missingOf } from "./missing.ts";
 import { baseNameOf, narInfoOf } from "./narinfo.ts";
 import { pack } from "./pack.ts";
-import { type FailedPath, pushAll, slots } from "./schedule.ts";
+import { publisher } from "./publisher.ts";
+import { type FailedPath, pushAll } from "./schedule.ts";
 import { type LeftOut, type Rules, select } from "./selection.ts";
 import { narUploader } from "./upload.ts";
 
@@ -49,8 +50,8 @@ export interface PushReport {
 }
 
 export const DEFAULT_PART_BYTES = 64 * 1024 * 1024;
-/** Narinfos are small: more of them than NARs are in flight. */
-const PUBLISHING = 16;
+/** Characters of a listing that is sent with the narinfo; a larger one goes by itself. Thousands may wait. */
+const MAX_LISTING_ALONG = 16 * 1024;
 
 /** Pushes what is named, and its closure. Throws Failure where nothing could be begun. */
 export async function push(
@@ -88,7 +89,7 @@ async function pushPaths(cache: Cache, chosen: readonly PathInfo[], options: Pus
   const show = (now?: string) =>
     options.onProgress({ done, total, bytes: sent, ...(now !== undefined && { now }) });
   const sendLog = logSender(send, env);
-  const publishing = slots(PUBLISHING);
+  const publish = publisher(cache, warn);
   const uploadNar = narUploader(cache, {
     partSize: options.partSize,
     env,
@@ -104,32 +105,25 @@ async function pushPaths(cache: Cache, chosen: readonly PathInfo[], options: Pus
       show(info.path);
       const packed = await pack(info, compression, env);
       try {
-        const { listing } = packed;
         const { hash } = baseNameOf(info.path);
+        const listing = options.listings ? packed.listing : undefined;
+        const isAlong = (listing?.length ?? 0) <= MAX_LISTING_ALONG;
         // All have ended before the NAR's file is closed.
         const results = await Promise.allSettled([
           uploadNar(packed.key, packed.spool),
-          ...(options.listings && listing !== undefined
-            ? [orWarn(sendListing(hash, listing, send), warn)]
-            : []),
+          ...(listing !== undefined && !isAlong ? [orWarn(sendListing(hash, listing, send), warn)] : []),
           ...(options.logs ? [orWarn(sendLog(info), warn)] : []),
         ]);
         const failed = results.find((result) => result.status === "rejected");
         if (failed !== undefined) throw failed.reason;
-        return narInfoOf(info, packed, compression.method);
+        const narinfo = narInfoOf(info, packed, compression.method);
+        return { hashPart: hash, narinfo, listing: isAlong ? listing : undefined };
       } finally {
         packed.spool.close();
       }
     },
-    async publish(info, narInfo) {
-      await publishing(() =>
-        send({
-          method: "PUT",
-          path: `/${baseNameOf(info.path).hash}.narinfo`,
-          body: narInfo,
-          headers: { "content-type": "text/x-nix-narinfo" },
-        }),
-      );
+    async publish(info, uploaded) {
+      await publish({ ...uploaded, path: info.path, references: info.references });
       for (const realisation of realisations.get(info.path) ?? []) {
         await orWarn(sendRealisation(realisation, send), warn);
       }

@@ -1,13 +1,18 @@
-// The order of a push: NARs by several jobs at once, and each narinfo as soon as its references are there.
+// The order of a push: NARs by several jobs at once, and each path is handed on to be published after its references.
 import { Failure, lineOf } from "../ground/failure.ts";
 import type { PathInfo } from "../store/path-info.ts";
 
 export interface Work<T> {
   /** Uploads the NAR of a path and what goes with it. */
   upload(info: PathInfo): Promise<T>;
-  /** Makes the path visible. Its references are there. */
+  /** Makes the path visible. It has been called for its references, which need not be there yet. */
   publish(info: PathInfo, uploaded: T): Promise<void>;
   onFailure?(failed: FailedPath): void;
+}
+
+/** A path that has been handed to `publish`. */
+interface Begun {
+  readonly published: Promise<void>;
 }
 
 export interface FailedPath {
@@ -28,19 +33,19 @@ const FORBIDDEN = 403;
 
 /** `sorted` has references before what refers to them; a reference that is not in it is there already. */
 export async function pushAll<T>(sorted: readonly PathInfo[], jobs: number, work: Work<T>): Promise<Outcome> {
-  const published = new Map<string, Promise<boolean>>();
+  const begun = new Map<string, Promise<Begun | undefined>>();
   const pushed: string[] = [];
   const failed: FailedPath[] = [];
   const starting = slots(jobs);
   let silent = 0;
   let fatal: unknown;
 
-  for (const info of sorted) published.set(info.path, pushOne(info));
-  await Promise.all(published.values());
+  for (const info of sorted) begun.set(info.path, begin(info));
+  await Promise.all(sorted.map(end));
   return { pushed, failed };
 
-  /** Resolves to whether the path is there. */
-  async function pushOne(info: PathInfo): Promise<boolean> {
+  /** `undefined` where the path cannot be published. */
+  async function begin(info: PathInfo): Promise<Begun | undefined> {
     try {
       const uploaded = await starting(async () => {
         if (fatal !== undefined) throw fatal;
@@ -51,20 +56,36 @@ export async function pushAll<T>(sorted: readonly PathInfo[], jobs: number, work
         throw error;
       });
       for (const reference of info.references) {
-        if (reference === info.path || (await (published.get(reference) ?? true))) continue;
-        throw new Failure("failed", `refers to ${reference}, which could not be pushed`);
+        if (reference === info.path || !begun.has(reference)) continue;
+        if ((await begun.get(reference)) === undefined) throw lostReference(reference);
       }
-      await work.publish(info, uploaded);
+      const published = work.publish(info, uploaded);
+      // Its failure shows at the end.
+      published.catch(() => undefined);
+      return { published };
+    } catch (error) {
+      fail(info, error);
+      return undefined;
+    }
+  }
+
+  async function end(info: PathInfo): Promise<void> {
+    const own = await begun.get(info.path);
+    if (own === undefined) return;
+    try {
+      await own.published;
       silent = 0;
       pushed.push(info.path);
-      return true;
     } catch (error) {
-      note(error);
-      const failure = { path: info.path, reason: lineOf(error), error };
-      failed.push(failure);
-      if (error !== fatal) work.onFailure?.(failure);
-      return false;
+      fail(info, error);
     }
+  }
+
+  function fail({ path }: PathInfo, error: unknown): void {
+    note(error);
+    const failure = { path, reason: lineOf(error), error };
+    failed.push(failure);
+    if (error !== fatal) work.onFailure?.(failure);
   }
 
   /** A wrong token is wrong for all paths, and so is a cache that is not there. */
@@ -73,6 +94,10 @@ export async function pushAll<T>(sorted: readonly PathInfo[], jobs: number, work
     if (error.kind === "network") silent += 1;
     if (error.status === UNAUTHORIZED || silent >= SILENT_PATHS) fatal = error;
   }
+}
+
+export function lostReference(reference: string): Failure {
+  return new Failure("failed", `refers to ${reference}, which could not be pushed`);
 }
 
 /** Runs at most `count` tasks at once, in the order of their calls. */
