@@ -9,6 +9,7 @@ import { generateClosure } from "../test/real-nix/closure.ts";
 import { execute } from "../test/real-nix/execute.ts";
 import { listen } from "../test/real-nix/proxy.ts";
 import { startServer } from "../test/real-nix/server.ts";
+import { usageOf } from "./processes.ts";
 
 const PROGRAM = resolve(import.meta.dirname, "../dist/nix-cache.mjs");
 const PATHS = 300;
@@ -60,16 +61,23 @@ async function timed(
     // The first request of a Worker takes longer.
     await fetch(`${proxy.url}/nix-cache-info`);
     const start = performance.now();
+    const before = cpuSeconds(server.group);
     const { code, stderr, stdout } = await run(proxy.url);
     const seconds = (performance.now() - start) / 1000;
+    const cpu = cpuSeconds(server.group) - before;
     const failure = code === 0 ? "" : `: failed: ${stderr}`;
     console.log(
-      `${seconds.toFixed(2)} s  ${what}${failure}; ${proxy.requests()} requests; ${stdout.trim().split("\n").at(-1)}`,
+      `${seconds.toFixed(2)} s  ${what}${failure}; ${proxy.requests()} requests, ${cpu.toFixed(2)} s of the server's CPU; ${stdout.trim().split("\n").at(-1)}`,
     );
   } finally {
     await proxy.stop();
     await server.stop();
   }
+}
+
+/** What the server's processes have taken so far: another load of the machine disturbs this little. */
+function cpuSeconds(group: number): number {
+  return usageOf(group)?.cpuSeconds ?? Number.NaN;
 }
 
 /** A proxy that passes each request on after so many milliseconds. */

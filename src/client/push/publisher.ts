@@ -1,6 +1,6 @@
 // Makes paths visible: as many as are ready with one request.
 import { setTimeout } from "node:timers/promises";
-import { MAX_PUBLISHED, type Published, type PublishedPath } from "../../contract/publishing.ts";
+import type { Published, PublishedPath } from "../../contract/publishing.ts";
 import { Failure } from "../ground/failure.ts";
 import type { Cache } from "../http/api.ts";
 import { backoffMs, DEFAULT_RETRIES, isPassing } from "../http/retry.ts";
@@ -29,6 +29,8 @@ interface Waiting extends ReadyPath {
   readonly fail: (error: unknown) => void;
 }
 
+/** The cache's limit for one request. */
+const MAX_PATHS = 50;
 /** Requests at once. */
 const MAX_REQUESTS = 2;
 /** Paths that are worth a second request beside the first: the longer it waits, the more it takes. */
@@ -85,7 +87,7 @@ export function publisher(cache: Cache, warn: (line: string) => void): Publish {
         continue;
       }
       length += narinfo.length + listing.length;
-      if (taken.length === MAX_PUBLISHED || (taken.length > 0 && length > MAX_LENGTH)) break;
+      if (taken.length === MAX_PATHS || (taken.length > 0 && length > MAX_LENGTH)) break;
       taken.push(waiting);
     }
     return taken;
