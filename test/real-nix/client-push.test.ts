@@ -51,7 +51,8 @@ describeNix("nix-cache push", () => {
     const count = (pattern: RegExp) =>
       proxy.seen.filter((seen) => pattern.test(`${seen.method} ${seen.path}`)).length;
     expect(count(/^POST \/api\/v1\/missing$/)).toBe(1);
-    expect(count(/^PUT \/\w+\.narinfo$/)).toBe(SMALL);
+    expect(count(/^PUT \/\w+\.(narinfo|ls)$/)).toBe(0);
+    expect(count(/^POST \/api\/v1\/paths$/)).toBeLessThan(SMALL / 2);
     expect(count(/^(GET|HEAD) /)).toBe(0);
     const listing = await (await fetch(`${server.url}/${hashPart(path)}.ls`)).json();
     expect(listing).toHaveProperty("root");
