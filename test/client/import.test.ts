@@ -1,11 +1,12 @@
 // `import` from a source that lies: what is not as its narinfo says is not imported, and the rest is.
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { importFrom } from "../../src/client/commands/import.ts";
 import type { Cache } from "../../src/client/http/api.ts";
@@ -170,3 +171,25 @@ test.each([
   },
   30_000,
 );
+
+test("by way of a proxy that the environment names", async () => {
+  const seen: string[] = [];
+  answer = ({ url = "" }, response) => {
+    seen.push(url);
+    response.writeHead(404).end();
+  };
+  // For the whole process: a program of its own.
+  const main = resolve(import.meta.dirname, "../../src/client/main.ts");
+  const args = ["import", "http://old.invalid", "--url", "http://cache.invalid", `/nix/store/${GOOD}-name`];
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { PATH: process.env.PATH, HOME: scratch, http_proxy: urlOf(server) },
+  });
+  const [code] = await once(child, "close");
+  expect({ code, seen }).toEqual({ code: 4, seen: ["http://old.invalid/nix-cache-info"] });
+});
+
+test("with the certificates that the environment names, which must be readable", async () => {
+  const absent = { ...env, NIX_SSL_CERT_FILE: join(scratch, "absent.pem") };
+  const importing = importFrom(cache, urlOf(server), [], [GOOD], { ...options, env: absent });
+  await expect(importing).rejects.toThrow("cannot read the certificates that NIX_SSL_CERT_FILE names");
+});

@@ -8,6 +8,7 @@ import { bytesText } from "../ground/format.ts";
 import { type Cache, openCache } from "../http/api.ts";
 import { allPathsOf, inFolders } from "../import/by-nix.ts";
 import { type ImportOptions, type ImportReport, importAll } from "../import/import.ts";
+import { followEnvironment } from "../import/network.ts";
 import { folderSource, httpSource, type Source } from "../import/source.ts";
 import { storeDirIn } from "../import/walk.ts";
 import { failureOf } from "../push/failure.ts";
@@ -96,6 +97,7 @@ export async function importFrom(
   const url = URL.parse(from);
   if (url?.protocol === "http:" || url?.protocol === "https:") {
     if (hashes.length === 0) throw usage({ name: "import" }, "a cache by HTTP cannot be listed: name paths");
+    await followEnvironment(options.env);
     const source = httpSource(from, options.env);
     return importAll(cache, source, hashes, storeDirIn(await source.info()), options);
   }

@@ -128,7 +128,7 @@ async function collect(response: IncomingMessage): Promise<Buffer> {
 }
 
 /** Certificates that Nix trusts, too, such as a company's own. */
-function authorities(env: Env): { ca?: string } {
+export function authorities(env: Env): { ca?: string } {
   const file = env.NIX_SSL_CERT_FILE || env.SSL_CERT_FILE;
   if (!file) return {};
   try {
