@@ -1,7 +1,7 @@
 // The costs of a month, estimated from what the catalog counts: the paths that were pushed, and what is stored.
 import type { Stats } from "../contract/stats.ts";
 import { type Html, html } from "./html.ts";
-import { AFTER_PUSH, cost, type Deed, ITEMS, type Item, PRICES, PUSH } from "./prices.ts";
+import { cost, type Deed, ITEMS, type Item, PRICES, PUSH } from "./prices.ts";
 
 const BYTES_OF_GB = 1e9;
 const SHOWN = ["storage", "classA", "classB", "requests", "rowsWritten", "catalog"] as const;
@@ -10,7 +10,7 @@ const SHOWN = ["storage", "classA", "classB", "requests", "rowsWritten", "catalo
 export function amountsOf({ growth, stored_size, catalog_size }: Stats): Readonly<Record<Item, number>> {
   const month = growth.at(-1)?.day.slice(0, 7) ?? "";
   const pushed = growth.filter(({ day }) => day.startsWith(month)).reduce((sum, { paths }) => sum + paths, 0);
-  const ofPushes = (item: keyof Deed) => pushed * (PUSH[item] + AFTER_PUSH[item]);
+  const ofPushes = (item: keyof Deed) => pushed * PUSH[item];
   return {
     requests: ofPushes("requests"),
     cpuMs: ofPushes("requests"),
