@@ -8,14 +8,14 @@ import type { TestCache } from "../support/cache.ts";
 import { cronUntil, DAY_MS } from "../support/collecting.ts";
 import { captureLog } from "../support/log.ts";
 import { HOUR_MS } from "../support/runs.ts";
-import { type TestPath, testPath } from "../support/store-paths.ts";
+import { compressed, type TestPath, testPath } from "../support/store-paths.ts";
 import { createUpstream } from "../support/upstream.ts";
 import { api, asAdmin, asPusher, pushAsNix, REFERENCES } from "./asked.ts";
 import { each, type Scene, sceneWith, times } from "./deed-scene.ts";
 import { DEEDS, type DeedName } from "./deeds.ts";
 
-/** Bytes: a NAR that is not read with its narinfo. */
-const CONTENT_BYTES = 4096;
+/** In a path: enough for a NAR of more than 1 KiB, compressed, which is read by an alarm. */
+const NUMBERS = 500;
 const MANY = 100;
 /** Milliseconds that `nix copy` takes for a path of many. */
 const PUSH_MS = 100;
@@ -35,14 +35,16 @@ afterEach(async () => {
 });
 
 function paths(name: string, count: number, references: readonly TestPath[] = []): Promise<TestPath[]> {
-  return Promise.all(
-    Array.from({ length: count }, (_, index) =>
-      testPath(`${name}-${index}`, `${name}-${index}`.padEnd(CONTENT_BYTES), {
+  const path = async (_: unknown, index: number) => {
+    const numbers = Array.from({ length: NUMBERS }, (_, n) => Math.imul(n + 1, 0x9e3779b1 ^ index) >>> 0);
+    return compressed(
+      await testPath(`${name}-${index}`, `${name} ${numbers.join(" ")}`, {
         references: references.map(({ info }) => info.storePath.baseName),
         deriver: `${"0".repeat(32)}-${name}-${index}.drv`,
       }),
-    ),
-  );
+    );
+  };
+  return Promise.all(Array.from({ length: count }, path));
 }
 
 const libraries = await paths("library", REFERENCES);
