@@ -1,11 +1,14 @@
 // The rows of a catalog of version 5, as that version wrote them: for measuring the migration. A released layout does
 // not change any more.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { RELEASED } from "../test/support/released-schemas.ts";
+import { schemaIn } from "../test/support/dump.ts";
 import { type Graph, hashOf, nameOf } from "./catalog-graph.ts";
 import { narInfoOf } from "./narinfo.ts";
 
 export const OLD_VERSION = 5;
+const DUMP = join(import.meta.dirname, "../test/fixtures/catalogs/0.1.0.sql");
 
 /** Replaces all tables of the catalog, and fills them. */
 export function fillOldCatalog(database: DatabaseSync, graph: Graph): void {
@@ -14,7 +17,7 @@ export function fillOldCatalog(database: DatabaseSync, graph: Graph): void {
     .all();
   database.exec("BEGIN");
   for (const { name } of tables) database.exec(`DROP TABLE "${name}"`);
-  for (const schema of RELEASED.slice(0, OLD_VERSION)) database.exec(schema);
+  database.exec(schemaIn(readFileSync(DUMP, "utf8")));
   database.exec("CREATE TABLE schema_version (version INTEGER NOT NULL)");
   database.exec(`INSERT INTO schema_version (version) VALUES (${OLD_VERSION})`);
   const path = database.prepare(

@@ -10,6 +10,7 @@ import {
   VERSION,
 } from "../contract/cache.ts";
 import { MAX_PATHS, MAX_PATHS_OF_ANONYMOUS } from "../contract/paths.ts";
+import { hiddenUpstreams } from "./hidden-upstreams.ts";
 import { operation } from "./operation.ts";
 
 export const CACHE_OPERATIONS = [
@@ -63,13 +64,14 @@ function urlOf({ request, config }: Context): string {
 }
 
 /** Without the private ones that the caller may not read: their names are secret. */
-async function readableUpstreams({ config, mayRead }: Context): Promise<CacheDescription["upstreams"]> {
-  const described = config.upstreams.map(async ({ url, serve, own, keys }) => {
-    if (own?.isPrivate && !(await mayRead(own.name))) return [];
+async function readableUpstreams(context: Context): Promise<CacheDescription["upstreams"]> {
+  const hidden = await hiddenUpstreams(context);
+  const readable = context.config.upstreams.filter(({ url }) => !hidden.has(url));
+  const described = readable.map(async ({ url, serve, keys }) => {
     const known = await keys();
-    return [{ url, serve, public_keys: known === "none-needed" ? [] : known.map(({ text }) => text) }];
+    return { url, serve, public_keys: known === "none-needed" ? [] : known.map(({ text }) => text) };
   });
-  return (await Promise.all(described)).flat();
+  return Promise.all(described);
 }
 
 /** Those of which some rule gives a permission on this cache. The claims of the rules are not shown. */

@@ -14,6 +14,7 @@ import { DELETION_REPORT } from "../contract/runs.ts";
 import { COUNT, described, listOf, named, oneOf, PATH_IN_URL, textUpTo } from "../contract/schema.ts";
 import { HttpError } from "../http/errors.ts";
 import { publishPaths } from "../publish/paths.ts";
+import { readableDetail } from "./hidden-upstreams.ts";
 import { Begun, operation } from "./operation.ts";
 import { NEXT, pageOf, withCursor } from "./page.ts";
 
@@ -90,9 +91,9 @@ export const PATH_OPERATIONS = [
     parameters: { hash: PATH_IN_URL },
     answer: PATH_DETAIL,
     errors: NO_PATH,
-    handle: async ({ catalog }, { parameters: { hash } }) => {
+    handle: async (context, { parameters: { hash } }) => {
       // Everybody may ask, and pins are listed for members only.
-      const { pins: _, ...detail } = await catalog((c) => c.pathDetail(hash));
+      const { pins: _, ...detail } = await readableDetail(context, hash);
       return detail;
     },
   }),

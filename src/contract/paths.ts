@@ -82,12 +82,20 @@ export interface PathPage {
 
 /** Paths at which the counting of a closure ends. */
 export const MAX_CLOSURE = 10_000;
-const UPSTREAM_PATH = v.object({
-  path: BASE_NAME,
-  upstream: described("Its URL; `/<name>` for a cache of this Worker.", TEXT),
-});
 /** A path that is in an upstream. */
-export type UpstreamPath = v.InferOutput<typeof UPSTREAM_PATH>;
+export interface UpstreamPath {
+  readonly path: string;
+  /** Its URL; `/<name>` for a cache of this Worker. */
+  readonly upstream: string;
+}
+
+const UPSTREAM_REFERENCE = v.object({
+  path: BASE_NAME,
+  upstream: described(
+    "Its URL; `/<name>` for a cache of this Worker, null for one that the caller may not read.",
+    v.nullable(TEXT),
+  ),
+});
 
 /** A path and all that it refers to, directly or not. */
 const CLOSURE = v.object({
@@ -147,7 +155,7 @@ export const PATH_DETAIL = named(
     reference_count: described("All of them.", COUNT),
     upstream_references: described(
       "Those of these references that are not here, and are in an upstream.",
-      v.pipe(listOf(UPSTREAM_PATH), v.maxLength(MAX_REFERENCES)),
+      v.pipe(listOf(UPSTREAM_REFERENCE), v.maxLength(MAX_REFERENCES)),
     ),
     missing_references: described(
       "Those of these references that are neither here nor in an upstream now.",

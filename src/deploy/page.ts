@@ -25,7 +25,7 @@ const HEAD = `<!-- Made by "npm run docs:configuration" from the tables that the
 
 # Configuration
 
-Your own settings are in \`nix-cache.toml\`, which git ignores. What it does not say stays as \`wrangler.toml\` has it, which belongs to the program and changes with it.
+Your own settings are in \`nix-cache.toml\`, which git ignores. A setting that it leaves out stays as in \`wrangler.toml\`, which belongs to the program and changes with it.
 
 \`\`\`sh
 cp nix-cache.example.toml nix-cache.toml

@@ -1,7 +1,7 @@
 // The costs of a month, estimated from what the catalog counts: the paths that were pushed, and what is stored.
 import type { Stats } from "../contract/stats.ts";
 import { type Html, html } from "./html.ts";
-import { AFTER_PUSH, cost, type Deed, ITEMS, type Item, PRICES, PUSH } from "./prices.ts";
+import { cost, type Deed, ITEMS, type Item, PRICES, PUSH } from "./prices.ts";
 
 const BYTES_OF_GB = 1e9;
 const SHOWN = ["storage", "classA", "classB", "requests", "rowsWritten", "catalog"] as const;
@@ -10,7 +10,7 @@ const SHOWN = ["storage", "classA", "classB", "requests", "rowsWritten", "catalo
 export function amountsOf({ growth, stored_size, catalog_size }: Stats): Readonly<Record<Item, number>> {
   const month = growth.at(-1)?.day.slice(0, 7) ?? "";
   const pushed = growth.filter(({ day }) => day.startsWith(month)).reduce((sum, { paths }) => sum + paths, 0);
-  const ofPushes = (item: keyof Deed) => pushed * (PUSH[item] + AFTER_PUSH[item]);
+  const ofPushes = (item: keyof Deed) => pushed * PUSH[item];
   return {
     requests: ofPushes("requests"),
     cpuMs: ofPushes("requests"),
@@ -31,7 +31,7 @@ export function costs(stats: Stats): Html {
     (item) =>
       html`<tr><th scope="row">${ITEMS[item]}</th><td class="number">${amount(amounts[item])}</td><td class="number">${amount(PRICES[item].included)}</td><td class="number">${dollars(cost(item, amounts[item]))}</td></tr>`,
   );
-  return html`<p>About <b>${dollars(total)}</b>, besides the plan itself: estimated from what is stored and the pushes of this month. Reads are not counted; those that Cloudflare’s cache answers cost nothing, and ${amount(PRICES.classB.included)} others a month are included. All caches of an account share what is included.</p><table><thead><tr><th scope="col">Item</th><th scope="col" class="number">Used</th><th scope="col" class="number">Included</th><th scope="col" class="number">Costs</th></tr></thead><tbody>${rows}</tbody></table>`;
+  return html`<p>About <b>${dollars(total)}</b>, besides the plan itself: estimated from what is stored and the pushes of this month. Reads are not counted: each is a request, and one of class B unless Cloudflare’s cache answers it; ${amount(PRICES.classB.included)} of both a month are included. All caches of an account share what is included.</p><table><thead><tr><th scope="col">Item</th><th scope="col" class="number">Used</th><th scope="col" class="number">Included</th><th scope="col" class="number">Costs</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
 function amount(value: number): string {

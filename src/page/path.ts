@@ -1,4 +1,5 @@
 // The page of one store path: everything that the cache knows of it.
+import { readableDetail } from "../api/hidden-upstreams.ts";
 import { bucketOperation } from "../bucket/operation.ts";
 import type { Context, Handler } from "../context.ts";
 import type { ListedPath, PathDetail } from "../contract/paths.ts";
@@ -9,9 +10,9 @@ import { copyable, type Fact, facts, pathUrl, storePathLink, tiles } from "./par
 import { viewerOf } from "./viewer.ts";
 
 export const pathPage: Handler = async (context) => {
-  const { catalog, path, request } = context;
+  const { path, request } = context;
   const hash = path.slice(path.lastIndexOf("/") + 1);
-  const [found, { mayList }] = await Promise.all([catalog((c) => c.pathDetail(hash)), viewerOf(context)]);
+  const [found, { mayList }] = await Promise.all([readableDetail(context, hash), viewerOf(context)]);
   // The names of pins are for those who may list them.
   const detail = mayList ? found : { ...found, pins: [] };
   const base = basePath(context);
@@ -108,6 +109,7 @@ function references(base: string, detail: PathDetail): Html {
   const count = detail.reference_count - (isSelf ? 1 : 0);
   const items = others.map((each) => {
     const from = upstream.get(each);
+    if (from === null) return html`<li>${each.slice(33)} <span class="tag">upstream</span></li>`;
     if (from !== undefined)
       return html`<li>${upstreamLink(each, from)} <span class="tag">upstream: ${from.replace(/^https:\/\//, "")}</span></li>`;
     if (missing.has(each)) return html`<li>${each} <span class="tag bad">missing</span></li>`;

@@ -47,6 +47,8 @@ export function counting(realBucket: R2Bucket) {
   return {
     bucket,
     counted,
+    /** Milliseconds since the epoch; `null` where no alarm is set. */
+    due: () => due,
     isAlarmDue: async () => {
       await takeAlarms();
       return due !== null && due < Date.now() + SOON_MS;

@@ -6,7 +6,7 @@ import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { CatalogContext } from "../../src/catalog/context.ts";
 import { resumeMigration } from "../../src/catalog/migrate/migrate.ts";
 import { MIGRATIONS, migrate } from "../../src/catalog/schema.ts";
-import { createReleased, RELEASED } from "../support/released-schemas.ts";
+import { createReleased, OLD_VERSIONS } from "../support/released-schemas.ts";
 
 afterEach(() => reset());
 
@@ -103,38 +103,35 @@ function fill(sql: SqlStorage, version: number): void {
 }
 
 describe("migrate", () => {
-  it.each([0, ...RELEASED.keys().map((index) => index + 1)])(
-    "brings version %i to the newest one",
-    async (version) => {
-      const { migrated, contents, fresh } = await inEmptyDatabase((storage, c) => {
-        const { sql } = storage;
-        createReleased(sql, version);
-        fill(sql, version);
-        const before = contentsOf(sql);
-        migrate(storage);
-        expect(resumeMigration(c)).toBe(false);
-        const migrated = schemaOf(sql);
-        const contents = { before, after: contentsOf(sql) };
-        for (const { name } of tables(sql)) sql.exec(`DROP TABLE ${name}`);
-        migrate(storage);
-        return { migrated, contents, fresh: schemaOf(sql) };
-      });
-      expect(migrated).toEqual(fresh);
-      expect(contents.after).toMatchObject(contents.before);
-      // From version 2 on there are findings.
-      const counts = [{ run: "check", kind: "missing-nar", count: 1, repaired: 0 }];
-      expect(contents.after).toMatchObject({ finding_counts: version < 2 ? [] : counts });
-    },
-  );
+  it.each([0, ...OLD_VERSIONS])("brings version %i to the newest one", async (version) => {
+    const { migrated, contents, fresh } = await inEmptyDatabase((storage, c) => {
+      const { sql } = storage;
+      createReleased(sql, version);
+      fill(sql, version);
+      const before = contentsOf(sql);
+      migrate(storage);
+      expect(resumeMigration(c)).toBe(false);
+      const migrated = schemaOf(sql);
+      const contents = { before, after: contentsOf(sql) };
+      for (const { name } of tables(sql)) sql.exec(`DROP TABLE ${name}`);
+      migrate(storage);
+      return { migrated, contents, fresh: schemaOf(sql) };
+    });
+    expect(migrated).toEqual(fresh);
+    expect(contents.after).toMatchObject(contents.before);
+    // From version 2 on there are findings.
+    const counts = [{ run: "check", kind: "missing-nar", count: 1, repaired: 0 }];
+    expect(contents.after).toMatchObject({ finding_counts: version < 2 ? [] : counts });
+  });
 
   it("knows rows of every version", () => {
-    expect(ROWS).toHaveLength(RELEASED.length);
+    expect(ROWS).toHaveLength(OLD_VERSIONS.length);
   });
 
   it("changes nothing where nothing is to be done", async () => {
     const [before, after] = await inEmptyDatabase((storage, c) => {
-      createReleased(storage.sql, RELEASED.length);
-      fill(storage.sql, RELEASED.length);
+      createReleased(storage.sql, OLD_VERSIONS.length);
+      fill(storage.sql, OLD_VERSIONS.length);
       migrate(storage);
       resumeMigration(c);
       const before = [schemaOf(storage.sql), contentsOf(storage.sql)];

@@ -1,169 +1,28 @@
-/** The tables as released versions of the catalog made them: version N is made by the first N of these. */
+/** The tables of the catalog as versions 1 to 6 of its schema made them. Version 5 is that of release 0.1.0. */
+import dump from "../fixtures/catalogs/0.1.0.sql?raw";
+import { schemaIn } from "./dump.ts";
 
-export const RELEASED: readonly string[] = [
-  `
-CREATE TABLE paths (
-  hash TEXT PRIMARY KEY,
-  name TEXT NOT NULL,
-  nar TEXT NOT NULL,
-  nar_hash TEXT NOT NULL,
-  nar_size INTEGER NOT NULL,
-  file_hash TEXT NOT NULL,
-  file_size INTEGER NOT NULL,
-  compression TEXT NOT NULL,
-  deriver TEXT,
-  ca TEXT,
-  signers TEXT NOT NULL,
-  narinfo TEXT NOT NULL,
-  etag TEXT NOT NULL,
-  incomplete INTEGER NOT NULL,
-  first_push INTEGER NOT NULL,
-  last_push INTEGER NOT NULL,
-  pushed_by TEXT NOT NULL
-) STRICT;
-CREATE INDEX paths_by_nar ON paths (nar);
-CREATE INDEX paths_by_age ON paths (first_push, hash);
+const DUMPED = 5;
 
-CREATE TABLE refs (
-  referrer TEXT NOT NULL,
-  reference TEXT NOT NULL,
-  PRIMARY KEY (referrer, reference)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX refs_by_reference ON refs (reference, referrer);
+/** What each version up to that one added to the one before, undone. */
+const UNDONE: ReadonlyMap<number, string> = new Map([
+  [
+    5,
+    `DROP INDEX paths_by_want;
+DROP INDEX paths_by_deriver;
+ALTER TABLE paths DROP COLUMN wanted;
+ALTER TABLE pending DROP COLUMN objects;
+DROP TABLE companions;
+DROP TABLE pins;
+DROP TABLE pin_revisions;
+DROP TABLE marks;`,
+  ],
+  [4, "DROP TABLE tokens;"],
+  [3, "DROP TABLE uploads; DROP TABLE upload_parts;"],
+  [2, "DROP TABLE findings; DROP TABLE unindexed;"],
+]);
 
-CREATE TABLE nars (
-  key TEXT PRIMARY KEY,
-  size INTEGER NOT NULL,
-  sha256 TEXT,
-  is_stored INTEGER NOT NULL,
-  uploaded INTEGER NOT NULL,
-  seen INTEGER NOT NULL,
-  released INTEGER
-) STRICT, WITHOUT ROWID;
-CREATE INDEX nars_by_release ON nars (released) WHERE released IS NOT NULL;
-
-CREATE TABLE differing_builds (
-  hash TEXT NOT NULL,
-  nar_hash TEXT NOT NULL,
-  nar_size INTEGER NOT NULL,
-  first_push INTEGER NOT NULL,
-  last_push INTEGER NOT NULL,
-  pushed_by TEXT NOT NULL,
-  PRIMARY KEY (hash, nar_hash)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE pending (
-  sequence INTEGER PRIMARY KEY,
-  key TEXT NOT NULL,
-  kind TEXT NOT NULL,
-  nars TEXT NOT NULL,
-  refs TEXT NOT NULL,
-  begun INTEGER NOT NULL
-) STRICT;
-
-CREATE TABLE runs (
-  kind TEXT PRIMARY KEY,
-  started INTEGER NOT NULL,
-  finished INTEGER,
-  state TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-`,
-  `
-CREATE TABLE findings (
-  run TEXT NOT NULL,
-  kind TEXT NOT NULL,
-  name TEXT NOT NULL,
-  detail TEXT NOT NULL,
-  repaired INTEGER NOT NULL,
-  PRIMARY KEY (run, kind, name)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE unindexed (
-  hash TEXT PRIMARY KEY,
-  name TEXT NOT NULL,
-  nar TEXT,
-  file_hash TEXT NOT NULL,
-  file_size INTEGER NOT NULL,
-  refs TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX unindexed_by_nar ON unindexed (nar);
-`,
-  `
-CREATE TABLE uploads (
-  id TEXT PRIMARY KEY,
-  nar TEXT NOT NULL,
-  r2_id TEXT NOT NULL,
-  started INTEGER NOT NULL,
-  pushed_by TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE upload_parts (
-  upload TEXT NOT NULL,
-  number INTEGER NOT NULL,
-  etag TEXT NOT NULL,
-  size INTEGER NOT NULL,
-  uploaded INTEGER NOT NULL,
-  PRIMARY KEY (upload, number)
-) STRICT, WITHOUT ROWID;
-`,
-  `
-CREATE TABLE tokens (
-  id TEXT PRIMARY KEY,
-  name TEXT NOT NULL,
-  grants TEXT NOT NULL,
-  minted_by TEXT NOT NULL,
-  parent TEXT,
-  created INTEGER NOT NULL,
-  expires INTEGER NOT NULL,
-  revoked INTEGER
-) STRICT, WITHOUT ROWID;
-CREATE INDEX tokens_by_expiry ON tokens (expires);
-CREATE INDEX tokens_by_parent ON tokens (parent) WHERE parent IS NOT NULL;
-`,
-  `
-ALTER TABLE paths ADD COLUMN wanted INTEGER NOT NULL DEFAULT 0;
-UPDATE paths SET wanted = last_push;
-CREATE INDEX paths_by_want ON paths (wanted, hash);
-CREATE INDEX paths_by_deriver ON paths (deriver) WHERE deriver IS NOT NULL;
-
-ALTER TABLE pending ADD COLUMN objects TEXT NOT NULL DEFAULT '[]';
-
-CREATE TABLE companions (
-  key TEXT PRIMARY KEY,
-  owner TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX companions_by_owner ON companions (owner);
-
-CREATE TABLE pins (
-  name TEXT PRIMARY KEY,
-  keep_revisions INTEGER,
-  keep_days INTEGER,
-  etag TEXT,
-  is_written INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE pin_revisions (
-  pin TEXT NOT NULL,
-  number INTEGER NOT NULL,
-  hash TEXT NOT NULL,
-  path_name TEXT NOT NULL,
-  pinned INTEGER NOT NULL,
-  pinned_by TEXT NOT NULL,
-  until INTEGER,
-  PRIMARY KEY (pin, number)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX pin_revisions_by_hash ON pin_revisions (hash);
-
-CREATE TABLE marks (
-  key TEXT PRIMARY KEY,
-  living INTEGER NOT NULL,
-  level INTEGER NOT NULL,
-  state TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX marks_fresh ON marks (level) WHERE state = 'fresh';
-CREATE INDEX marks_dead ON marks (level) WHERE state = 'dead';
-`,
-  `
+const VERSION_6 = `
 ALTER TABLE nars ADD COLUMN facts TEXT;
 ALTER TABLE nars ADD COLUMN facts_etag TEXT;
 ALTER TABLE nars ADD COLUMN content TEXT;
@@ -180,13 +39,17 @@ CREATE TABLE differing_realisations (
   pushed_by TEXT NOT NULL,
   PRIMARY KEY (hash, id, out_path)
 ) STRICT, WITHOUT ROWID;
-`,
-];
+`;
 
-/** Makes the tables of a version in an empty database. */
+/** Those versions. */
+export const OLD_VERSIONS: readonly number[] = [1, 2, 3, 4, 5, 6];
+
+/** Makes the tables of a version in an empty database: none of version 0. */
 export function createReleased(sql: SqlStorage, version: number): void {
   if (version === 0) return;
   sql.exec("CREATE TABLE schema_version (version INTEGER NOT NULL)");
-  for (const schema of RELEASED.slice(0, version)) sql.exec(schema);
+  sql.exec(schemaIn(dump));
+  for (const [added, statements] of UNDONE) if (added > version) sql.exec(statements);
+  if (version > DUMPED) sql.exec(VERSION_6);
   sql.exec("INSERT INTO schema_version (version) VALUES (?)", version);
 }

@@ -2,6 +2,7 @@
 import { reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
+import { minted, TOKEN_SECRET } from "../auth/wallet.ts";
 import { ADMIN_TOKEN, cacheWith, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
 import { push, type TestPath, testPath } from "../support/store-paths.ts";
@@ -36,7 +37,7 @@ async function api<T>(cache: TestCache, method: string, path: string, body?: unk
 
 interface Detail {
   readonly missing_references: string[];
-  readonly upstream_references: { path: string; upstream: string }[];
+  readonly upstream_references: { path: string; upstream: string | null }[];
   readonly incomplete: boolean;
   readonly closure: { paths: number; upstream: number; missing: number };
 }
@@ -179,6 +180,7 @@ describe("a cache of this Worker as an upstream", () => {
   const asOwn = (more: Record<string, unknown> = {}) =>
     cacheWith({
       ADMIN_TOKEN,
+      TOKEN_SECRET,
       UPSTREAMS: [],
       CACHES: { base: { ...more }, team: { upstreams: ["/base"], ...more } },
     });
@@ -198,6 +200,31 @@ describe("a cache of this Worker as an upstream", () => {
     await pushTo(cache, "/base", library);
     expect((await cache.get(`/team/${library.key}`, AS_ADMIN)).status).toBe(200);
     expect((await cache.get(`/team/${library.key}`)).status).toBe(401);
+  });
+
+  test("that is private is named only to those who may read it", async () => {
+    const cache = asOwn({ visibility: "private" });
+    await pushTo(cache, "/base", library);
+    await pushTo(cache, "/team", app);
+    const shown = async (caches: string) => {
+      const headers = { Authorization: `Bearer ${await minted("pull", caches)}`, Accept: "*/*" };
+      const { text } = await cache.get(`/team/api/v1/paths/${hashOf(app)}`, headers);
+      const page = await cache.get(`/team/_/path/${hashOf(app)}`, { ...headers, Accept: "text/html" });
+      expect(page.status).toBe(200);
+      return {
+        detail: JSON.parse(text) as Detail,
+        isNamed: [text, page.text].map((all) => all.includes("/base")),
+      };
+    };
+    const ofReader = await shown("team");
+    expect(ofReader.isNamed).toEqual([false, false]);
+    expect(ofReader.detail).toMatchObject({
+      upstream_references: [{ path: baseNameOf(library), upstream: null }],
+      missing_references: [],
+    });
+    const ofBoth = await shown("*");
+    expect(ofBoth.isNamed).toEqual([true, true]);
+    expect(ofBoth.detail.upstream_references).toEqual([{ path: baseNameOf(library), upstream: "/base" }]);
   });
 
   test("needs a signature where keys are listed, and where these have a mistake", async () => {

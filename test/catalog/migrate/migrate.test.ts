@@ -17,13 +17,13 @@ import { rowsOf, storeNar } from "../../support/catalog.ts";
 import { baseNameOf, hashOf, publishClosure } from "../../support/closure.ts";
 import { captureLog } from "../../support/log.ts";
 import { makeOlder, makeTablesOlder, schemaOf } from "../../support/older-catalog.ts";
+import { OLD_VERSIONS } from "../../support/released-schemas.ts";
 import { catalog, inCatalog, publishPath, reindex, value } from "../../support/runs.ts";
 import { pathOfNar, type TestPath, testPath } from "../../support/store-paths.ts";
 
 captureLog();
 afterEach(() => reset());
 
-const VERSIONS = [1, 2, 3, 4, 5, 6];
 /** More than the object moves before its first request, and than one alarm moves. */
 const MANY = 9000;
 
@@ -35,7 +35,7 @@ function newcomer(n: number, references: readonly TestPath[]): Promise<TestPath>
   return testPath(`newcomer-${n}`, `newcomer ${n}`, { references: references.map(baseNameOf) });
 }
 
-describe.each(VERSIONS)("a catalog of version %i", (version) => {
+describe.each(OLD_VERSIONS)("a catalog of version %i", (version) => {
   it("publishes while its rows move, though it is evicted after every alarm", async () => {
     const { library, all } = await publishClosure();
     await inCatalog((c) => reindex(c));

@@ -1,5 +1,4 @@
-// What a push reads and writes in the catalog: rows are what the platform counts, limits and bills (README, "Costs";
-// bench/cost.ts).
+// What a push reads and writes in the catalog: rows are what the platform counts, limits and bills.
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
