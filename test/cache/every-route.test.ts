@@ -18,7 +18,7 @@ import {
   truncating,
   watch,
 } from "../support/bucket.ts";
-import { ADMIN_TOKEN, type Answer, cacheWith, contents, type TestCache } from "../support/cache.ts";
+import { ADMIN_TOKEN, type Answer, cacheWith, keys, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
 import { SCENES, type Scene, send } from "../support/scenes.ts";
 import { SLOW_MS } from "../support/slow.ts";
@@ -105,7 +105,7 @@ describe.each(SCENES.map((scene) => [`${scene.method} ${scene.path}`, scene] as 
       const healthy = illCache({});
       const well = await send(healthy, first);
       expect(well.status < 300, `${well.status}: ${well.text}`).toBe(scene.isRefused !== true);
-      const after = Object.keys(await contents()).length;
+      const after = (await keys()).length;
       for (let at = 0; at < healthy.operations.length; at++) {
         const request = await prepared(scene);
         const disturbance = fault(({ number }) => hits(number, at));
@@ -116,7 +116,7 @@ describe.each(SCENES.map((scene) => [`${scene.method} ${scene.path}`, scene] as 
         expect([well.status, ...(scene.again ?? [])], again.text).toContain(again.status);
         await expectConsistent();
         // Nothing that the request has not made anyway.
-        if (scene.method !== "POST") expect(Object.keys(await contents()).length).toBe(after);
+        if (scene.method !== "POST") expect((await keys()).length).toBe(after);
       }
     },
     SLOW_MS,
