@@ -32,8 +32,10 @@ function keepStateInMemory(): void {
   }
 }
 keepStateInMemory();
-/** The other projects write gigabytes. */
-const ON_DISK = { env: { TMPDIR: DISK } };
+/** The other projects write gigabytes, and start wrangler and the client again and again: V8 compiles them once. */
+const ON_DISK = {
+  env: { TMPDIR: DISK, NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules/.cache/nix-cache-tests") },
+};
 
 /** A comment with this tag marks a file that takes more than two seconds; `npm run test:quick` leaves it out. */
 const SLOW = "slow";
