@@ -1,4 +1,5 @@
 /** `npm run config`: names every mistake before a deployment, shows what would change, and changes nothing itself. */
+// @module-tag slow
 import { copyFile, readdir } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";

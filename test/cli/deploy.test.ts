@@ -1,4 +1,5 @@
 /** `npm run deploy`: what wrangler sends to Cloudflare, and what it says where Cloudflare refuses. */
+// @module-tag slow
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Checkout, makeCheckout } from "./checkout.ts";
 import { ACCOUNT, type Refusal, type StandIn, startStandIn } from "./cloudflare-api.ts";
