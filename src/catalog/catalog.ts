@@ -197,7 +197,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return toResult(() => publishRealisationIf(this.context, key, text, pushedBy, condition));
   }
 
-  announceNar(nar: AnnouncedNar): Promise<Result<void>> {
+  announceNar(nar: AnnouncedNar): Promise<Result<number | undefined>> {
     return this.#push(() => announceNar(this.context, nar));
   }
 

@@ -65,7 +65,8 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
     pushedBy: string,
     condition: WriteCondition,
   ): Promise<Result<PublishResult>>;
-  announceNar(nar: AnnouncedNar): Promise<Result<void>>;
+  /** The time of the announcement (milliseconds since the epoch) if the catalog did not know the NAR. */
+  announceNar(nar: AnnouncedNar): Promise<Result<number | undefined>>;
   /** The key of the NAR that was lately sent under a name of another program. */
   narNamed(name: string): Promise<Result<string | undefined>>;
   /**
