@@ -6,6 +6,7 @@ import { sha256Of } from "../bucket/nar-object.ts";
 import { type NarTarget, narTarget } from "../bucket/nar-target.ts";
 import { bucketFailure, bucketOperation } from "../bucket/operation.ts";
 import type { Context, Handler } from "../context.ts";
+import { FIRST_BYTES } from "../contract/uploads.ts";
 import { contentLength, readBody } from "../http/body.ts";
 import { HttpError, textLine } from "../http/errors.ts";
 import { writeCondition } from "../http/preconditions.ts";
@@ -34,7 +35,7 @@ export const putNar: Handler = async (context) => {
   const announced = await catalog((c) => c.announceNar({ ...target, size }));
   const condition = writeCondition(request.headers);
   if (announced !== undefined && size <= SMALL_NAR_BYTES && condition === undefined) {
-    return putUnknown(context, target);
+    return putUnknown(context, target, announced);
   }
   const stored = await bucketOperation("head", () => bucket.head(key));
   requireWritable(condition, stored);
@@ -62,9 +63,13 @@ export const putNar: Handler = async (context) => {
 
 /**
  * One that the catalog has not known: the bucket is not asked for it first, but stores it only where there is none. Above
- * {@link SMALL_NAR_BYTES} the body could not be sent a second time.
+ * {@link SMALL_NAR_BYTES} the body could not be sent a second time. It is remembered for its narinfo.
  */
-async function putUnknown({ request, bucket, purge }: Context, target: NarTarget): Promise<Response> {
+async function putUnknown(
+  { request, bucket, config, purge, recentNars }: Context,
+  target: NarTarget,
+  announced: number,
+): Promise<Response> {
   const { key, sha256 } = target;
   try {
     const body = await readBody(request, SMALL_NAR_BYTES);
@@ -72,7 +77,12 @@ async function putUnknown({ request, bucket, purge }: Context, target: NarTarget
       ...optionsOf(target),
       onlyIf: unchanged(null),
     });
-    if (put !== null) return storedNow(put);
+    if (put !== null) {
+      const { etag, size } = put;
+      const first = body.slice(0, FIRST_BYTES);
+      recentNars.remember(config.cacheName, { key, announced, etag, size, sha256, first });
+      return storedNow(put);
+    }
     const stored = await bucket.head(key);
     if (stored !== null && sha256Of(stored) === sha256) return alreadyHere(stored);
     const replaced = await bucket.put(key, body, optionsOf(target));

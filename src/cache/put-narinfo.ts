@@ -9,6 +9,7 @@ import { HttpError, textLine } from "../http/errors.ts";
 import { fingerprint } from "../nix/fingerprint.ts";
 import { FormatError } from "../nix/format-error.ts";
 import { verify } from "../nix/keys.ts";
+import { narPlaceOf } from "../nix/nar-url.ts";
 import { formatNarInfo, type NarInfo } from "../nix/narinfo.ts";
 import { parsePublishable } from "../nix/publishable.ts";
 import { provesItself } from "../nix/self-proof.ts";
@@ -17,7 +18,7 @@ import { published } from "./published.ts";
 
 /** Answers PUT of `<hash>.narinfo`: parsed, trusted, and published by the catalog. */
 export const putNarInfo: Handler = async (context) => {
-  const { request, path, config, identity } = context;
+  const { request, path, config, identity, recentNars } = context;
   const info = parseUpload(await readUpload(request), path, config.storeDir);
   const isProven = await provesItself(info, config.storeDir);
   if (info.ca !== undefined && !isProven) {
@@ -26,12 +27,15 @@ export const putNarInfo: Handler = async (context) => {
   }
   if (!isProven) await requireSignature(info, await config.keys());
   const text = formatNarInfo(info);
+  const nar = recentNars.find(config.cacheName, narPlaceOf(info.url).key);
   const { outcome, headers } = await published(
     request,
     path,
     (condition) =>
-      publishOnUpstreams(context, (c, upstream) => c.publishIf(text, identity.name, condition, upstream)),
-    () => publishOnUpstreams(context, (c, upstream) => c.publish(text, identity.name, upstream)),
+      publishOnUpstreams(context, (c, upstream) =>
+        c.publishIf(text, identity.name, condition, upstream, nar),
+      ),
+    () => publishOnUpstreams(context, (c, upstream) => c.publish(text, identity.name, upstream, nar)),
   );
   return textLine(
     outcome === "created" ? 201 : 200,

@@ -38,6 +38,7 @@ import type {
   ListedUpload,
   NewPart,
   NewUpload,
+  RecentNar,
   UploadedPart,
   UploadOutcome,
   UploadQuery,
@@ -171,8 +172,9 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     narinfo: string,
     pushedBy: string,
     upstream?: "ask" | readonly UpstreamPath[],
+    nar?: RecentNar,
   ): Promise<Result<PublishOutcome>> {
-    return this.#push(() => publish(this.context, narinfo, pushedBy, upstream));
+    return this.#push(() => publish(this.context, narinfo, pushedBy, upstream, nar));
   }
 
   publishIf(
@@ -180,8 +182,9 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     pushedBy: string,
     condition: WriteCondition,
     upstream?: "ask" | readonly UpstreamPath[],
+    nar?: RecentNar,
   ): Promise<Result<PublishResult>> {
-    return this.#push(() => publishIf(this.context, narinfo, pushedBy, condition, upstream));
+    return this.#push(() => publishIf(this.context, narinfo, pushedBy, condition, upstream, nar));
   }
 
   publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>> {

@@ -34,6 +34,7 @@ import type {
   ListedUpload,
   NewPart,
   NewUpload,
+  RecentNar,
   UploadedPart,
   UploadOutcome,
   UploadQuery,
@@ -43,12 +44,13 @@ import type {
 export interface CatalogApi extends Rpc.DurableObjectBranded {
   /**
    * `ask`: refused with unknown-references where upstreams are to be asked for references first; then `upstream` is what
-   * they have. Absent: none is to be asked.
+   * they have. Absent: none is to be asked. `nar` is its NAR, where the Worker has just put it into the bucket.
    */
   publish(
     narinfo: string,
     pushedBy: string,
     upstream?: "ask" | readonly UpstreamPath[],
+    nar?: RecentNar,
   ): Promise<Result<PublishOutcome>>;
   /** The same under conditions, and for clients that want to know the ETag. */
   publishIf(
@@ -56,6 +58,7 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
     pushedBy: string,
     condition: WriteCondition,
     upstream?: "ask" | readonly UpstreamPath[],
+    nar?: RecentNar,
   ): Promise<Result<PublishResult>>;
   /** A realisation or build trace under its key. */
   publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>>;

@@ -94,6 +94,14 @@ export const WRITES: Cost[] = [
     request: (on) => on.put(`/${path.key}`, path.text),
   },
   {
+    name: "PUT nar and narinfo, one after the other",
+    status: 201,
+    A: 2,
+    B: 0,
+    calls: 2,
+    request: (on) => push(on, path),
+  },
+  {
     name: "PUT narinfo with references",
     status: 201,
     A: 1,

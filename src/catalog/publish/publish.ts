@@ -3,6 +3,7 @@
 
 import { isWritable } from "../../bucket/conditional.ts";
 import type { PublishOutcome, PublishResult, UpstreamPath } from "../../contract/paths.ts";
+import type { RecentNar } from "../../contract/uploads.ts";
 import type { WriteCondition } from "../../http/preconditions.ts";
 import { narPlaceOf } from "../../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
@@ -32,16 +33,17 @@ const MAX_ATTEMPTS = 4;
 
 /**
  * Publishes a narinfo that has been parsed and found trustworthy. `upstream` is what upstreams have of its references, or
- * that they are to be asked. Throws {@link Refused}: too-many-references, unknown-references, modified-concurrently, and
- * what {@link decide} throws.
+ * that they are to be asked; `nar` its NAR, if that was put into the bucket just now. Throws {@link Refused}:
+ * too-many-references, unknown-references, modified-concurrently, and what {@link decide} throws.
  */
 export async function publish(
   c: CatalogContext,
   text: string,
   pushedBy: string,
   upstream?: "ask" | readonly UpstreamPath[],
+  nar?: RecentNar,
 ): Promise<PublishOutcome> {
-  return (await publishIf(c, text, pushedBy, {}, upstream)).outcome;
+  return (await publishIf(c, text, pushedBy, {}, upstream, nar)).outcome;
 }
 
 /** The same if the conditions hold for the narinfo that is here. Throws {@link Refused} precondition-failed, too. */
@@ -51,6 +53,7 @@ export async function publishIf(
   pushedBy: string,
   condition: WriteCondition,
   upstream: "ask" | readonly UpstreamPath[] = [],
+  nar?: RecentNar,
 ): Promise<PublishResult> {
   const incoming = withNixName(c, parseNarInfo(text, c.config.storeDir));
   const { hash, baseName } = incoming.storePath;
@@ -75,7 +78,7 @@ export async function publishIf(
         throw new Refused({ kind: "unknown-references", unknown: absent });
       }
       const wereHere = { is: absent.length === 0, deletions: c.deletions.count };
-      return publishLocked(c, { incoming, wereHere, pushedBy, condition, publication }, stored);
+      return publishLocked(c, { incoming, wereHere, pushedBy, condition, publication, nar }, stored);
     });
   });
 }
@@ -86,6 +89,7 @@ interface Pushed {
   readonly pushedBy: string;
   readonly condition: WriteCondition;
   readonly publication: Publication;
+  readonly nar: RecentNar | undefined;
 }
 
 interface Stored extends StoredNarInfo {
@@ -109,7 +113,7 @@ async function publishLocked(
   pushed: Pushed,
   known: Stored | undefined,
 ): Promise<PublishResult> {
-  const { incoming, wereHere, condition, publication } = pushed;
+  const { incoming, wereHere, condition, publication, nar: recent } = pushed;
   const { hash } = incoming.storePath;
   // The bucket may have a narinfo that is not indexed.
   let stored = known ?? (condition.ifMatch === undefined ? undefined : await storedInBucket(c, hash));
@@ -119,7 +123,7 @@ async function publishLocked(
     if (attempt > 0) setNeeds(c, publication, needs);
     // No deletion of these begins from here on. One that began before must be over before the NAR is looked at.
     for (const nar of needs.nars) await c.locks.run(nar, () => resolveKey(c, nar));
-    const decision = await decide(c, { publication, wereHere }, incoming, stored);
+    const decision = await decide(c, { publication, wereHere, recent }, incoming, stored);
     const published = await write(c, pushed, decision, stored);
     if (published !== undefined) return published;
     stored = await storedInBucket(c, hash);

@@ -27,6 +27,21 @@ export function saveAnnouncedNar(c: CatalogContext, { key, size, sha256 }: Annou
   return undefined;
 }
 
+/**
+ * Whether nothing has happened to a NAR since its first announcement at that time (milliseconds since the epoch): no path
+ * has it, and it has neither been deleted nor announced again.
+ */
+export function isJustAnnounced(c: CatalogContext, key: string, announced: number): boolean {
+  return (
+    c.sql
+      .exec(
+        "SELECT 1 FROM nars WHERE key = ? AND uploaded = ? AND is_stored = 0 AND facts IS NULL AND path IS NULL",
+        ...[key, announced],
+      )
+      .toArray().length > 0
+  );
+}
+
 /** Whether a NAR has been announced, and no path has had it yet. */
 export function isNewNar(c: CatalogContext, key: string): boolean {
   return (
