@@ -10,7 +10,7 @@ import { INLINE_FILE_BYTES, type Learnt, learnContent } from "../facts/learn.ts"
 import type { Publication } from "../publication.ts";
 import { Refused } from "../refuse.ts";
 import { queueNar } from "../rows/nar-queue.ts";
-import { isJustAnnounced } from "../rows/nars.ts";
+import { isAsAnnounced } from "../rows/nars.ts";
 import { isIncomplete, missingNames, missingReferences as unknownPaths } from "../rows/paths.ts";
 import { earlierPublications } from "../rows/publications.ts";
 import { importPathFromBucket } from "./import.ts";
@@ -163,7 +163,7 @@ async function narOf(c: CatalogContext, { recent }: Push, incoming: NarInfo): Pr
   const isHere =
     recent !== undefined &&
     recent.key === narPlaceOf(incoming.url).key &&
-    isJustAnnounced(c, recent.key, recent.announced);
+    isAsAnnounced(c, recent.key, recent.announced);
   const whole = isHere ? recentNar(recent, incoming) : undefined;
   return whole ?? inspectNar(c.bucket, incoming, { hashUnknown: true, firstBytes: INLINE_FILE_BYTES });
 }

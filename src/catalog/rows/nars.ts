@@ -28,14 +28,14 @@ export function saveAnnouncedNar(c: CatalogContext, { key, size, sha256 }: Annou
 }
 
 /**
- * Whether nothing has happened to a NAR since its first announcement at that time (milliseconds since the epoch): no path
- * has it, and it has neither been deleted nor announced again.
+ * Whether a NAR whose only announcement was at that time (milliseconds since the epoch) and whose upload has succeeded is
+ * still in the bucket, for all that the catalog has done. As {@link isSameNar}, but no clock of another machine counts.
  */
-export function isJustAnnounced(c: CatalogContext, key: string, announced: number): boolean {
+export function isAsAnnounced(c: CatalogContext, key: string, announced: number): boolean {
   return (
     c.sql
       .exec(
-        "SELECT 1 FROM nars WHERE key = ? AND uploaded = ? AND is_stored = 0 AND facts IS NULL AND path IS NULL",
+        "SELECT 1 FROM nars WHERE key = ? AND uploaded = ? AND (is_stored = 1 OR (facts IS NULL AND path IS NULL))",
         ...[key, announced],
       )
       .toArray().length > 0

@@ -2,7 +2,7 @@
 import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import { deleteNarRow } from "../../../src/catalog/rows/nars.ts";
+import { deleteNarRow, forgetVanishedNar } from "../../../src/catalog/rows/nars.ts";
 import type { RecentNar } from "../../../src/contract/uploads.ts";
 import { MAX_AGE_MS, MAX_NARS, RecentNars } from "../../../src/recent-nars.ts";
 import { type Interference, losingAnswers, watch } from "../../support/bucket.ts";
@@ -40,6 +40,15 @@ describe("the push of a new path", () => {
     expect(facts).toEqual([{ facts_etag: etag, is_stored: 1, sha256: checksums.toJSON().sha256 }]);
   });
 
+  test("whose NAR another new path has, too, is one write", async () => {
+    const [first, second] = [await testPath("one", "the same"), await testPath("two", "the same")];
+    const { cache, billed } = counted();
+    await push(cache, first);
+    await inCatalog(() => undefined);
+    expect((await cache.put(`/${second.key}`, second.text)).status).toBe(201);
+    expect(billed()).toEqual({ A: 3, B: 0 });
+  });
+
   test("by another isolate, or with a NAR above 64 KiB, reads the NAR once", async () => {
     await cacheWith().put(`/${path.narKey}`, path.nar);
     const other = counted();
@@ -51,11 +60,12 @@ describe("the push of a new path", () => {
   });
 
   test("whose NAR the narinfo describes falsely is refused all the same", async () => {
-    const other = await testPath("other-1.0", "of another content");
+    const other = await compressedPath("other");
     const { cache } = counted();
     await cache.put(`/${other.narKey}`, other.nar);
-    const lying = withNarOf(path, other);
-    expectRefusal(await cache.put(`/${lying.key}`, lying.text), 400);
+    const lying = withNarOf(packed, other);
+    const line = expectRefusal(await cache.put(`/${lying.key}`, lying.text), 400);
+    expect(line).toContain(other.narKey);
     expect(await keys()).toEqual([other.narKey]);
   });
 });
@@ -90,6 +100,15 @@ describe("the memory is not believed", () => {
     await inCatalog((c) => c.sql.exec("UPDATE nars SET facts = '{}', facts_etag = 'x'"));
     await env.BUCKET.delete(path.narKey);
     await refused(cache);
+  });
+
+  test("nor where a check has found it gone", async () => {
+    const { cache } = counted();
+    const [first, second] = [await testPath("one", "the same"), await testPath("two", "the same")];
+    await push(cache, first);
+    await inCatalog((c) => forgetVanishedNar(c, first.narKey, 1000));
+    await env.BUCKET.delete(first.narKey);
+    expectRefusal(await cache.put(`/${second.key}`, second.text), 409);
   });
 
   test("nor in another cache of the same Worker", async () => {
