@@ -52,6 +52,7 @@ const LAYERS = [
   // How the Worker calls it, refusals as HTTP, and what a handler gets.
   { "catalog-refusals": "catalog-refusals\\.ts" },
   { "catalog-client": "catalog-client\\.ts" },
+  { "recent-nars": "recent-nars\\.ts" },
   { context: "context\\.ts" },
   { "valid-config": "valid-config\\.ts" },
   // Publishing what clients send, whatever the protocol.

@@ -5,6 +5,7 @@ import type { Identity } from "./auth/grants.ts";
 import type { AskCatalog } from "./catalog-client.ts";
 import type { Config } from "./config/config.ts";
 import type { Route as RouteOf } from "./http/router.ts";
+import type { RecentNars } from "./recent-nars.ts";
 import type { Daily } from "./upstream/daily.ts";
 import type { Upstreams } from "./upstream/upstreams.ts";
 
@@ -28,6 +29,8 @@ export interface Context {
   readonly upstreams: Upstreams;
   /** What this isolate does once a day. */
   readonly daily: Daily;
+  /** The small NARs that this isolate has just put into the bucket. */
+  readonly recentNars: RecentNars;
   /** Keeps the isolate alive for work after the response; a failure is logged. */
   readonly afterwards: (work: Promise<unknown>) => void;
   /** Drops paths (`/<hash>.narinfo`) from the edge's cache, after the response. */

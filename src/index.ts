@@ -27,6 +27,7 @@ import { problemResponse } from "./http/problem.ts";
 import { matchRoute, type RouteMatch } from "./http/router.ts";
 import { isPage, wantsHtml } from "./page/accepts.ts";
 import { refusalPage } from "./page/refusal.ts";
+import { recentNarsOf } from "./recent-nars.ts";
 import { ROUTES } from "./routes.ts";
 import { asPutObject } from "./s3/answer.ts";
 import { isS3Client, s3ErrorResponse, unknownToS3 } from "./s3/errors.ts";
@@ -165,6 +166,7 @@ async function answer(
     mayRead: (cacheName) => senderMay(request, authority, "pull", cacheName),
     upstreams: upstreamsOf(env, config, afterwards),
     daily: dailyOf(env),
+    recentNars: recentNarsOf(env),
     afterwards,
     purge: (paths) => ctx.waitUntil(purge(ctx, edgePaths(config, paths))),
     path: groups[0].slice(1),

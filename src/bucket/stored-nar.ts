@@ -1,4 +1,5 @@
 // Checks that the NAR of a narinfo is in the bucket, whole and with the right hash.
+import type { RecentNar } from "../contract/uploads.ts";
 import { equalHash, formatHash, type Hash } from "../nix/hash.ts";
 import { narPlaceOf } from "../nix/nar-url.ts";
 import type { NarInfo } from "../nix/narinfo.ts";
@@ -60,6 +61,13 @@ export async function inspectNar(
   const wrongHash = hashContradiction(hashed.fileHash, info);
   if (wrongHash !== undefined) return broken(wrongHash);
   return { ...whole, ...hashed };
+}
+
+/** The NAR of a narinfo as its upload has just left it; `undefined` where they contradict each other. No operation. */
+export function recentNar({ size, sha256, etag, first }: RecentNar, info: NarInfo): WholeNar | undefined {
+  const fileHash: Hash = { algorithm: "sha256", bytes: Uint8Array.fromHex(sha256) };
+  if ((info.fileSize ?? size) !== size || hashContradiction(fileHash, info) !== undefined) return undefined;
+  return { kind: "whole", fileHash, fileSize: size, etag, first };
 }
 
 /** The object and its first bytes, in one class B operation. */

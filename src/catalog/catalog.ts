@@ -39,6 +39,7 @@ import type {
   ListedUpload,
   NewPart,
   NewUpload,
+  RecentNar,
   UploadedPart,
   UploadOutcome,
   UploadQuery,
@@ -173,8 +174,9 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     narinfo: string,
     pushedBy: string,
     upstream?: "ask" | readonly UpstreamPath[],
+    nar?: RecentNar,
   ): Promise<Result<PublishOutcome>> {
-    return this.#push(() => publish(this.context, narinfo, pushedBy, upstream));
+    return this.#push(() => publish(this.context, narinfo, pushedBy, upstream, nar));
   }
 
   publishIf(
@@ -182,8 +184,9 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     pushedBy: string,
     condition: WriteCondition,
     upstream?: "ask" | readonly UpstreamPath[],
+    nar?: RecentNar,
   ): Promise<Result<PublishResult>> {
-    return this.#push(() => publishIf(this.context, narinfo, pushedBy, condition, upstream));
+    return this.#push(() => publishIf(this.context, narinfo, pushedBy, condition, upstream, nar));
   }
 
   publishAll(
@@ -207,7 +210,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
     return toResult(() => publishRealisationIf(this.context, key, text, pushedBy, condition));
   }
 
-  announceNar(nar: AnnouncedNar): Promise<Result<void>> {
+  announceNar(nar: AnnouncedNar): Promise<Result<number | undefined>> {
     return this.#push(() => announceNar(this.context, nar));
   }
 

@@ -35,6 +35,7 @@ import type {
   ListedUpload,
   NewPart,
   NewUpload,
+  RecentNar,
   UploadedPart,
   UploadOutcome,
   UploadQuery,
@@ -44,12 +45,13 @@ import type {
 export interface CatalogApi extends Rpc.DurableObjectBranded {
   /**
    * `ask`: refused with unknown-references where upstreams are to be asked for references first; then `upstream` is what
-   * they have. Absent: none is to be asked.
+   * they have. Absent: none is to be asked. `nar` is its NAR, where the Worker has just put it into the bucket.
    */
   publish(
     narinfo: string,
     pushedBy: string,
     upstream?: "ask" | readonly UpstreamPath[],
+    nar?: RecentNar,
   ): Promise<Result<PublishOutcome>>;
   /** The same under conditions, and for clients that want to know the ETag. */
   publishIf(
@@ -57,6 +59,7 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
     pushedBy: string,
     condition: WriteCondition,
     upstream?: "ask" | readonly UpstreamPath[],
+    nar?: RecentNar,
   ): Promise<Result<PublishResult>>;
   /** Several paths of one request, each with a result. */
   publishAll(
@@ -72,7 +75,8 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
     pushedBy: string,
     condition: WriteCondition,
   ): Promise<Result<PublishResult>>;
-  announceNar(nar: AnnouncedNar): Promise<Result<void>>;
+  /** The time of the announcement (milliseconds since the epoch) if the catalog did not know the NAR. */
+  announceNar(nar: AnnouncedNar): Promise<Result<number | undefined>>;
   /** The key of the NAR that was lately sent under a name of another program. */
   narNamed(name: string): Promise<Result<string | undefined>>;
   /**

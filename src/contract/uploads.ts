@@ -42,6 +42,24 @@ export interface ListedUpload extends Pick<NewUpload, "id" | "r2Id"> {
   readonly started: number;
 }
 
+/** First bytes of a NAR's file with which it can be published: a file that is not longer is unpacked at once. */
+export const FIRST_BYTES = 1024;
+
+/** A NAR that the Worker has just put into the bucket, which has checked its hash. */
+export interface RecentNar {
+  readonly key: string;
+  /** The time of its announcement, which was the first, in milliseconds since the epoch. */
+  readonly announced: number;
+  /** R2's, without quotes. */
+  readonly etag: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+  /** Its first {@link FIRST_BYTES}. */
+  readonly first: Uint8Array;
+}
+
 export interface AnnouncedNar {
   readonly key: string;
   /** The name of another program, under which it is sent; its narinfo will say it, too. */

@@ -33,7 +33,10 @@ export async function readBody(
     size = end;
   }
   if (announced !== undefined && size !== announced) {
-    throw new HttpError(400, `the body has ${size} bytes, its Content-Length says ${announced}`);
+    throw new HttpError(
+      400,
+      `the body has ${size} bytes, its Content-Length says ${announced}; send it again`,
+    );
   }
   return buffer.subarray(0, size);
 }

@@ -170,7 +170,7 @@ async function announce(
   }
   const numbers = new Set(requested.map(({ number }) => number));
   const size = known.reduce((sum, part) => sum + (numbers.has(part.number) ? part.size : 0), 0);
-  return catalog((c) => c.announceNar({ ...target, size }));
+  await catalog((c) => c.announceNar({ ...target, size }));
 }
 
 function completed({ request, config, path }: Context, etag: string): Response {

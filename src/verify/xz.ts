@@ -10,6 +10,7 @@ import { isFalse, isUnverifiable } from "./refusal.ts";
 interface Exports {
   memory: WebAssembly.Memory;
   create_context(): number;
+  destroy_context(context: number): void;
   supply_input(context: number, size: number): void;
   get_next_output(context: number): number;
 }
@@ -30,11 +31,32 @@ const INPUT_BYTES = 3;
 const OUTPUT = 4;
 const OUTPUT_POSITION = 5;
 
+/**
+ * Bytes of memory with which an instance is kept for the next file: those of a dictionary of xz -6, which Nix writes. A new
+ * one makes the runtime collect its garbage first.
+ */
+const MAX_IDLE_BYTES = 10 * 1024 * 1024;
+
+let module: WebAssembly.Module | undefined;
+let idle: Exports | undefined;
+
+async function takeInstance(): Promise<Exports> {
+  module ??= (await import("./xz.wasm")).default;
+  const exports = idle ?? (new WebAssembly.Instance(module).exports as unknown as Exports);
+  idle = undefined;
+  return exports;
+}
+
+/** Call it after a file that was decoded to its end: after any other the module may be in any state. */
+function giveBack(exports: Exports, context: number): void {
+  exports.destroy_context(context);
+  if (exports.memory.buffer.byteLength <= MAX_IDLE_BYTES) idle = exports;
+}
+
 /** Yields pieces that are valid until the next. Throws Refusal for wrong data. */
 export async function* unxz(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const { default: module } = await import("./xz.wasm");
-  // One instance per file: its memory never shrinks and is freed with it.
-  const exports = new WebAssembly.Instance(module).exports as unknown as Exports;
+  // One file at a time in an instance: its memory never shrinks and is freed with it.
+  const exports = await takeInstance();
   const context = exports.create_context();
   // Looked up each time: growing the memory replaces the buffer.
   const words = () => new Uint32Array(exports.memory.buffer, context, OUTPUT_POSITION + 1);
@@ -46,6 +68,7 @@ export async function* unxz(input: AsyncIterable<Uint8Array>): AsyncGenerator<Ui
   }
   // Empty input means the end of the file.
   if ((yield* decode(new Uint8Array())) !== XZ_STREAM_END) throw isFalse("the xz file ends too early");
+  giveBack(exports, context);
 
   /** Consumes the piece and returns the last state. */
   function* decode(piece: Uint8Array): Generator<Uint8Array, number> {

@@ -9,6 +9,7 @@ import type { Cost } from "./costs.ts";
 const cache = cacheWith();
 const path = await testPath();
 const otherBuild = await testPath("hello-1.0", "another build");
+const large = await testPath("large-1.0", "x".repeat(64 * 1024));
 const unknown = await compressedPath("unknown");
 const referring = await testPath("referring-1.0", "referring", {
   references: [path.info.storePath.baseName],
@@ -54,9 +55,17 @@ export const WRITES: Cost[] = [
     name: "PUT nar",
     status: 201,
     A: 1,
-    B: 1,
+    B: 0,
     calls: 1,
     request: (on) => on.put(`/${path.narKey}`, path.nar),
+  },
+  {
+    name: "PUT nar above 64 KiB",
+    status: 201,
+    A: 1,
+    B: 1,
+    calls: 1,
+    request: (on) => on.put(`/${large.narKey}`, large.nar),
   },
   {
     name: "PUT nar, there already",
@@ -71,7 +80,7 @@ export const WRITES: Cost[] = [
     name: "PUT nar, wrong",
     status: 400,
     A: 1,
-    B: 1,
+    B: 0,
     calls: 1,
     request: (on) => on.put(`/${path.narKey}`, "wrong"),
   },
@@ -83,6 +92,14 @@ export const WRITES: Cost[] = [
     calls: 1,
     prepare: () => cache.put(`/${path.narKey}`, path.nar),
     request: (on) => on.put(`/${path.key}`, path.text),
+  },
+  {
+    name: "PUT nar and narinfo, one after the other",
+    status: 201,
+    A: 2,
+    B: 0,
+    calls: 2,
+    request: (on) => push(on, path),
   },
   {
     name: "PUT narinfo with references",
@@ -192,6 +209,15 @@ function ofPath(realisation: string, outPath: string): string {
 
 /** Once in the life of an object, or where something is wrong. */
 export const RARE_WRITES: Cost[] = [
+  {
+    name: "PUT nar that another tool has put there, unknown to the catalog",
+    status: 201,
+    A: 2,
+    B: 1,
+    calls: 1,
+    prepare: () => store(path.narKey, path.nar),
+    request: (on) => on.put(`/${path.narKey}`, path.nar),
+  },
   ...REALISATIONS.flatMap(({ kind, key, body }): Cost[] => [
     {
       name: `PUT ${kind} of another output, the first being here no more`,

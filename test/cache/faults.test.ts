@@ -28,6 +28,7 @@ interface Case {
 
 const cache = cacheWith();
 const path = await testPath();
+const large = await testPath("large-1.0", "x".repeat(64 * 1024));
 const unknown = await compressedPath("unknown");
 const referring = await testPath("referring-1.0", "referring", {
   references: [path.info.storePath.baseName],
@@ -64,7 +65,12 @@ const READS: Case[] = [
 ];
 
 const WRITES: Case[] = [
-  { name: "PUT of a NAR", operations: 2, request: (ill) => ill.put(`/${path.narKey}`, path.nar) },
+  { name: "PUT of a NAR", operations: 1, request: (ill) => ill.put(`/${path.narKey}`, path.nar) },
+  {
+    name: "PUT of a NAR above 64 KiB",
+    operations: 2,
+    request: (ill) => ill.put(`/${large.narKey}`, large.nar),
+  },
   {
     name: "PUT of a NAR that is there",
     operations: 1,
@@ -73,9 +79,15 @@ const WRITES: Case[] = [
   },
   {
     name: "PUT of a NAR over one without a checksum",
-    operations: 2,
+    operations: 3,
     prepare: () => store(path.narKey, "damaged"),
     request: (ill) => ill.put(`/${path.narKey}`, path.nar),
+  },
+  {
+    name: "PUT of a NAR above 64 KiB over one without a checksum",
+    operations: 2,
+    prepare: () => store(large.narKey, "damaged"),
+    request: (ill) => ill.put(`/${large.narKey}`, large.nar),
   },
   {
     name: "PUT of a narinfo",

@@ -10,7 +10,7 @@ import { HttpError } from "../../src/http/errors.ts";
 import { publishOnUpstreams } from "../../src/publish/on-upstreams.ts";
 import { affectedBy, type Build, type Graph, signed } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
-import { call, finishRuns, remove, runToEnd, sweep, upload, uploadIfAbsent } from "./requests.ts";
+import { CACHE_NAME, call, finishRuns, remove, runToEnd, sweep, upload, uploadIfAbsent } from "./requests.ts";
 import type { Client, Operation, Simulation } from "./simulation.ts";
 
 export interface Clients {
@@ -44,8 +44,9 @@ export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clie
   async function publish(client: Client, build: Build, text: string): Promise<PublishOutcome> {
     const began = world.steps;
     const context = workerOf(client);
+    const nar = client.recentNars.find(CACHE_NAME, build.narKey);
     const outcome = await publishOnUpstreams(context, (c, upstream) =>
-      c.publish(text, context.identity.name, upstream),
+      c.publish(text, context.identity.name, upstream, nar),
     );
     if (outcome !== "kept-existing") {
       // Those of the cache's own keys come and go with its configuration.

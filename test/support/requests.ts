@@ -17,27 +17,32 @@ import type { Build } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
 import type { Client } from "./simulation.ts";
 
+/** Of the only cache. */
+export const CACHE_NAME = "nix-cache";
+
 /** PUT of a NAR. */
-export async function upload({ bucket, catalog }: Client, build: Build, oracle: Oracle): Promise<void> {
+export async function upload(client: Client, build: Build, oracle: Oracle): Promise<void> {
   const request = new Request(`https://cache.example.org/${build.narKey}`, {
     method: "PUT",
     body: build.nar,
     headers: { "Content-Length": String(build.nar.length) },
   });
   const purged = (paths: readonly string[]) => oracle.purged(paths);
-  await putNar(contextOf({ bucket, catalog }, request, build.narKey, purged));
+  await putNar(contextOf(client, request, build.narKey, purged));
   oracle.narAcknowledged(build.narKey);
 }
 
 /** The context of a handler, with only the parts that uploads use. */
 export function contextOf(
-  { bucket, catalog }: Pick<Client, "bucket" | "catalog">,
+  { bucket, catalog, recentNars }: Pick<Client, "bucket" | "catalog" | "recentNars">,
   request: Request,
   path: string,
   purge: Context["purge"],
 ): Context {
   const identity = { name: "tester" };
-  return { request, bucket, path, purge, identity, catalog: (ask) => unwrap(() => ask(catalog)) } as Context;
+  const config = { cacheName: CACHE_NAME } as Config;
+  const ask: AskCatalog = (question) => unwrap(() => question(catalog));
+  return { request, bucket, config, path, purge, identity, recentNars, catalog: ask } as Context;
 }
 
 /** As a pusher does it, which asks before uploading and relies on the answer. */

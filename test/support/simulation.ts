@@ -16,9 +16,10 @@ import { Tally } from "../../src/catalog/tally.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import type { UpstreamPath } from "../../src/contract/paths.ts";
 import type { Result } from "../../src/contract/result.ts";
-import type { AnnouncedNar } from "../../src/contract/uploads.ts";
+import type { AnnouncedNar, RecentNar } from "../../src/contract/uploads.ts";
 import type { Env } from "../../src/env.ts";
 import type { NarInfo } from "../../src/nix/narinfo.ts";
+import { RecentNars } from "../../src/recent-nars.ts";
 import type { Upstreams } from "../../src/upstream/upstreams.ts";
 import { type Fault, NO_CHOICES, type Schedule } from "./schedule.ts";
 import { Process, Scheduler, type Waiting } from "./scheduler.ts";
@@ -246,8 +247,8 @@ export class Simulation {
         );
       });
     const stub = {
-      publish: (text: string, by: string, upstream?: "ask" | readonly UpstreamPath[]) =>
-        call((c) => toResult(() => publish(c, text, by, upstream))),
+      publish: (text: string, by: string, upstream?: "ask" | readonly UpstreamPath[], nar?: RecentNar) =>
+        call((c) => toResult(() => publish(c, text, by, upstream, nar))),
       publishRealisation: (key: string, text: string, by: string) =>
         call((c) => toResult(() => publishRealisation(c, key, text, by))),
       announceNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),
@@ -260,6 +261,7 @@ export class Simulation {
       bucket: this.#bucketOf(worker),
       catalog: stub as unknown as DurableObjectStub<Catalog>,
       upstreams: this.#upstreams(),
+      recentNars: new RecentNars(() => this.now),
       call,
     };
   }
@@ -287,6 +289,7 @@ export interface Client {
   readonly bucket: R2Bucket;
   readonly catalog: DurableObjectStub<Catalog>;
   readonly upstreams: Upstreams;
+  readonly recentNars: RecentNars;
   /** Calls the catalog as a Worker does; it rejects when the catalog dies. */
   readonly call: <T>(operation: (c: CatalogContext) => Promise<Result<T>>) => Promise<Result<T>>;
 }

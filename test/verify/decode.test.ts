@@ -159,6 +159,18 @@ test("xz takes zeros after the last stream in fours", async () => {
   }
 });
 
+test("xz files one after the other and at once, whatever came before, are each what they are alone", async () => {
+  const xz = files.filter(({ compression }) => compression === "xz");
+  const shown = ({ name, bytes }: (typeof files)[number]) =>
+    facts("xz", cutAt(bytes, [1, 100, 5000])).then((outcome) => [name, outcome]);
+  const alone = await Promise.all(xz.map(shown));
+  for (const order of [xz, xz.toReversed()]) {
+    const again: unknown[] = [];
+    for (const file of order) again.push(await shown(file));
+    expect(Object.fromEntries(again as [string, unknown][])).toEqual(Object.fromEntries(alone));
+  }
+});
+
 function named(name: string): (typeof files)[number] {
   const file = files.find((each) => each.name === name);
   if (file === undefined) throw new Error(`no fixture ${name}`);

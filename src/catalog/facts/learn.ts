@@ -1,5 +1,6 @@
 // What can be said of a NAR's content while its narinfo is published, without reading all of a large file.
 import type { WholeNar } from "../../bucket/stored-nar.ts";
+import { FIRST_BYTES } from "../../contract/uploads.ts";
 import { formatHash } from "../../nix/hash.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import { looksLike } from "../../verify/magic.ts";
@@ -14,7 +15,7 @@ import { type Claim, claimOf, type Verdict, verdictOf } from "./verdict.ts";
  * Files that are unpacked during the publication, and the NARs that they may claim to be. Bytes. It fits into the ten
  * milliseconds of CPU time that the free plan gives a request, but the push waits for it: so only for the smallest.
  */
-export const INLINE_FILE_BYTES = 1024;
+export const INLINE_FILE_BYTES = FIRST_BYTES;
 const INLINE_NAR_BYTES = 128 * 1024;
 
 export interface Learnt {

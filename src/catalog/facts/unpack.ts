@@ -6,6 +6,12 @@ import { addressClaim, addressKey, type Claim } from "./verdict.ts";
 /** Content addresses that one reading checks: each costs a hash of the whole NAR. */
 const MAX_ADDRESSES = 8;
 
+/**
+ * Loaded on first use: reads of the protocol never need it. Kept, because another import of it takes longer than unpacking a
+ * small file.
+ */
+let reader: typeof import("../../verify/facts.ts") | undefined;
+
 export interface Unpacked {
   readonly content: Content;
   /** The JSON of `<hash>.ls`, where it was asked for and can be made. */
@@ -21,9 +27,8 @@ export async function unpack(
   const limit = Math.max(...claims.map(({ narSize }) => narSize));
   const addressed = new Map(claims.map((claim) => [addressKey(claim), addressClaim(claim)]));
   const checks = [...addressed].flatMap(([key, claim]) => (key && claim ? [{ key, claim }] : []));
-  // Loaded on first use: reads of the protocol never need it.
-  const { narFacts } = await import("../../verify/facts.ts");
-  const outcome = await narFacts(file, {
+  reader ??= await import("../../verify/facts.ts");
+  const outcome = await reader.narFacts(file, {
     ...options,
     compression: claims[0]?.compression ?? "none",
     maxNarSize: limit,

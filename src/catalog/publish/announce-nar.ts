@@ -8,13 +8,15 @@ import { resolveKey } from "./resolve.ts";
 
 /**
  * A pusher is about to upload a NAR. Recorded before the bucket is written, so that the catalog knows every object that
- * may be there; a deletion of the same key in flight ends first.
+ * may be there; a deletion of the same key in flight ends first. Returns the time of the announcement (milliseconds since
+ * the epoch) if it is the first: then only another tool can have stored it.
  */
-export async function announceNar(c: CatalogContext, nar: AnnouncedNar): Promise<void> {
-  await c.locks.run(nar.key, async () => {
+export async function announceNar(c: CatalogContext, nar: AnnouncedNar): Promise<number | undefined> {
+  return c.locks.run(nar.key, async () => {
     await resolveKey(c, nar.key);
-    saveAnnouncedNar(c, nar);
+    const announced = saveAnnouncedNar(c, nar);
     if (nar.name !== undefined) saveNarName(c, nar.name, nar.key);
+    return announced;
   });
 }
 

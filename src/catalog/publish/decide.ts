@@ -1,5 +1,6 @@
 // Decides which narinfo a publication writes: the stored one with the signatures of the new one, or the new one.
-import { inspectNar, type WholeNar } from "../../bucket/stored-nar.ts";
+import { inspectNar, type NarState, recentNar, type WholeNar } from "../../bucket/stored-nar.ts";
+import type { RecentNar } from "../../contract/uploads.ts";
 import { narPlaceOf } from "../../nix/nar-url.ts";
 import type { NarInfo } from "../../nix/narinfo.ts";
 import type { KnownFacts } from "../content.ts";
@@ -9,6 +10,7 @@ import { INLINE_FILE_BYTES, type Learnt, learnContent } from "../facts/learn.ts"
 import type { Publication } from "../publication.ts";
 import { Refused } from "../refuse.ts";
 import { queueNar } from "../rows/nar-queue.ts";
+import { isAsAnnounced } from "../rows/nars.ts";
 import { isIncomplete, missingNames, missingReferences as unknownPaths } from "../rows/paths.ts";
 import { earlierPublications } from "../rows/publications.ts";
 import { importPathFromBucket } from "./import.ts";
@@ -28,6 +30,8 @@ export interface Push {
   readonly wereHere: { readonly is: boolean; readonly deletions: number };
   /** How many references the request may still look up in the bucket; at first {@link MAX_LOOKUPS}. */
   readonly lookups: { left: number };
+  /** The NAR that was put into the bucket just now, as the Worker remembers it. */
+  readonly recent?: RecentNar | undefined;
 }
 
 export interface Decision {
@@ -125,7 +129,7 @@ async function isBetter(c: CatalogContext, incoming: NarInfo, merge: Merge): Pro
 
 async function takeIncoming(c: CatalogContext, push: Push, incoming: NarInfo): Promise<Decision> {
   const path = incoming.storePath.baseName;
-  const nar = await inspectNar(c.bucket, incoming, { hashUnknown: true, firstBytes: INLINE_FILE_BYTES });
+  const nar = await narOf(c, push, incoming);
   if (nar.kind === "broken") {
     // The edge may still cache this NAR and tell the next push to skip the upload.
     await c.purge([`/${nar.key}`]);
@@ -151,6 +155,19 @@ async function takeIncoming(c: CatalogContext, push: Push, incoming: NarInfo): P
     isIncomplete: missing.length > 0,
     keepsExisting: false,
   };
+}
+
+/**
+ * The bucket is not asked for a NAR that has just been put there, unless this catalog may have deleted it since: then its
+ * row is gone or another. From here on the publication keeps it.
+ */
+async function narOf(c: CatalogContext, { recent }: Push, incoming: NarInfo): Promise<NarState> {
+  const isHere =
+    recent !== undefined &&
+    recent.key === narPlaceOf(incoming.url).key &&
+    isAsAnnounced(c, recent.key, recent.announced);
+  const whole = isHere ? recentNar(recent, incoming) : undefined;
+  return whole ?? inspectNar(c.bucket, incoming, { hashUnknown: true, firstBytes: INLINE_FILE_BYTES });
 }
 
 /** What is known of the NAR's content, as far as it has to be before its narinfo is served. */

@@ -3,6 +3,7 @@
 
 import { isWritable } from "../../bucket/conditional.ts";
 import type { PublishOutcome, PublishResult, UpstreamPath } from "../../contract/paths.ts";
+import type { RecentNar } from "../../contract/uploads.ts";
 import type { WriteCondition } from "../../http/preconditions.ts";
 import { narPlaceOf } from "../../nix/nar-url.ts";
 import { type NarInfo, parseNarInfo } from "../../nix/narinfo.ts";
@@ -32,16 +33,17 @@ const MAX_ATTEMPTS = 4;
 
 /**
  * Publishes a narinfo that has been parsed and found trustworthy. `upstream` is what upstreams have of its references, or
- * that they are to be asked. Throws {@link Refused}: too-many-references, unknown-references, modified-concurrently, and
- * what {@link decide} throws.
+ * that they are to be asked; `nar` its NAR, if that was put into the bucket just now. Throws {@link Refused}:
+ * too-many-references, unknown-references, modified-concurrently, and what {@link decide} throws.
  */
 export async function publish(
   c: CatalogContext,
   text: string,
   pushedBy: string,
   upstream?: "ask" | readonly UpstreamPath[],
+  nar?: RecentNar,
 ): Promise<PublishOutcome> {
-  return (await publishIf(c, text, pushedBy, {}, upstream)).outcome;
+  return (await publishIf(c, text, pushedBy, {}, upstream, nar)).outcome;
 }
 
 /** The same if the conditions hold for the narinfo that is here. Throws {@link Refused} precondition-failed, too. */
@@ -51,10 +53,11 @@ export async function publishIf(
   pushedBy: string,
   condition: WriteCondition,
   upstream: "ask" | readonly UpstreamPath[] = [],
+  nar?: RecentNar,
 ): Promise<PublishResult> {
   await prepare(c, upstream);
   const incoming = withNixName(c, parseNarInfo(text, c.config.storeDir));
-  return publishOne(c, incoming, { pushedBy, condition, upstream, lookups: { left: MAX_LOOKUPS } });
+  return publishOne(c, incoming, { pushedBy, condition, upstream, lookups: { left: MAX_LOOKUPS }, nar });
 }
 
 /** What comes before one publication, or several that a request asks for. */
@@ -69,13 +72,14 @@ export interface Terms {
   readonly upstream: "ask" | readonly UpstreamPath[];
   /** Of the request. */
   readonly lookups: Push["lookups"];
+  readonly nar?: RecentNar | undefined;
 }
 
 /** Publishes one path after {@link prepare}; throws as {@link publishIf}. */
 export function publishOne(
   c: CatalogContext,
   incoming: NarInfo,
-  { pushedBy, condition, upstream, lookups }: Terms,
+  { pushedBy, condition, upstream, lookups, nar }: Terms,
 ): Promise<PublishResult> {
   const { hash, baseName } = incoming.storePath;
   const count = incoming.references.length;
@@ -97,7 +101,7 @@ export function publishOne(
         throw new Refused({ kind: "unknown-references", unknown: absent });
       }
       const wereHere = { is: absent.length === 0, deletions: c.deletions.count };
-      return publishLocked(c, { incoming, wereHere, lookups, pushedBy, condition, publication }, stored);
+      return publishLocked(c, { incoming, wereHere, lookups, pushedBy, condition, publication, nar }, stored);
     });
   });
 }
@@ -109,6 +113,7 @@ interface Pushed {
   readonly pushedBy: string;
   readonly condition: WriteCondition;
   readonly publication: Publication;
+  readonly nar: RecentNar | undefined;
 }
 
 interface Stored extends StoredNarInfo {
@@ -132,7 +137,7 @@ async function publishLocked(
   pushed: Pushed,
   known: Stored | undefined,
 ): Promise<PublishResult> {
-  const { incoming, wereHere, lookups, condition, publication } = pushed;
+  const { incoming, wereHere, lookups, condition, publication, nar: recent } = pushed;
   const { hash } = incoming.storePath;
   // The bucket may have a narinfo that is not indexed.
   let stored = known ?? (condition.ifMatch === undefined ? undefined : await storedInBucket(c, hash));
@@ -142,7 +147,7 @@ async function publishLocked(
     if (attempt > 0) setNeeds(c, publication, needs);
     // No deletion of these begins from here on. One that began before must be over before the NAR is looked at.
     for (const nar of needs.nars) await c.locks.run(nar, () => resolveKey(c, nar));
-    const decision = await decide(c, { publication, wereHere, lookups }, incoming, stored);
+    const decision = await decide(c, { publication, wereHere, lookups, recent }, incoming, stored);
     const published = await write(c, pushed, decision, stored);
     if (published !== undefined) return published;
     stored = await storedInBucket(c, hash);

@@ -9,15 +9,36 @@ import { insert } from "./insert.ts";
 import { factColumns, factsOf } from "./nar-facts.ts";
 import { adoptNars, removeOldNar } from "./old-layout.ts";
 
-/** A NAR is about to be uploaded. The row stays if the upload fails: an object may have arrived. */
-export function saveAnnouncedNar(c: CatalogContext, { key, size, sha256 }: AnnouncedNar): void {
+/**
+ * A NAR is about to be uploaded. The row stays if the upload fails: an object may have arrived. Returns when it was made,
+ * in milliseconds since the epoch, if it was made now.
+ */
+export function saveAnnouncedNar(c: CatalogContext, { key, size, sha256 }: AnnouncedNar): number | undefined {
   adoptNars(c, [key]);
   const now = c.now();
-  insert(
+  const made = insert(
     c,
     "nars",
     { key, size, sha256: sha256 ?? null, is_stored: 0, uploaded: now, seen: now, released: null },
-    "ON CONFLICT (key) DO UPDATE SET uploaded = excluded.uploaded, seen = excluded.seen",
+    "ON CONFLICT DO NOTHING RETURNING key",
+  ).toArray();
+  if (made.length > 0) return now;
+  c.sql.exec("UPDATE nars SET uploaded = ?1, seen = ?1 WHERE key = ?2", now, key);
+  return undefined;
+}
+
+/**
+ * Whether a NAR whose only announcement was at that time (milliseconds since the epoch) and whose upload has succeeded is
+ * still in the bucket, for all that the catalog has done. As {@link isSameNar}, but no clock of another machine counts.
+ */
+export function isAsAnnounced(c: CatalogContext, key: string, announced: number): boolean {
+  return (
+    c.sql
+      .exec(
+        "SELECT 1 FROM nars WHERE key = ? AND uploaded = ? AND (is_stored = 1 OR (facts IS NULL AND path IS NULL))",
+        ...[key, announced],
+      )
+      .toArray().length > 0
   );
 }
 

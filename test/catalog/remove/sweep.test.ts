@@ -222,7 +222,7 @@ describe("a NAR that is being deleted", () => {
 
   it("is uploaded after that", async () => {
     const path = await deletedPath();
-    let expected: Promise<void> | undefined;
+    let expected: Promise<unknown> | undefined;
     await recorded((c) =>
       sweeping({
         before: (operation) => {
