@@ -9,12 +9,14 @@ import { Locks } from "../../src/catalog/locks.ts";
 import { announceNar, touchNar } from "../../src/catalog/publish/announce-nar.ts";
 import { announceCompanion, touchPath } from "../../src/catalog/publish/last-use.ts";
 import { publish } from "../../src/catalog/publish/publish.ts";
+import { publishAll } from "../../src/catalog/publish/publish-all.ts";
 import { publishRealisation } from "../../src/catalog/publish/realisation.ts";
 import { toResult } from "../../src/catalog/refuse.ts";
 import { keptFigures } from "../../src/catalog/rows/figures.ts";
 import { Tally } from "../../src/catalog/tally.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import type { UpstreamPath } from "../../src/contract/paths.ts";
+import type { PathToPublish } from "../../src/contract/publishing.ts";
 import type { Result } from "../../src/contract/result.ts";
 import type { AnnouncedNar } from "../../src/contract/uploads.ts";
 import type { Env } from "../../src/env.ts";
@@ -248,6 +250,11 @@ export class Simulation {
     const stub = {
       publish: (text: string, by: string, upstream?: "ask" | readonly UpstreamPath[]) =>
         call((c) => toResult(() => publish(c, text, by, upstream))),
+      publishAll: (
+        paths: readonly PathToPublish[],
+        by: string,
+        upstream: "ask" | readonly UpstreamPath[],
+      ) => call((c) => toResult(() => publishAll(c, paths, by, upstream))),
       publishRealisation: (key: string, text: string, by: string) =>
         call((c) => toResult(() => publishRealisation(c, key, text, by))),
       announceNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),
@@ -259,6 +266,7 @@ export class Simulation {
     return {
       bucket: this.#bucketOf(worker),
       catalog: stub as unknown as DurableObjectStub<Catalog>,
+      config: this.#config,
       upstreams: this.#upstreams(),
       call,
     };
@@ -286,6 +294,7 @@ function configOf({ bucket, variables }: WorldOptions, others: Partial<Env> = {}
 export interface Client {
   readonly bucket: R2Bucket;
   readonly catalog: DurableObjectStub<Catalog>;
+  readonly config: Config;
   readonly upstreams: Upstreams;
   /** Calls the catalog as a Worker does; it rejects when the catalog dies. */
   readonly call: <T>(operation: (c: CatalogContext) => Promise<Result<T>>) => Promise<Result<T>>;
