@@ -148,6 +148,38 @@ describe("POST /api/v1/paths", () => {
     expect((await upstream.requests()).map(({ path }) => path)).toEqual([`/${library.key}`]);
   });
 
+  it("takes a reference from an upstream where the request's own build of it is refused", async () => {
+    const upstream = await createUpstream();
+    const cache = apiCache({ UPSTREAMS: [upstream.entry] });
+    const library = await testPath("library");
+    await upstream.has([library]);
+    const references = [library.info.storePath.baseName];
+    const program = await testPath("program", undefined, { references });
+    await putNars(cache, [program]);
+    expect(await publish(cache, [library, program].map(narinfoOf))).toMatchObject([
+      { status: 409, message: expect.stringMatching(/ is not in this cache; push the path again$/) },
+      { status: 201 },
+    ]);
+  });
+
+  it("does not ask the catalog where no narinfo can be read", async () => {
+    const cache = apiCache();
+    cache.catalog.calls.length = 0;
+    expect(await publish(cache, [{ narinfo: "nonsense" }])).toMatchObject([{ status: 400 }]);
+    expect(cache.catalog.calls).toEqual([]);
+  });
+
+  it("stores no listing with half a character, which UTF-8 does not have", async () => {
+    const cache = apiCache();
+    const path = await testPath();
+    await putNars(cache, [path]);
+    const listing = '{"version":1,"root":{"type":"directory","entries":{"\ud800":{"type":"regular"}}}}';
+    expect(await publish(cache, [{ narinfo: path.text, listing }])).toMatchObject([
+      { status: 201, no_listing: "the listing is not UTF-8" },
+    ]);
+    expect((await keys()).filter((key) => key.endsWith(".ls"))).toEqual([]);
+  });
+
   it("looks up no more references in the bucket than for one path, and puts off the rest", async () => {
     const { bucket, operations } = watch(env.BUCKET);
     const cache = apiCache({ BUCKET: bucket });
