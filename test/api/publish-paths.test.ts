@@ -169,6 +169,15 @@ describe("POST /api/v1/paths", () => {
     expect(cache.catalog.calls).toEqual([]);
   });
 
+  it("refuses a narinfo with half a character", async () => {
+    const cache = apiCache();
+    const path = await testPath();
+    await putNars(cache, [path]);
+    expect(await publish(cache, [{ narinfo: `${path.text}X-Note: \ud800\n` }])).toEqual([
+      { status: 400, message: "the narinfo is not UTF-8 text" },
+    ]);
+  });
+
   it("stores no listing with half a character, which UTF-8 does not have", async () => {
     const cache = apiCache();
     const path = await testPath();
