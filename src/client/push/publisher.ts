@@ -32,8 +32,8 @@ const MAX_REQUESTS = 2;
 const MAX_SINGLE_REQUESTS = 16;
 /** Paths that are worth a second request beside the first: the longer it waits, the more it takes. */
 const MIN_PATHS = 16;
-/** Characters of a request. */
-const MAX_LENGTH = 4 * 1024 * 1024;
+/** Characters of narinfos and listings in a request of several paths, whose JSON is to stay below the cache's 4 MiB. */
+const MAX_LENGTH = 1024 * 1024;
 /** Single paths in a row without an answer, after which nothing more is sent. */
 const MAX_SILENT = 3;
 const UNAUTHORIZED = 401;
