@@ -87,7 +87,7 @@ export const BUDGETS = {
     ...{ rowsRead: [10, 22], rowsWritten: [2, 10], classA: [0, 2], classB: [0, 1], calls: 1 },
     megabytes: 32,
     beyond:
-      "refused (413). 200 references that are not there are looked up in the bucket, paths with more are put off (503)",
+      "refused (413). 400 references that are not there are looked up in the bucket, paths with more are put off (503)",
   },
   pushAgain: {
     ...{ route: "PUT of a NAR and a narinfo that are there", caller: "pusher", each: "reference" },

@@ -250,11 +250,8 @@ export class Simulation {
     const stub = {
       publish: (text: string, by: string, upstream?: "ask" | readonly UpstreamPath[]) =>
         call((c) => toResult(() => publish(c, text, by, upstream))),
-      publishAll: (
-        paths: readonly PathToPublish[],
-        by: string,
-        upstream: "ask" | readonly UpstreamPath[],
-      ) => call((c) => toResult(() => publishAll(c, paths, by, upstream))),
+      publishAll: (paths: readonly PathToPublish[], by: string, upstream: "ask" | readonly UpstreamPath[]) =>
+        call((c) => toResult(() => publishAll(c, paths, by, upstream))),
       publishRealisation: (key: string, text: string, by: string) =>
         call((c) => toResult(() => publishRealisation(c, key, text, by))),
       announceNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),

@@ -10,12 +10,12 @@ import { referenceHashes } from "../rows/references.ts";
 import { MAX_LOOKUPS } from "./decide.ts";
 import { announceCompanion } from "./last-use.ts";
 import { withNixName } from "./nar-name.ts";
-import { prepare, publishOne } from "./publish.ts";
+import { prepare, publishOne, type Terms } from "./publish.ts";
 
 /** Publications at once: the platform lets an invocation hold six connections. */
 const CONCURRENCY = 6;
-/** Milliseconds after which no further publication begins: one may wait for its verification. */
-const PATIENCE_MS = 60_000;
+/** Milliseconds after which no further publication begins: one may wait a minute for its verification, and clients two. */
+const PATIENCE_MS = 30_000;
 
 /**
  * Publishes narinfos that have been parsed and found trustworthy; the results are in their order. `upstream` as for one
@@ -28,18 +28,23 @@ export async function publishAll(
   upstream: "ask" | readonly UpstreamPath[],
 ): Promise<Result<PublishOutcome>[]> {
   await prepare(c, upstream);
-  const terms = { pushedBy, condition: {}, upstream, lookups: { left: MAX_LOOKUPS } };
+  const terms = { pushedBy, condition: {}, upstream };
+  // The first has its own, so that every request goes on.
+  const [own, shared] = [{ left: MAX_LOOKUPS }, { left: MAX_LOOKUPS }];
   const end = c.now() + PATIENCE_MS;
   const begun = new Map<string, Promise<unknown>>();
 
-  const publishNext = ({ narinfo, hasListing }: PathToPublish): Promise<Result<PublishOutcome>> => {
+  const publishNext = (
+    { narinfo, hasListing }: PathToPublish,
+    lookups: Terms["lookups"],
+  ): Promise<Result<PublishOutcome>> => {
     const incoming = withNixName(c, parseNarInfo(narinfo, c.config.storeDir));
     const { hash, baseName } = incoming.storePath;
     const references = referenceHashes(incoming).flatMap((reference) => begun.get(reference) ?? []);
     const result = toResult(async () => {
       await Promise.all(references);
       if (c.now() > end) throw new Refused({ kind: "put-off", path: baseName });
-      const { outcome } = await publishOne(c, incoming, terms);
+      const { outcome } = await publishOne(c, incoming, { ...terms, lookups });
       if (hasListing) await announceCompanion(c, listingKey(hash), hash);
       return outcome;
     });
@@ -51,7 +56,7 @@ export async function publishAll(
   const waiting = paths.entries();
   const worker = async () => {
     // The entries are shared: each worker takes the next.
-    for (const [index, path] of waiting) results[index] = await publishNext(path);
+    for (const [index, path] of waiting) results[index] = await publishNext(path, index === 0 ? own : shared);
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   return results;
