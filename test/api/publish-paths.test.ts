@@ -8,9 +8,18 @@ import { fingerprint } from "../../src/nix/fingerprint.ts";
 import { generateSecretKey, parseSecretKey, sign } from "../../src/nix/keys.ts";
 import { formatNarInfo } from "../../src/nix/narinfo.ts";
 import { watch } from "../support/bucket.ts";
-import { contents, keys, OPEN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
+import {
+  ADMIN_TOKEN,
+  contents,
+  keys,
+  OPEN,
+  PULL_TOKEN,
+  PUSH_TOKEN,
+  type TestCache,
+} from "../support/cache.ts";
+import { withNarOf } from "../support/lies.ts";
 import { captureLog } from "../support/log.ts";
-import { push, type TestPath, testPath } from "../support/store-paths.ts";
+import { compressedPath, push, type TestPath, testPath } from "../support/store-paths.ts";
 import { createUpstream } from "../support/upstream.ts";
 import { apiCache, ask, inCatalog, refusal } from "./api.ts";
 
@@ -111,6 +120,34 @@ describe("POST /api/v1/paths", () => {
     await putNars(cache, paths);
     const answers = await publish(cache, paths.toReversed().map(narinfoOf));
     expect(answers).toMatchObject([{ status: 409 }, { status: 201 }]);
+  });
+
+  it("publishes what it has verified, where the cache wants that first", async () => {
+    const cache = apiCache({ CACHES: { "nix-cache": { verify: "before" } } });
+    const [good, other] = await closure(2);
+    if (good === undefined || other === undefined) throw new Error("two paths");
+    const lie = withNarOf(await compressedPath("lie"), await compressedPath("truth"));
+    const above = await testPath("above", undefined, { references: [lie.info.storePath.baseName] });
+    await putNars(cache, [good, other, lie, above]);
+    expect(await publish(cache, [good, lie, above, other].map(narinfoOf))).toMatchObject([
+      { status: 201 },
+      { status: 400, message: expect.stringMatching(/ contains a NAR with /) },
+      { status: 409 },
+      { status: 201 },
+    ]);
+  });
+
+  it("publishes into the cache that the URL names", async () => {
+    const cache = apiCache({ CACHES: { "nix-cache": {}, team: { visibility: "private" } } });
+    const path = await testPath();
+    const admin = { Authorization: `Bearer ${ADMIN_TOKEN}` };
+    await cache.put(`/team/${path.narKey}`, path.nar, admin);
+    const body = { paths: [narinfoOf(path)] };
+    const asked = { token: ADMIN_TOKEN, body, cacheName: "team" };
+    const { paths } = await ask<Published>(cache, "POST", "/paths", asked);
+    expect(paths).toMatchObject([{ status: 201 }]);
+    expect((await keys()).filter((key) => key.endsWith(".narinfo"))).toEqual([`team/${path.key}`]);
+    expect(await publish(cache, [narinfoOf(path)])).toMatchObject([{ status: 409 }]);
   });
 
   it("wants the trusted signature of each", async () => {
