@@ -85,16 +85,16 @@ async function askFor(
   { upstreams, mayRead }: Pick<Context, "upstreams" | "mayRead">,
   unknown: readonly string[],
 ): Promise<Asked> {
-  const baseNames = new Map(unknown.map((baseName) => [baseName.slice(0, 32), baseName]));
-  const asked = [...baseNames.keys()].slice(0, MAX_QUESTIONS);
+  const wanted = new Set(unknown);
+  const asked = [...new Set(unknown.map(hashPart))].slice(0, MAX_QUESTIONS);
   const findings = await findAll(upstreams, asked, { isPusher: true, mayRead });
-  const found = [...findings].flatMap(([hash, finding]): UpstreamPath[] => {
+  const found = [...findings.values()].flatMap((finding): UpstreamPath[] => {
     if (typeof finding === "string") return [];
     const path = finding.info.storePath.baseName;
-    return path === baseNames.get(hash) ? [{ path, upstream: finding.upstream.url }] : [];
+    return wanted.has(path) ? [{ path, upstream: finding.upstream.url }] : [];
   });
   const isAsked = (hash: string) => (findings.get(hash) ?? "not-asked") !== "not-asked";
-  const notAsked = new Set(unknown.filter((baseName) => !isAsked(baseName.slice(0, 32))));
+  const notAsked = new Set(unknown.filter((baseName) => !isAsked(hashPart(baseName))));
   return { found, notAsked };
 }
 
@@ -107,4 +107,8 @@ function askedPartly<E>(error: E): E | HttpError {
     "it refers to so many upstream paths that one request could not ask for all; nothing is lost, try again",
     { "Retry-After": "1" },
   );
+}
+
+function hashPart(baseName: string): string {
+  return baseName.slice(0, 32);
 }
