@@ -50,10 +50,3 @@ export const PUBLISHED = named(
   v.object({ paths: described("In the order of the request.", listOf(PUBLISHED_PATH)) }),
 );
 export type Published = v.InferOutput<typeof PUBLISHED>;
-
-/** A path for the catalog to publish. */
-export interface PathToPublish {
-  readonly narinfo: string;
-  /** Its listing is put as soon as it is published. */
-  readonly hasListing: boolean;
-}

@@ -52,8 +52,8 @@ export async function publishAllOnUpstreams(
 ): Promise<readonly Outcome[]> {
   const publish = async (some: readonly CheckedPath[], upstream: "ask" | readonly UpstreamPath[]) => {
     if (some.length === 0) return [];
-    const asked = some.map(({ text, listing }) => ({ narinfo: text, hasListing: listing !== undefined }));
-    const results = await catalog((c) => c.publishAll(asked, name, upstream));
+    const narinfos = some.map(({ text }) => text);
+    const results = await catalog((c) => c.publishAll(narinfos, name, upstream));
     return results.map((result): Outcome => (result.ok ? result.value : httpErrorOf(result.refusal)));
   };
   const outcomes = await publish(paths, "ask");

@@ -315,7 +315,7 @@ describe("POST /api/v1/paths", () => {
           now += 31_000;
         },
       });
-      const sent = paths.map(({ text }) => ({ narinfo: text, hasListing: false }));
+      const sent = paths.map(({ text }) => text);
       return publishAll({ ...c, bucket, now: () => now }, sent, "tester", []);
     });
     expect(answers[0]).toMatchObject({ ok: true });

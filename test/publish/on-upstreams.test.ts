@@ -13,13 +13,9 @@ const hash = (digit: string) => digit.repeat(32);
 /** A Worker whose upstreams say this of hash parts, and what the catalog is told; the catalog knows no reference. */
 function worker(findings: Readonly<Record<string, Finding>>) {
   const told: UpstreamPath[] = [];
-  const publishAll = async (
-    paths: readonly { narinfo: string }[],
-    _: string,
-    upstream: "ask" | UpstreamPath[],
-  ) => {
+  const publishAll = async (narinfos: readonly string[], _: string, upstream: "ask" | UpstreamPath[]) => {
     if (upstream !== "ask") told.push(...upstream);
-    const value = paths.map(({ narinfo }) => {
+    const value = narinfos.map((narinfo) => {
       const unknown = /^References: (.*)$/m.exec(narinfo)?.[1]?.split(" ") ?? [];
       const missing = unknown.filter((name) => !told.some(({ path }) => path === name));
       if (upstream === "ask") return { ok: false, refusal: { kind: "unknown-references", unknown } };

@@ -16,7 +16,6 @@ import { keptFigures } from "../../src/catalog/rows/figures.ts";
 import { Tally } from "../../src/catalog/tally.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import type { UpstreamPath } from "../../src/contract/paths.ts";
-import type { PathToPublish } from "../../src/contract/publishing.ts";
 import type { Result } from "../../src/contract/result.ts";
 import type { AnnouncedNar } from "../../src/contract/uploads.ts";
 import type { Env } from "../../src/env.ts";
@@ -250,8 +249,8 @@ export class Simulation {
     const stub = {
       publish: (text: string, by: string, upstream?: "ask" | readonly UpstreamPath[]) =>
         call((c) => toResult(() => publish(c, text, by, upstream))),
-      publishAll: (paths: readonly PathToPublish[], by: string, upstream: "ask" | readonly UpstreamPath[]) =>
-        call((c) => toResult(() => publishAll(c, paths, by, upstream))),
+      publishAll: (narinfos: readonly string[], by: string, upstream: "ask" | readonly UpstreamPath[]) =>
+        call((c) => toResult(() => publishAll(c, narinfos, by, upstream))),
       publishRealisation: (key: string, text: string, by: string) =>
         call((c) => toResult(() => publishRealisation(c, key, text, by))),
       announceNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),
