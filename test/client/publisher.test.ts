@@ -60,6 +60,21 @@ test("a closure in as few requests as there are limits for, in order", async () 
   expect(requests.map(({ length }) => length)).toEqual([1, MAX_PUBLISHED, MAX_PUBLISHED, 19]);
 });
 
+test("large narinfos share requests as far as the cache takes their bytes, and one always goes", async () => {
+  const { cache, requests } = standing(() => DONE);
+  const publish = publisher(cache, () => undefined);
+  const MIB = 1024 * 1024;
+  const sizes = [1, MIB / 2 - 10, MIB / 2 - 10, MIB / 2, MIB + 1, 1];
+  await Promise.all(sizes.map((size, index) => publish(ready(String(index).padEnd(size, "x")))));
+  expect(requests.map((sent) => sent.map(({ length }) => length))).toEqual([
+    [1],
+    [MIB / 2 - 10, MIB / 2 - 10],
+    [MIB / 2],
+    [MIB + 1],
+    [1],
+  ]);
+});
+
 test("what refers to a path that is on its way waits for it; the others do not", async () => {
   const { cache, requests } = standing(() => DONE);
   const publish = publisher(cache, () => undefined);
@@ -246,6 +261,18 @@ test("an older cache gets its narinfos and listings one by one", async () => {
   await Promise.all([publish(ready("a")), publish(ready("b", ["a"]))]);
   expect(single).toEqual(["PUT /a.narinfo", "PUT /a.ls", "PUT /b.narinfo", "PUT /b.ls"]);
   expect(requests).toHaveLength(1);
+});
+
+test("an older cache that refuses one path gets the others", async () => {
+  const { cache } = standing(() => new Failure("refused", "405", 405));
+  const send: Cache["send"] = async ({ path }) => {
+    if (path === "/bad.narinfo") throw new Failure("refused", "PUT /bad.narinfo: 400: bad is wrong", 400);
+    if (path === "/away.narinfo") throw new Failure("network", "no answer");
+    return { status: 200, headers: {}, body: Buffer.of() };
+  };
+  const publish = publisher({ ...cache, send }, () => undefined);
+  const results = await Promise.allSettled(["a", "bad", "away", "b"].map((name) => publish(ready(name))));
+  expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"]);
 });
 
 test("a listing that is not stored is a warning", async () => {
