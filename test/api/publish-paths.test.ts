@@ -351,6 +351,16 @@ describe("POST /api/v1/paths", () => {
       400,
       /^paths\[0\].listing: must not be empty/,
     ],
+    ["a number", { paths: [{ narinfo: 1 }] }, 400, /^paths\[0\].narinfo: must be a text$/],
+    ["no narinfo", { paths: [{ listing: "{}" }] }, 400, /^paths\[0\].narinfo: must be an object of/],
+    [
+      "a prototype",
+      '{"paths":[{"__proto__":{"narinfo":"x"}}]}',
+      400,
+      /^paths\[0\].narinfo: must be an object of/,
+    ],
+    ["depth", `{"paths":${"[".repeat(10_000)}`, 400, /nested/],
+    ["more than 4 MiB", { paths: [{ narinfo: "x".repeat(4 * 1024 * 1024) }] }, 413, /4194304 bytes/],
     ["a list of texts", { paths: ["x"] }, 400, /^paths\[0\]: must be an object of a narinfo/],
   ])("refuses %s", async (_, body, status, message) => {
     expect(await refusal(apiCache(), "POST", "/paths", status, { token, body })).toMatch(message);
