@@ -178,7 +178,7 @@ export function publisher(
     }
     if (paths.length > 1 && (kind === "network" || status === TOO_LARGE)) {
       // The platform gives a request only so much time: 10 ms on Cloudflare's free plan.
-      ceiling = Math.floor(paths.length / 2);
+      ceiling = Math.min(ceiling, Math.floor(paths.length / 2));
       most = 1;
       return { paths, delayMs: 0 };
     }
