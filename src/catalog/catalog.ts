@@ -18,7 +18,6 @@ import type {
   UpstreamPath,
 } from "../contract/paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest, RevisionQuery } from "../contract/pins.ts";
-import type { PathToPublish } from "../contract/publishing.ts";
 import type { Result } from "../contract/result.ts";
 import type { Credential, RevocationAnswer, RevokedSubject } from "../contract/revocations.ts";
 import type {
@@ -190,11 +189,11 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   publishAll(
-    paths: readonly PathToPublish[],
+    narinfos: readonly string[],
     pushedBy: string,
     upstream: "ask" | readonly UpstreamPath[],
   ): Promise<Result<readonly Result<PublishOutcome>[]>> {
-    return this.#push(() => publishAll(this.context, paths, pushedBy, upstream));
+    return this.#push(() => publishAll(this.context, narinfos, pushedBy, upstream));
   }
 
   publishRealisation(key: string, text: string, pushedBy: string): Promise<Result<PublishOutcome>> {

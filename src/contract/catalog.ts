@@ -14,7 +14,6 @@ import type {
   UpstreamPath,
 } from "./paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest, RevisionQuery } from "./pins.ts";
-import type { PathToPublish } from "./publishing.ts";
 import type { Result } from "./result.ts";
 import type { Credential, RevocationAnswer, RevokedSubject } from "./revocations.ts";
 import type {
@@ -63,7 +62,7 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   ): Promise<Result<PublishResult>>;
   /** Several paths of one request, each with a result. */
   publishAll(
-    paths: readonly PathToPublish[],
+    narinfos: readonly string[],
     pushedBy: string,
     upstream: "ask" | readonly UpstreamPath[],
   ): Promise<Result<readonly Result<PublishOutcome>[]>>;

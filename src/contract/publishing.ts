@@ -4,8 +4,8 @@ import { COUNT, described, listOf, NON_EMPTY, named, someOf, TEXT } from "./sche
 
 /** Paths in one request: with the listings, two operations of the bucket for each in the catalog and one in the Worker. */
 export const MAX_PUBLISHED = 50;
-/** Bytes of such a request. */
-export const MAX_PUBLISH_BYTES = 8 * 1024 * 1024;
+/** Bytes of such a request: four of the largest narinfos, which take some 25 MB of memory each. */
+export const MAX_PUBLISH_BYTES = 4 * 1024 * 1024;
 
 const EXAMPLE = `StorePath: /nix/store/3m5fd0cx9d74whnzm8ryrjgglb2gs4b2-hello-2.12
 URL: nar/0s3dw3dvqqp4l0rk4v3fbcyk4xkc2vc7r9h0l5w1p5hshlwvp2zc.nar.zst
@@ -50,10 +50,3 @@ export const PUBLISHED = named(
   v.object({ paths: described("In the order of the request.", listOf(PUBLISHED_PATH)) }),
 );
 export type Published = v.InferOutput<typeof PUBLISHED>;
-
-/** A path for the catalog to publish. */
-export interface PathToPublish {
-  readonly narinfo: string;
-  /** Its listing is put as soon as it is published. */
-  readonly hasListing: boolean;
-}

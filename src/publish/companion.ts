@@ -31,8 +31,9 @@ export async function checkContent(
   }
 }
 
-/** Stores the listing of a path, which the catalog has announced. Throws {@link HttpError}. */
+/** Stores the listing of a path that has just been published, which no earlier deletion takes along. Throws {@link HttpError}. */
 export async function putListing({ bucket }: Context, hash: string, text: string): Promise<void> {
+  if (!text.isWellFormed()) throw new LimitError(400, "the listing is not UTF-8");
   const bytes = new TextEncoder().encode(text);
   await checkContent(piecesOf(bytes), undefined, LISTING);
   await putSmall(bucket, listingKey(hash), bytes, { httpMetadata: { contentType: LISTING.contentType } });

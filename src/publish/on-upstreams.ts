@@ -30,11 +30,11 @@ async function publishAgain<T>(
   publish: Publish<T>,
   unknown: readonly string[],
 ): Promise<T> {
-  const { found, isPartly } = await askFor(context, unknown);
+  const { found, notAsked } = await askFor(context, unknown);
   try {
     return await context.catalog((c) => publish(c, found));
   } catch (error) {
-    throw isPartly ? askedPartly(error) : error;
+    throw notAsked.size > 0 ? askedPartly(error) : error;
   }
 }
 
@@ -51,33 +51,33 @@ export async function publishAllOnUpstreams(
   paths: readonly CheckedPath[],
 ): Promise<readonly Outcome[]> {
   const publish = async (some: readonly CheckedPath[], upstream: "ask" | readonly UpstreamPath[]) => {
-    const asked = some.map(({ text, listing }) => ({ narinfo: text, hasListing: listing !== undefined }));
-    const results = await catalog((c) => c.publishAll(asked, name, upstream));
-    return results.map((result) => (result.ok ? result.value : httpErrorOf(result.refusal)));
+    if (some.length === 0) return [];
+    const narinfos = some.map(({ text }) => text);
+    const results = await catalog((c) => c.publishAll(narinfos, name, upstream));
+    return results.map((result): Outcome => (result.ok ? result.value : httpErrorOf(result.refusal)));
   };
-  const outcomes: Outcome[] = await publish(paths, "ask");
-  const again = outcomes.flatMap((outcome, index) => (outcome instanceof UnknownReferences ? index : []));
+  const outcomes = await publish(paths, "ask");
+  const unknown = outcomes.map((outcome) => (outcome instanceof UnknownReferences ? outcome.unknown : []));
+  const again = paths.filter((_, index) => outcomes[index] instanceof UnknownReferences);
   if (again.length === 0) return outcomes;
-  const ofRequest = new Set(paths.map(({ info }) => info.storePath.baseName));
-  const unknown = outcomes.flatMap((outcome) =>
-    outcome instanceof UnknownReferences ? outcome.unknown : [],
-  );
-  const { found, isPartly } = await askFor(
+  // What refers to one of these waits for it. One that was refused may be upstream.
+  const own = new Set(again.map(({ info }) => info.storePath.baseName));
+  const { found, notAsked } = await askFor(
     context,
-    unknown.filter((reference) => !ofRequest.has(reference)),
+    unknown.flat().filter((reference) => !own.has(reference)),
   );
-  const some = again.flatMap((index) => paths[index] ?? []);
-  for (const [at, outcome] of (await publish(some, found)).entries()) {
-    const isError = isPartly && outcome instanceof HttpError;
-    outcomes[again[at] ?? 0] = isError ? askedPartly(outcome) : outcome;
-  }
-  return outcomes;
+  const later = (await publish(again, found)).values();
+  return outcomes.map((outcome, index) => {
+    if (!(outcome instanceof UnknownReferences)) return outcome;
+    const last = later.next().value ?? outcome;
+    return unknown[index]?.some((reference) => notAsked.has(reference)) ? askedPartly(last) : last;
+  });
 }
 
 interface Asked {
   readonly found: readonly UpstreamPath[];
-  /** One request could not ask for all. */
-  readonly isPartly: boolean;
+  /** Base names for which one request could not ask. */
+  readonly notAsked: ReadonlySet<string>;
 }
 
 /** Asks the upstreams for paths by their base names. */
@@ -85,15 +85,17 @@ async function askFor(
   { upstreams, mayRead }: Pick<Context, "upstreams" | "mayRead">,
   unknown: readonly string[],
 ): Promise<Asked> {
-  const hashes = new Map(unknown.map((baseName) => [baseName.slice(0, 32), baseName]));
-  const asked = [...hashes.keys()].slice(0, MAX_QUESTIONS);
+  const wanted = new Set(unknown);
+  const asked = [...new Set(unknown.map(hashPart))].slice(0, MAX_QUESTIONS);
   const findings = await findAll(upstreams, asked, { isPusher: true, mayRead });
-  const found = [...findings].flatMap(([hash, finding]): UpstreamPath[] => {
+  const found = [...findings.values()].flatMap((finding): UpstreamPath[] => {
     if (typeof finding === "string") return [];
     const path = finding.info.storePath.baseName;
-    return path === hashes.get(hash) ? [{ path, upstream: finding.upstream.url }] : [];
+    return wanted.has(path) ? [{ path, upstream: finding.upstream.url }] : [];
   });
-  return { found, isPartly: asked.length < hashes.size || [...findings.values()].includes("not-asked") };
+  const isAsked = (hash: string) => (findings.get(hash) ?? "not-asked") !== "not-asked";
+  const notAsked = new Set(unknown.filter((baseName) => !isAsked(hashPart(baseName))));
+  return { found, notAsked };
 }
 
 /** The error to show for one of a path whose references could not all be asked for. */
@@ -105,4 +107,8 @@ function askedPartly<E>(error: E): E | HttpError {
     "it refers to so many upstream paths that one request could not ask for all; nothing is lost, try again",
     { "Retry-After": "1" },
   );
+}
+
+function hashPart(baseName: string): string {
+  return baseName.slice(0, 32);
 }

@@ -33,6 +33,7 @@ export async function publishPaths(
 }
 
 async function check({ config }: Context, { narinfo, listing }: SentPath): Promise<CheckedPath> {
+  if (!narinfo.isWellFormed()) throw new HttpError(400, "the narinfo is not UTF-8 text");
   if (new TextEncoder().encode(narinfo).length > NARINFO.maxBytes) {
     throw new LimitError(413, `the narinfo is larger than ${NARINFO.maxBytes} bytes, the limit`);
   }

@@ -8,9 +8,18 @@ import { fingerprint } from "../../src/nix/fingerprint.ts";
 import { generateSecretKey, parseSecretKey, sign } from "../../src/nix/keys.ts";
 import { formatNarInfo } from "../../src/nix/narinfo.ts";
 import { watch } from "../support/bucket.ts";
-import { contents, keys, OPEN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
+import {
+  ADMIN_TOKEN,
+  contents,
+  keys,
+  OPEN,
+  PULL_TOKEN,
+  PUSH_TOKEN,
+  type TestCache,
+} from "../support/cache.ts";
+import { withNarOf } from "../support/lies.ts";
 import { captureLog } from "../support/log.ts";
-import { push, type TestPath, testPath } from "../support/store-paths.ts";
+import { compressedPath, push, type TestPath, testPath } from "../support/store-paths.ts";
 import { createUpstream } from "../support/upstream.ts";
 import { apiCache, ask, inCatalog, refusal } from "./api.ts";
 
@@ -113,6 +122,34 @@ describe("POST /api/v1/paths", () => {
     expect(answers).toMatchObject([{ status: 409 }, { status: 201 }]);
   });
 
+  it("publishes what it has verified, where the cache wants that first", async () => {
+    const cache = apiCache({ CACHES: { "nix-cache": { verify: "before" } } });
+    const [good, other] = await closure(2);
+    if (good === undefined || other === undefined) throw new Error("two paths");
+    const lie = withNarOf(await compressedPath("lie"), await compressedPath("truth"));
+    const above = await testPath("above", undefined, { references: [lie.info.storePath.baseName] });
+    await putNars(cache, [good, other, lie, above]);
+    expect(await publish(cache, [good, lie, above, other].map(narinfoOf))).toMatchObject([
+      { status: 201 },
+      { status: 400, message: expect.stringMatching(/ contains a NAR with /) },
+      { status: 409 },
+      { status: 201 },
+    ]);
+  });
+
+  it("publishes into the cache that the URL names", async () => {
+    const cache = apiCache({ CACHES: { "nix-cache": {}, team: { visibility: "private" } } });
+    const path = await testPath();
+    const admin = { Authorization: `Bearer ${ADMIN_TOKEN}` };
+    await cache.put(`/team/${path.narKey}`, path.nar, admin);
+    const body = { paths: [narinfoOf(path)] };
+    const asked = { token: ADMIN_TOKEN, body, cacheName: "team" };
+    const { paths } = await ask<Published>(cache, "POST", "/paths", asked);
+    expect(paths).toMatchObject([{ status: 201 }]);
+    expect((await keys()).filter((key) => key.endsWith(".narinfo"))).toEqual([`team/${path.key}`]);
+    expect(await publish(cache, [narinfoOf(path)])).toMatchObject([{ status: 409 }]);
+  });
+
   it("wants the trusted signature of each", async () => {
     const key = await generateSecretKey("trusted-1");
     const cache = apiCache({ TRUSTED_PUBLIC_KEYS: key.public });
@@ -148,7 +185,48 @@ describe("POST /api/v1/paths", () => {
     expect((await upstream.requests()).map(({ path }) => path)).toEqual([`/${library.key}`]);
   });
 
-  it("looks up no more references in the bucket than for one path, and puts off the rest", async () => {
+  it("takes a reference from an upstream where the request's own build of it is refused", async () => {
+    const upstream = await createUpstream();
+    const cache = apiCache({ UPSTREAMS: [upstream.entry] });
+    const library = await testPath("library");
+    await upstream.has([library]);
+    const references = [library.info.storePath.baseName];
+    const program = await testPath("program", undefined, { references });
+    await putNars(cache, [program]);
+    expect(await publish(cache, [library, program].map(narinfoOf))).toMatchObject([
+      { status: 409, message: expect.stringMatching(/ is not in this cache; push the path again$/) },
+      { status: 201 },
+    ]);
+  });
+
+  it("does not ask the catalog where no narinfo can be read", async () => {
+    const cache = apiCache();
+    cache.catalog.calls.length = 0;
+    expect(await publish(cache, [{ narinfo: "nonsense" }])).toMatchObject([{ status: 400 }]);
+    expect(cache.catalog.calls).toEqual([]);
+  });
+
+  it("refuses a narinfo with half a character", async () => {
+    const cache = apiCache();
+    const path = await testPath();
+    await putNars(cache, [path]);
+    expect(await publish(cache, [{ narinfo: `${path.text}X-Note: \ud800\n` }])).toEqual([
+      { status: 400, message: "the narinfo is not UTF-8 text" },
+    ]);
+  });
+
+  it("stores no listing with half a character, which UTF-8 does not have", async () => {
+    const cache = apiCache();
+    const path = await testPath();
+    await putNars(cache, [path]);
+    const listing = '{"version":1,"root":{"type":"directory","entries":{"\ud800":{"type":"regular"}}}}';
+    expect(await publish(cache, [{ narinfo: path.text, listing }])).toMatchObject([
+      { status: 201, no_listing: "the listing is not UTF-8" },
+    ]);
+    expect((await keys()).filter((key) => key.endsWith(".ls"))).toEqual([]);
+  });
+
+  it("looks up no more references in the bucket than for two paths, and puts off the rest", async () => {
     const { bucket, operations } = watch(env.BUCKET);
     const cache = apiCache({ BUCKET: bucket });
     const strangers = (from: number) =>
@@ -161,10 +239,30 @@ describe("POST /api/v1/paths", () => {
     const answers = await publish(cache, paths.map(narinfoOf));
     expect(answers).toMatchObject([
       { status: 409 },
+      { status: 409 },
       { status: 503, retry_after: 1, message: expect.stringMatching(/nothing is lost, try again$/) },
-      { status: 503, retry_after: 1 },
     ]);
-    expect(operations.length - before).toBeLessThan(200 + 10);
+    expect(operations.length - before).toBeLessThan(2 * 150 + 10);
+  });
+
+  it("always has enough lookups for the first, so that every request goes on", async () => {
+    const strangers = (from: number, count: number) =>
+      Array.from({ length: count }, (_, index) => `${String(from + index).padStart(32, "0")}-absent`);
+    const first = await testPath("first", undefined, { references: strangers(0, 10) });
+    const second = await testPath("second", undefined, { references: strangers(1000, 200) });
+    const { promise: secondHasLooked, resolve } = Promise.withResolvers<void>();
+    const last = `${strangers(1199, 1)[0]?.slice(0, 32)}.narinfo`;
+    const { bucket } = watch(env.BUCKET, {
+      before: async ({ key }) => {
+        if (key === last) resolve();
+        if (key === first.narKey) await secondHasLooked;
+      },
+    });
+    await putNars(apiCache(), [first, second]);
+    expect(await publish(apiCache({ BUCKET: bucket }), [first, second].map(narinfoOf))).toMatchObject([
+      { status: 409 },
+      { status: 409 },
+    ]);
   });
 
   it("goes on where the bucket fails for one", async () => {
@@ -205,7 +303,7 @@ describe("POST /api/v1/paths", () => {
     ]);
   });
 
-  it("begins no publication after a minute", async () => {
+  it("begins no publication after half a minute", async () => {
     const cache = apiCache();
     const paths = await closure(2);
     await putNars(cache, paths);
@@ -214,10 +312,10 @@ describe("POST /api/v1/paths", () => {
       // The first takes so long.
       const { bucket } = watch(c.bucket, {
         after: () => {
-          now += 61_000;
+          now += 31_000;
         },
       });
-      const sent = paths.map(({ text }) => ({ narinfo: text, hasListing: false }));
+      const sent = paths.map(({ text }) => text);
       return publishAll({ ...c, bucket, now: () => now }, sent, "tester", []);
     });
     expect(answers[0]).toMatchObject({ ok: true });
@@ -253,6 +351,16 @@ describe("POST /api/v1/paths", () => {
       400,
       /^paths\[0\].listing: must not be empty/,
     ],
+    ["a number", { paths: [{ narinfo: 1 }] }, 400, /^paths\[0\].narinfo: must be a text$/],
+    ["no narinfo", { paths: [{ listing: "{}" }] }, 400, /^paths\[0\].narinfo: must be an object of/],
+    [
+      "a prototype",
+      '{"paths":[{"__proto__":{"narinfo":"x"}}]}',
+      400,
+      /^paths\[0\].narinfo: must be an object of/,
+    ],
+    ["depth", `{"paths":${"[".repeat(10_000)}`, 400, /nested/],
+    ["more than 4 MiB", { paths: [{ narinfo: "x".repeat(4 * 1024 * 1024) }] }, 413, /4194304 bytes/],
     ["a list of texts", { paths: ["x"] }, 400, /^paths\[0\]: must be an object of a narinfo/],
   ])("refuses %s", async (_, body, status, message) => {
     expect(await refusal(apiCache(), "POST", "/paths", status, { token, body })).toMatch(message);

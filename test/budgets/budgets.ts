@@ -87,8 +87,10 @@ export const BUDGETS = {
   },
   publishPaths: {
     ...{ route: "POST /api/v1/paths", caller: "pusher", each: "path with five references, at most 50" },
-    ...{ rowsRead: [20, 25], rowsWritten: [2, 10], classA: [0, 2], classB: [0, 1], calls: 1 },
-    ...{ megabytes: 32, beyond: "refused (413)" },
+    ...{ rowsRead: [10, 17], rowsWritten: [2, 10], classA: [0, 2], classB: [0, 1], calls: 1 },
+    megabytes: 32,
+    beyond:
+      "refused (413). 400 references that are not there are looked up in the bucket, paths with more are put off (503)",
   },
   pushAgain: {
     ...{ route: "PUT of a NAR and a narinfo that are there", caller: "pusher", each: "reference" },

@@ -37,6 +37,7 @@ const KINDS = {
   sign: 1,
   push: 2,
   copy: 1,
+  "publish-all": 4,
   delete: 3,
   "delete-all": 2,
   sweep: 4,
@@ -202,6 +203,10 @@ async function play(storage: DurableObjectStorage, script: Script, kind: Kind): 
         return clients.push(build);
       case "copy":
         return clients.copy(closureOf(graph, build), action.narsFirst);
+      case "publish-all": {
+        const closure = [buildAt(graph, action.signer, 0), ...closureOf(graph, build)];
+        return clients.publishAll(closure, action.narsFirst);
+      }
       case "delete":
         return clients.remove(build, false);
       case "delete-all":

@@ -38,3 +38,13 @@ test.each([
   if (isFatal) expect(uploads).toBeLessThan(5);
   else expect(uploads).toBe(COUNT);
 });
+
+test("a cycle, as a source may claim one, ends", async () => {
+  const names = ["/nix/store/a", "/nix/store/b"];
+  const cycle = names.map((path, index) => ({ ...info(index), path, references: names }));
+  const { pushed } = await pushAll(cycle, 2, {
+    upload: async () => undefined,
+    publish: async () => undefined,
+  });
+  expect(pushed).toEqual(names);
+});

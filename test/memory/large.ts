@@ -42,6 +42,18 @@ const narinfo = (bytes: number) =>
     "",
   ].join("\n");
 const LISTING = listing(64 * MIB - 1000);
+/** Of a path whose NAR is not there, with as many references as it may have. */
+const referring = (n: number) =>
+  [
+    ...[`StorePath: /nix/store/${hash(n)}-large`, `URL: nar/${SHA256}.nar`, "Compression: none"],
+    ...[`NarHash: sha256:${SHA256}`, "NarSize: 120"],
+    `References: ${Array.from({ length: 20_000 }, (_, other) => `${hash(100 + other)}-a-reference`).join(" ")}`,
+    "",
+  ].join("\n");
+const publishing = (paths: readonly object[]) => ({
+  ...({ operation: "publishPaths", status: 200, method: "POST" } as const),
+  ...{ path: "/api/v1/paths", headers: { ...json, ...pusher }, body: JSON.stringify({ paths }) },
+});
 const parts = Array.from(
   { length: 10_000 },
   (_, n) => `<Part><PartNumber>${n + 1}</PartNumber><ETag>"${"0".repeat(32)}"</ETag></Part>`,
@@ -72,6 +84,16 @@ export const LARGE: readonly Large[] = [
   {
     ...{ what: "a narinfo of 1 MiB whose NAR is not there", operation: "push", status: 409 },
     ...{ method: "PUT", path: `/${HASH}.narinfo`, headers: pusher, body: narinfo(MIB - 1000) },
+  },
+  {
+    what: "four narinfos of 20,000 references each, whose NARs are not there",
+    ...publishing(Array.from({ length: 4 }, (_, n) => ({ narinfo: referring(n) }))),
+  },
+  {
+    what: "fifty narinfos with as many signatures and as large a listing as fit",
+    ...publishing(
+      Array.from({ length: 50 }, () => ({ narinfo: narinfo(64 * 96), listing: listing(50_000) })),
+    ),
   },
   {
     ...{ what: "a listing as large as it may be", operation: "metadata", status: 201 },

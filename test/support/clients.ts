@@ -8,6 +8,7 @@ import type { Context } from "../../src/context.ts";
 import type { PublishOutcome } from "../../src/contract/paths.ts";
 import { HttpError } from "../../src/http/errors.ts";
 import { publishOnUpstreams } from "../../src/publish/on-upstreams.ts";
+import { publishPaths } from "../../src/publish/paths.ts";
 import { affectedBy, type Build, type Graph, signed } from "./graph.ts";
 import type { Oracle } from "./oracle.ts";
 import { CACHE_NAME, call, finishRuns, remove, runToEnd, sweep, upload, uploadIfAbsent } from "./requests.ts";
@@ -26,6 +27,8 @@ export interface Clients {
   readonly force: (build: Build) => Operation;
   /** `nix copy` up to 2.34: path by path; from 2.35: all NARs first. */
   readonly copy: (builds: readonly Build[], narsFirst: boolean) => Operation;
+  /** POST of these, with their listings, perhaps after their NARs. */
+  readonly publishAll: (builds: readonly Build[], withNars: boolean) => Operation;
   readonly remove: (build: Build, withReferrers: boolean) => Operation;
   /** Signs all narinfos with the keys that are configured; the signatures of the key `drop` go. */
   readonly resign: (drop: string | undefined) => Operation;
@@ -48,12 +51,26 @@ export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clie
     const outcome = await publishOnUpstreams(context, (c, upstream) =>
       c.publish(text, context.identity.name, upstream, nar),
     );
-    if (outcome !== "kept-existing") {
-      // Those of the cache's own keys come and go with its configuration.
-      const signatures = [...text.matchAll(/^Sig: (signer-.*)$/gm)].map(([, value = ""]) => value);
-      oracle.acknowledged(build, signatures, began);
-    }
+    if (outcome !== "kept-existing") acknowledge(build, text, began);
     return outcome;
+  }
+
+  function acknowledge(build: Build, text: string, began: number): void {
+    // Those of the cache's own keys come and go with its configuration.
+    const signatures = [...text.matchAll(/^Sig: (signer-.*)$/gm)].map(([, value = ""]) => value);
+    oracle.acknowledged(build, signatures, began);
+  }
+
+  async function publishAll(client: Client, sent: readonly Build[], withNars: boolean): Promise<void> {
+    if (withNars) for (const build of new Set(sent)) await uploadIfAbsent(client, build, oracle);
+    const began = world.steps;
+    const paths = sent.map(({ text }) => ({ narinfo: text, listing: "{}" }));
+    const answers = await publishPaths(workerOf(client), paths);
+    for (const [index, build] of sent.entries()) {
+      const { status, message } = answers[index] ?? { status: 500, message: "no answer" };
+      if (status >= 300 && !REFUSALS.includes(status)) throw new HttpError(status, message);
+      if (status < 300 && !message.includes("another content")) acknowledge(build, build.text, began);
+    }
   }
 
   async function push(client: Client, build: Build): Promise<void> {
@@ -109,6 +126,10 @@ export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clie
       }),
     copy: (closure, narsFirst) =>
       operation(`copy ${closure.map(({ hash }) => hash)}`, (client) => copy(client, closure, narsFirst)),
+    publishAll: (builds, withNars) =>
+      operation(`publish all of ${builds.map(({ hash }) => hash)}`, (client) =>
+        publishAll(client, builds, withNars),
+      ),
     remove: (build, withReferrers) =>
       operation(`delete ${build.hash}`, (client) => removeAll(client, build, withReferrers)),
     run: (kind, repair) =>
@@ -137,8 +158,10 @@ export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clie
 }
 
 /** The parts of a handler's context with which it publishes. */
-function workerOf({ catalog, upstreams }: Client): Context {
-  const context: Pick<Context, "catalog" | "upstreams" | "mayRead"> = {
+function workerOf({ bucket, catalog, config, upstreams }: Client): Context {
+  const context: Pick<Context, "bucket" | "catalog" | "config" | "upstreams" | "mayRead"> = {
+    bucket,
+    config,
     catalog: (ask) => unwrap(() => ask(catalog)),
     upstreams,
     mayRead: async () => true,

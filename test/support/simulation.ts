@@ -9,6 +9,7 @@ import { Locks } from "../../src/catalog/locks.ts";
 import { announceNar, touchNar } from "../../src/catalog/publish/announce-nar.ts";
 import { announceCompanion, touchPath } from "../../src/catalog/publish/last-use.ts";
 import { publish } from "../../src/catalog/publish/publish.ts";
+import { publishAll } from "../../src/catalog/publish/publish-all.ts";
 import { publishRealisation } from "../../src/catalog/publish/realisation.ts";
 import { toResult } from "../../src/catalog/refuse.ts";
 import { keptFigures } from "../../src/catalog/rows/figures.ts";
@@ -249,6 +250,8 @@ export class Simulation {
     const stub = {
       publish: (text: string, by: string, upstream?: "ask" | readonly UpstreamPath[], nar?: RecentNar) =>
         call((c) => toResult(() => publish(c, text, by, upstream, nar))),
+      publishAll: (narinfos: readonly string[], by: string, upstream: "ask" | readonly UpstreamPath[]) =>
+        call((c) => toResult(() => publishAll(c, narinfos, by, upstream))),
       publishRealisation: (key: string, text: string, by: string) =>
         call((c) => toResult(() => publishRealisation(c, key, text, by))),
       announceNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),
@@ -260,6 +263,7 @@ export class Simulation {
     return {
       bucket: this.#bucketOf(worker),
       catalog: stub as unknown as DurableObjectStub<Catalog>,
+      config: this.#config,
       upstreams: this.#upstreams(),
       recentNars: new RecentNars(() => this.now),
       call,
@@ -288,6 +292,7 @@ function configOf({ bucket, variables }: WorldOptions, others: Partial<Env> = {}
 export interface Client {
   readonly bucket: R2Bucket;
   readonly catalog: DurableObjectStub<Catalog>;
+  readonly config: Config;
   readonly upstreams: Upstreams;
   readonly recentNars: RecentNars;
   /** Calls the catalog as a Worker does; it rejects when the catalog dies. */

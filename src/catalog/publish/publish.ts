@@ -70,7 +70,7 @@ export interface Terms {
   readonly pushedBy: string;
   readonly condition: WriteCondition;
   readonly upstream: "ask" | readonly UpstreamPath[];
-  /** Of the request. */
+  /** As far as the request has used them. */
   readonly lookups: Push["lookups"];
   readonly nar?: RecentNar | undefined;
 }

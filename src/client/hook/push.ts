@@ -1,6 +1,7 @@
 // A batch of the queue, pushed as `nix-cache push` does.
 import type { GlobalValues } from "../command/spec.ts";
 import { openCache } from "../http/api.ts";
+import { lineOfPath } from "../push/failure.ts";
 import { type PushOptions, push } from "../push/push.ts";
 import { validPaths } from "../store/valid.ts";
 import type { PushBatch } from "./daemon.ts";
@@ -25,7 +26,7 @@ export function pushingBy(global: GlobalValues, options: PushOptions): PushBatch
     const { failed } = await push(cache, valid, options);
     const [first] = failed;
     const notPushed = new Set(failed.map(({ path }) => path));
-    for (const { path, reason } of failed.slice(0, SHOWN)) options.warn(`${path}: ${reason}`);
+    for (const path of failed.slice(0, SHOWN)) options.warn(lineOfPath(path));
     const lost = valid.filter((path) => notPushed.has(path));
     if (first !== undefined && lost.length === valid.length) throw first.error;
     return lost;

@@ -90,7 +90,12 @@ export function messageOf({ headers, body }: Answer): string {
   const detail = type.includes("json") ? detailOf(text) : undefined;
   const [, message] = /<Message>([^<]*)<\/Message>/.exec(text) ?? [];
   const line = detail ?? message ?? (type.includes("html") ? "" : text);
-  return line
+  return printable(line);
+}
+
+/** A text of the cache as a line for the terminal. */
+export function printable(text: string): string {
+  return text
     .replace(/[^\x20-\x7e]+/g, " ")
     .trim()
     .slice(0, MAX_LINE);

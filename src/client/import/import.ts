@@ -9,6 +9,7 @@ import { Failure } from "../ground/failure.ts";
 import type { State } from "../ground/progress.ts";
 import type { Cache } from "../http/api.ts";
 import { type Compression, compress } from "../push/compression.ts";
+import { lineOfPath } from "../push/failure.ts";
 import { publisher } from "../push/publisher.ts";
 import { type FailedPath, pushAll } from "../push/schedule.ts";
 import { openSpool, type Spool } from "../push/spool.ts";
@@ -56,7 +57,7 @@ export async function importAll(
     show();
   });
   const lost = found.failed;
-  for (const { path, reason } of lost) options.warn(`${path}: ${reason}`);
+  for (const failed of lost) options.warn(lineOfPath(failed));
   const infos = new Map([...found.infos.values()].map((info) => [formatStorePath(info.storePath), info]));
   const sorted = topological(new Map([...infos].map(([path, info]) => [path, pathInfoOf(path, info)])));
   if (options.dryRun) {
@@ -89,7 +90,7 @@ export async function importAll(
       done += 1;
       show();
     },
-    onFailure: ({ path, reason }) => options.warn(`${path}: ${reason}`),
+    onFailure: (failed) => options.warn(lineOfPath(failed)),
   });
   return { imported: pushed, present: found.present, sent, failed: [...lost, ...failed] };
 }

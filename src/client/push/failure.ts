@@ -10,7 +10,15 @@ export function failureOf(
 ): Failure | undefined {
   const [first] = failed;
   if (first === undefined) return undefined;
-  if (done.length > 0)
-    return new Failure("partly", `${failed.length} paths were not ${what}: ${first.reason}`);
+  if (done.length > 0) {
+    const count = failed.length === 1 ? "1 path was" : `${failed.length} paths were`;
+    return new Failure("partly", `${count} not ${what}: ${lineOfPath(first)}`);
+  }
   return first.error instanceof Failure ? first.error : new Failure("failed", first.reason);
+}
+
+/** One line for the user. The cache's own words may name the path already. */
+export function lineOfPath({ path, reason }: FailedPath): string {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return reason.includes(name) ? reason : `${path}: ${reason}`;
 }

@@ -1,21 +1,11 @@
 // Makes paths visible: as many as are ready with one request.
 import { setTimeout } from "node:timers/promises";
-import type { Published, PublishedPath } from "../../contract/publishing.ts";
+import type { PublishedPath } from "../../contract/publishing.ts";
 import { Failure } from "../ground/failure.ts";
 import type { Cache } from "../http/api.ts";
 import { backoffMs, DEFAULT_RETRIES, isPassing } from "../http/retry.ts";
-import { orWarn, sendListing } from "./companions.ts";
+import { publishAlone, publishTogether, type ReadyPath } from "./publication.ts";
 import { lostReference } from "./schedule.ts";
-
-export interface ReadyPath {
-  readonly path: string;
-  /** Store paths; the path itself does not count. */
-  readonly references: readonly string[];
-  /** Of the path. */
-  readonly hashPart: string;
-  readonly narinfo: string;
-  readonly listing?: string | undefined;
-}
 
 /**
  * Resolves when the path is visible. It may be called for a path as soon as it has been called for its references. Throws
@@ -24,135 +14,178 @@ export interface ReadyPath {
 export type Publish = (path: ReadyPath) => Promise<void>;
 
 interface Waiting extends ReadyPath {
+  /** Those that were its own, and not those of paths before it in a request. */
   attempts: number;
   readonly done: () => void;
   readonly fail: (error: unknown) => void;
 }
 
+interface Again {
+  readonly paths: readonly Waiting[];
+  readonly delayMs: number;
+}
+
 /** The cache's limit for one request. */
 const MAX_PATHS = 50;
-/** Requests at once. */
+/** Requests at once; and of one path each, to an older Worker. */
 const MAX_REQUESTS = 2;
+const MAX_SINGLE_REQUESTS = 16;
 /** Paths that are worth a second request beside the first: the longer it waits, the more it takes. */
 const MIN_PATHS = 16;
-/** Characters of a request. */
-const MAX_LENGTH = 4 * 1024 * 1024;
+/** Characters of narinfos and listings in a request of several paths, whose JSON is to stay below the cache's 4 MiB. */
+const MAX_LENGTH = 1024 * 1024;
+/** Single paths in a row without an answer, after which nothing more is sent. */
+const MAX_SILENT = 3;
+const UNAUTHORIZED = 401;
 const CONFLICT = 409;
+const TOO_LARGE = 413;
 /** How a Worker answers that is older than this client. */
 const UNKNOWN = [404, 405];
 
-export function publisher(cache: Cache, warn: (line: string) => void): Publish {
+/** `pause` waits for milliseconds. */
+export function publisher(
+  cache: Cache,
+  warn: (line: string) => void,
+  pause: (ms: number) => Promise<unknown> = setTimeout,
+): Publish {
   // References before what refers to them.
   let queue: Waiting[] = [];
+  /** Under way, or waiting to be sent again. */
   const sent = new Set<string>();
+  /** Those of the queue that wait for one of these. */
+  const blocked = new Set<string>();
   const failed = new Set<string>();
   let requests = 0;
   let isOld = false;
+  /** Paths in the next request, and to how many they may grow while requests succeed. */
+  let most = MAX_PATHS;
+  let ceiling = MAX_PATHS;
+  let silent = 0;
+  /** Why nothing more is sent. */
+  let lost: unknown;
 
   return (ready) =>
     new Promise<void>((done, fail) => {
       const references = ready.references.filter((reference) => reference !== ready.path);
-      queue.push({ ...ready, references, attempts: 0, done, fail });
-      failWithReferences();
-      sendMore();
+      const waiting = { ...ready, references, attempts: 0, done, fail };
+      if (isHopeless(waiting)) return;
+      queue.push(waiting);
+      if (isBlocked(waiting)) blocked.add(waiting.path);
+      else sendMore();
     });
 
   function sendMore(): void {
-    while (requests < MAX_REQUESTS) {
+    while (requests < (isOld ? MAX_SINGLE_REQUESTS : MAX_REQUESTS)) {
       const next = take();
-      if (next.length === 0 || (requests > 0 && next.length < MIN_PATHS)) return;
+      if (next.length === 0 || (requests > 0 && next.length < Math.min(MIN_PATHS, most))) return;
       const taken = new Set(next);
       queue = queue.filter((waiting) => !taken.has(waiting));
       for (const { path } of next) sent.add(path);
       requests += 1;
-      void send(next).then((again) => {
-        for (const { path } of next) sent.delete(path);
-        queue = [...again, ...queue];
-        requests -= 1;
-        failWithReferences();
-        sendMore();
-      });
+      void send(next);
     }
   }
 
   /** The next whose references are visible, or will be when the request comes to them. */
   function take(): Waiting[] {
     const taken: Waiting[] = [];
-    const later = new Set<string>();
     let length = 0;
+    blocked.clear();
     for (const waiting of queue) {
-      const { path, references, narinfo, listing = "" } = waiting;
-      if (references.some((reference) => sent.has(reference) || later.has(reference))) {
-        later.add(path);
+      const { path, narinfo, listing = "" } = waiting;
+      if (isBlocked(waiting)) {
+        blocked.add(path);
         continue;
       }
       length += narinfo.length + listing.length;
-      if (taken.length === MAX_PATHS || (taken.length > 0 && length > MAX_LENGTH)) break;
+      if (taken.length === most || (taken.length > 0 && length > MAX_LENGTH)) break;
       taken.push(waiting);
     }
     return taken;
   }
 
-  /** Never rejects. Those that are to be sent again, after the time for which the cache asks. */
-  async function send(paths: readonly Waiting[]): Promise<Waiting[]> {
-    let answers: readonly PublishedPath[];
+  function isBlocked({ references }: Waiting): boolean {
+    return references.some((reference) => sent.has(reference) || blocked.has(reference));
+  }
+
+  /** Never rejects. */
+  async function send(paths: readonly Waiting[]): Promise<void> {
+    const again = await attempt(paths);
+    requests -= 1;
+    for (const { path } of paths) sent.delete(path);
+    for (const { path } of again.paths) sent.add(path);
+    goOn();
+    if (again.paths.length === 0) return;
+    await pause(again.delayMs);
+    for (const { path } of again.paths) sent.delete(path);
+    queue = [...again.paths, ...queue];
+    goOn();
+  }
+
+  function goOn(): void {
+    queue = queue.filter((waiting) => !isHopeless(waiting));
+    sendMore();
+  }
+
+  async function attempt(paths: readonly Waiting[]): Promise<Again> {
     try {
-      answers = isOld ? await onePerRequest(paths) : await inOneRequest(paths);
+      const [only] = paths;
+      const answers =
+        isOld && only !== undefined
+          ? [await publishAlone(cache, only, warn)]
+          : await publishTogether(cache, paths);
+      silent = 0;
+      most = Math.min(2 * most, ceiling);
+      return settle(paths, answers);
     } catch (error) {
-      for (const waiting of paths) refuse(waiting, error);
-      return [];
+      return unanswered(paths, error);
     }
+  }
+
+  /** Those that are to be sent again, after the time for which the cache asks. */
+  function settle(paths: readonly Waiting[], answers: readonly PublishedPath[]): Again {
     const again = new Map<string, Waiting>();
+    const isVain = answers.every(({ status }) => status >= 300);
     let delayMs = 0;
-    for (const [index, { status, message, retry_after, no_listing }] of answers.entries()) {
-      const waiting = paths[index];
-      if (waiting === undefined) continue;
+    for (const [index, waiting] of paths.entries()) {
+      const { status, message, retry_after, no_listing } = answers[index] ?? { status: 500, message: "" };
+      const { path, references } = waiting;
+      const failure = new Failure(isPassing(status) ? "network" : "refused", message, status);
+      // The first has all that a request may take. What comes after it is put off where that was not enough.
+      if (isVain || index === 0) waiting.attempts += 1;
       if (status < 300) {
-        if (no_listing !== undefined) warn(`${waiting.path} has no listing: ${no_listing}`);
+        if (no_listing !== undefined) warn(`${path} has no listing: ${no_listing}`);
         waiting.done();
-      } else if (isPassing(status) && ++waiting.attempts < DEFAULT_RETRIES.attempts) {
-        again.set(waiting.path, waiting);
-        delayMs = Math.max(delayMs, backoffMs(waiting.attempts, retry_after));
-      } else if (status === CONFLICT && waiting.references.some((reference) => again.has(reference))) {
-        again.set(waiting.path, waiting);
-      } else {
-        refuse(waiting, new Failure(isPassing(status) ? "network" : "refused", message, status));
+      } else if (isPassing(status) && waiting.attempts < DEFAULT_RETRIES.attempts) {
+        again.set(path, waiting);
+        delayMs = Math.max(delayMs, backoffMs(Math.max(waiting.attempts, 1), retry_after));
+      } else if (status === CONFLICT && references.some((reference) => again.has(reference))) {
+        again.set(path, waiting);
+      } else if (status !== CONFLICT || !isHopeless(waiting)) {
+        refuse(waiting, failure);
       }
     }
-    if (again.size > 0) await setTimeout(delayMs);
-    return [...again.values()];
+    return { paths: [...again.values()], delayMs };
   }
 
-  async function inOneRequest(paths: readonly Waiting[]): Promise<readonly PublishedPath[]> {
-    const body = {
-      paths: paths.map(({ narinfo, listing }) => ({ narinfo, ...(listing !== undefined && { listing }) })),
-    };
-    try {
-      const { paths: answers } = await cache.call<Partial<Published>>("POST", "/paths", body);
-      const isComplete = answers?.length === paths.length && answers.every(({ status }) => status >= 200);
-      if (isComplete) return answers;
-      throw new Failure("network", "the cache did not say what has become of the paths");
-    } catch (error) {
-      if (!(error instanceof Failure) || !UNKNOWN.includes(error.status ?? 0)) throw error;
+  /** The request has failed as a whole. */
+  function unanswered(paths: readonly Waiting[], error: unknown): Again {
+    const { kind, status = 0 } = error instanceof Failure ? error : { kind: "failed" };
+    if (UNKNOWN.includes(status) && !isOld) {
       isOld = true;
-      return onePerRequest(paths);
+      most = ceiling = 1;
+      return { paths, delayMs: 0 };
     }
-  }
-
-  async function onePerRequest(paths: readonly Waiting[]): Promise<readonly PublishedPath[]> {
-    const answers: PublishedPath[] = [];
-    for (const { hashPart, narinfo, listing } of paths) {
-      const headers = { "content-type": "text/x-nix-narinfo" };
-      try {
-        await cache.send({ method: "PUT", path: `/${hashPart}.narinfo`, body: narinfo, headers });
-        if (listing !== undefined) await orWarn(sendListing(hashPart, listing, cache.send), warn);
-        answers.push({ status: 200, message: "" });
-      } catch (error) {
-        if (!(error instanceof Failure) || error.kind !== "refused") throw error;
-        answers.push({ status: error.status ?? CONFLICT, message: error.message });
-      }
+    if (paths.length > 1 && (kind === "network" || status === TOO_LARGE)) {
+      // The platform gives a request only so much time: 10 ms on Cloudflare's free plan.
+      ceiling = Math.min(ceiling, Math.floor(paths.length / 2));
+      most = 1;
+      return { paths, delayMs: 0 };
     }
-    return answers;
+    if (kind === "network") silent += 1;
+    if (status === UNAUTHORIZED || silent === MAX_SILENT) lost ??= error;
+    for (const waiting of paths) refuse(waiting, error);
+    return { paths: [], delayMs: 0 };
   }
 
   function refuse({ path, fail }: Waiting, error: unknown): void {
@@ -160,12 +193,11 @@ export function publisher(cache: Cache, warn: (line: string) => void): Publish {
     fail(error);
   }
 
-  function failWithReferences(): void {
-    if (failed.size === 0) return;
-    queue = queue.filter((waiting) => {
-      const lost = waiting.references.find((reference) => failed.has(reference));
-      if (lost !== undefined) refuse(waiting, lostReference(lost));
-      return lost === undefined;
-    });
+  /** Refuses a path that cannot be published any more. */
+  function isHopeless(waiting: Waiting): boolean {
+    const reference = waiting.references.find((reference) => failed.has(reference));
+    if (lost === undefined && reference === undefined) return false;
+    refuse(waiting, lost ?? lostReference(reference ?? ""));
+    return true;
   }
 }

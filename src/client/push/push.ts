@@ -6,7 +6,7 @@ import { resolve, topological } from "../store/closure.ts";
 import type { PathInfo } from "../store/path-info.ts";
 import { logSender, orWarn, realisationsByPath, sendListing, sendRealisation } from "./companions.ts";
 import type { Compression } from "./compression.ts";
-import { failureOf as failureOfPaths } from "./failure.ts";
+import { failureOf as failureOfPaths, lineOfPath } from "./failure.ts";
 import { missingOf } from "./missing.ts";
 import { baseNameOf, narInfoOf } from "./narinfo.ts";
 import { pack } from "./pack.ts";
@@ -130,7 +130,7 @@ async function pushPaths(cache: Cache, chosen: readonly PathInfo[], options: Pus
       done += 1;
       show(info.path);
     },
-    onFailure: ({ path, reason }) => warn(`${path}: ${reason}`),
+    onFailure: (failed) => warn(lineOfPath(failed)),
   });
   return { ...outcome, sent };
 }

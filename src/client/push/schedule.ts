@@ -46,6 +46,8 @@ export async function pushAll<T>(sorted: readonly PathInfo[], jobs: number, work
 
   /** `undefined` where the path cannot be published. */
   async function begin(info: PathInfo): Promise<Begun | undefined> {
+    // Of those before it in the order: the source of an import may claim a cycle.
+    const references = info.references.filter((reference) => begun.has(reference));
     try {
       const uploaded = await starting(async () => {
         if (fatal !== undefined) throw fatal;
@@ -55,8 +57,7 @@ export async function pushAll<T>(sorted: readonly PathInfo[], jobs: number, work
         if (error instanceof Failure && error.status === FORBIDDEN) fatal ??= error;
         throw error;
       });
-      for (const reference of info.references) {
-        if (reference === info.path || !begun.has(reference)) continue;
+      for (const reference of references) {
         if ((await begun.get(reference)) === undefined) throw lostReference(reference);
       }
       const published = work.publish(info, uploaded);
