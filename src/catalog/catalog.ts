@@ -18,6 +18,7 @@ import type {
   UpstreamPath,
 } from "../contract/paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest, RevisionQuery } from "../contract/pins.ts";
+import type { NarInfoToPublish } from "../contract/publishing.ts";
 import type { Result } from "../contract/result.ts";
 import type { Credential, RevocationAnswer, RevokedSubject } from "../contract/revocations.ts";
 import type {
@@ -189,7 +190,7 @@ export class Catalog extends DurableObject<Env> implements CatalogApi {
   }
 
   publishAll(
-    narinfos: readonly string[],
+    narinfos: readonly NarInfoToPublish[],
     pushedBy: string,
     upstream: "ask" | readonly UpstreamPath[],
   ): Promise<Result<readonly Result<PublishOutcome>[]>> {

@@ -14,6 +14,7 @@ import type {
   UpstreamPath,
 } from "./paths.ts";
 import type { Pin, PinPage, PinQuery, PinRequest, RevisionQuery } from "./pins.ts";
+import type { NarInfoToPublish } from "./publishing.ts";
 import type { Result } from "./result.ts";
 import type { Credential, RevocationAnswer, RevokedSubject } from "./revocations.ts";
 import type {
@@ -62,7 +63,7 @@ export interface CatalogApi extends Rpc.DurableObjectBranded {
   ): Promise<Result<PublishResult>>;
   /** Several paths of one request, each with a result. */
   publishAll(
-    narinfos: readonly string[],
+    narinfos: readonly NarInfoToPublish[],
     pushedBy: string,
     upstream: "ask" | readonly UpstreamPath[],
   ): Promise<Result<readonly Result<PublishOutcome>[]>>;

@@ -1,6 +1,7 @@
 // Publishing many paths with one request.
 import * as v from "valibot";
 import { COUNT, described, listOf, NON_EMPTY, named, someOf, TEXT } from "./schema.ts";
+import type { RecentNar } from "./uploads.ts";
 
 /** Paths in one request: with the listings, two operations of the bucket for each in the catalog and one in the Worker. */
 export const MAX_PUBLISHED = 50;
@@ -50,3 +51,10 @@ export const PUBLISHED = named(
   v.object({ paths: described("In the order of the request.", listOf(PUBLISHED_PATH)) }),
 );
 export type Published = v.InferOutput<typeof PUBLISHED>;
+
+/** A narinfo for the catalog to publish. */
+export interface NarInfoToPublish {
+  readonly narinfo: string;
+  /** Its NAR, if that was put into the bucket just now. */
+  readonly nar?: RecentNar | undefined;
+}

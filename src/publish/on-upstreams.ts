@@ -6,6 +6,7 @@ import type { CatalogApi } from "../contract/catalog.ts";
 import type { PublishOutcome, UpstreamPath } from "../contract/paths.ts";
 import type { Result } from "../contract/result.ts";
 import { HttpError } from "../http/errors.ts";
+import { narPlaceOf } from "../nix/nar-url.ts";
 import { findAll, MAX_QUESTIONS } from "../upstream/upstreams.ts";
 import type { TrustedNarInfo } from "./narinfo.ts";
 
@@ -47,12 +48,15 @@ export type Outcome = PublishOutcome | HttpError;
 
 /** The same for several paths, each with a result. Throws {@link HttpError} where the catalog does not answer. */
 export async function publishAllOnUpstreams(
-  { catalog, identity: { name }, ...context }: Context,
+  { catalog, config, recentNars, identity: { name }, ...context }: Context,
   paths: readonly CheckedPath[],
 ): Promise<readonly Outcome[]> {
   const publish = async (some: readonly CheckedPath[], upstream: "ask" | readonly UpstreamPath[]) => {
     if (some.length === 0) return [];
-    const narinfos = some.map(({ text }) => text);
+    const narinfos = some.map(({ info, text }) => ({
+      narinfo: text,
+      nar: recentNars.find(config.cacheName, narPlaceOf(info.url).key),
+    }));
     const results = await catalog((c) => c.publishAll(narinfos, name, upstream));
     return results.map((result): Outcome => (result.ok ? result.value : httpErrorOf(result.refusal)));
   };

@@ -303,6 +303,18 @@ describe("POST /api/v1/paths", () => {
     ]);
   });
 
+  it("reads no NAR that was put just now", async () => {
+    const { bucket, operations } = watch(env.BUCKET);
+    const cache = apiCache({ BUCKET: bucket });
+    const paths = await closure(3);
+    await putNars(cache, paths);
+    const before = operations.length;
+    await publish(cache, paths.map(narinfoOf));
+    expect(operations.slice(before).map(({ name, key }) => `${name} ${key}`)).toEqual(
+      paths.map(({ key }) => `put ${key}`),
+    );
+  });
+
   it("begins no publication after half a minute", async () => {
     const cache = apiCache();
     const paths = await closure(2);
@@ -315,7 +327,7 @@ describe("POST /api/v1/paths", () => {
           now += 31_000;
         },
       });
-      const sent = paths.map(({ text }) => text);
+      const sent = paths.map(({ text: narinfo }) => ({ narinfo }));
       return publishAll({ ...c, bucket, now: () => now }, sent, "tester", []);
     });
     expect(answers[0]).toMatchObject({ ok: true });

@@ -3,7 +3,9 @@ import { expect, it } from "vitest";
 import { unwrap } from "../../src/catalog-client.ts";
 import type { Context } from "../../src/context.ts";
 import type { UpstreamPath } from "../../src/contract/paths.ts";
+import type { NarInfoToPublish } from "../../src/contract/publishing.ts";
 import { publishAllOnUpstreams } from "../../src/publish/on-upstreams.ts";
+import { RecentNars } from "../../src/recent-nars.ts";
 import type { Finding } from "../../src/upstream/upstreams.ts";
 import { testPath } from "../support/store-paths.ts";
 
@@ -13,9 +15,13 @@ const hash = (digit: string) => digit.repeat(32);
 /** A Worker whose upstreams say this of hash parts, and what the catalog is told; the catalog knows no reference. */
 function worker(findings: Readonly<Record<string, Finding>>) {
   const told: UpstreamPath[] = [];
-  const publishAll = async (narinfos: readonly string[], _: string, upstream: "ask" | UpstreamPath[]) => {
+  const publishAll = async (
+    narinfos: readonly NarInfoToPublish[],
+    _: string,
+    upstream: "ask" | UpstreamPath[],
+  ) => {
     if (upstream !== "ask") told.push(...upstream);
-    const value = narinfos.map((narinfo) => {
+    const value = narinfos.map(({ narinfo }) => {
       const unknown = /^References: (.*)$/m.exec(narinfo)?.[1]?.split(" ") ?? [];
       const missing = unknown.filter((name) => !told.some(({ path }) => path === name));
       if (upstream === "ask") return { ok: false, refusal: { kind: "unknown-references", unknown } };
@@ -29,6 +35,8 @@ function worker(findings: Readonly<Record<string, Finding>>) {
     identity: { name: "tester" },
     upstreams: { all: [{ url: URL }], find: async (hash: string) => findings[hash] ?? "absent" },
     mayRead: async () => true,
+    config: { cacheName: "nix-cache" },
+    recentNars: new RecentNars(),
   } as unknown as Context;
   const publish = async (...references: string[][]) => {
     const paths = await Promise.all(

@@ -158,10 +158,11 @@ export function clientsOf(world: Simulation, oracle: Oracle, graph: Graph): Clie
 }
 
 /** The parts of a handler's context with which it publishes. */
-function workerOf({ bucket, catalog, config, upstreams }: Client): Context {
-  const context: Pick<Context, "bucket" | "catalog" | "config" | "upstreams" | "mayRead"> = {
+function workerOf({ bucket, catalog, config, upstreams, recentNars }: Client): Context {
+  const context: Pick<Context, "bucket" | "catalog" | "config" | "upstreams" | "mayRead" | "recentNars"> = {
     bucket,
     config,
+    recentNars,
     catalog: (ask) => unwrap(() => ask(catalog)),
     upstreams,
     mayRead: async () => true,

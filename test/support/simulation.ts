@@ -16,6 +16,7 @@ import { keptFigures } from "../../src/catalog/rows/figures.ts";
 import { Tally } from "../../src/catalog/tally.ts";
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import type { UpstreamPath } from "../../src/contract/paths.ts";
+import type { NarInfoToPublish } from "../../src/contract/publishing.ts";
 import type { Result } from "../../src/contract/result.ts";
 import type { AnnouncedNar, RecentNar } from "../../src/contract/uploads.ts";
 import type { Env } from "../../src/env.ts";
@@ -250,8 +251,11 @@ export class Simulation {
     const stub = {
       publish: (text: string, by: string, upstream?: "ask" | readonly UpstreamPath[], nar?: RecentNar) =>
         call((c) => toResult(() => publish(c, text, by, upstream, nar))),
-      publishAll: (narinfos: readonly string[], by: string, upstream: "ask" | readonly UpstreamPath[]) =>
-        call((c) => toResult(() => publishAll(c, narinfos, by, upstream))),
+      publishAll: (
+        narinfos: readonly NarInfoToPublish[],
+        by: string,
+        upstream: "ask" | readonly UpstreamPath[],
+      ) => call((c) => toResult(() => publishAll(c, narinfos, by, upstream))),
       publishRealisation: (key: string, text: string, by: string) =>
         call((c) => toResult(() => publishRealisation(c, key, text, by))),
       announceNar: (nar: AnnouncedNar) => call((c) => toResult(() => announceNar(c, nar))),

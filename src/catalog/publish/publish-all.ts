@@ -1,5 +1,6 @@
 // Publishing the paths of one request: side by side, but each after those of them to which it refers.
 import type { PublishOutcome, UpstreamPath } from "../../contract/paths.ts";
+import type { NarInfoToPublish } from "../../contract/publishing.ts";
 import type { Result } from "../../contract/result.ts";
 import { parseNarInfo } from "../../nix/narinfo.ts";
 import type { CatalogContext } from "../context.ts";
@@ -20,7 +21,7 @@ const PATIENCE_MS = 30_000;
  */
 export async function publishAll(
   c: CatalogContext,
-  narinfos: readonly string[],
+  narinfos: readonly NarInfoToPublish[],
   pushedBy: string,
   upstream: "ask" | readonly UpstreamPath[],
 ): Promise<Result<PublishOutcome>[]> {
@@ -31,14 +32,17 @@ export async function publishAll(
   const end = c.now() + PATIENCE_MS;
   const begun = new Map<string, Promise<unknown>>();
 
-  const publishNext = (narinfo: string, lookups: Terms["lookups"]): Promise<Result<PublishOutcome>> => {
+  const publishNext = (
+    { narinfo, nar }: NarInfoToPublish,
+    lookups: Terms["lookups"],
+  ): Promise<Result<PublishOutcome>> => {
     const incoming = withNixName(c, parseNarInfo(narinfo, c.config.storeDir));
     const { hash, baseName } = incoming.storePath;
     const references = referenceHashes(incoming).flatMap((reference) => begun.get(reference) ?? []);
     const result = toResult(async () => {
       await Promise.all(references);
       if (c.now() > end) throw new Refused({ kind: "put-off", path: baseName });
-      return (await publishOne(c, incoming, { ...terms, lookups })).outcome;
+      return (await publishOne(c, incoming, { ...terms, lookups, nar })).outcome;
     });
     begun.set(hash, result);
     return result;
