@@ -1,15 +1,12 @@
 // A batch of the queue, pushed as `nix-cache push` does.
 import type { GlobalValues } from "../command/spec.ts";
 import { openCache } from "../http/api.ts";
-import { lineOfPath } from "../push/failure.ts";
 import { type PushOptions, push } from "../push/push.ts";
 import { validPaths } from "../store/valid.ts";
 import type { PushBatch } from "./daemon.ts";
 
 /** Connections beside those of the NARs, for narinfos. */
 const MORE_CONNECTIONS = 16;
-/** Failures of one batch that are shown. */
-const SHOWN = 10;
 
 /** The client that is running, as a command. */
 export function thisClient(): string[] {
@@ -26,7 +23,6 @@ export function pushingBy(global: GlobalValues, options: PushOptions): PushBatch
     const { failed } = await push(cache, valid, options);
     const [first] = failed;
     const notPushed = new Set(failed.map(({ path }) => path));
-    for (const path of failed.slice(0, SHOWN)) options.warn(lineOfPath(path));
     const lost = valid.filter((path) => notPushed.has(path));
     if (first !== undefined && lost.length === valid.length) throw first.error;
     return lost;
