@@ -52,11 +52,11 @@ export const MISSING_OPERATIONS = [
 ];
 
 /** A public read has passed the gate unidentified. Throws {@link HttpError} 401, 403 or 503. */
-async function requireMember({ config: { cacheName }, identity, identify }: Context): Promise<void> {
+async function requireMember({ request, config: { cacheName }, identity, identify }: Context): Promise<void> {
   if (may(identity, "pull", cacheName)) return;
   const limit = `more than ${MAX_PATHS_OF_ANONYMOUS} paths in one request need a credential for this cache`;
   const caller = await identify();
-  if (caller.kind !== "known") throw unauthorized(limit, caller);
+  if (caller.kind !== "known") throw unauthorized(request, limit, caller);
   if (may(caller.identity, "pull", cacheName)) return;
   throw new HttpError(403, `${limit}, and ${caller.identity.name} may do nothing with it; ask in several`);
 }

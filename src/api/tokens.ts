@@ -45,9 +45,9 @@ export const TOKEN_OPERATIONS = [
     summary: "What a credential is worth.",
     answer: WHO_AM_I,
     errors: { 401: "A wrong credential; the detail says what is wrong with it.", ...UNCHECKED },
-    handle: async ({ identify, config }) => {
+    handle: async ({ request, identify, config }) => {
       const caller = await identify();
-      if (caller.kind === "refused") throw unauthorized("this tells what a credential is worth", caller);
+      if (caller.kind === "refused") throw unauthorized(request, undefined, caller);
       return whoami(caller.kind === "known" ? caller.identity : anonymousOn(config));
     },
   }),
@@ -105,7 +105,7 @@ export const TOKEN_OPERATIONS = [
     handle: async (context, { body: { expires_in, permissions } }) => {
       const need = "this needs the identity token of a trusted issuer (OIDC)";
       const caller = await context.identify();
-      if (caller.kind !== "known") throw unauthorized(need, caller);
+      if (caller.kind !== "known") throw unauthorized(context.request, need, caller);
       if (caller.payload !== undefined) {
         throw new HttpError(
           400,
@@ -116,7 +116,8 @@ export const TOKEN_OPERATIONS = [
       const { subject, ...content } = exchangeContent(caller.identity, expires_in, permissions);
       requireMinting(context);
       const issued = await context.tokens((c) => c.issueTime(subject));
-      if (issued === undefined) throw unauthorized(need, refused(whyRevoked(caller.identity)));
+      if (issued === undefined)
+        throw unauthorized(context.request, need, refused(whyRevoked(caller.identity)));
       // No row: it ends by itself, and by its subject's revocation.
       return answerOf(content, await mint(content, await context.config.tokenKeys(), issued));
     },

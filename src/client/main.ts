@@ -2,6 +2,7 @@
 // `nix-cache`, the client: finds the command, runs it, and turns failures into a line and an exit code.
 import process from "node:process";
 import { helpOf, overview } from "./command/help.ts";
+import { nearest } from "./command/nearest.ts";
 import { findCommand, parse } from "./command/parse.ts";
 import { COMMANDS } from "./commands.ts";
 import { EXIT } from "./ground/exit.ts";
@@ -70,5 +71,8 @@ function unknown([first = "", second]: readonly string[]): Failure {
     return new Failure("usage", `${first} ${second ?? ""}: it is one of ${below.join(", ")}`);
   if (first.startsWith("-"))
     return new Failure("usage", `${first}: the command comes first (nix-cache --help shows all)`);
-  return new Failure("usage", `there is no command '${first}' (nix-cache --help shows them)`);
+  const names = COMMANDS.map(({ name }) => name);
+  const meant = nearest(`${first} ${second ?? ""}`, names) ?? nearest(first, names);
+  const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+  return new Failure("usage", `there is no command '${first}'${hint} (nix-cache --help shows them)`);
 }

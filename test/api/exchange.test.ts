@@ -3,7 +3,7 @@ import { reset } from "cloudflare:test";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { HOST, sha256, signed } from "../auth/sigv4/signer.ts";
 import { TOKEN_SECRET } from "../auth/wallet.ts";
-import { ADMIN_TOKEN, ORIGIN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
+import { ADMIN_TOKEN, basic, ORIGIN, PULL_TOKEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
 import { createIssuer, type TestIssuer } from "../support/oidc-issuer.ts";
 import { apiCache, ask, refusal } from "./api.ts";
@@ -113,7 +113,23 @@ it("whoami tells what each credential is worth", async () => {
     const request = credential === undefined ? {} : { token: credential };
     expect(await ask(cache, "GET", "/whoami", request)).toEqual(expected);
   }
-  expect(await refusal(cache, "GET", "/whoami", 401, { token: "wrong" })).toContain("the token is wrong");
+  expect(await refusal(cache, "GET", "/whoami", 401, { token: "wrong" })).toMatch(/^the token is wrong; /);
+});
+
+it.each([
+  ["Basic", basic("nix", "")],
+  ["Bearer", "Bearer "],
+])("an empty token by %s is called empty", async (_, Authorization) => {
+  const { text } = await cache.fetch("/api/v1/whoami", { headers: { Authorization } });
+  expect(JSON.parse(text).detail).toMatch(/^the token is empty; /);
+  const put = await cache.fetch(`/${"0".repeat(32)}.narinfo`, { method: "PUT", headers: { Authorization } });
+  expect(put).toMatchObject({ status: 401, text: expect.stringContaining(", and the token is empty; ") });
+});
+
+it("a refusal names the host for netrc", async () => {
+  const { hostname } = new URL(ORIGIN);
+  const detail = await refusal(cache, "GET", "/whoami", 401, { token: "wrong" });
+  expect(detail).toContain(`'machine ${hostname} login any password TOKEN'`);
 });
 
 it("503, and no access, while the issuer does not answer", async () => {

@@ -2,7 +2,7 @@
 // asked for.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -25,6 +25,19 @@ const ANSWERS: Readonly<Record<string, [status: number, body: string, headers?: 
   comment: [200, JSON.stringify({ ...DESCRIPTION, public_keys: [`#${KEY}`] })],
   good: [200, JSON.stringify(DESCRIPTION)],
   control: [200, JSON.stringify({ name: "\u001b]0;title\u0007", grants: [] })],
+  absent: [404, "<html>Not Found</html>", { "content-type": "text/html" }],
+  read: [405, "Method Not Allowed"],
+  // Of a name that this Worker's CACHES does not declare.
+  undeclared: [404, "no such path in a binary cache; see /"],
+  private: [
+    401,
+    JSON.stringify({
+      detail:
+        "this cache is private, and no token was sent; send a valid one as 'Authorization: Bearer TOKEN', or for Nix in a line 'machine 127.0.0.1 login any password TOKEN' of its netrc-file",
+    }),
+    { "content-type": "application/problem+json" },
+  ],
+  unknown: [404, '{"detail":"there is no such pin"}', { "content-type": "application/problem+json" }],
   stranger: [403, '{"detail":"no"}', { "content-type": "application/problem+json" }],
 };
 
@@ -40,9 +53,13 @@ afterAll(() => {
 });
 
 async function run(name: string, ...args: string[]) {
+  return runWith({}, name, ...args);
+}
+
+async function runWith(more: Record<string, string>, name: string, ...args: string[]) {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/${name}`;
   const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH: process.env.PATH, HOME: home, NIX_CONF_DIR: join(home, "etc"), NIX_CACHE_URL: url },
+    env: { PATH: process.env.PATH, HOME: home, NIX_CONF_DIR: join(home, "etc"), NIX_CACHE_URL: url, ...more },
   });
   let stdout = "";
   let stderr = "";
@@ -69,6 +86,64 @@ test.each([
   expect(answer).toMatchObject({ code, stderr: expect.stringContaining(line) });
   expect(answer.stderr).not.toContain("\u001b");
   expect(() => readFileSync(join(home, "etc/nix.conf"))).toThrow("ENOENT");
+});
+
+test.each([
+  ["absent", ["use"]],
+  ["undeclared", ["use", "--nixos", "/nonexistent"]],
+  ["absent", ["stats"]],
+  ["absent", ["whoami"]],
+  ["read", ["gc"]],
+  ["undeclared", ["pin", "list"]],
+])("%s, %j: there is no cache", async (name, args) => {
+  const { code, stderr } = await run(name, ...args);
+  expect(code).toBe(4);
+  expect(stderr).toMatch(/^error: there is no nix-cache at http:\S+\/[a-z]+: check the address\n$/);
+});
+
+test("what the cache itself does not have is told in its own words", async () => {
+  const { stderr } = await run("unknown", "pin", "show", "app");
+  expect(stderr).toBe("error: GET /api/v1/pins/app: 404: there is no such pin\n");
+});
+
+test.each([
+  ["absent", "there is no cache at"],
+  ["undeclared", "there is no cache at"],
+  ["html", "is it a nix-cache?"],
+])("doctor of %s looks no further", async (name, detail) => {
+  const { code, stdout } = await run(name, "doctor", "--json");
+  expect(code).toBe(1);
+  expect(JSON.parse(stdout)).toEqual([
+    { check: "cache", state: "fault", detail: expect.stringContaining(detail), remedy: expect.any(String) },
+  ]);
+});
+
+test.each([[["use"]], [["stats"]], [["whoami"]]])("%j of a private cache asks for a token", async (args) => {
+  const { code, stderr } = await run("private", ...args);
+  expect(code).toBe(4);
+  expect(stderr).toMatch(
+    /: 401: this cache is private, and no token was sent; give one with --token-file FILE \(or NIX_CACHE_TOKEN_FILE\)\n$/,
+  );
+});
+
+test("a token that is refused: where it is from", async () => {
+  const { stderr } = await runWith({ NIX_CACHE_TOKEN: "wrong" }, "private", "use");
+  expect(stderr).toMatch(/was sent; it is from NIX_CACHE_TOKEN\n$/);
+});
+
+test.each([
+  ["one", "; it is from NETRC\n$"],
+  [
+    "",
+    "; give one with \\S+ FILE \\(or \\S+\\); NETRC has 2 lines for 127.0.0.1; the first counts, and has no password\n$",
+  ],
+  ["two", "; it is from NETRC; NETRC has 2 lines for 127.0.0.1; the first counts\n$"],
+])("netrc with '%s' before the token one", async (first, end) => {
+  const file = join(home, "lines");
+  const lines = [first, "one"].map((password) => `machine 127.0.0.1 login nix password ${password}\n`);
+  writeFileSync(file, lines.join(""));
+  const { stderr } = await run("private", "stats", "--netrc-file", file);
+  expect(stderr).toMatch(new RegExp(end.replaceAll("NETRC", file)));
 });
 
 test("use of a cache whose answer is right", async () => {

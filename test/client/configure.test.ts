@@ -92,6 +92,18 @@ test.each([
   expect(withoutOwnMachine(after, "c.example")).toBe(before);
 });
 
+test.each([
+  ["without a password", "machine c.example login nix password \nmachine a login l password p\n"],
+  [
+    "of which the first has no password",
+    "machine c.example login nix password\nmachine c.example login nix password old\nmachine a password p\n",
+  ],
+  ["without a login", "machine c.example login\nmachine a password p\n"],
+])("netrc: use replaces lines %s", (_, before) => {
+  const after = withMachine(before, "c.example", "new");
+  expect(after).toMatch(/^machine c.example login nix password new\nmachine a (?:login l )?password p\n$/);
+});
+
 test("netrc: unuse leaves an entry that the user has written", () => {
   const before = "machine c.example\n  login x\n  password own\n";
   expect(withoutOwnMachine(before, "c.example")).toBe(before);

@@ -48,8 +48,12 @@ test.each(COMMANDS.map(({ name }) => name))("%s has help with an example", (name
 test.each([
   [[], 2, "usage:"],
   [["nonsense"], 2, "there is no command 'nonsense'"],
+  [["psuh", "./result"], 2, "there is no command 'psuh'; did you mean push?"],
+  [["tokn", "mint"], 2, "did you mean token mint?"],
+  [["token", "mnit"], 2, "it is one of token mint"],
   [["pin"], 2, "pin set, pin show"],
   [["push", "--nonsense"], 2, "--nonsense"],
+  [["token", "mint", "--permissions", "push"], 2, "'--permissions'; did you mean --permission?"],
   [["path"], 2, "it needs PATH"],
   [["stats", "extra"], 2, "unexpected argument 'extra'"],
   [["token", "revoke", "--", "-0aBcDeFgHiJkLmNoPqRsT", "extra"], 2, "unexpected argument 'extra'"],

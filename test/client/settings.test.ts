@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { passwordIn } from "../../src/client/settings/netrc.ts";
+import { doubtAbout, passwordIn } from "../../src/client/settings/netrc.ts";
 import { readSettings } from "../../src/client/settings/settings.ts";
 import { parseToml } from "../../src/client/settings/toml.ts";
 
@@ -99,8 +99,41 @@ test.each([
     "p",
   ],
   ["none", "machine b password q", undefined],
+  ["a variable that was not set", "machine a login l password \nmachine b login l password q\n", ""],
+  ["the same at the end", "machine a login l password", ""],
+  ["the same before default", "machine a password\ndefault password d", ""],
+  ["the same of another machine", "machine b login l password\nmachine a login l password p\n", "p"],
+  ["a login that was not set", "machine b login \nmachine a login l password p\n", "p"],
+  ["a password on the next line", "machine a\nlogin l password\np\n", "p"],
+  ["a password that is a word of netrc", "machine a login l password machine\n", "machine"],
+  ["several lines", "machine a password p\nmachine a password q\n", "p"],
+  ["a machine of no password", "machine a login l\nmachine a login m password p\n", "p"],
 ])("netrc: %s", (_, text, password) => {
   expect(passwordIn(text, "a")).toBe(password);
+});
+
+test.each([
+  ["one", "machine a password p\nmachine b password q\ndefault password d\n", undefined],
+  ["the same twice", "machine a password p\nmachine a password p\n", undefined],
+  [
+    "two",
+    "machine a password p\nmachine b password q\nmachine A password q\n",
+    "2 lines for a; the first counts",
+  ],
+  ["an empty one", "machine a login l password \n", "the line for a in FILE has no password"],
+  ["an empty default", "default login l password \n", "the line for a in FILE has no password"],
+])("netrc: passwords that are doubtful: %s", (_, text, doubt) => {
+  const found = doubtAbout(text, "a", "FILE");
+  if (doubt === undefined) expect(found).toBeUndefined();
+  else expect(found).toContain(doubt);
+});
+
+test("an empty password counts as no token", () => {
+  const files = home({ ".netrc": "machine a.b login nix password \n" });
+  expect(readSettings({ ...none, url: "https://a.b" }, files)).toMatchObject({
+    token: undefined,
+    tokenDoubt: expect.stringContaining("has no password"),
+  });
 });
 
 test("TOML: tables, texts, numbers, and a line that is none", () => {

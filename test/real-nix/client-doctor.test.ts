@@ -147,6 +147,33 @@ describeNix("a public cache", () => {
     expect(found[0]?.detail).toMatch(detail);
   });
 
+  test("doctor tells of netrc lines that contradict each other, of this user and of Nix", async () => {
+    const client = newClient(conf(...trusting()));
+    const lines = ["", "push"]
+      .map((password) => `machine 127.0.0.1 login nix password ${password}\n`)
+      .join("");
+    const files = [join(client.env.HOME ?? "", ".netrc"), join(client.env.NIX_CONF_DIR ?? "", "netrc")];
+    for (const file of files) writeFileSync(file, lines);
+    expect(faultsOf(await doctor(client))).toEqual(
+      files.map((file) => ({
+        check: "netrc",
+        state: "warning",
+        detail: `${file} has 2 lines for 127.0.0.1; the first counts, and has no password`,
+        remedy: expect.stringContaining("leave one line for 127.0.0.1"),
+      })),
+    );
+    const { stdout } = await runNixCache(client, { NIX_CACHE_URL: server.url }, "doctor");
+    expect(stdout).toContain(`warning netrc: ${files[0]} has 2 lines`);
+  });
+
+  test("doctor says what a machine that only pushes does not need", async () => {
+    const found = faultsOf(await doctor(newClient()));
+    expect(found.map(({ check, remedy }) => [check, remedy?.includes("only pushes")])).toEqual([
+      ["substituter", true],
+      ["key", true],
+    ]);
+  });
+
   test("doctor finds settings of the user that the daemon does not follow", async () => {
     const client = newClient(conf("trusted-users = somebody"));
     const own = client.write("user.conf", `${trusting().join("\n")}\n`);

@@ -69,7 +69,7 @@ export async function authorize(
       : LIST_NEED;
   const identified = await identify(request, authority);
   if (isForMembers && !isHidden && identified.kind !== "known") await scheduler.wait(REFUSAL_DELAY_MS);
-  const access = known(identified, need);
+  const access = known(request, need, identified);
   if (isHidden) requireReadable(access, config);
   if (!config.isDeclared) {
     throw new S3Error(404, "NoSuchBucket", "there is no such cache; CACHES in nix-cache.toml declares it");
@@ -82,9 +82,9 @@ export async function authorize(
   return access;
 }
 
-function known(identified: Identified, need: string): Access {
+function known(request: Request, need: string, identified: Identified): Access {
   if (identified.kind === "known") return identified;
-  throw unauthorized(need, identified);
+  throw unauthorized(request, need, identified);
 }
 
 function requireReadable({ identity, payload }: Access, config: Config): void {

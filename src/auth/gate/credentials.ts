@@ -4,11 +4,11 @@
 /** Characters: room for the longest identity token (16 KiB) in base64. */
 const MAX_HEADER_LENGTH = 32 * 1024;
 
-/** The token that a request carries; `undefined` without a usable Authorization header. */
+/** The token that a request carries, which may be empty; `undefined` without a usable Authorization header. */
 export function tokenOf(request: Request): string | undefined {
   const header = request.headers.get("Authorization") ?? "";
   if (header.length > MAX_HEADER_LENGTH) return undefined;
-  const [, scheme = "", value = ""] = /^\s*([A-Za-z]+)\s+(\S+)\s*$/.exec(header) ?? [];
+  const [, scheme = "", value = ""] = /^\s*([A-Za-z]+)(?:\s+(\S+))?\s*$/.exec(header) ?? [];
   switch (scheme.toLowerCase()) {
     case "bearer":
       return value;

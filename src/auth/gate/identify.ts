@@ -48,13 +48,17 @@ function isWrite({ method }: Request): boolean {
   return method !== "GET" && method !== "HEAD";
 }
 
-/** The refusal of a wrong or missing credential; `what` begins the message with its purpose. */
-export function unauthorized(what: string, identified: Exclude<Identified, { kind: "known" }>): HttpError {
+/** The refusal of a wrong or missing credential; `what`, where there is one, begins the message with its purpose. */
+export function unauthorized(
+  { url }: Request,
+  what: string | undefined,
+  identified: Exclude<Identified, { kind: "known" }>,
+): HttpError {
   if (identified.kind === "refused" && identified.error !== undefined) return identified.error;
   const why = identified.kind === "refused" ? identified.why : "no token was sent";
   return new HttpError(
     401,
-    `${what}, and ${why}; send a valid one as 'Authorization: Bearer TOKEN', or for Nix in a line 'machine HOST login any password TOKEN' of its netrc-file`,
+    `${what === undefined ? "" : `${what}, and `}${why}; send a valid one as 'Authorization: Bearer TOKEN', or for Nix in a line 'machine ${new URL(url).hostname} login any password TOKEN' of its netrc-file`,
     CHALLENGE,
   );
 }

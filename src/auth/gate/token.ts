@@ -18,6 +18,8 @@ export async function identifyToken(
   authority: Authority,
 ): Promise<Identified> {
   const { config } = authority;
+  // As of a variable that is not set.
+  if (token === "") return refused("the token is empty");
   // First, because a static token may look like any other kind.
   const identity = await staticIdentity(token, config);
   if (identity !== undefined) return { kind: "known", identity };

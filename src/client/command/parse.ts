@@ -1,6 +1,7 @@
 // From arguments to a command and its flags.
 import { parseArgs } from "node:util";
 import { Failure, lineOf } from "../ground/failure.ts";
+import { nearest } from "./nearest.ts";
 import { type Command, type Flags, GLOBAL_FLAGS, type GlobalValues } from "./spec.ts";
 
 export interface Parsed {
@@ -74,9 +75,11 @@ function split(command: Command, argv: readonly string[], all: Flags) {
     return { values: values as Values, args, rest: argv.slice(end + 1) };
   } catch (error) {
     const [line = ""] = lineOf(error).replace(/\.?\n/g, ". ").split(". To specify a positional");
+    const [, unknown = ""] = /^Unknown option '--(.+)'$/.exec(line) ?? [];
+    const meant = nearest(unknown, Object.keys(all));
     throw usage(
       command,
-      line.replace(/^./, (letter) => letter.toLowerCase()),
+      `${line.replace(/^./, (letter) => letter.toLowerCase())}${meant === undefined ? "" : `; did you mean --${meant}?`}`,
     );
   }
 }

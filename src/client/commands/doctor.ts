@@ -10,6 +10,7 @@ import { checkMemory, checkMemoryOf } from "../doctor/of-memory.ts";
 import {
   checkKeys,
   checkNetrc,
+  checkNetrcLines,
   checkSubstituter,
   checkTrust,
   effective,
@@ -54,6 +55,8 @@ function textOf({ check, state, detail, remedy }: Finding): string {
 async function examine(cache: Cache, path: string | undefined, env: Env): Promise<Finding[]> {
   const { url } = cache.settings;
   const { findings, description } = await checkCache(cache);
+  // Nix's settings for an address without a cache are not what is wrong.
+  if (findings.some(({ check, state }) => check === "cache" && state === "fault")) return findings;
   const settingsOf = await readSettings(env);
   if (!Array.isArray(settingsOf)) return [...findings, settingsOf];
   const [user, system] = settingsOf;
@@ -63,7 +66,11 @@ async function examine(cache: Cache, path: string | undefined, env: Env): Promis
     usesDaemon: usesDaemon(env),
     isTrusted: isTrusted(system.trustedUsers, env),
   };
-  findings.push(checkSubstituter(url, nix), checkTrust(nix));
+  findings.push(
+    ...checkNetrcLines(url, cache.settings.tokenDoubt, nix),
+    checkSubstituter(url, nix),
+    checkTrust(nix),
+  );
   findings.push(
     await checkNetrc(url, description === undefined || description.visibility === "private", nix, env),
   );

@@ -8,7 +8,7 @@ import type { Failure } from "../ground/failure.ts";
 import { bytesText, parseBytes } from "../ground/format.ts";
 import { openCache } from "../http/api.ts";
 import { DEFAULT_COMPRESSION, parseCompression } from "../push/compression.ts";
-import { DEFAULT_PART_BYTES, failureOf, type PushOptions, type PushReport, push } from "../push/push.ts";
+import { failureOf, type PushOptions, type PushReport, push } from "../push/push.ts";
 import { requirePinName } from "./pin.ts";
 
 /** Flags of all commands that push. */
@@ -25,7 +25,10 @@ export const PUSH_FLAGS = {
     help: "zstd:LEVEL (1 to 19, zstd:3 if not given), xz[:LEVEL] or none",
     completes: ["zstd:3", "zstd:10", "zstd:19", "xz", "none"],
   },
-  "part-size": { value: "SIZE", help: "NARs above it are sent in parts of this size, 64M if not given" },
+  "part-size": {
+    value: "SIZE",
+    help: "NARs above it are sent in parts of this size; if not given, those above 95 MB in parts of 64M, and those for a cache on this machine above 1G",
+  },
   "no-listings": { help: "sends no listings of the NARs' files (for nix-index)" },
   "no-logs": { help: "sends no build logs" },
 } as const satisfies Flags;
@@ -119,8 +122,8 @@ export function readPushFlags(
   if (compression === undefined) {
     throw wrong("--compression is zstd:LEVEL with 1 to 19, xz:LEVEL with 0 to 9, or none");
   }
-  const partSize = size("part-size") ?? DEFAULT_PART_BYTES;
-  if (partSize < MIN_PART_BYTES) throw wrong("--part-size is at least 5M");
+  const partSize = size("part-size");
+  if (partSize !== undefined && partSize < MIN_PART_BYTES) throw wrong("--part-size is at least 5M");
   return {
     exclude: flags.exclude.map((text) => pattern(text, wrong)),
     maxSize: size("max-size"),

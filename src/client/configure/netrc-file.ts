@@ -6,11 +6,14 @@ export function withMachine(netrc: string, host: string, password: string): stri
   return `machine ${host} login nix password ${word(password)}\n${withoutMachine(netrc, host)}`;
 }
 
+/** The value of a word; the first word of the next entry is none. */
+const VALUE = '(?:[ \\t]+|\\s+(?!(?:machine|default)\\s))(?:"(?:[^"\\\\]|\\\\.)*"|\\S+)';
+
 /** Without the entry of the host, on one line or several. */
 export function withoutMachine(netrc: string, host: string): string {
   const name = escaped(host);
   const entry = new RegExp(
-    `^machine[ \\t]+${name}(?:\\s+(?:login|password|account)\\s+(?:"(?:[^"\\\\]|\\\\.)*"|\\S+))*[ \\t]*\\n?`,
+    `^machine[ \\t]+${name}(?:\\s+(?:login|password|account)(?:${VALUE})?)*[ \\t]*\\n?`,
     "gim",
   );
   return netrc.replace(entry, "");

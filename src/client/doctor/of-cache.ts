@@ -43,10 +43,7 @@ function refusal(error: Failure, tokenFrom: string | undefined, url: string): Fi
         );
   }
   if (error.status === NOT_FOUND) {
-    return fault(
-      `there is no cache at ${url}: ${error.message}`,
-      "check the URL, and the token of a private cache",
-    );
+    return fault(`there is no cache at ${url}`, "check the address");
   }
   return fault(error.message, "check the URL, this machine's network, and the cache's Worker");
 }
@@ -80,7 +77,7 @@ async function checkToken(cache: Cache): Promise<Finding> {
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     return fault(
-      `${tokenFrom}: ${error.message}`,
+      error.status === UNAUTHORIZED ? error.message : `${tokenFrom}: ${error.message}`,
       "it has ended, is revoked, or is another cache's: get a new one",
     );
   }

@@ -4,7 +4,7 @@ import type { CacheDescription } from "../../contract/cache.ts";
 import { Failure, isSystemError } from "../ground/failure.ts";
 import { cacheAt } from "../http/api.ts";
 import type { Env } from "../settings/locations.ts";
-import { passwordIn } from "../settings/netrc.ts";
+import { doubtAbout, passwordIn } from "../settings/netrc.ts";
 import type { NixSettings } from "../store/nix-settings.ts";
 import { type Finding, findingsOf } from "./finding.ts";
 
@@ -39,9 +39,13 @@ export function checkSubstituter(url: string, nix: NixOfMachine): Finding {
       `sudo nix-cache use --system ${url}`,
     );
   }
-  return fault(`Nix does not ask ${url}: it is not among substituters`, `nix-cache use ${url}`);
+  return fault(
+    `Nix does not ask ${url}: it is not among substituters`,
+    `nix-cache use ${url}; ${ONLY_PUSHES}`,
+  );
 }
 
+const ONLY_PUSHES = "a machine that only pushes does not need it";
 const PUBLIC_KEY = /^[^\s:]+:[A-Za-z0-9+/]{43}=$/;
 const SHOWN_OF_KEY = 20;
 
@@ -84,7 +88,7 @@ export function checkKeys(url: string, cache: CacheDescription, nix: NixOfMachin
         )
       : fault(
           `Nix does not trust the cache's key ${names.join(", ")}, so it takes nothing from it`,
-          `nix-cache use ${url}`,
+          `nix-cache use ${url}; ${ONLY_PUSHES}`,
         ),
   ];
 }
@@ -97,6 +101,27 @@ export function checkTrust({ usesDaemon, isTrusted }: NixOfMachine): Finding {
     "the daemon does not trust this user: it ignores --substituters, --extra-trusted-public-keys and the user's nix.conf",
     "configure the cache for the system: sudo nix-cache use --system URL",
   );
+}
+
+/** Lines for the cache in the netrc that this client reads or in that of Nix, of which it takes one. */
+export function checkNetrcLines(url: string, ofClient: string | undefined, nix: NixOfMachine): Finding[] {
+  const { warning } = findingsOf("netrc");
+  const { hostname } = new URL(url);
+  const doubts = new Set([
+    ofClient,
+    ...[nix.user, nix.system].map(({ netrcFile }) => doubtIn(netrcFile, hostname)),
+  ]);
+  const remedy = `leave one line for ${hostname}: machine ${hostname} login nix password TOKEN`;
+  return [...doubts].flatMap((doubt) => (doubt === undefined ? [] : [warning(doubt, remedy)]));
+}
+
+function doubtIn(file: string, host: string): string | undefined {
+  try {
+    return doubtAbout(readFileSync(file, "utf8"), host, file);
+  } catch (error) {
+    if (isSystemError(error, "EACCES", "ENOENT", "ENOTDIR")) return undefined;
+    throw error;
+  }
 }
 
 /** The netrc of the process that downloads: a private cache needs a token in it. */

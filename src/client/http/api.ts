@@ -5,8 +5,8 @@ import type { GlobalValues } from "../command/spec.ts";
 import { Failure } from "../ground/failure.ts";
 import type { Env } from "../settings/locations.ts";
 import { readSettings, type Settings } from "../settings/settings.ts";
-import { DEFAULT_RETRIES, type RetryOptions, retrying, type SendRetrying } from "./retry.ts";
-import { transport } from "./transport.ts";
+import { DEFAULT_RETRIES, type RetryOptions, refusal, retrying, type SendRetrying } from "./retry.ts";
+import { type Answer, type Request, transport } from "./transport.ts";
 
 export interface Cache {
   readonly settings: Settings;
@@ -36,16 +36,22 @@ export function cacheAt(
   env: Env,
   { connections = CONNECTIONS, retries = DEFAULT_RETRIES }: CacheOptions = {},
 ): Cache {
-  const send = retrying(transport(settings.url, settings.token, connections, env), retries);
+  const send = explaining(
+    retrying(transport(settings.url, settings.token, connections, env), retries),
+    settings,
+  );
   return {
     settings,
     send,
     async call<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: object): Promise<T> {
-      const { body: answer } = await send({
+      const request = {
         method,
         path: `/api/v1${path}`,
         ...(body && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
-      });
+      };
+      const found = await send(request, ABSENT);
+      if (ABSENT.includes(found.status)) throw absent(request, found, settings.url);
+      const { body: answer } = found;
       if (answer.length === 0) return undefined as T;
       const value = objectIn(answer.toString("utf8"));
       if (value !== undefined) return value as T;
@@ -55,6 +61,34 @@ export function cacheAt(
       );
     },
   };
+}
+
+const UNAUTHORIZED = 401;
+const FORBIDDEN = 403;
+/** Of a path that a server does not have. */
+const ABSENT = [404, 405];
+
+/** The API says as JSON what it does not have; anything else is another server's, or of a cache that is not declared. */
+function absent(request: Request, answer: Answer, url: string): Failure {
+  if (String(answer.headers["content-type"] ?? "").includes("json")) return refusal(request, answer);
+  return new Failure("refused", `there is no nix-cache at ${url}: check the address`, answer.status);
+}
+
+/** Adds to a refusal where the token is from, or how this client gets one. */
+function explaining(send: SendRetrying, { token, tokenFrom, tokenDoubt }: Settings): SendRetrying {
+  return (request, accepts) =>
+    send(request, accepts).catch((error: unknown) => {
+      if (!(error instanceof Failure)) throw error;
+      const { kind, message, status } = error;
+      const doubt = tokenDoubt === undefined ? "" : `; ${tokenDoubt}`;
+      if (status === FORBIDDEN) throw new Failure(kind, `${message}${doubt}`, status);
+      if (status !== UNAUTHORIZED) throw error;
+      const from = tokenFrom === undefined ? "" : `; it is from ${tokenFrom}`;
+      const advice =
+        token === undefined ? "; give one with --token-file FILE (or NIX_CACHE_TOKEN_FILE)" : from;
+      // The cache speaks to all clients.
+      throw new Failure(kind, `${message.replace(/; send a valid one as .*/, "")}${advice}${doubt}`, status);
+    });
 }
 
 /** The API answers with objects only. */

@@ -24,7 +24,7 @@ export interface ImportOptions {
   readonly jobs: number;
   /** Of NARs that the source has not compressed; all others stay as they are. */
   readonly compression: Compression;
-  readonly partSize: number;
+  readonly partSize: number | undefined;
   readonly dryRun: boolean;
   readonly env: Env;
   readonly onProgress: (state: State) => void;

@@ -128,8 +128,7 @@ async function* chunks(body: ReadableStream<Uint8Array>): AsyncGenerator<Buffer>
 function credentials(host: string, env: Env): Record<string, string> {
   for (const file of netrcFiles(env)) {
     const password = existsSync(file) ? passwordIn(readFileSync(file, "utf8"), host) : undefined;
-    if (password !== undefined)
-      return { authorization: `Basic ${Buffer.from(`nix:${password}`).toString("base64")}` };
+    if (password) return { authorization: `Basic ${Buffer.from(`nix:${password}`).toString("base64")}` };
   }
   return {};
 }

@@ -25,7 +25,8 @@ export async function uploadInParts(key: string, spool: Spool, options: PartsOpt
   const known = options.states.get(key);
   if (known !== undefined) {
     try {
-      return await goOn(key, spool, known, options);
+      const parts = await uploadedParts(key, queryOf(known), options.send);
+      return await goOn(key, spool, known, parts, options);
     } catch (error) {
       // It ended or was aborted, or its parts are of something else: from the beginning, once.
       const isLost = error instanceof Failure && [NOT_FOUND, BAD_REQUEST].includes(error.status ?? 0);
@@ -33,7 +34,7 @@ export async function uploadInParts(key: string, spool: Spool, options: PartsOpt
       options.states.delete(key);
     }
   }
-  await goOn(key, spool, await begin(key, options), options);
+  await goOn(key, spool, await begin(key, options), new Map(), options);
 }
 
 async function begin(key: string, { send, states, partSize }: PartsOptions): Promise<UploadState> {
@@ -46,11 +47,21 @@ async function begin(key: string, { send, states, partSize }: PartsOptions): Pro
   return state;
 }
 
-async function goOn(key: string, spool: Spool, state: UploadState, options: PartsOptions): Promise<void> {
-  const { uploadId, partSize } = state;
-  const { send, onBytes, states } = options;
-  const query = `uploadId=${encodeURIComponent(uploadId)}`;
-  const etags = await uploadedParts(key, query, send);
+function queryOf({ uploadId }: UploadState): string {
+  return `uploadId=${encodeURIComponent(uploadId)}`;
+}
+
+/** `parts` are those that are there, by number. */
+async function goOn(
+  key: string,
+  spool: Spool,
+  state: UploadState,
+  parts: ReadonlyMap<number, Part>,
+  { send, onBytes, states }: PartsOptions,
+): Promise<void> {
+  const { partSize } = state;
+  const query = queryOf(state);
+  const etags = new Map(parts);
   const count = Math.ceil(spool.size / partSize);
   let next = 1;
   let hasFailed = false;
@@ -79,14 +90,14 @@ async function goOn(key: string, spool: Spool, state: UploadState, options: Part
   const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, sender));
   const failed = ends.find((end) => end.status === "rejected");
   if (failed !== undefined) throw failed.reason;
-  const parts = Array.from({ length: count }, (_, index) => {
+  const list = Array.from({ length: count }, (_, index) => {
     const etag = (etags.get(index + 1)?.etag ?? "").replace(/&quot;|"/g, "");
     return `<Part><PartNumber>${index + 1}</PartNumber><ETag>"${etag}"</ETag></Part>`;
   });
   await send({
     method: "POST",
     path: `/${key}?${query}`,
-    body: `<CompleteMultipartUpload>${parts.join("")}</CompleteMultipartUpload>`,
+    body: `<CompleteMultipartUpload>${list.join("")}</CompleteMultipartUpload>`,
     headers: { "content-type": "application/xml" },
     idleMs: COMPLETE_MS,
   });
@@ -99,7 +110,7 @@ interface Part {
   readonly size: number;
 }
 
-/** Those that an earlier push has sent, by number; an upload that has just begun has none. */
+/** Those that an earlier push has sent, by number. */
 async function uploadedParts(key: string, query: string, send: SendRetrying): Promise<Map<number, Part>> {
   const parts = new Map<number, Part>();
   for (let marker = "0"; ; ) {

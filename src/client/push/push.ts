@@ -25,8 +25,8 @@ export interface PushOptions extends Rules {
   readonly dryRun: boolean;
   readonly listings: boolean;
   readonly logs: boolean;
-  /** Bytes above which a NAR is uploaded in parts of this size. Cloudflare takes 100 MB in one request. */
-  readonly partSize: number;
+  /** As for {@link narUploader}. */
+  readonly partSize: number | undefined;
   readonly env: Env;
   readonly onProgress: (state: State) => void;
   readonly warn: (line: string) => void;
@@ -49,7 +49,6 @@ export interface PushReport {
   readonly failed: readonly FailedPath[];
 }
 
-export const DEFAULT_PART_BYTES = 64 * 1024 * 1024;
 /** Characters of a listing that is sent with the narinfo; a larger one goes by itself. Thousands may wait. */
 const MAX_LISTING_ALONG = 16 * 1024;
 

@@ -3,7 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import type { GlobalValues } from "../command/spec.ts";
 import { Failure, isSystemError, lineOf } from "../ground/failure.ts";
 import { configFile, type Env, netrcFiles } from "./locations.ts";
-import { passwordIn } from "./netrc.ts";
+import { doubtAbout, passwordIn } from "./netrc.ts";
 import { parseToml, type TomlValue } from "./toml.ts";
 
 export interface Settings {
@@ -12,6 +12,8 @@ export interface Settings {
   readonly token: string | undefined;
   /** Where the token is from, for messages. */
   readonly tokenFrom: string | undefined;
+  /** Why it may not be the token that the user means, or why there is none. */
+  readonly tokenDoubt?: string | undefined;
 }
 
 type Given = Pick<GlobalValues, "url" | "token-file" | "netrc-file">;
@@ -31,8 +33,8 @@ export function readSettings(given: Given, env: Env, argument?: string): Setting
     );
   }
   const cache = parseUrl(url);
-  const [token, tokenFrom] = findToken(given, env, config, new URL(cache).hostname) ?? [];
-  return { url: cache, token, tokenFrom };
+  const [token, tokenFrom, tokenDoubt] = findToken(given, env, config, new URL(cache).hostname) ?? [];
+  return { url: cache, token, tokenFrom, tokenDoubt };
 }
 
 /** The URL without a slash at the end. Throws {@link Failure} of usage. */
@@ -53,7 +55,7 @@ function findToken(
   env: Env,
   config: ReadonlyMap<string, TomlValue>,
   host: string,
-): [token: string, from: string] | undefined {
+): [token: string | undefined, from: string | undefined, doubt?: string | undefined] | undefined {
   const tokenFile = given["token-file"];
   if (tokenFile !== undefined) return [tokenIn(tokenFile), tokenFile];
   if (env.NIX_CACHE_TOKEN)
@@ -63,7 +65,9 @@ function findToken(
   for (const file of netrc === undefined ? netrcFiles(env) : [netrc]) {
     const text = readIfThere(file, netrc !== undefined);
     const password = text === undefined ? undefined : passwordIn(text, host);
-    if (password !== undefined) return [checkToken(password, file), file];
+    if (text === undefined || password === undefined) continue;
+    const doubt = doubtAbout(text, host, file);
+    return password === "" ? [undefined, undefined, doubt] : [checkToken(password, file), file, doubt];
   }
   const ofConfig = textOf(config, "token");
   if (ofConfig !== undefined) return [checkToken(ofConfig, configFile(env)), configFile(env)];

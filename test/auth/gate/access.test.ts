@@ -48,6 +48,7 @@ const PULL: readonly Credential[] = ["pull Bearer", "pull Basic"];
 const ADMIN: readonly Credential[] = ["admin Bearer", "admin Basic"];
 /** Headers in which there is no token at all. */
 const TOKENLESS: readonly Credential[] = ["none", "garbage base64", "another scheme"];
+const EMPTY: readonly Credential[] = ["the token as login", "no password"];
 const ALL = Object.keys(CREDENTIALS) as Credential[];
 
 interface Case {
@@ -106,7 +107,7 @@ describe.each(CASES)("$name", ({ variables, mayRead, mayWrite, known }) => {
       ? "no token was sent"
       : TOKENLESS.includes(credential)
         ? "the Authorization header has neither"
-        : "the token is wrong";
+        : `the token is ${EMPTY.includes(credential) ? "empty" : "wrong"}`;
 
   test.each(ALL)("reading with: %s", async (credential) => {
     const response = await cache.get(READ, headersOf(credential));
