@@ -136,7 +136,8 @@ export function untilFixed(consequence: string, problem: string): string {
   return `${consequence} until the configuration is fixed: ${problem}`;
 }
 
-const HIDDEN_PROBLEM = "CACHES: has a mistake; the log of the Worker names it";
+/** Stands on /health for problems with the names of private caches. */
+export const HIDDEN_PROBLEM = "CACHES: has a mistake; the log of the Worker names it";
 
 /** `log` is called with each mistake in a key, when the keys are imported. */
 export function parseConfig(env: Env, log: (problem: string) => void = () => {}): Deployment {

@@ -1,5 +1,5 @@
 // What the Worker will make of the variables: its own parser reads them, so the messages are those of /health.
-import { allProblems, type Deployment, parseConfig } from "../config/config.ts";
+import { allProblems, type Deployment, HIDDEN_PROBLEM, parseConfig } from "../config/config.ts";
 import { meantBy } from "../config/resembles.ts";
 import { jsonOrValue, words } from "../config/values.ts";
 import { VARIABLES } from "../config/variables.ts";
@@ -21,6 +21,16 @@ export async function parsedConfig(merged: Table): Promise<Deployment> {
 /** One line for each mistake that the Worker finds with these secrets, of which one may be missing. */
 export async function problemsWith(merged: Table, secrets: Table): Promise<string[]> {
   return variableProblems(parseWith(merged, secrets));
+}
+
+/** The problems of /health, with those that it hides from everybody, as they follow from the variables and secrets. */
+export async function unhidden(shown: readonly string[], merged: Table, secrets: Table): Promise<string[]> {
+  if (!shown.includes(HIDDEN_PROBLEM)) return [...shown];
+  const all = await problemsWith(merged, secrets);
+  const hidden = all.filter((line) => line.startsWith("CACHES") && !shown.includes(line));
+  return hidden.length === 0
+    ? [...shown]
+    : shown.flatMap((line) => (line === HIDDEN_PROBLEM ? hidden : line));
 }
 
 function parseWith(merged: Table, secrets: Table): Deployment {
