@@ -1,9 +1,10 @@
-// One `npm start` for each folder of data: a socket in it that the running one listens at. Unlike a file with a process
-// id it means nothing once that process is gone, however it ended.
+// One `npm start` for each folder of data: a socket that the running one listens at. Unlike a file with a process id it
+// means nothing once that process is gone, however it ended.
+import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { rm } from "node:fs/promises";
+import { unlink } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
-import { relative } from "node:path";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
 const TIMEOUT_MS = 2000;
@@ -16,30 +17,35 @@ export interface Lock {
 }
 
 /**
+ * The socket for the data in `directory`, an absolute path. It is not in there: Nix refuses to copy a folder with a
+ * socket, and a socket's path may have 100 bytes at most.
+ */
+export function socketFor(directory: string, env = process.env): string {
+  const name = createHash("sha256").update(directory).digest("hex").slice(0, 32);
+  // TMPDIR differs from one `nix develop` to the next.
+  return join(env.XDG_RUNTIME_DIR || "/tmp", `nix-cache-${process.getuid?.() ?? ""}-${name}.sock`);
+}
+
+/**
  * Takes the lock of the socket at `path`, or returns where the cache of its holder runs: empty while that still starts.
- * Where the file system has no sockets, each start gets a lock.
+ * Where there can be no socket, each start gets a lock.
  */
 export async function lockAt(path: string): Promise<Lock | { readonly heldAt: string }> {
-  // A socket's path may have some 100 bytes, and npm starts in the clone.
-  const short = [path, relative(process.cwd(), path)].reduce((a, b) => (b.length < a.length ? b : a));
+  let url = "";
+  const announce = (running: string) => {
+    url = running;
+  };
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    let url = "";
     const server = createServer((socket) => socket.on("error", () => {}).end(url));
-    const failure = await listening(server, short);
+    const failure = await listening(server, path);
     // No reason to refuse a start: the lock only spares a mistake.
-    if (failure !== "EADDRINUSE") {
-      return {
-        announce: (running) => {
-          url = running;
-        },
-        release: () => server.close(),
-      };
-    }
-    const heldAt = await ask(short);
+    if (failure !== "EADDRINUSE") return { announce, release: () => server.close() };
+    const heldAt = await ask(path);
     if (heldAt !== undefined) return { heldAt };
-    await rm(short, { force: true });
+    await unlink(path).catch(() => {});
   }
-  return { heldAt: "" };
+  // A dead socket that cannot be removed, as one of another user.
+  return { announce, release: () => {} };
 }
 
 /** The code of the failure; `undefined` once it listens. */

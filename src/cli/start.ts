@@ -1,6 +1,6 @@
 // `npm start`: a working local cache. Makes the secrets on first use, runs `wrangler dev` and says how to use it.
 import { mkdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { ConfigurationError, readFiles, writeMerged } from "../deploy/files.ts";
 import { mergeLocal } from "../deploy/merge.ts";
 import { settingsProblems } from "../deploy/settings.ts";
@@ -11,7 +11,7 @@ import { type Description, descriptionOf } from "./description.ts";
 import { makeDevVars, readVars } from "./dev-vars.ts";
 import { problemsOf } from "./health.ts";
 import { type Address, instructions, urlOf } from "./instructions.ts";
-import { type Lock, lockAt } from "./lock.ts";
+import { type Lock, lockAt, socketFor } from "./lock.ts";
 import { writeNetrc } from "./netrc.ts";
 import { isInstalled, runWranglerDev } from "./wrangler-dev.ts";
 
@@ -43,7 +43,7 @@ async function main(): Promise<number> {
   }
   const data = resolve(ROOT, given.persistTo ?? ".wrangler");
   await mkdir(data, { recursive: true });
-  const lock = await lockAt(join(data, "start.sock"));
+  const lock = await lockAt(socketFor(data));
   if ("heldAt" in lock) {
     const whose = given.persistTo === undefined ? "This clone's cache" : `The cache of ${data}`;
     console.error(

@@ -2,11 +2,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Lock, lockAt } from "../../src/cli/lock.ts";
+import { type Lock, lockAt, socketFor } from "../../src/cli/lock.ts";
 
 const URL = "http://localhost:8787";
 let directory = "";
@@ -64,5 +64,20 @@ test("a holder that was killed leaves a file, which stops nobody", async () => {
 test("where there can be no socket, nothing is refused", async () => {
   path = join(directory, "no-such-folder", "start.sock");
   (await taken()).release();
+  (await taken()).release();
+});
+
+test("each folder has a socket of its own, outside, with a short path", () => {
+  const [a, b] = ["/home/ann/nix-cache/.wrangler", `/home/ann/${"x".repeat(300)}/.wrangler`].map((folder) =>
+    socketFor(folder, {}),
+  );
+  expect(a).toMatch(/^\/tmp\/nix-cache-[\d]*-[0-9a-f]{32}\.sock$/);
+  expect(b).not.toBe(a);
+  expect(b?.length).toBeLessThan(100);
+  expect(socketFor("/a", { XDG_RUNTIME_DIR: "/run/user/1000" })).toMatch(/^\/run\/user\/1000\/nix-cache-/);
+});
+
+test("a dead one that cannot be removed refuses nothing", async () => {
+  await mkdir(path);
   (await taken()).release();
 });
