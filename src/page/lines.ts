@@ -103,7 +103,7 @@ export function ciLines({ url, oidc, compression }: CacheDescription): readonly 
     id: "ci-token",
     title: "Any CI",
     where: "With a token among its secrets, as the variable CACHE_TOKEN.",
-    text: `(umask 077; echo "machine ${new URL(url).hostname} login ci password $CACHE_TOKEN" > netrc)\nnix copy ${FEATURES} \\\n  --to '${url}?compression=${compression}' --netrc-file "$PWD/netrc" ./result`,
+    text: `(umask 077; echo "machine ${new URL(url).hostname} login ci password \${CACHE_TOKEN:?}" > netrc)\nnix copy ${FEATURES} \\\n  --to '${url}?compression=${compression}' --netrc-file "$PWD/netrc" ./result`,
   };
   if (oidc.length === 0) return [withToken];
   return [
