@@ -31,6 +31,7 @@ async function main(): Promise<number> {
   }
   for (const problem of plan.problems) console.log(`Problem: ${problem}`);
   for (const note of plan.notes) console.log(`Note: ${note}`);
+  for (const line of plan.localProblems) console.log(`Note: on this machine, with .dev.vars: ${line}`);
   // The values may be a secret in the wrong place.
   if (plan.problems.length > 0) return 1;
   printChanges(plan);

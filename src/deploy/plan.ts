@@ -20,6 +20,8 @@ export interface Plan extends Files {
   readonly problems: readonly string[];
   /** What is no mistake, and yet worth knowing. */
   readonly notes: readonly string[];
+  /** Mistakes that a local cache would have beside these, with the secrets of this machine. */
+  readonly localProblems: readonly string[];
 }
 
 /** Throws a ConfigurationError for a file that cannot be read. */
@@ -36,19 +38,16 @@ export async function planOf(root: string): Promise<Plan> {
   const notes = [
     ...unread(placed, problems),
     ...signingNotes(placed),
-    ...(await machineNotes(root, placed, problems)),
     ...(await editedNote(root, files.base)),
   ];
-  return { ...files, merged, config, problems, notes };
+  const localProblems = await problemsHere(root, placed, problems);
+  return { ...files, merged, config, problems, notes, localProblems };
 }
 
-/** The mistakes that a local cache has with the secrets of this machine, beside those that are told anyway. */
-async function machineNotes(root: string, merged: Table, problems: readonly string[]): Promise<string[]> {
+async function problemsHere(root: string, merged: Table, problems: readonly string[]): Promise<string[]> {
   const secrets = await devVars(root);
   if (secrets === undefined) return [];
-  return (await problemsWith(merged, secrets))
-    .filter((line) => !problems.includes(line))
-    .map((line) => `on this machine, with .dev.vars: ${line}`);
+  return (await problemsWith(merged, secrets)).filter((line) => !problems.includes(line));
 }
 
 /** How to move one's changes of wrangler.toml, which every update may change, too. */
