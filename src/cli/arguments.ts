@@ -10,7 +10,11 @@ export interface StartArguments {
   readonly protocol: "http" | "https";
   /** Whether `--config` names a file for wrangler, which then has all settings. */
   readonly hasConfig: boolean;
-  /** wrangler only prints its help, and nothing starts. */
+  /** The port that is asked for; 0 is any. */
+  readonly port: number;
+  /** The folder of `--persist-to`. */
+  readonly persistTo: string | undefined;
+  /** Only the usage is asked for. */
   readonly isHelp: boolean;
   /** The arguments for wrangler: the given ones and, unless they override them, the defaults of `npm start`. */
   readonly forWrangler: readonly string[];
@@ -25,6 +29,9 @@ const DEFAULTS: readonly (readonly [option: string, value: string])[] = [
   ["--show-interactive-dev-session", "false"],
 ];
 
+/** wrangler's. */
+const DEFAULT_PORT = 8787;
+
 export function readArguments(given: readonly string[]): StartArguments {
   const options = splitOptions(given);
   const last = (...names: string[]) => options.findLast(({ name }) => names.includes(name))?.values.at(-1);
@@ -37,6 +44,8 @@ export function readArguments(given: readonly string[]): StartArguments {
     vars: Object.fromEntries(all("--var").map(splitVar)),
     protocol: last("--local-protocol") === "https" ? "https" : "http",
     hasConfig: options.some(({ name }) => name === "--config" || name === "-c"),
+    port: Number(last("--port") ?? DEFAULT_PORT),
+    persistTo: last("--persist-to"),
     isHelp: options.some(({ name }) => name === "--help" || name === "-h"),
     forWrangler: [...given, ...missing.map(([option, value]) => `${option}=${value}`)],
   };

@@ -1,9 +1,10 @@
 // The secrets of the local cache: the file `.dev.vars`, which `wrangler dev` reads and git ignores.
 import { randomBytes, randomUUID } from "node:crypto";
-import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
+import { textOf } from "../deploy/dev-vars.ts";
 import { generateSecretKey } from "../nix/keys.ts";
 import type { StartArguments } from "./arguments.ts";
 
@@ -18,7 +19,7 @@ export type Vars = Readonly<Record<string, string | undefined>>;
  */
 export async function makeDevVars(directory: string): Promise<boolean> {
   const path = join(directory, ".dev.vars");
-  if ((await readIfThere(path)) !== undefined) return false;
+  if ((await textOf(path)) !== undefined) return false;
   // Write to a temporary file in a folder that git ignores, then link it: the file appears atomically, and the link
   // fails if another start was faster.
   const scratch = join(directory, ".wrangler");
@@ -62,21 +63,11 @@ export async function readVars(directory: string, given: StartArguments): Promis
 
 async function readVarFiles(directory: string, { env, envFiles }: StartArguments): Promise<Vars> {
   if (envFiles.length > 0) {
-    const texts = await Promise.all(envFiles.map((file) => readIfThere(resolve(directory, file))));
+    const texts = await Promise.all(envFiles.map((file) => textOf(resolve(directory, file))));
     return Object.assign({}, ...texts.map((text) => parseEnv(text ?? "")));
   }
-  const ofEnvironment =
-    env === undefined ? undefined : await readIfThere(join(directory, `.dev.vars.${env}`));
-  return parseEnv(ofEnvironment ?? (await readIfThere(join(directory, ".dev.vars"))) ?? "");
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return undefined;
-    throw error;
-  }
+  const ofEnvironment = env === undefined ? undefined : await textOf(join(directory, `.dev.vars.${env}`));
+  return parseEnv(ofEnvironment ?? (await textOf(join(directory, ".dev.vars"))) ?? "");
 }
 
 function isSystemError(error: unknown, code: string): boolean {

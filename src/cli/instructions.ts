@@ -9,12 +9,14 @@ export interface Address {
 
 export interface RunningCache {
   readonly address: Address;
+  /** The port that was asked for; 0 is any. */
+  readonly askedPort: number;
   /** The Worker's public signing keys, `name:base64`. */
   readonly publicKeys: readonly string[];
-  readonly pushToken: string | undefined;
-  readonly pullToken: string | undefined;
-  /** The netrc file of this user, absolute. */
-  readonly netrcPath: string;
+  /** The netrc file with the push token, absolute; `undefined` where there is no such token. */
+  readonly netrcPath: string | undefined;
+  /** Whether there is a token that only reads. */
+  readonly hasPullToken: boolean;
   /** Mistakes in the configuration, one line each. */
   readonly problems: readonly string[];
   /** URLs of the upstreams. */
@@ -28,8 +30,8 @@ const DAEMON_NETRC = "/etc/nix/netrc";
 
 /** Seen with Nix 2.8 and 2.34: a client caches the narinfo that it uploads as it was sent. */
 const SIGNED_HERE = [
-  "The user who has pushed a path remembers it without the cache's signature for a month: to pull it back as that",
-  "user, add --narinfo-cache-positive-ttl 0.",
+  'For a month a pull by the user who pushed says that the path "lacks a signature": add',
+  "--narinfo-cache-positive-ttl 0.",
   "",
 ];
 
@@ -40,9 +42,10 @@ export function urlOf({ protocol, ip, port }: Address): string {
 export function instructions(cache: RunningCache): string {
   const url = urlOf(cache.address);
   const lines = [
+    ...portLines(cache),
     "",
     `The cache runs at ${url}`,
-    `Its web page is ${url}/_/`,
+    "In a browser that is its page",
     ...publicKeyLines(cache.publicKeys),
     ...cache.problems.map((problem) => `Problem: ${problem}`),
     ...upstreamLines(cache.upstreams ?? []),
@@ -56,6 +59,11 @@ export function instructions(cache: RunningCache): string {
   return `${lines.join("\n")}\n`;
 }
 
+function portLines({ address: { port }, askedPort }: RunningCache): string[] {
+  if (askedPort === 0 || askedPort === port) return [];
+  return [`Port ${askedPort} is taken, so this cache is at ${port}`];
+}
+
 function publicKeyLines(publicKeys: readonly string[]): string[] {
   if (publicKeys.length === 0) {
     return ["It does not sign: .dev.vars has no usable SIGNING_KEY (`npm run keygen -- NAME` makes one)"];
@@ -65,27 +73,26 @@ function publicKeyLines(publicKeys: readonly string[]): string[] {
 
 function upstreamLines(upstreams: readonly string[]): string[] {
   if (upstreams.length === 0) return [];
-  return [`What ${upstreams.join(" or ")} has is not pushed: docs/operating/upstreams.md`];
+  return [
+    `What ${upstreams.join(" or ")} has is not pushed: docs/operating/upstreams.md`,
+    "Without a network the runtime prints errors in red about that, and pushes go on",
+  ];
 }
 
-function pushLines({ address, pushToken, netrcPath }: RunningCache, url: string): string[] {
-  if (pushToken === undefined) {
+function pushLines({ netrcPath }: RunningCache, url: string): string[] {
+  if (netrcPath === undefined) {
     return ["Pushing is switched off: .dev.vars has no PUSH_TOKEN. Any long random text will do.", ""];
   }
   return [
-    `To push, a line in ${netrcPath}:`,
+    "To push, from another terminal in this folder (or ./result, or another store path):",
     "",
-    `    ${netrcLine(address.ip, pushToken)}`,
-    "",
-    "and then, for anything that you have built:",
-    "",
-    `    nix copy --to '${url}?compression=zstd' --netrc-file '${netrcPath}' --extra-experimental-features nix-command ./result`,
+    "    path=$(nix-store --add README.md)",
+    `    nix copy --to '${url}?compression=zstd' --netrc-file '${netrcPath}' --extra-experimental-features nix-command "$path"`,
     "",
   ];
 }
 
-function pullLines(cache: RunningCache, url: string): string[] {
-  const { address, publicKeys, pullToken, pushToken } = cache;
+function pullLines({ address, publicKeys, hasPullToken, isPrivate }: RunningCache, url: string): string[] {
   const lines = [
     "To pull, lines in /etc/nix/nix.conf (restart the Nix daemon if you have one):",
     "",
@@ -94,25 +101,13 @@ function pullLines(cache: RunningCache, url: string): string[] {
     "",
     ...(publicKeys.length === 0 ? [] : SIGNED_HERE),
   ];
-  const token = pullToken ?? pushToken;
-  if (!cache.isPrivate || token === undefined) return lines;
+  if (!isPrivate) return lines;
   return [
     ...lines,
-    `The cache is private. To pull, a line in ${DAEMON_NETRC}, which only root should be able to read:`,
+    `The cache is private. To pull, a line in ${DAEMON_NETRC}, which only root should be able to read; TOKEN is its`,
+    `${hasPullToken ? "PULL_TOKEN" : "PUSH_TOKEN"}:`,
     "",
-    `    ${netrcLine(address.ip, token)}`,
+    `    machine ${address.ip} login nix password TOKEN`,
     "",
   ];
-}
-
-/** Any login will do: the password is the token. */
-export function netrcLine(host: string, token: string): string {
-  return `machine ${host} login nix password ${netrcWord(token)}`;
-}
-
-/** curl ends a netrc word at white space unless it is quoted. */
-function netrcWord(word: string): string {
-  return /^[0-9A-Za-z!$%&()*+,\-./:;<=>?@[\]^_{|}~]+$/.test(word)
-    ? word
-    : `"${word.replace(/["\\]/g, "\\$&")}"`;
 }

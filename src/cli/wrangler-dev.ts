@@ -8,6 +8,15 @@ export type Listening = Pick<Address, "ip" | "port">;
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
+const WRANGLER = "node_modules/wrangler/bin/wrangler.js";
+
+/** Ends wrangler where this process is killed: left alone, it would keep the port and the data. */
+const ENDS_WITH_US = `data:text/javascript,process.on("disconnect", () => process.kill(process.pid, "SIGTERM"))`;
+
+export function isInstalled(root: string): boolean {
+  return existsSync(join(root, WRANGLER));
+}
+
 /**
  * Runs `wrangler dev` in the project at `root` until it ends, and calls `onListening` once it listens. Signals go to
  * it. Returns the code to exit with: its own, or 0 after a signal, because a requested stop is no failure.
@@ -17,12 +26,7 @@ export async function runWranglerDev(
   args: readonly string[],
   onListening: (listening: Listening) => Promise<void>,
 ): Promise<number> {
-  const program = join(root, "node_modules/wrangler/bin/wrangler.js");
-  if (!existsSync(program)) {
-    console.error("wrangler is not installed: run 'npm ci' first");
-    return 1;
-  }
-  const wrangler = spawn(process.execPath, [program, "dev", ...args], {
+  const wrangler = spawn(process.execPath, ["--import", ENDS_WITH_US, join(root, WRANGLER), "dev", ...args], {
     cwd: root,
     // wrangler sends its address to a parent that gives it an IPC channel.
     stdio: ["inherit", "inherit", "inherit", "ipc"],

@@ -1,7 +1,6 @@
 // Parses the Worker's variables, once, into a typed configuration. A mistake becomes a line that names its variable, on
 // /health and in the log; reads go on, writes are refused until it is fixed.
 import type { Env } from "../env.ts";
-import type { SecretKey } from "../nix/keys.ts";
 import {
   type CacheEntry,
   DEFAULT_LISTING,
@@ -14,7 +13,7 @@ import {
   SETTINGS,
   type Verify,
 } from "./caches.ts";
-import { type ImportedKeys, importKeys, importSigningKeys, type Keys } from "./keys.ts";
+import { importKeys, importSigningKeys, type KeyImports, type Keys } from "./keys.ts";
 import { parseOidc } from "./oidc.ts";
 import type { OidcRule } from "./oidc-rule.ts";
 import { graceMsOf, type Retention } from "./retention.ts";
@@ -93,9 +92,10 @@ const parsed = new WeakMap<Env, Deployment>();
 export function configOf(env: Env): Deployment {
   let config = parsed.get(env);
   if (config === undefined) {
-    config = parseConfig(env);
+    const log = (problem: string) => console.error(`configuration: ${problem}`);
+    config = parseConfig(env, log);
     parsed.set(env, config);
-    for (const problem of config.problems) console.error(`configuration: ${problem}`);
+    config.problems.forEach(log);
   }
   return config;
 }
@@ -136,9 +136,11 @@ export function untilFixed(consequence: string, problem: string): string {
   return `${consequence} until the configuration is fixed: ${problem}`;
 }
 
-const HIDDEN_PROBLEM = "CACHES: has a mistake; the log of the Worker names it";
+/** Stands on /health for problems with the names of private caches. */
+export const HIDDEN_PROBLEM = "CACHES: has a mistake; the log of the Worker names it";
 
-export function parseConfig(env: Env): Deployment {
+/** `log` is called with each mistake in a key, when the keys are imported. */
+export function parseConfig(env: Env, log: (problem: string) => void = () => {}): Deployment {
   const problems: string[] = [];
   if (!isSet(env.BUCKET)) problems.push("BUCKET: no R2 bucket is bound; see [[r2_buckets]] in wrangler.toml");
   if (isSet(env.TRAFFIC) && typeof env.TRAFFIC?.writeDataPoint !== "function") {
@@ -162,10 +164,10 @@ export function parseConfig(env: Env): Deployment {
   const { [defaultName]: own, ...others } = Object.fromEntries(caches.entries);
   const tokenSecrets = parseTokenSecret(env.TOKEN_SECRET, problems);
   const oidc = parseOidc(env.OIDC, problems);
-  const signingKeys = once(() => importSigningKeys(env.SIGNING_KEY));
-  const ownCache = cacheOf(env, defaultName, own, defaults, signingKeys, false);
+  const imports: KeyImports = { signing: once(() => importSigningKeys(env.SIGNING_KEY, log)), log };
+  const ownCache = cacheOf(env, defaultName, own, defaults, imports, false);
   const otherCaches = Object.entries(others).map(([name, entry]) => ({
-    ...cacheOf(env, name, entry, defaults, signingKeys, true),
+    ...cacheOf(env, name, entry, defaults, imports, true),
     isPrivate: entry.isPrivate ?? misspelt.mayHide,
   }));
   // Private until fixed, if PULL_TOKEN is set but unusable, or if what may make it private is invalid or misspelt.
@@ -178,7 +180,7 @@ export function parseConfig(env: Env): Deployment {
       isPrivate: cache.isPrivate,
     })),
   ];
-  const upstreams = upstreamsOf(env, dir, known, caches.entries, problems);
+  const upstreams = upstreamsOf(env, dir, known, caches.entries, problems, log);
   const shared: Shared = {
     storeDir: dir,
     graceMs: graceMsOf(env.GC_GRACE_SECONDS, problems),
@@ -221,7 +223,7 @@ function cacheOf(
   name: string,
   entry: CacheEntry | undefined,
   defaults: EntryDefaults,
-  signingKeys: () => Promise<ImportedKeys<SecretKey>>,
+  imports: KeyImports,
   isNamed: boolean,
 ): Omit<Config, keyof Shared | "folder" | "upstreams"> {
   const choice = {
@@ -239,7 +241,7 @@ function cacheOf(
     listings: entry?.listings ?? false,
     listing: entry?.listing ?? defaults.listing,
     ...entry?.retention,
-    keys: once(() => importKeys(signingKeys, env.TRUSTED_PUBLIC_KEYS, `CACHES.${name}`, choice)),
+    keys: once(() => importKeys(imports, env.TRUSTED_PUBLIC_KEYS, `CACHES.${name}`, choice)),
   };
 }
 
@@ -250,6 +252,7 @@ function upstreamsOf(
   known: readonly OwnCache[],
   entries: ReadonlyMap<string, CacheEntry>,
   problems: string[],
+  log: (problem: string) => void,
 ): ReadonlyMap<string, ParsedUpstreams> {
   const caches = new Map(known.map((cache) => [cache.name, cache]));
   const all = new Set<string>();
@@ -259,7 +262,7 @@ function upstreamsOf(
     const [label, value] =
       own === undefined ? ["UPSTREAMS", env.UPSTREAMS] : [`CACHES.${name}.upstreams`, own];
     const found: string[] = [];
-    parsed.set(name, parseUpstreams(label, value, { name, isPrivate, storeDir, caches }, found));
+    parsed.set(name, parseUpstreams(label, value, { name, isPrivate, storeDir, caches, log }, found));
     for (const problem of found) all.add(problem);
   }
   problems.push(...all);

@@ -19,14 +19,22 @@ export interface KeyChoice {
   readonly trusted?: unknown;
 }
 
+/** What all caches share. */
+export interface KeyImports {
+  /** The keys of SIGNING_KEY. */
+  readonly signing: () => Promise<ImportedKeys<SecretKey>>;
+  /** Is called with each mistake once. */
+  readonly log: (problem: string) => void;
+}
+
 /** Imports the keys that a cache uses. Never rejects; mistakes are lines of `problems`, and in the log. */
 export async function importKeys(
-  signingKey: () => Promise<ImportedKeys<SecretKey>>,
+  imports: KeyImports,
   trustedKeys: unknown,
   label: string,
   choice: KeyChoice,
 ): Promise<Keys> {
-  const all = await signingKey();
+  const all = await imports.signing();
   const problems: string[] = [];
   if (choice.signing === undefined && choice.mustNameSigning && all.keys.length > 1) {
     problems.push(
@@ -47,7 +55,7 @@ export async function importKeys(
       ? await eachKey("TRUSTED_PUBLIC_KEYS", trustedKeys, parsePublicKey)
       : await eachKey(`${label}.trusted_public_keys`, choice.trusted, parsePublicKey);
   const own = [...trusted.problems, ...problems];
-  for (const problem of own) console.error(`configuration: ${problem}`);
+  own.forEach(imports.log);
   return { signing, trusted: trusted.keys, problems: [...all.problems, ...own] };
 }
 
@@ -56,9 +64,12 @@ export interface ImportedKeys<K> {
   readonly problems: readonly string[];
 }
 
-export async function importSigningKeys(value: unknown): Promise<ImportedKeys<SecretKey>> {
+export async function importSigningKeys(
+  value: unknown,
+  log: (problem: string) => void,
+): Promise<ImportedKeys<SecretKey>> {
   const imported = await eachKey("SIGNING_KEY", value, parseSecretKey);
-  for (const problem of imported.problems) console.error(`configuration: ${problem}`);
+  imported.problems.forEach(log);
   return imported;
 }
 

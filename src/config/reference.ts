@@ -16,6 +16,8 @@ export interface Entry {
   /** What holds without it, where no value says that. */
   readonly unset?: string;
   readonly example: unknown;
+  /** Copied with the others, the example would do harm: it is shown apart. */
+  readonly isApart?: true;
 }
 
 /** What `unset` says of a setting that must be there. */
@@ -156,10 +158,12 @@ export const SETTINGS_MEANING: Readonly<Record<(typeof SETTINGS)[number], Entry>
     example: 35,
   },
   signing_keys: {
-    meaning: "The names of the keys in `SIGNING_KEY` that sign for this cache.",
+    meaning:
+      "The names of the keys in `SIGNING_KEY` that sign for this cache. While `SIGNING_KEY` has no key of such a name, all caches refuse writes.",
     form: "a list of names",
     unset: "all of them; a named cache must choose where there are several",
     example: ["cache.example.org-1"],
+    isApart: true,
   },
   trusted_public_keys: {
     meaning: "As `TRUSTED_PUBLIC_KEYS`, for this cache.",
@@ -286,10 +290,12 @@ export const OIDC_MEANING: Readonly<Record<(typeof OIDC_FIELDS)[number], Entry>>
     example: ["nix-cache"],
   },
   everybody: {
-    meaning: "Allows a rule that accepts tokens of everybody at this issuer.",
+    meaning:
+      "Allows a rule that accepts tokens of everybody at this issuer: on GitHub, of every repository in the world.",
     form: "`true` or `false`",
     default: false,
     example: true,
+    isApart: true,
   },
 };
 

@@ -27,6 +27,8 @@ export interface Surroundings {
   readonly storeDir: string;
   /** All caches, by name. */
   readonly caches: ReadonlyMap<string, OwnCache>;
+  /** Is called with each mistake in a key. */
+  readonly log: (problem: string) => void;
 }
 
 export interface ParsedUpstreams {
@@ -110,7 +112,7 @@ function parseUpstream(at: string, entry: unknown, surroundings: Surroundings): 
   const keys = keysOf(url, own, table.public_keys);
   const imported = once(async () => {
     const keyring = await eachKey(`${at}: public_keys`, keys, parsePublicKey);
-    for (const problem of keyring.problems) console.error(`configuration: ${problem}`);
+    keyring.problems.forEach(surroundings.log);
     return keyring;
   });
   return {

@@ -13,6 +13,9 @@ Checks nix-cache.toml and wrangler.toml, and compares with the cache at URL. Wit
 the configuration if it has one. NIX_CACHE_TOKEN is a token for a private cache.
 `;
 
+/** What /api/v1/cache keeps from everybody. */
+const NOT_SHOWN = "secrets, OIDC, TRUSTED_PUBLIC_KEYS, retention, other caches";
+
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -28,6 +31,7 @@ async function main(): Promise<number> {
   }
   for (const problem of plan.problems) console.log(`Problem: ${problem}`);
   for (const note of plan.notes) console.log(`Note: ${note}`);
+  for (const line of plan.localProblems) console.log(`Note: on this machine, with .dev.vars: ${line}`);
   // The values may be a secret in the wrong place.
   if (plan.problems.length > 0) return 1;
   printChanges(plan);
@@ -74,10 +78,9 @@ async function printDeployed({ config }: Plan, url: string | undefined): Promise
       return;
     }
     const changed = changes(isNow(description), willBe(sameCache(config, description), description));
-    console.log(
-      changed.length === 0 ? "A deployment changes none of its settings." : "A deployment changes:",
-    );
+    console.log(`Of what it shows, a deployment changes${changed.length === 0 ? " nothing." : ":"}`);
     for (const line of changed) console.log(`  ${line}`);
+    console.log(`It does not show, and so these were not compared: ${NOT_SHOWN}.`);
   } catch (error) {
     console.log(`Not compared: ${error instanceof Error ? error.message : error}`);
   }

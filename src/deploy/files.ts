@@ -1,6 +1,6 @@
 // The files of the configuration: wrangler.toml, which is the program's, one's own settings, and what is made of both.
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Table } from "./table.ts";
 
@@ -35,27 +35,26 @@ export async function readFiles(root: string): Promise<Files> {
   return { base, own: ownName === undefined ? {} : await readToml(resolve(root, ownName), ownName), ownName };
 }
 
-/** As wrangler reads it. */
+/** By wrangler's own parser, which loads much faster alone. */
 export async function readToml(path: string, name: string): Promise<Table> {
-  const { experimental_readRawConfig: readRawConfig } = await import("wrangler");
   try {
-    return { ...readRawConfig({ config: path }).rawConfig };
+    const { parse } = await import("smol-toml");
+    return parse(await readFile(path, "utf8"));
   } catch (error) {
     throw new ConfigurationError(`${name}: ${tomlMistake(error)}`);
   }
 }
 
-/** wrangler's error has the place apart from its message, which shows the line: it may have a secret. */
+/** The parser's message has the lines around the mistake, too: they may have a secret. */
 function tomlMistake(error: unknown): string {
-  const { message = "cannot be read", text, location } = { ...(error as Mistake | null) };
-  const [first = ""] = (text ?? message).trim().split("\n");
-  return `${first.replace(/^Invalid TOML document: /, "")}${location?.line === undefined ? "" : `, in line ${location.line}`}`;
+  const { message, line } = { message: "cannot be read", ...(error as Mistake | null) };
+  const [first = ""] = message.split("\n");
+  return `${first.replace(/^Invalid TOML document: /, "")}${line === undefined ? "" : `, in line ${line}`}`;
 }
 
 interface Mistake {
   readonly message?: string;
-  readonly text?: string;
-  readonly location?: { readonly line?: number };
+  readonly line?: number;
 }
 
 /**

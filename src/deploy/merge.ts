@@ -11,9 +11,13 @@ export function merge(base: Table, own: Table): Table {
   return merged;
 }
 
-/** For `wrangler dev`: a local cache keeps its name, and with it what was pushed to it. */
+/**
+ * For `wrangler dev`: a local cache keeps its name, and with it what was pushed to it. It has no cron trigger, which
+ * would not run there, and of which wrangler warns.
+ */
 export function mergeLocal(base: Table, own: Table): Table {
-  return merge(base, Object.fromEntries(Object.entries(own).filter(([key]) => LOCAL_KEYS.includes(key))));
+  const { triggers: _, ...local } = base;
+  return merge(local, Object.fromEntries(Object.entries(own).filter(([key]) => LOCAL_KEYS.includes(key))));
 }
 
 function mergeValue(before: unknown, value: unknown): unknown {

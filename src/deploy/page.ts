@@ -32,7 +32,7 @@ cp nix-cache.example.toml nix-cache.toml
 npm run config
 \`\`\`
 
-\`npm run config\` checks the settings, with the messages of \`/health\`, and shows what a deployment would change; \`npm run config -- --url URL\` compares with a deployed cache. \`npm run deploy\` deploys nothing while there is a mistake. \`npm start\` reads \`[vars]\` of the same file.
+\`npm run config\` checks the settings, with the messages of \`/health\`, and shows what a deployment would change; \`npm run config -- --url URL\` compares with what a deployed cache shows of itself. \`npm run deploy\` deploys nothing while there is a mistake. \`npm start\` reads \`[vars]\` of the same file when it starts.
 
 - **An edited \`wrangler.toml\`**: \`npm run config\` prints the lines to move into \`nix-cache.toml\`.
 - **A second cache**: \`NIX_CACHE_SETTINGS=other.toml npm run deploy\` reads another file.
@@ -42,7 +42,7 @@ npm run config
 A mistake in a deployed cache is a line on \`/health\` and in the log. Until it is fixed, the cache serves reads and refuses writes, and a cache that may have been meant to be private is private.
 `;
 
-const SECRETS_HEAD = `Secrets are never in \`nix-cache.toml\`. On your own machine they are lines of \`.dev.vars\`; a deployed Worker gets them by:
+const SECRETS_HEAD = `Secrets are never in \`nix-cache.toml\`. On your own machine they are lines of \`.dev.vars\`, such as \`ADMIN_TOKEN=...\`, which \`npm start\` reads when it starts; a deployed Worker gets them by:
 
 <!-- not run: it needs a Cloudflare account -->
 \`\`\`sh
@@ -66,11 +66,15 @@ export function configurationPage(): string {
   return [HEAD, secrets, ...settings, section("Bindings", BINDINGS_HEAD, bindings.join(""))].join("\n");
 }
 
+type Example = Pick<Entry, "example" | "isApart">;
 type Listed = Partial<Entry> & Pick<Entry, "meaning">;
 
 function listOf(entries: Readonly<Record<string, Listed>>): string {
   return Object.entries(entries)
-    .map(([name, entry]) => `- **\`${name}\`**: ${sentencesOf(entry)}\n`)
+    .map(([name, entry]) => {
+      const example = entry.isApart ? ` *Example:* \`${name} = ${tomlValue(entry.example)}\`.` : "";
+      return `- **\`${name}\`**: ${sentencesOf(entry)}${example}\n`;
+    })
     .join("");
 }
 
@@ -87,15 +91,16 @@ function sentencesOf({ meaning, form, unset, ...entry }: Listed): string {
 
 function exampleOf(heading: string): string {
   const example = Object.entries(EXAMPLES).find(([name]) => name === heading)?.[1] ?? {};
-  return `\`\`\`toml\n${tomlOf(example).join("\n").trim()}\n\`\`\`\n`;
+  return `Each once; copy only the lines that you need:\n\n\`\`\`toml\n${tomlOf(example).join("\n").trim()}\n\`\`\`\n`;
 }
 
 function section(heading: string, ...parts: readonly string[]): string {
   return [`## ${heading}\n`, ...parts].join("\n");
 }
 
-function examplesOf(entries: Readonly<Record<string, { readonly example: unknown }>>): Table {
-  return Object.fromEntries(Object.entries(entries).map(([name, { example }]) => [name, example]));
+function examplesOf(entries: Readonly<Record<string, Example>>): Table {
+  const together = Object.entries(entries).filter(([, { isApart }]) => !isApart);
+  return Object.fromEntries(together.map(([name, { example }]) => [name, example]));
 }
 
 function withoutVars({ vars: _, ...others }: Table): Table {

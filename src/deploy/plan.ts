@@ -5,11 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Deployment } from "../config/config.ts";
 import { additions } from "./changes.ts";
+import { devVars } from "./dev-vars.ts";
 import { type Files, readFiles, readToml } from "./files.ts";
 import { merge } from "./merge.ts";
+import { misplaced } from "./misplaced.ts";
 import { settingsProblems } from "./settings.ts";
 import { type Table, tomlOf } from "./table.ts";
-import { parsedConfig, unread, variableProblems } from "./variables.ts";
+import { parsedConfig, problemsWith, signingNotes, unread, variableProblems } from "./variables.ts";
 
 export interface Plan extends Files {
   readonly merged: Table;
@@ -18,22 +20,34 @@ export interface Plan extends Files {
   readonly problems: readonly string[];
   /** What is no mistake, and yet worth knowing. */
   readonly notes: readonly string[];
+  /** Mistakes that a local cache would have beside these, with the secrets of this machine. */
+  readonly localProblems: readonly string[];
 }
 
 /** Throws a ConfigurationError for a file that cannot be read. */
 export async function planOf(root: string): Promise<Plan> {
   const files = await readFiles(root);
   const merged = merge(files.base, files.own);
-  const config = await parsedConfig(merged);
+  // What stands in the wrong place is told once.
+  const placed = merge(files.base, misplaced(files.own).rest);
+  const config = await parsedConfig(placed);
   const ofSettings = settingsProblems(files.own, files.base);
   const ofVariables = await variableProblems(config);
   const ofWrangler = ofSettings.length > 0 ? [] : await wranglerProblems(merged);
   const problems = [...ofSettings, ...ofVariables, ...ofWrangler];
   const notes = [
-    ...unread(merged, problems).map((name) => `vars.${name}: nothing reads it`),
+    ...unread(placed, problems),
+    ...signingNotes(placed),
     ...(await editedNote(root, files.base)),
   ];
-  return { ...files, merged, config, problems, notes };
+  const localProblems = await problemsHere(root, placed, problems);
+  return { ...files, merged, config, problems, notes, localProblems };
+}
+
+async function problemsHere(root: string, merged: Table, problems: readonly string[]): Promise<string[]> {
+  const secrets = await devVars(root);
+  if (secrets === undefined) return [];
+  return (await problemsWith(merged, secrets)).filter((line) => !problems.includes(line));
 }
 
 /** How to move one's changes of wrangler.toml, which every update may change, too. */

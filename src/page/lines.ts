@@ -12,6 +12,9 @@ export interface Lines {
 /** For root and the daemon, which reads no file of a user. */
 const NETRC = "/etc/nix/netrc";
 
+/** A stock Nix needs it for these commands. */
+const FEATURES = "--extra-experimental-features 'nix-command flakes'";
+
 /** Of netrc, which knows no ports. */
 function hostOf({ url }: CacheDescription): string {
   return new URL(url).hostname;
@@ -66,7 +69,8 @@ export function pullLines({ url, public_keys: keys, visibility }: CacheDescripti
       title: "One command",
       where: "With a daemon, for its trusted users only.",
       text: [
-        `nix build --extra-substituters ${url}`,
+        `nix build ${FEATURES}`,
+        `  --extra-substituters ${url}`,
         ...(hasKeys ? [`  --extra-trusted-public-keys '${keys.join(" ")}'`] : []),
         ...(netrc ? [`  --netrc-file ${NETRC}`] : []),
         "  .#default",
@@ -86,8 +90,9 @@ export function pushLines(cache: CacheDescription): readonly Lines[] {
     {
       id: "push",
       title: "What you have built",
-      where: "With its closure, except what is here or in an upstream.",
-      text: `nix copy --to '${cache.url}?compression=${cache.compression}' \\\n  --netrc-file ~/.netrc ./result`,
+      where:
+        "With its closure, except what is here or in an upstream. Nix 2.3 has no such features: leave them out.",
+      text: `nix copy ${FEATURES} \\\n  --to '${cache.url}?compression=${cache.compression}' --netrc-file ~/.netrc ./result`,
     },
   ];
 }
@@ -98,7 +103,7 @@ export function ciLines({ url, oidc, compression }: CacheDescription): readonly 
     id: "ci-token",
     title: "Any CI",
     where: "With a token among its secrets, as the variable CACHE_TOKEN.",
-    text: `(umask 077; echo "machine ${new URL(url).hostname} login ci password $CACHE_TOKEN" > netrc)\nnix copy --to '${url}?compression=${compression}' --netrc-file "$PWD/netrc" ./result`,
+    text: `(umask 077; echo "machine ${new URL(url).hostname} login ci password \${CACHE_TOKEN:?}" > netrc)\nnix copy ${FEATURES} \\\n  --to '${url}?compression=${compression}' --netrc-file "$PWD/netrc" ./result`,
   };
   if (oidc.length === 0) return [withToken];
   return [

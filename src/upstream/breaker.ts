@@ -38,11 +38,15 @@ export class Breaker {
     else if (now - ms >= this.#triedAt) this.#lost = 0;
   }
 
-  /** It is down, has an outage or does not answer in time. True where it pauses from now on and did not before. */
-  failed(now: number, ms = 0): boolean {
-    const wasPaused = this.#lost >= MAX_LOST_MS;
+  /**
+   * It is down, has an outage or does not answer in time. Returns what is news: the `first` failure after all was well,
+   * or that it `pauses` from now on.
+   */
+  failed(now: number, ms = 0): "first" | "pauses" | undefined {
+    const before = this.#lost;
     this.#lose(now, Math.max(ms, FAILURE_MS));
-    return !wasPaused && this.#lost >= MAX_LOST_MS;
+    if (before < MAX_LOST_MS && this.#lost >= MAX_LOST_MS) return "pauses";
+    return before === 0 ? "first" : undefined;
   }
 
   #lose(now: number, ms: number): void {

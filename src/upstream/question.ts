@@ -2,6 +2,7 @@
 // no redirect followed.
 import { NARINFO } from "../bucket/kinds.ts";
 import { DAY_S } from "./remembered.ts";
+import { unreachable } from "./unreachable.ts";
 
 /** Milliseconds for connecting, head and body together. */
 export const QUESTION_TIMEOUT_MS = 2000;
@@ -49,10 +50,7 @@ export async function askForNarInfo(
   } catch (error) {
     if (abort.signal.aborted) return { kind: "failed", why: `no answer within ${QUESTION_TIMEOUT_MS} ms` };
     if (error instanceof Error && /too many subrequests/i.test(error.message)) return { kind: "not-asked" };
-    return {
-      kind: "failed",
-      why: `it cannot be reached (${error instanceof Error ? error.message : "error"})`,
-    };
+    return { kind: "failed", why: `it ${unreachable(error)}` };
   } finally {
     clearTimeout(timer);
   }

@@ -27,6 +27,9 @@ export interface FoundPath {
 /** `not-asked`: the platform lets this invocation send no further request. */
 export type Finding = FoundPath | "absent" | "not-asked";
 
+/** What a failure of an upstream means. */
+const CONSEQUENCES = { first: "the cache goes on without it", pauses: "it is not asked for a minute" };
+
 export interface Asker {
   /**
    * What a pusher asks for and no upstream has, it has just built: such an answer is not kept, and one that was kept for
@@ -149,8 +152,8 @@ async function askRemote(
   const reply = await askForNarInfo(fetch, url, hash, isDeleting);
   if (reply.kind === "not-asked") return "not-asked";
   if (reply.kind === "failed") {
-    const pauses = breaker.failed(now(), now() - begun);
-    if (pauses) console.warn(`upstream ${url}: ${reply.why}; it is not asked for a minute`);
+    const news = breaker.failed(now(), now() - begun);
+    if (news !== undefined) console.warn(`upstream ${url}: ${reply.why}; ${CONSEQUENCES[news]}`);
     return "absent";
   }
   breaker.answered(now(), now() - begun);

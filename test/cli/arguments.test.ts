@@ -55,6 +55,14 @@ describe("what is read of the arguments", () => {
     expect(readArguments(given).protocol).toBe(protocol);
   });
 
+  test.each([
+    { given: [], port: 8787, persistTo: undefined },
+    { given: ["--port", "9000", "--persist-to=DIR"], port: 9000, persistTo: "DIR" },
+    { given: ["--port=0", "--persist-to", "DIR"], port: 0, persistTo: "DIR" },
+  ])("the port of $given is $port, the folder $persistTo", ({ given, port, persistTo }) => {
+    expect(readArguments(given)).toMatchObject({ port, persistTo });
+  });
+
   test.each(["--help", "-h"])("%s only asks", (option) => {
     expect(readArguments([option]).isHelp).toBe(true);
     expect(readArguments(["--port", "1"]).isHelp).toBe(false);

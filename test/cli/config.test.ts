@@ -1,9 +1,10 @@
 /** `npm run config`: names every mistake before a deployment, shows what would change, and changes nothing itself. */
 // @module-tag slow
-import { copyFile, readdir } from "node:fs/promises";
-import { createServer } from "node:http";
+import { copyFile, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { generateSecretKey } from "../../src/nix/keys.ts";
 import { type Checkout, makeCheckout } from "./checkout.ts";
 
 const TIMEOUT_MS = 60_000;
@@ -16,6 +17,30 @@ beforeAll(async () => {
 afterAll(() => checkout.remove());
 
 const config = (...args: string[]) => checkout.run("src/deploy/config.ts", args);
+
+const NOT_SHOWN =
+  "It does not show, and so these were not compared: secrets, OIDC, TRUSTED_PUBLIC_KEYS, retention, other caches.";
+const NIXOS = [{ url: "https://cache.nixos.org", serve: "pushers" }];
+
+/** A cache that describes itself so. */
+async function serve(described: object, health: object): Promise<{ server: Server; url: string }> {
+  const version = { version: "0.2.0" };
+  const description = {
+    ...version,
+    name: "nix-cache",
+    store_dir: "/nix/store",
+    visibility: "public",
+    listing: "members",
+    verification: "after",
+    ...described,
+  };
+  const server = createServer(({ url }, response) => {
+    response.end(JSON.stringify(url === "/health" ? { ...version, ...health } : description));
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const address = server.address();
+  return { server, url: `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}` };
+}
 
 describe("without a mistake", { timeout: TIMEOUT_MS }, () => {
   test("the example changes nothing, and no file is made", async () => {
@@ -31,25 +56,10 @@ describe("without a mistake", { timeout: TIMEOUT_MS }, () => {
     await checkout.setOwn(
       'name = "team-cache"\n[[r2_buckets]]\nbinding = "BUCKET"\njurisdiction = "eu"\n[vars]\nPRIORITY = 30\n',
     );
-    const server = createServer(({ url }, response) => {
-      const description = { version: "0.2.0", name: "nix-cache", store_dir: "/nix/store", priority: 41 };
-      response.end(
-        JSON.stringify(
-          url === "/health"
-            ? { status: "misconfigured", version: "0.2.0", problems: ["STORE_DIR: must be an absolute path"] }
-            : {
-                ...description,
-                visibility: "public",
-                listing: "members",
-                verification: "after",
-                upstreams: [],
-              },
-        ),
-      );
-    });
-    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-    const address = server.address();
-    const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+    const { server, url } = await serve(
+      { priority: 41, upstreams: [] },
+      { status: "misconfigured", problems: ["STORE_DIR: must be an absolute path"] },
+    );
     const { code, output } = await config("--url", url);
     server.close();
     expect(output.split("\n")).toEqual([
@@ -59,12 +69,26 @@ describe("without a mistake", { timeout: TIMEOUT_MS }, () => {
       "  vars.PRIORITY: new, 30",
       `${url} is version 0.2.0: misconfigured`,
       "  STORE_DIR: must be an absolute path",
-      "A deployment changes:",
+      "Of what it shows, a deployment changes:",
       "  priority: 41 → 30",
       '  upstreams: [] → ["https://cache.nixos.org (pushers)"]',
+      NOT_SHOWN,
       "",
     ]);
     expect(code).toBe(0);
+  });
+
+  test("what a cache at --url does not show is not compared, and that is said", async () => {
+    await checkout.setOwn("[vars]\nGC_GRACE_SECONDS = 172800\n");
+    const { server, url } = await serve({ priority: 41, upstreams: NIXOS }, { status: "ok" });
+    const { output } = await config("--url", url);
+    server.close();
+    expect(output.split("\n").slice(-4)).toEqual([
+      `${url} is version 0.2.0: ok`,
+      "Of what it shows, a deployment changes nothing.",
+      NOT_SHOWN,
+      "",
+    ]);
   });
 
   test("an address that does not answer is no mistake", async () => {
@@ -131,6 +155,67 @@ retention = 3
     expect(output).not.toMatch(/hunter|^\s+at /m);
     expect(code).toBe(1);
   });
+});
+
+describe("signing_keys", { timeout: TIMEOUT_MS }, () => {
+  const MUST = (name: string, cache = "ci") =>
+    `Note: CACHES.${cache}.signing_keys: SIGNING_KEY must have a key named ${name}, or all caches refuse writes`;
+  const devVars = (text: string) => writeFile(join(checkout.path, ".dev.vars"), text);
+  // The start above has made one.
+  beforeAll(() => rm(join(checkout.path, ".dev.vars"), { force: true }));
+
+  test("each name is a note, because secrets are not known here", async () => {
+    await checkout.setOwn(
+      '[vars.CACHES]\nci = { signing_keys = ["ci-1", "ci-2"] }\nteam = { signing_keys = "team-1" }\nopen = { open = true, signing_keys = [] }\n',
+    );
+    const { code, output } = await config();
+    expect(output.split("\n").slice(0, 4)).toEqual([
+      MUST("ci-1"),
+      MUST("ci-2"),
+      MUST("team-1", "team"),
+      "No mistake. nix-cache.toml changes:",
+    ]);
+    expect(code).toBe(0);
+  });
+
+  test("what .dev.vars makes a mistake is a note, once", async () => {
+    await checkout.setOwn('[vars.CACHES]\nci = { signing_keys = ["ci-1"] }\n');
+    await devVars(`PUSH_TOKEN=a\nPULL_TOKEN=a\nSIGNING_KEY=${(await generateSecretKey("mine-1")).secret}\n`);
+    const { code, output } = await config();
+    expect(output.split("\n").slice(0, 4)).toEqual([
+      MUST("ci-1"),
+      "Note: on this machine, with .dev.vars: PULL_TOKEN: is the same as PUSH_TOKEN or ADMIN_TOKEN, so that every reader could write; choose another",
+      "Note: on this machine, with .dev.vars: CACHES.ci.signing_keys: SIGNING_KEY has no usable key ci-1",
+      "No mistake. nix-cache.toml changes:",
+    ]);
+    expect(code).toBe(0);
+  });
+
+  test("a .dev.vars that fits is no note", async () => {
+    await devVars(`PUSH_TOKEN=a\nSIGNING_KEY=${(await generateSecretKey("ci-1")).secret}\n`);
+    const { output } = await config();
+    expect(output).not.toContain(".dev.vars");
+  });
+});
+
+test("below the wrong header: the place is named, once", { timeout: TIMEOUT_MS }, async () => {
+  await checkout.setOwn(
+    '[vars]\nroute = "x"\n[[vars.OIDC]]\nissuer = "https://gitlab.com"\naudience = "a"\nclaims = { project_path = "acme/app" }\npermissions = ["push"]\ncaches = ["nix-cache"]\nroutes = []\nPRIORITY = 30\n',
+  );
+  const { code, output } = await config();
+  expect(output.split("\n")).toEqual([
+    "Problem: routes: is a setting of the deployment; below [[vars.OIDC]] it belongs to that table. Move it above the first [table]",
+    "Problem: PRIORITY: is a variable; below [[vars.OIDC]] it belongs to that table. Move it directly below [vars]",
+    "Note: vars.route: nothing reads it; routes is probably meant, a setting of the deployment, which stands above the first [table]",
+    "",
+  ]);
+  expect(code).toBe(1);
+});
+
+test("a mistake in a key is told once", { timeout: TIMEOUT_MS }, async () => {
+  await checkout.setOwn('[vars]\nTRUSTED_PUBLIC_KEYS = ["broken"]\n');
+  const { output } = await config();
+  expect(output.match(/TRUSTED_PUBLIC_KEYS: key 1/g)).toHaveLength(1);
 });
 
 test("an edited wrangler.toml: the lines to move are printed", { timeout: TIMEOUT_MS }, async () => {

@@ -1,13 +1,14 @@
 /** What `npm start` prints to be pasted. */
 import { describe, expect, test } from "vitest";
-import { instructions, netrcLine, type RunningCache, urlOf } from "../../src/cli/instructions.ts";
+import { instructions, type RunningCache, urlOf } from "../../src/cli/instructions.ts";
+import { netrcLine } from "../../src/cli/netrc.ts";
 
 const CACHE: RunningCache = {
   address: { protocol: "http", ip: "localhost", port: 8788 },
   publicKeys: ["laptop-1:pub"],
-  pushToken: "secret",
-  pullToken: undefined,
-  netrcPath: "/home/ann/.netrc",
+  askedPort: 8788,
+  netrcPath: "/home/ann/nix-cache/.wrangler/netrc",
+  hasPullToken: false,
   problems: [],
 };
 
@@ -15,24 +16,21 @@ test("everything to paste, with the real address", () => {
   expect(instructions(CACHE)).toMatchInlineSnapshot(`
     "
     The cache runs at http://localhost:8788
-    Its web page is http://localhost:8788/_/
+    In a browser that is its page
     Its public key is laptop-1:pub
 
-    To push, a line in /home/ann/.netrc:
+    To push, from another terminal in this folder (or ./result, or another store path):
 
-        machine localhost login nix password secret
-
-    and then, for anything that you have built:
-
-        nix copy --to 'http://localhost:8788?compression=zstd' --netrc-file '/home/ann/.netrc' --extra-experimental-features nix-command ./result
+        path=$(nix-store --add README.md)
+        nix copy --to 'http://localhost:8788?compression=zstd' --netrc-file '/home/ann/nix-cache/.wrangler/netrc' --extra-experimental-features nix-command "$path"
 
     To pull, lines in /etc/nix/nix.conf (restart the Nix daemon if you have one):
 
         extra-substituters = http://localhost:8788
         extra-trusted-public-keys = laptop-1:pub
 
-    The user who has pushed a path remembers it without the cache's signature for a month: to pull it back as that
-    user, add --narinfo-cache-positive-ttl 0.
+    For a month a pull by the user who pushed says that the path "lacks a signature": add
+    --narinfo-cache-positive-ttl 0.
 
     Ctrl-C stops the cache; what was pushed stays. A local cache collects only when asked (POST /api/v1/gc): no cron
     trigger runs here.
@@ -41,10 +39,20 @@ test("everything to paste, with the real address", () => {
   `);
 });
 
+test("another port than the one that was asked for is told first", () => {
+  expect(instructions({ ...CACHE, askedPort: 8787 })).toMatch(
+    /^Port 8787 is taken, so this cache is at 8788\n\nThe cache runs at http:\/\/localhost:8788\n/,
+  );
+  expect(instructions({ ...CACHE, askedPort: 0 })).not.toContain("taken");
+});
+
 describe("what the configuration changes", () => {
   test("upstreams: what is not pushed", () => {
     const text = instructions({ ...CACHE, upstreams: ["https://cache.nixos.org"] });
     expect(text).toContain("\nWhat https://cache.nixos.org has is not pushed: docs/operating/upstreams.md\n");
+    expect(text).toContain(
+      "\nWithout a network the runtime prints errors in red about that, and pushes go on\n",
+    );
   });
 
   test("several keys are several words", () => {
@@ -59,21 +67,19 @@ describe("what the configuration changes", () => {
   });
 
   test("no token: no way to push, and it says why", () => {
-    const text = instructions({ ...CACHE, pushToken: undefined });
+    const text = instructions({ ...CACHE, netrcPath: undefined });
     expect(text).not.toContain("nix copy");
     expect(text).toContain("Pushing is switched off");
   });
 
-  test("a private cache: the netrc line of the daemon, with the token that may only read", () => {
+  test.each([
+    { hasPullToken: true, token: "PULL_TOKEN" },
+    { hasPullToken: false, token: "PUSH_TOKEN" },
+  ])("a private cache: the netrc line of the daemon, with its $token", ({ hasPullToken, token }) => {
     expect(instructions(CACHE)).not.toContain("/etc/nix/netrc");
-    const text = instructions({ ...CACHE, isPrivate: true, pullToken: "reader" });
+    const text = instructions({ ...CACHE, isPrivate: true, hasPullToken });
     expect(text).toContain("a line in /etc/nix/netrc");
-    expect(text).toContain("\n    machine localhost login nix password reader\n");
-  });
-
-  test("a private cache without such a token: that of pushers", () => {
-    const text = instructions({ ...CACHE, isPrivate: true });
-    expect(text.split("machine localhost login nix password secret").length - 1).toBe(2);
+    expect(text).toContain(`TOKEN is its\n${token}:\n\n    machine localhost login nix password TOKEN\n`);
   });
 
   test("mistakes are told", () => {

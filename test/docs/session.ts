@@ -23,6 +23,11 @@ trap 'printf "%s: line %s: exit %s: %s\\n" "$DOCUMENT" "$LINENO" "$?" "$BASH_COM
 # An answer such as 401 is a failure here.
 curl() { command curl --fail-with-body "$@"; }
 
+# A new token is put into the cache by commands that are not run here: this one it has.
+openssl() {
+  if [[ $* == 'rand -hex 32' ]]; then echo "$NIX_CACHE_TOKEN"; else command openssl "$@"; fi
+}
+
 # npm start never ends: it goes on beside the session, at a free port, until the session ends.
 npm() {
   case "\${1-}" in

@@ -26,7 +26,7 @@ export function translator(names: Names): (text: string) => string {
     [/cache\.example\.org-1:PUBLIC/, () => names.publicKey],
     [/\bcache\.example\.org(?!-)/, () => hostname],
     [/\b(localhost|127\.0\.0\.1):8787/, (name) => `${name}:${names.startPort}`],
-    [/(?<![$\w{-])TOKEN\b/, () => names.token],
+    [/(?<![$\w{-])TOKEN\b(?!=)/, () => names.token],
     [/\/nix\/store\/\.\.\.[\w.-]*/, () => names.storePath],
     [new RegExp(`(?<![\\w.~}])/(${ROOT_FOLDERS.join("|")})/`), (folder) => `${names.dir}/${folder}/`],
   ];

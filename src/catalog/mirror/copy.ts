@@ -12,6 +12,7 @@ import {
 import { promote } from "../../bucket/promote.ts";
 import { stagingKey } from "../../bucket/staging.ts";
 import { S3Error } from "../../http/s3-error.ts";
+import { unreachable } from "../../upstream/unreachable.ts";
 import type { CatalogContext } from "../context.ts";
 import { saveMirrorUpload } from "../rows/mirror.ts";
 import { beginUpload, deleteUpload, recordPart, uploadParts } from "../rows/uploads.ts";
@@ -156,7 +157,7 @@ async function open(url: string, length: number, first?: number): Promise<Readab
       signal: AbortSignal.timeout(PIECE_TIMEOUT_MS),
     });
   } catch (error) {
-    throw new UpstreamError(`${url} cannot be reached (${error instanceof Error ? error.message : "error"})`);
+    throw new UpstreamError(`${url} ${unreachable(error)}`);
   }
   const expected = first === undefined ? 200 : 206;
   const announced = response.headers.get("Content-Length");
