@@ -73,8 +73,6 @@ function keywordsOf(part: Part, before: JsonSchema, components: Components | und
       return { type, items: jsonSchema(part.item, components) };
     case "object":
       return objectOf(part, components);
-    case "strict_object":
-      return { ...objectOf(part, components), additionalProperties: false };
     case "picklist":
       return { type: "string", enum: part.options ?? [] };
     case "literal":

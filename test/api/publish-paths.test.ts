@@ -356,7 +356,12 @@ describe("POST /api/v1/paths", () => {
   it.each([
     ["no path", { paths: [] }, 400, /^paths: must not be empty$/],
     ["too many", { paths: Array(MAX_PUBLISHED + 1).fill({ narinfo: "x" }) }, 413, /at most 50 items/],
-    ["a misspelt property", { paths: [{ narinfo: "x", lisitng: "{}" }] }, 400, /^paths\[0\].lisitng: /],
+    [
+      "a misspelt property",
+      { paths: [{ narinfo: "x", lisitng: "{}" }] },
+      400,
+      /^paths\[0\]: must be an object of a narinfo and perhaps a listing/,
+    ],
     [
       "an empty listing",
       { paths: [{ narinfo: "x", listing: "" }] },
@@ -364,12 +369,12 @@ describe("POST /api/v1/paths", () => {
       /^paths\[0\].listing: must not be empty/,
     ],
     ["a number", { paths: [{ narinfo: 1 }] }, 400, /^paths\[0\].narinfo: must be a text$/],
-    ["no narinfo", { paths: [{ listing: "{}" }] }, 400, /^paths\[0\].narinfo: must be an object of/],
+    ["no narinfo", { paths: [{ listing: "{}" }] }, 400, /^paths\[0\].narinfo: is missing$/],
     [
       "a prototype",
       '{"paths":[{"__proto__":{"narinfo":"x"}}]}',
       400,
-      /^paths\[0\].narinfo: must be an object of/,
+      /^paths\[0\]: must be an object of a narinfo/,
     ],
     ["depth", `{"paths":${"[".repeat(10_000)}`, 400, /nested/],
     ["more than 4 MiB", { paths: [{ narinfo: "x".repeat(4 * 1024 * 1024) }] }, 413, /4194304 bytes/],
