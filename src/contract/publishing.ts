@@ -38,6 +38,7 @@ export const PUBLISH_REQUEST = v.pipe(
         v.pipe(
           v.custom<object>(isSentPath, "must be an object of a narinfo and perhaps a listing, both texts"),
           v.object(SENT_PATH),
+          v.metadata({ additionalProperties: false }),
         ),
         MAX_PUBLISHED,
       ),
