@@ -45,7 +45,7 @@ export function instructions(cache: RunningCache): string {
     ...portLines(cache),
     "",
     `The cache runs at ${url}`,
-    "In a browser that is its page",
+    "The same address in a browser shows its page",
     ...publicKeyLines(cache.publicKeys),
     ...cache.problems.map((problem) => `Problem: ${problem}`),
     ...upstreamLines(cache.upstreams ?? []),

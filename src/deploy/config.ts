@@ -59,7 +59,9 @@ function printChanges({ base, ownName, merged }: Plan): void {
   }
   const changed = changes(base, merged);
   console.log(
-    changed.length === 0 ? `No mistake. ${ownName} changes nothing.` : `No mistake. ${ownName} changes:`,
+    changed.length === 0
+      ? `No mistake. ${ownName} sets nothing that differs from the defaults.`
+      : `No mistake. ${ownName} changes:`,
   );
   for (const line of changed) console.log(`  ${line}`);
 }

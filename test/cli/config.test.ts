@@ -47,7 +47,7 @@ describe("without a mistake", { timeout: TIMEOUT_MS }, () => {
     await copyFile(join(checkout.path, "nix-cache.example.toml"), join(checkout.path, "nix-cache.toml"));
     const before = await readdir(checkout.path);
     const { code, output } = await config();
-    expect(output).toBe("No mistake. nix-cache.toml changes nothing.\n");
+    expect(output).toBe("No mistake. nix-cache.toml sets nothing that differs from the defaults.\n");
     expect(code).toBe(0);
     expect(new Set(await readdir(checkout.path))).toEqual(new Set(before));
   });

@@ -16,7 +16,7 @@ test("everything to paste, with the real address", () => {
   expect(instructions(CACHE)).toMatchInlineSnapshot(`
     "
     The cache runs at http://localhost:8788
-    In a browser that is its page
+    The same address in a browser shows its page
     Its public key is laptop-1:pub
 
     To push, from another terminal in this folder (or ./result, or another store path):
