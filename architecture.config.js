@@ -3,8 +3,8 @@
 
 /** A layer is one room, or several that do not know each other. Paths are regular expressions. */
 const LAYERS = [
-  // Formats of Nix, pure and without I/O. HTTP as the RFCs and S3 define it, without a word of Nix.
-  { nix: "nix/", http: "http/" },
+  // Formats of Nix, pure and without I/O. HTTP as the RFCs and S3 define it, without a word of Nix. Words.
+  { nix: "nix/", http: "http/", text: "text/" },
   // Permissions on caches, the patterns that name caches and claims, and the form of tokens.
   { grants: "auth/(grants|jwt|pattern|subject)\\.ts" },
   // What the Worker and the catalog's Durable Object say to each other: types.
@@ -106,7 +106,7 @@ ONLY.action = ONLY.client;
 
 /** Each room of the client sees those before it and, of the Worker, formats and the API's types. */
 function client(rooms) {
-  const ofWorker = ["nix", "verify", "contract", "grants"];
+  const ofWorker = ["nix", "text", "verify", "contract", "grants"];
   const names = rooms.map((room) => `client-${room}`);
   return Object.fromEntries(
     [...names, "client"].map((name, index) => [name, [...ofWorker, ...names.slice(0, index)]]),

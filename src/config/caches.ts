@@ -1,6 +1,7 @@
 // The table CACHES: the named caches, and further settings of the default one.
 import { FOLDERS, PIN_FOLDER, STAGING_FOLDER } from "../bucket/kinds.ts";
-import { meantBy, typingErrors } from "./resembles.ts";
+import { typingErrors } from "../text/typing-errors.ts";
+import { meantBy } from "./resembles.ts";
 import { type Retention, retentionOf } from "./retention.ts";
 import { isSet, isTable, jsonOrValue, priority, words } from "./values.ts";
 

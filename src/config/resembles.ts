@@ -1,4 +1,5 @@
 // Which known name a misspelt one means: by letters, case, plural, order, and words that are missing or too many.
+import { typingErrors } from "../text/typing-errors.ts";
 
 /** Letters of a name that may be wrong: the longer, the more. */
 const LETTERS_FOR_ONE_ERROR = 4;
@@ -48,31 +49,4 @@ export function hasWord(words: readonly string[], word: string): boolean {
 export function wordsOf(name: string): string[] {
   const words = name.toLowerCase().match(/[a-z0-9]+/g) ?? [];
   return words.map((word) => (word.length >= MIN_PART ? word.replace(/s$/, "") : word));
-}
-
-/** Letters that are wrong, missing, too many, or exchanged with their neighbor (optimal string alignment). */
-export function typingErrors(a: string, b: string): number {
-  let before: number[] = [];
-  let above = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const isSame = a[i - 1] === b[j - 1];
-      const isExchanged = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      row.push(
-        Math.min(
-          at(above, j) + 1,
-          at(row, j - 1) + 1,
-          at(above, j - 1) + (isSame ? 0 : 1),
-          isExchanged ? at(before, j - 2) + 1 : Number.POSITIVE_INFINITY,
-        ),
-      );
-    }
-    [before, above] = [above, row];
-  }
-  return at(above, b.length);
-}
-
-function at(row: readonly number[], index: number): number {
-  return row[index] ?? Number.POSITIVE_INFINITY;
 }

@@ -8,15 +8,7 @@ import { fingerprint } from "../../src/nix/fingerprint.ts";
 import { generateSecretKey, parseSecretKey, sign } from "../../src/nix/keys.ts";
 import { formatNarInfo } from "../../src/nix/narinfo.ts";
 import { watch } from "../support/bucket.ts";
-import {
-  ADMIN_TOKEN,
-  contents,
-  keys,
-  OPEN,
-  PULL_TOKEN,
-  PUSH_TOKEN,
-  type TestCache,
-} from "../support/cache.ts";
+import { ADMIN_TOKEN, keys, OPEN, PUSH_TOKEN, type TestCache } from "../support/cache.ts";
 import { withNarOf } from "../support/lies.ts";
 import { captureLog } from "../support/log.ts";
 import { compressedPath, push, type TestPath, testPath } from "../support/store-paths.ts";
@@ -339,48 +331,6 @@ describe("POST /api/v1/paths", () => {
     const path = await testPath("open", undefined, { references: [`${"0".repeat(32)}-absent`] });
     await putNars(cache, [path]);
     expect(await publish(cache, [narinfoOf(path)])).toMatchObject([{ status: 201 }]);
-  });
-
-  it.each([
-    ["nobody", "", 401],
-    ["a reader", PULL_TOKEN, 403],
-  ])("is not for %s", async (_, sender, status) => {
-    const path = await testPath();
-    const cache = apiCache({ PULL_TOKEN });
-    await putNars(cache, [path]);
-    const body = { paths: [narinfoOf(path)] };
-    await refusal(cache, "POST", "/paths", status, { token: sender, body });
-    expect((await contents())[path.key]).toBeUndefined();
-  });
-
-  it.each([
-    ["no path", { paths: [] }, 400, /^paths: must not be empty$/],
-    ["too many", { paths: Array(MAX_PUBLISHED + 1).fill({ narinfo: "x" }) }, 413, /at most 50 items/],
-    [
-      "a misspelt property",
-      { paths: [{ narinfo: "x", lisitng: "{}" }] },
-      400,
-      /^paths\[0\]: must be an object of a narinfo and perhaps a listing/,
-    ],
-    [
-      "an empty listing",
-      { paths: [{ narinfo: "x", listing: "" }] },
-      400,
-      /^paths\[0\].listing: must not be empty/,
-    ],
-    ["a number", { paths: [{ narinfo: 1 }] }, 400, /^paths\[0\].narinfo: must be a text$/],
-    ["no narinfo", { paths: [{ listing: "{}" }] }, 400, /^paths\[0\].narinfo: is missing$/],
-    [
-      "a prototype",
-      '{"paths":[{"__proto__":{"narinfo":"x"}}]}',
-      400,
-      /^paths\[0\]: must be an object of a narinfo/,
-    ],
-    ["depth", `{"paths":${"[".repeat(10_000)}`, 400, /nested/],
-    ["more than 4 MiB", { paths: [{ narinfo: "x".repeat(4 * 1024 * 1024) }] }, 413, /4194304 bytes/],
-    ["a list of texts", { paths: ["x"] }, 400, /^paths\[0\]: must be an object of a narinfo/],
-  ])("refuses %s", async (_, body, status, message) => {
-    expect(await refusal(apiCache(), "POST", "/paths", status, { token, body })).toMatch(message);
   });
 
   it("refuses a narinfo above the limit of one, and publishes the others", async () => {

@@ -5,7 +5,6 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
 import { allProblems, parseConfig } from "../../src/config/config.ts";
-import { typingErrors } from "../../src/config/resembles.ts";
 import { cacheWith, PUSH_TOKEN, store } from "../support/cache.ts";
 import { captureLog } from "../support/log.ts";
 import { variables } from "../support/variables.ts";
@@ -195,17 +194,4 @@ describe("what may have been meant to be private", () => {
     ]);
     expect(config.named.get("team")?.isPrivate).toBe(true);
   });
-});
-
-test.each<[string, string, number]>([
-  ["", "", 0],
-  ["abc", "abc", 0],
-  ["abc", "acb", 1],
-  ["abc", "ab", 1],
-  ["abc", "abcd", 1],
-  ["abc", "xbc", 1],
-  ["ca", "abc", 3],
-  ["kitten", "sitting", 3],
-])("typing errors between %j and %j", (a, b, count) => {
-  expect([typingErrors(a, b), typingErrors(b, a)]).toEqual([count, count]);
 });
